@@ -1,0 +1,78 @@
+# make demo    install chainrule in .venv and run the demonstration
+# make test    install it for testing and run the tests
+# make lint    style, types and which way the imports look
+# make bench   compare with the other libraries installed here
+# make clean   remove .venv and everything that was built
+#
+# PYTHON=/path/to/python3.12 make test   uses another Python (3.11 or newer)
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install -q --disable-pip-version-check
+
+# A stamp says what is installed, so that a second run installs nothing.
+VENV_STAMP := $(VENV)/.made
+DEMO_STAMP := $(VENV)/.installed-all
+TEST_STAMP := $(VENV)/.installed-test
+DEV_STAMP  := $(VENV)/.installed-dev
+BUILD      := pyproject.toml src/chainrule/_version.py
+SOURCES    := $(shell find src -name '*.py' 2>/dev/null)
+
+# An editable installation follows the sources by itself and holds all that the demonstration needs.
+ifneq ($(wildcard $(TEST_STAMP)),)
+DEMO_NEEDS := $(TEST_STAMP)
+else
+DEMO_NEEDS := $(DEMO_STAMP)
+endif
+
+.PHONY: help venv demo test lint bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# \(make \)/\1/p' Makefile
+
+venv: $(VENV_STAMP)
+
+$(VENV_STAMP):
+	@command -v "$(PYTHON)" >/dev/null || { \
+	  echo "chainrule needs Python 3.11 or newer, and '$(PYTHON)' is not here. Install it, or name another: PYTHON=/path/to/python3.12 make ..." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "chainrule needs Python 3.11 or newer; '$(PYTHON)' is $$("$(PYTHON)" --version 2>&1). Name another: PYTHON=/path/to/python3.12 make ..." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "'$(PYTHON)' cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	rm -rf $(VENV)
+	"$(PYTHON)" -m venv $(VENV)
+	@touch $@
+
+$(DEMO_STAMP): $(VENV_STAMP) $(BUILD) $(SOURCES)
+	$(PIP) '.[all]'
+	@touch $@
+
+$(TEST_STAMP): $(VENV_STAMP) $(BUILD)
+	$(PIP) -e '.[test]'
+	@rm -f $(DEMO_STAMP)
+	@touch $@
+
+$(DEV_STAMP): $(TEST_STAMP)
+	$(PIP) -e '.[dev]'
+	@touch $@
+
+demo: $(DEMO_NEEDS)
+	$(BIN)/python -m chainrule.cli.main demo
+
+test: $(TEST_STAMP)
+	$(BIN)/python -m pytest
+
+lint: $(DEV_STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(TEST_STAMP)
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) build dist htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find $(wildcard src tests benchmarks) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,47 @@
+"""chainrule: deep learning for the machine most people have.
+
+Names load when they are first used, so that ``import chainrule`` is quick and needs NumPy only.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+
+#: Public names by the module they live in.
+_PUBLIC: dict[str, tuple[str, ...]] = {
+    "chainrule.model": ("Network", "load"),
+    "chainrule.layers": (
+        "Add", "Concat", "Dense", "Dropout", "ELU", "Embedding", "Flatten", "GELU", "HardSigmoid", "Identity", "Input",
+        "LeakyReLU", "LogSoftmax", "Multiply", "PReLU", "RReLU", "ReLU", "Reshape", "SELU", "SiLU", "Sigmoid", "Softmax",
+        "Softplus", "Softsign", "Tanh",
+    ),
+    "chainrule.estimators": ("NeuralClassifier", "NeuralRegressor"),
+}  # fmt: skip
+_HOME = {name: module for module, names in _PUBLIC.items() for name in names}
+_MODULES = ("data", "engine", "errors", "initializers", "layers", "losses", "metrics", "optimizers", "testing", "training")
+
+__all__ = ["__version__", *_HOME]
+
+if TYPE_CHECKING:
+    from .estimators import NeuralClassifier as NeuralClassifier
+    from .estimators import NeuralRegressor as NeuralRegressor
+    from .layers import *  # noqa: F403
+    from .model import Network as Network
+    from .model import load as load
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+        globals()[name] = value
+        return value
+    if name in _MODULES:
+        return import_module(f"chainrule.{name}")
+    raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME, *_MODULES])

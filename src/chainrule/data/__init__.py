@@ -1,0 +1,32 @@
+"""Reading, checking, encoding and batching data. Only NumPy is needed; the rest is imported when used."""
+
+from .arrays import as_features, as_targets, check_features, check_lengths, feature_names
+from .batches import ArrayData, Batch, Batches, IteratorData, shuffled_order, split_validation
+from .datasets import load_digits
+from .labels import ClassLabels, TargetKind, target_kind
+from .preprocessing import TableFeatures, TablePreprocessor
+from .table import Column, Table, read_table, write_predictions
+
+__all__ = [
+    "ArrayData",
+    "Batch",
+    "Batches",
+    "ClassLabels",
+    "Column",
+    "IteratorData",
+    "Table",
+    "TableFeatures",
+    "TablePreprocessor",
+    "TargetKind",
+    "as_features",
+    "as_targets",
+    "check_features",
+    "check_lengths",
+    "feature_names",
+    "load_digits",
+    "read_table",
+    "shuffled_order",
+    "split_validation",
+    "target_kind",
+    "write_predictions",
+]

@@ -1,0 +1,107 @@
+"""The exceptions of chainrule: one tree, so that ``except ChainruleError`` catches all of them.
+
+    ChainruleError
+    ├── ShapeError            (ValueError)    an array or a layer of the wrong shape
+    ├── DtypeError            (TypeError)     an array of the wrong kind (text where numbers belong, ...)
+    ├── DataError             (ValueError)    data that cannot be learned from: NaN, empty, lengths, labels
+    │   └── TableError                        an unreadable table file, a missing or unknown column
+    ├── ParameterError        (ValueError)    a hyperparameter out of its range
+    │   └── UnknownNameError                  a name that is not one of those known ("did you mean ...?")
+    ├── NotFittedError        (ValueError, AttributeError)   used before fit, or before its shapes are known
+    ├── DivergenceError       (ArithmeticError)  training produced a number that is not finite
+    ├── ModelFileError        (ValueError)    a model file that is damaged, foreign or unsafe
+    ├── EngineError           (RuntimeError)  an engine or one of its kernels failed
+    └── MissingDependencyError (ImportError)  an optional library is needed and not installed
+
+Every message says where, what was expected, what came, and what to do. Each class also derives from
+the built-in exception that users of scikit-learn expect, so ``except ValueError`` keeps working.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "ChainruleError",
+    "DataError",
+    "DivergenceError",
+    "DtypeError",
+    "EngineError",
+    "MissingDependencyError",
+    "ModelFileError",
+    "NotFittedError",
+    "ParameterError",
+    "ShapeError",
+    "TableError",
+    "UnknownNameError",
+    "did_you_mean",
+]
+
+
+class ChainruleError(Exception):
+    """Root of every exception that chainrule raises on purpose."""
+
+
+class ShapeError(ChainruleError, ValueError):
+    """An array, or the input of a layer, has the wrong shape."""
+
+
+class DtypeError(ChainruleError, TypeError):
+    """An array holds the wrong kind of values."""
+
+
+class DataError(ChainruleError, ValueError):
+    """The data cannot be used: not finite, empty, of unequal lengths, or with unknown labels."""
+
+
+class TableError(DataError):
+    """A table file cannot be read, or a column is missing or unknown."""
+
+
+class ParameterError(ChainruleError, ValueError):
+    """A hyperparameter is outside its range or of the wrong type."""
+
+
+class UnknownNameError(ParameterError):
+    """A name is not one of the known ones.
+
+    Parameters  kind : what is named ("activation") ; name : what came ; known : what there is
+    """
+
+    def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
+        names = sorted(known)
+        super().__init__(f"Unknown {kind} {name!r}.{did_you_mean(name, names)} Known: {', '.join(names)}.")
+
+
+class NotFittedError(ChainruleError, ValueError, AttributeError):
+    """The object has no parameters yet: it was not fitted, built or loaded."""
+
+
+class DivergenceError(ChainruleError, ArithmeticError):
+    """Training produced a number that is not finite; the last finite weights were kept."""
+
+
+class ModelFileError(ChainruleError, ValueError):
+    """A model file is truncated, damaged, foreign, of a newer version, or unsafe to load."""
+
+
+class EngineError(ChainruleError, RuntimeError):
+    """An engine cannot be used here, or one of its kernels returned an error."""
+
+
+class MissingDependencyError(ChainruleError, ImportError):
+    """An optional library is needed for this and is not installed.
+
+    Parameters  library : the module ; purpose : what needs it ; extra : chainrule's extra that installs it
+    """
+
+    def __init__(self, library: str, purpose: str, extra: str) -> None:
+        super().__init__(f"{purpose} needs {library}, which is not installed. Install it with: pip install 'chainrule[{extra}]'")
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """`` Did you mean 'relu'?`` for a near miss, else an empty string."""
+    close = difflib.get_close_matches(str(name).lower(), [k.lower() for k in known], n=1, cutoff=0.6)
+    lookup = {k.lower(): k for k in known}
+    return f" Did you mean {lookup[close[0]]!r}?" if close else ""

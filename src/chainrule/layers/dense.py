@@ -1,0 +1,56 @@
+"""The fully connected layer."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from ..errors import ParameterError
+from ..ops.value import Shape
+from .base import Builder, Layer, Parameter, Saved, ShapeError, Value
+
+
+class Dense(Layer):
+    """Affine map ``z = x W + b``.
+
+    Parameters  units : int >= 1, number of outputs O ; bias : bool = True
+                weight_init, bias_init : Initializer or its name; weight_init=None follows the next activation
+    Shapes      x (N, I) or (N, ..., I) ; weight (I, O) ; bias (O,) ; z (N, O) or (N, ..., O)
+    Backward    dx = dz Wᵀ ;  dW = xᵀ dz ;  db = Σₙ dz
+    Raises      ShapeError when x has no feature axis ; ParameterError when units < 1
+
+    Example
+        >>> Dense(128)
+        Dense(128)
+    """
+
+    def __init__(self, units: int, *, bias: bool = True, weight_init: Any = None, bias_init: Any = "zeros"):
+        self.units, self.bias, self.weight_init, self.bias_init = units, bias, weight_init, bias_init
+
+    def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
+        if isinstance(self.units, bool) or not isinstance(self.units, int) or self.units < 1:
+            raise ParameterError(f"Dense: units must be an int of at least 1. Got {self.units!r}.")
+        if len(shapes[0]) < 2:
+            raise ShapeError(f"Dense: expected input (N, I), got {shapes[0]}; give each sample at least one feature.")
+        n_in = shapes[0][-1]
+        fans = {"fan_in": n_in, "fan_out": self.units}
+        found = {"weight": Parameter((n_in, self.units), self.weight_init, **fans)}
+        if self.bias:
+            found["bias"] = Parameter((self.units,), self.bias_init, decay=False, **fans)
+        return found
+
+    def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
+        shape = xs[0].shape
+        x = k.reshape(xs[0], (prod(shape[:-1]), shape[-1]))
+        w = k.param("weight")
+        z = k.matmul(x, w)
+        if self.bias:
+            z = k.add(z, k.param("bias"))
+        return k.reshape(z, (*shape[:-1], self.units)), Saved(x=x, w=w, shape=shape)
+
+    def backward(self, k: Builder, saved: Saved, dy: Value) -> Value:
+        dz = k.reshape(dy, (saved.x.shape[0], self.units))
+        k.grad("weight", k.matmul(saved.x, dz, transpose_a=True))
+        if self.bias:
+            k.grad("bias", k.sum(dz, axis=0))
+        return k.reshape(k.matmul(dz, saved.w, transpose_b=True), saved.shape)

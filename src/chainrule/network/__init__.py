@@ -1,0 +1,6 @@
+"""A network is a graph of layers over flat arenas of parameters."""
+
+from .graph import Call, NetworkGraph
+from .parameters import Arena, Entry
+
+__all__ = ["Arena", "Call", "Entry", "NetworkGraph"]

@@ -1,0 +1,257 @@
+"""A network as a graph of layers: sequential, or with several inputs, outputs and joins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+from ..errors import NotFittedError, ParameterError, ShapeError, UnknownNameError
+from ..initializers import default_for
+from ..initializers import get as get_initializer
+from ..layers import Layer, Tensor
+from ..layers.base import Parameter, State
+from ..ops import Builder, Value
+from ..ops.value import Shape
+from .parameters import Arena
+
+
+@dataclass(frozen=True)
+class Call:
+    """One use of a layer: ``output = layer(*inputs)``, tensors by number."""
+
+    name: str
+    layer: Layer
+    inputs: tuple[int, ...]
+    output: int
+
+
+class NetworkGraph:
+    """Layers, how they are connected, and their parameters.
+
+    Parameters
+        layers : a list of layers and networks applied one after the other; or None
+        inputs, outputs : the functional form instead: Tensors made by Input and by calling layers
+        random_state : int, numpy Generator or None; draws the start weights and all later randomness
+        dtype : "float32" or "float64"; float64 runs on the reference engine
+
+    A network used inside another, or called on Tensors, contributes its layers; a layer or network used twice shares its
+    parameters. Shapes are those of one sample; parameters exist once the network is built, which the first fit does.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Any] | None = None,
+        *,
+        inputs: Tensor | Sequence[Tensor] | None = None,
+        outputs: Tensor | Sequence[Tensor] | None = None,
+        random_state: Any = None,
+        dtype: str = "float32",
+    ):
+        if (layers is None) == (inputs is None or outputs is None):
+            raise ParameterError("Network: give either a list of layers, or inputs= and outputs= (the functional form).")
+        if dtype not in ("float32", "float64"):
+            raise ParameterError(f'Network: dtype must be "float32" or "float64". Got {dtype!r}.')
+        self.random_state = random_state
+        self.dtype = dtype
+        if layers is not None:
+            x = Tensor()
+            self._tensors = ([x], [self._chain(x, layers)])
+        else:
+            as_list = lambda t: [t] if isinstance(t, Tensor) else list(t or [])
+            self._tensors = (as_list(inputs), as_list(outputs))
+        self.calls: list[Call] = []
+        self.input_ids: list[int] = []
+        self.output_ids: list[int] = []
+        self._connect()
+        self.input_shapes: list[Shape] | None = None
+        self.output_shapes: list[Shape] = []
+        self.parameters = Arena({}, dtype)
+        self.states = Arena({}, dtype)
+        self.frozen: set[str] = set()
+        self.rng = random_state if isinstance(random_state, np.random.Generator) else np.random.default_rng(random_state)
+
+    # ------------------------------------------------------------ structure
+
+    def _chain(self, x: Tensor, layers: Sequence[Any]) -> Tensor:
+        if isinstance(layers, (Layer, NetworkGraph)) or not isinstance(layers, Sequence) or isinstance(layers, str):
+            raise ParameterError(f"Network: expected a list of layers, such as Network([Dense(10)]). Got {layers!r}.")
+        for i, item in enumerate(layers):
+            if isinstance(item, Tensor) and item.caller is None:
+                if i:
+                    raise ParameterError("Network: Input(...) may only come first in a list of layers.")
+                x.shape, x.dtype = item.shape, item.dtype
+            elif isinstance(item, (Layer, NetworkGraph)):
+                x = item(x)
+            else:
+                raise ParameterError(f"Network: item {i} must be a layer or a network, such as Dense(10). Got {item!r}.")
+        return x
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        """The network as a layer of another network: the two share its parameters' layers."""
+        own, outputs = self._tensors
+        if len(inputs) != len(own) or len(outputs) != 1:
+            raise ShapeError(
+                f"a network used as a layer needs one output and as many inputs as it is given; "
+                f"this one has {len(own)} input(s) and {len(outputs)} output(s), got {len(inputs)}."
+            )
+        copies: dict[int, Tensor] = {id(t): given for t, given in zip(own, inputs, strict=True)}
+
+        def copy(t: Tensor) -> Tensor:
+            if id(t) not in copies:
+                copies[id(t)] = Tensor(t.caller, tuple(copy(s) for s in t.inputs), t.shape)
+            return copies[id(t)]
+
+        return copy(outputs[0])
+
+    def _connect(self) -> None:
+        """Orders the calls so that each comes after those it needs, and names the layers."""
+        inputs, outputs = self._tensors
+        ids: dict[int, int] = {id(t): i for i, t in enumerate(inputs)}
+        names: dict[int, str] = {}
+        stack: list[tuple[Tensor, bool]] = [(t, False) for t in reversed(outputs)]
+        while stack:
+            t, ready = stack.pop()
+            if id(t) in ids:
+                continue
+            if t.caller is None:
+                raise ParameterError("Network: an output depends on an Input that is not among inputs=.")
+            if not ready:
+                stack.append((t, True))
+                stack.extend((s, False) for s in reversed(t.inputs))
+                continue
+            layer = t.caller
+            if id(layer) not in names:
+                names[id(layer)] = layer.name or f"{len(names)}.{layer.kind()}"
+                if list(names.values()).count(names[id(layer)]) > 1:
+                    raise ParameterError(f"Network: two different layers are named {names[id(layer)]!r}.")
+            ids[id(t)] = len(ids)
+            self.calls.append(Call(names[id(layer)], layer, tuple(ids[id(s)] for s in t.inputs), ids[id(t)]))
+        self.input_ids = [ids[id(t)] for t in inputs]
+        self.output_ids = [ids[id(t)] for t in outputs]
+
+    @property
+    def layers(self) -> dict[str, Layer]:
+        """The layers by name, in the order of their first use."""
+        return {call.name: call.layer for call in self.calls}
+
+    def layer(self, name: str) -> Layer:
+        """The layer of this name."""
+        if name not in self.layers:
+            raise UnknownNameError("layer", name, self.layers)
+        return self.layers[name]
+
+    @property
+    def input_dtypes(self) -> list[str]:
+        return [t.dtype for t in self._tensors[0]]
+
+    # ------------------------------------------------------------ shapes and parameters
+
+    @property
+    def built(self) -> bool:
+        """Whether the shapes are known and the parameters exist."""
+        return self.input_shapes is not None
+
+    def require_built(self, what: str) -> None:
+        """NotFittedError when the network has no parameters yet."""
+        if not self.built:
+            raise NotFittedError(
+                f"{what}: the network's shapes are not known yet. Call fit(X, y) or build((features,)) first, "
+                f"or begin the list of layers with Input((features,))."
+            )
+
+    def declared_input_shapes(self) -> list[Shape] | None:
+        """The shapes given by Input, or None when one is missing."""
+        shapes = [t.shape for t in self._tensors[0]]
+        return None if any(s is None for s in shapes) else [s for s in shapes if s is not None]
+
+    def build(self, *input_shapes: Shape | int) -> NetworkGraph:
+        """Fixes the shapes (of one sample each) and draws the start weights. Building twice with the same shapes keeps them.
+
+        Raises  ShapeError when shapes do not fit the layers, naming the layer
+        """
+        given = [(s,) if isinstance(s, int) else tuple(s) for s in input_shapes] or self.declared_input_shapes()
+        if given is None:
+            raise ShapeError("build: give the shape of one sample, such as build((64,)).")
+        if len(given) != len(self.input_ids):
+            raise ShapeError(f"build: the network has {len(self.input_ids)} input(s), got {len(given)} shape(s).")
+        for i, (declared, shape) in enumerate(zip((t.shape for t in self._tensors[0]), given, strict=True)):
+            if declared is not None and declared != shape:
+                raise ShapeError(f"input {i}: the network was made for samples of shape {declared}, got {shape}.")
+        if self.input_shapes is not None:
+            if self.input_shapes != given:
+                raise ShapeError(f"the network was built for samples of shape {self.input_shapes}, got {given}.")
+            return self
+        parameters, states, self.output_shapes = self._declare(given)
+        self.parameters = Arena({n: (p.shape, p.decay) for n, p in parameters.items()}, self.dtype)
+        self.states = Arena({n: (s.shape, False) for n, s in states.items()}, self.dtype)
+        for name, p in parameters.items():
+            init = get_initializer(p.init) if p.init is not None else default_for(self._next_activation(name))
+            drawn = init(p.shape, self.rng, fan_in=p.fan_in, fan_out=p.fan_out, dtype=np.dtype(self.dtype))
+            self.parameters[name][...] = drawn
+        for name, s in states.items():
+            self.states[name][...] = s.value
+        self.input_shapes = given
+        return self
+
+    def _declare(self, shapes: list[Shape]) -> tuple[dict[str, Parameter], dict[str, State], list[Shape]]:
+        """Asks every layer for its parameters, finding the shapes by emitting the forward equations for a batch of 2."""
+        parameters: dict[str, Parameter] = {}
+        states: dict[str, State] = {}
+        k = Builder(
+            parameter=lambda layer, name: Value(parameters[f"{layer}.{name}"].shape, role="parameter"),
+            state=lambda layer, name: Value(states[f"{layer}.{name}"].shape, role="state"),
+        )
+        tensors = {
+            i: Value((2, *shape), dtype)
+            for i, shape, dtype in zip(self.input_ids, shapes, self.input_dtypes, strict=True)
+        }
+        for call in self.calls:
+            xs = [tensors[i] for i in call.inputs]
+            try:
+                for name, p in call.layer.parameters(*(x.shape for x in xs)).items():
+                    old = parameters.setdefault(f"{call.name}.{name}", p)
+                    if old.shape != p.shape:
+                        raise ShapeError(f"shared parameter {name!r} would need shapes {old.shape} and {p.shape}.")
+                for name, s in call.layer.states(*(x.shape for x in xs)).items():
+                    states.setdefault(f"{call.name}.{name}", s)
+                with k.at("forward", call.name):
+                    tensors[call.output], _ = call.layer.forward(k, *xs)
+            except ShapeError as error:
+                raise ShapeError(f"layer {call.name!r}: {error}") from None
+        return parameters, states, [tensors[i].shape[1:] for i in self.output_ids]
+
+    def _next_activation(self, parameter: str) -> str | None:
+        """Name of the activation that follows the layer of this parameter, through layers that only pass values on."""
+        at = next((c.output for c in self.calls if parameter.startswith(c.name + ".")), None)
+        while at is not None:
+            users = [c for c in self.calls if at in c.inputs]
+            if len(users) != 1:
+                return None
+            if users[0].layer.activation_name:
+                return users[0].layer.activation_name
+            if type(users[0].layer).__name__ not in ("Dropout", "Identity", "Flatten", "Reshape", "BatchNorm"):
+                return None
+            at = users[0].output
+        return None
+
+    def freeze(self, *names: str) -> NetworkGraph:
+        """Keeps all parameters of these layers as they are in later fits. ``unfreeze`` undoes it."""
+        for name in names:
+            self.layer(name)
+        self.frozen |= set(names)
+        return self
+
+    def unfreeze(self, *names: str) -> NetworkGraph:
+        """Lets the parameters of these layers (of all, when none is named) learn again."""
+        self.frozen -= set(names) if names else set(self.frozen)
+        return self
+
+    def trainable(self, parameter: str) -> bool:
+        """Whether fits change this parameter."""
+        return not any(parameter.startswith(layer + ".") for layer in self.frozen)
+
+

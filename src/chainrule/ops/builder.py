@@ -1,0 +1,307 @@
+"""The Builder ``k``: layers, losses and optimizers write their equations with it.
+
+Every method of an op emits one node and returns its value. Python numbers become constants. The Builder computes
+nothing: shapes are checked, arrays never seen.
+
+    z = k.add(k.matmul(x, w), b)          # z = x W + b
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from math import prod
+from types import SimpleNamespace
+from typing import Any
+
+from ..errors import ShapeError
+from .table import OPS, normalise_axes
+from .value import Node, Shape, Value, Where
+
+Operand = Value | float | int
+
+
+class Saved(SimpleNamespace):
+    """What a forward pass keeps for its backward pass: ``Saved(x=x, w=w)``."""
+
+
+class Builder:
+    """Emits nodes into ``nodes``.
+
+    Parameters
+        training : whether layers that differ between training and prediction (Dropout) should train
+        parameter : called with (layer name, parameter name), returns the parameter's Value; this is
+            where a mask or a sign is inserted, so that no layer knows that it is compressed
+        state : the same for running statistics and other values that are kept but not learned
+    """
+
+    def __init__(
+        self,
+        *,
+        training: bool = True,
+        parameter: Callable[[str, str], Value] | None = None,
+        state: Callable[[str, str], Value] | None = None,
+    ) -> None:
+        self.training = training
+        self.nodes: list[Node] = []
+        self.where = Where()
+        self.gradients: dict[tuple[str, str], Value] = {}
+        self.scalars: dict[str, Value] = {}
+        self.random_count = 0
+        self._parameter = parameter
+        self._state = state
+
+    # ------------------------------------------------------------ context
+
+    @contextmanager
+    def at(self, phase: str, layer: str = "") -> Iterator[None]:
+        """Nodes emitted inside are marked with this phase and layer."""
+        before, self.where = self.where, Where(phase, layer)
+        try:
+            yield
+        finally:
+            self.where = before
+
+    def param(self, name: str) -> Value:
+        """The current layer's parameter ``name``."""
+        assert self._parameter is not None
+        return self._parameter(self.where.layer, name)
+
+    def grad(self, name: str, value: Value) -> None:
+        """Adds ``value`` to the gradient of the current layer's parameter ``name``."""
+        key = (self.where.layer, name)
+        wanted = self.param(name).shape
+        if value.shape != wanted:
+            raise ShapeError(
+                f"layer {key[0]!r}: the gradient of {name!r} has shape {value.shape}, the parameter has {wanted}."
+            )
+        self.gradients[key] = self.add(self.gradients[key], value) if key in self.gradients else value
+
+    def state(self, name: str) -> Value:
+        """The current layer's state ``name`` (kept between steps, not learned), as it was before this step."""
+        assert self._state is not None
+        return self._state(self.where.layer, name)
+
+    def set_state(self, name: str, value: Value) -> None:
+        """Makes ``value`` the current layer's state ``name`` for the next step."""
+        self.assign(self.state(name), value)
+
+    def scalar(self, name: str) -> Value:
+        """A number that changes from step to step, such as the learning rate; set by the training loop."""
+        if name not in self.scalars:
+            self.scalars[name] = Value((), role="scalar", name=name)
+        return self.scalars[name]
+
+    # ------------------------------------------------------------ emission
+
+    def emit(self, op: str, *inputs: Operand, **attrs: Any) -> tuple[Value, ...]:
+        """Emits one node of the closed set and returns its outputs."""
+        values = tuple(self.constant(v) if isinstance(v, (int, float)) else v for v in inputs)
+        outputs = tuple(Value(shape, dtype) for shape, dtype in OPS[op].rule(values, attrs))
+        node = Node(op, values, outputs, attrs, self.where)
+        for v in outputs:
+            v.producer = node
+        self.nodes.append(node)
+        return outputs
+
+    def constant(self, value: float) -> Value:
+        """A number written in the equation."""
+        return Value((), role="constant", constant=float(value))
+
+    def assign(self, target: Value, value: Operand) -> Value:
+        """Stores ``value`` in ``target`` (a parameter, slot or state). Values read before keep their meaning."""
+        (out,) = self.emit("copy", value)
+        if out.shape != target.shape:
+            raise ShapeError(f"assign: a value of shape {out.shape} does not fit a target of shape {target.shape}.")
+        out.base, out.offset = (target.base, target.offset) if target.base is not None else (target, 0)
+        return out
+
+    # ------------------------------------------------------------ elementwise
+
+    def add(self, a: Operand, b: Operand) -> Value:
+        """a + b"""
+        return self.emit("add", a, b)[0]
+
+    def subtract(self, a: Operand, b: Operand) -> Value:
+        """a - b"""
+        return self.emit("subtract", a, b)[0]
+
+    def multiply(self, a: Operand, b: Operand) -> Value:
+        """a * b, element by element"""
+        return self.emit("multiply", a, b)[0]
+
+    def divide(self, a: Operand, b: Operand) -> Value:
+        """a / b"""
+        return self.emit("divide", a, b)[0]
+
+    def maximum(self, a: Operand, b: Operand) -> Value:
+        """The larger of a and b; NaN where either is NaN"""
+        return self.emit("maximum", a, b)[0]
+
+    def minimum(self, a: Operand, b: Operand) -> Value:
+        """The smaller of a and b; NaN where either is NaN"""
+        return self.emit("minimum", a, b)[0]
+
+    def greater(self, a: Operand, b: Operand) -> Value:
+        """1.0 where a > b, else 0.0"""
+        return self.emit("greater", a, b)[0]
+
+    def greater_equal(self, a: Operand, b: Operand) -> Value:
+        """1.0 where a >= b, else 0.0"""
+        return self.emit("greater_equal", a, b)[0]
+
+    def equal(self, a: Operand, b: Operand) -> Value:
+        """1.0 where a == b, else 0.0"""
+        return self.emit("equal", a, b)[0]
+
+    def where_(self, condition: Value, a: Operand, b: Operand) -> Value:
+        """a where condition is not 0, else b"""
+        return self.emit("where", condition, a, b)[0]
+
+    def negative(self, x: Value) -> Value:
+        """-x"""
+        return self.emit("negative", x)[0]
+
+    def absolute(self, x: Value) -> Value:
+        """|x|"""
+        return self.emit("absolute", x)[0]
+
+    def sign(self, x: Value) -> Value:
+        """-1, 0 or 1"""
+        return self.emit("sign", x)[0]
+
+    def square(self, x: Value) -> Value:
+        """x²"""
+        return self.emit("square", x)[0]
+
+    def sqrt(self, x: Value) -> Value:
+        """√x"""
+        return self.emit("sqrt", x)[0]
+
+    def exp(self, x: Value) -> Value:
+        """eˣ"""
+        return self.emit("exp", x)[0]
+
+    def expm1(self, x: Value) -> Value:
+        """eˣ - 1, exact near 0"""
+        return self.emit("expm1", x)[0]
+
+    def log(self, x: Value) -> Value:
+        """The natural logarithm"""
+        return self.emit("log", x)[0]
+
+    def log1p(self, x: Value) -> Value:
+        """log(1 + x), exact near 0"""
+        return self.emit("log1p", x)[0]
+
+    def tanh(self, x: Value) -> Value:
+        """(eˣ - e⁻ˣ) / (eˣ + e⁻ˣ)"""
+        return self.emit("tanh", x)[0]
+
+    def sigmoid(self, x: Value) -> Value:
+        """1 / (1 + e⁻ˣ), without overflow"""
+        return self.emit("sigmoid", x)[0]
+
+    def softplus(self, x: Value) -> Value:
+        """log(1 + eˣ), without overflow"""
+        return self.emit("softplus", x)[0]
+
+    def erf(self, x: Value) -> Value:
+        """The error function"""
+        return self.emit("erf", x)[0]
+
+    def relu(self, x: Value) -> Value:
+        """max(0, x)"""
+        return self.emit("relu", x)[0]
+
+    def random_uniform(self, shape: Shape) -> Value:
+        """Numbers in [0, 1), new at every step, from the plan's seed: the same on every engine and thread count."""
+        self.random_count += 1
+        return self.emit("random_uniform", shape=tuple(shape), stream=self.random_count)[0]
+
+    # ------------------------------------------------------------ products and reductions
+
+    def matmul(self, a: Value, b: Value, *, transpose_a: bool = False, transpose_b: bool = False) -> Value:
+        """a b for matrices, either one transposed first"""
+        return self.emit("matmul", a, b, transpose_a=transpose_a, transpose_b=transpose_b)[0]
+
+    def sum(self, x: Value, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> Value:
+        """Σ x over the axes (all by default)"""
+        return self.emit("sum", x, axis=normalise_axes(axis, x.ndim), keepdims=keepdims)[0]
+
+    def mean(self, x: Value, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> Value:
+        """The mean over the axes (all by default)"""
+        axes = normalise_axes(axis, x.ndim)
+        return self.multiply(self.sum(x, axes, keepdims=keepdims), 1.0 / max(1, prod(x.shape[a] for a in axes)))
+
+    def max(self, x: Value, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> Value:
+        """The largest over the axes (all by default)"""
+        return self.emit("max", x, axis=normalise_axes(axis, x.ndim), keepdims=keepdims)[0]
+
+    def sum_to(self, x: Value, shape: Shape) -> Value:
+        """Sums x over the axes along which ``shape`` was broadcast to it: the backward pass of broadcasting."""
+        lead = x.ndim - len(shape)
+        axes = tuple(range(lead)) + tuple(lead + i for i, s in enumerate(shape) if s == 1 and x.shape[lead + i] != 1)
+        if not axes:
+            return x
+        return self.reshape(self.sum(x, axes), shape)
+
+    # ------------------------------------------------------------ rows (the last axis)
+
+    def softmax(self, x: Value) -> Value:
+        """eˣ / Σ eˣ over the last axis, without overflow"""
+        return self.emit("softmax", x)[0]
+
+    def log_softmax(self, x: Value) -> Value:
+        """x - log Σ eˣ over the last axis"""
+        return self.emit("log_softmax", x)[0]
+
+    def log_sum_exp(self, x: Value) -> Value:
+        """log Σ eˣ over the last axis, which disappears"""
+        return self.emit("log_sum_exp", x)[0]
+
+    def argmax(self, x: Value) -> Value:
+        """Index of the first largest element of each row, as int"""
+        return self.emit("argmax", x)[0]
+
+    def softmax_cross_entropy(self, z: Value, y: Value, *, label_smoothing: float = 0.0) -> tuple[Value, Value]:
+        """Per row (ℓ, dℓ/dz) with ℓ = log Σ eᶻ - Σ t z and dℓ/dz = softmax(z) - t.
+
+        t is y as one-hot (int) or as a distribution (float), smoothed to (1 - s) t + s / K.
+        """
+        loss, dz = self.emit("softmax_cross_entropy", z, y, label_smoothing=float(label_smoothing))
+        return loss, dz
+
+    # ------------------------------------------------------------ moving elements
+
+    def reshape(self, x: Value, shape: Sequence[int]) -> Value:
+        """The same elements in another shape; one size may be -1"""
+        sizes = list(shape)
+        if -1 in sizes:
+            known = prod(s for s in sizes if s != -1)
+            sizes[sizes.index(-1)] = x.size // known if known else 0
+        return x if tuple(sizes) == x.shape else self.emit("reshape", x, shape=tuple(sizes))[0]
+
+    def transpose(self, x: Value, axes: Sequence[int] | None = None) -> Value:
+        """The axes in another order (reversed by default)"""
+        return self.emit("transpose", x, axes=tuple(reversed(range(x.ndim))) if axes is None else tuple(axes))[0]
+
+    def concat(self, xs: Sequence[Value], axis: int = -1) -> Value:
+        """The arrays one after the other along an axis"""
+        return self.emit("concat", *xs, axis=axis % xs[0].ndim)[0]
+
+    def slice(self, x: Value, axis: int, start: int, stop: int) -> Value:
+        """x[..., start:stop, ...] along an axis"""
+        return self.emit("slice", x, axis=axis % x.ndim, start=start, stop=stop)[0]
+
+    def gather(self, table: Value, index: Value) -> Value:
+        """Rows of the table: table[index]"""
+        return self.emit("gather", table, index)[0]
+
+    def scatter_add(self, index: Value, x: Value, *, rows: int) -> Value:
+        """A (rows, width) matrix with each row of x added at its index: the backward pass of gather"""
+        return self.emit("scatter_add", index, x, rows=rows)[0]
+
+    def one_hot(self, index: Value, classes: int) -> Value:
+        """1.0 at each index, else 0.0, on a new last axis"""
+        return self.emit("one_hot", index, classes=classes)[0]

@@ -1,0 +1,84 @@
+"""Values and nodes: what a plan is made of before any engine sees it.
+
+A ``Value`` is a shape and a kind of number, never data. A ``Node`` applies one op of the closed set to
+values and makes new ones. Both are compared by identity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+Shape = tuple[int, ...]
+
+#: What a value is to the plan. Only temporaries are planned into the arena of temporaries.
+ROLES = ("input", "parameter", "state", "arena", "scalar", "constant", "temporary")
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where in the network a node comes from.
+
+    Parameters  phase : "forward", "loss", "backward" or "update" ; layer : the layer's name, "" for none
+    """
+
+    phase: str = "forward"
+    layer: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.phase} {self.layer}".strip()
+
+
+@dataclass(eq=False)
+class Value:
+    """An array that will exist when the plan runs.
+
+    Parameters
+        shape : its shape ; dtype : "float" (the engine's precision) or "int" (32 bits)
+        role : one of ROLES ; name : of an input, parameter, arena or scalar
+        constant : the number, for role "constant" (always of shape ())
+        base, offset : the arena this value is a view of, and where in it, in elements
+        producer : the node that makes it, None for inputs, parameters, arenas, scalars and constants
+    """
+
+    shape: Shape
+    dtype: str = "float"
+    role: str = "temporary"
+    name: str = ""
+    constant: float = 0.0
+    base: Value | None = None
+    offset: int = 0
+    producer: Node | None = field(default=None, repr=False)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return prod(self.shape)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def bytes(self, itemsize: int = 4) -> int:
+        """Bytes of the array when an element of the engine's precision has ``itemsize`` bytes."""
+        return self.size * (4 if self.dtype == "int" else itemsize)
+
+
+@dataclass(eq=False)
+class Node:
+    """One op applied to values.
+
+    Parameters  op : a name in ``chainrule.ops.OPS`` ; inputs, outputs : values ; attrs : the op's constants ;
+                where : the layer and phase that emitted it
+    """
+
+    op: str
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    attrs: dict[str, Any] = field(default_factory=dict)
+    where: Where = field(default_factory=Where)
+
+    @property
+    def output(self) -> Value:
+        return self.outputs[0]

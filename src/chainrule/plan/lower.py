@@ -1,0 +1,278 @@
+"""From a network, a loss and an optimizer to a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+
+from ..errors import ShapeError
+from ..losses import Loss
+from ..network import Arena, NetworkGraph
+from ..ops import Builder, Saved, Value
+from ..optimizers import Optimizer
+from .plan import Plan
+
+
+class _Lowering:
+    """The state shared by the phases of one lowering: the Builder, the arenas, the tensors of the network."""
+
+    def __init__(self, network: NetworkGraph, batch: int, training: bool) -> None:
+        network.require_built("lowering")
+        self.network, self.batch = network, batch
+        self.arenas: dict[str, Value] = {}
+        self._views: dict[str, Value] = {}
+        self.k = Builder(training=training, parameter=self.parameter, state=self.state)
+        self.inputs: dict[str, Value] = {}
+        self.tensors: dict[int, Value] = {}
+        self.saved: list[Saved] = []
+        assert network.input_shapes is not None
+        for i, shape in enumerate(network.input_shapes):
+            x = Value((batch, *shape), network.input_dtypes[i], "input", f"x{i}")
+            self.inputs[x.name] = self.tensors[network.input_ids[i]] = x
+
+    def arena(self, name: str, size: int) -> Value:
+        if name not in self.arenas:
+            self.arenas[name] = Value((size,), role="arena", name=name)
+        return self.arenas[name]
+
+    def _view(self, arena: str, entries: Arena, name: str, role: str) -> Value:
+        if name not in self._views:
+            e = entries.entries[name]
+            base = self.arena(arena, entries.flat.size)
+            self._views[name] = Value(e.shape, role=role, name=name, base=base, offset=e.offset)
+        return self._views[name]
+
+    def parameter(self, layer: str, name: str) -> Value:
+        return self._view("parameters", self.network.parameters, f"{layer}.{name}", "parameter")
+
+    def state(self, layer: str, name: str) -> Value:
+        return self._view("states", self.network.states, f"{layer}.{name}", "state")
+
+    # ------------------------------------------------------------ phases
+
+    def forward(self) -> list[Value]:
+        """Emits every layer's forward equations; returns the outputs."""
+        for call in self.network.calls:
+            with self.k.at("forward", call.name):
+                y, saved = call.layer.forward(self.k, *(self.tensors[i] for i in call.inputs))
+            self.tensors[call.output] = y
+            self.saved.append(saved)
+        return [self.tensors[i] for i in self.network.output_ids]
+
+    def backward(self, gradients: Mapping[int, Value]) -> dict[int, Value]:
+        """Emits every layer's backward equations in reverse: the chain rule. Returns dx of each input, by tensor number."""
+        d: dict[int, Value] = dict(gradients)
+        k = self.k
+        for call, saved in zip(reversed(self.network.calls), reversed(self.saved), strict=True):
+            dy = d.get(call.output)
+            if dy is None:
+                continue
+            with k.at("backward", call.name):
+                dxs = call.layer.backward(k, saved, dy)
+                dxs = dxs if isinstance(dxs, tuple) else (dxs,)
+                if len(dxs) != len(call.inputs):
+                    raise ShapeError(
+                        f"layer {call.name!r}: backward returned {len(dxs)} gradient(s) for {len(call.inputs)} input(s)."
+                    )
+                for i, dx in zip(call.inputs, dxs, strict=True):
+                    if dx is None:
+                        continue
+                    if dx.shape != self.tensors[i].shape:
+                        raise ShapeError(
+                            f"layer {call.name!r}: backward returned dx of shape {dx.shape} "
+                            f"for an input of shape {self.tensors[i].shape}."
+                        )
+                    d[i] = k.add(d[i], dx) if i in d else dx
+        return d
+
+    def loss(
+        self,
+        outputs: Sequence[Value],
+        losses: Sequence[Loss],
+        loss_weights: Sequence[float],
+        targets: Sequence[int],
+        weights: Sequence[str | None],
+    ) -> tuple[Value, dict[int, Value], list[Value]]:
+        """Emits J = Σ c ℓ for every output and the first gradients dz; returns J, {tensor: dz} and the targets."""
+        k, total, first, ys = self.k, None, {}, []
+        backward = []
+        for i, (z, loss) in enumerate(zip(outputs, losses, strict=True)):
+            shape, dtype = loss.target(z.shape)[targets[i]]
+            y = self.inputs[f"y{i}"] = Value(shape, dtype, "input", f"y{i}")
+            ys.append(y)
+            with k.at("loss"):
+                ell, saved = loss.forward(k, z, y)
+                entries = prod(ell.shape[1:]) if loss.reduction == "mean" else 1
+                scale = loss_weights[i] / (self.batch * entries)
+                if weights[i] is None:
+                    c = k.constant(scale)
+                    j = k.multiply(k.sum(ell), c)
+                else:
+                    wanted = (self.batch,) if weights[i] == "sample" else ell.shape
+                    w = self.inputs[f"w{i}"] = Value(wanted, "float", "input", f"w{i}")
+                    if len(wanted) < ell.ndim:
+                        w = k.reshape(w, (self.batch, *(1,) * (ell.ndim - 1)))
+                    c = k.multiply(w, scale)
+                    j = k.sum(k.multiply(ell, c))
+                total = j if total is None else k.add(total, j)
+            backward.append((i, loss, saved, c))
+        for i, loss, saved, c in backward:
+            with k.at("backward"):
+                dz = loss.backward(k, saved, c)
+            at = self.network.output_ids[i]
+            first[at] = k.add(first[at], dz) if at in first else dz
+        assert total is not None
+        return total, first, ys
+
+    def place_gradients(self) -> Value:
+        """Makes every parameter's gradient lie in the arena of gradients, at its parameter's place."""
+        parameters = self.network.parameters
+        arena = self.arena("gradients", parameters.flat.size)
+        for (layer, name), g in self.k.gradients.items():
+            full = f"{layer}.{name}"
+            if not self.network.trainable(full):
+                continue
+            if g.base is not None or g.producer is None or g.producer.op == "reshape" or g in self.inputs.values():
+                with self.k.at("backward", layer):
+                    (g,) = self.k.emit("copy", g)
+            g.base, g.offset, g.name = arena, parameters.entries[full].offset, full
+        return arena
+
+    def runs(self, by_decay: bool) -> list[tuple[int, int, bool]]:
+        """Stretches (start, stop, decay) of the arena that one update may cover."""
+        runs: list[tuple[int, int, bool]] = []
+        entries = sorted(self.network.parameters.entries.values(), key=lambda e: e.offset)
+        for n, e in enumerate(entries):
+            if not self.network.trainable(e.name):
+                continue
+            stop = entries[n + 1].offset if n + 1 < len(entries) else self.network.parameters.flat.size
+            decay = e.decay and by_decay
+            if runs and runs[-1][1] == e.offset and runs[-1][2] == decay:
+                runs[-1] = (runs[-1][0], stop, decay)
+            else:
+                runs.append((e.offset, stop, decay))
+        return runs
+
+    def update(self, optimizer: Optimizer, gradients: Value, penalty: Value) -> Value:
+        """Emits penalties, clipping, decay and the optimizer's update; returns the loss with its penalty."""
+        k, size = self.k, self.network.parameters.flat.size
+        parameters = self.arena("parameters", size)
+        slots = {name: self.arena(f"slot.{name}", size) for name in optimizer.slots}
+
+        def part(arena: Value, start: int, stop: int) -> Value:
+            return Value((stop - start,), name=arena.name, base=arena, offset=start)
+
+        runs = self.runs(bool(optimizer.l1 or optimizer.l2 or optimizer.weight_decay))
+        parts = []
+        for start, stop, decay in runs:
+            w, g = part(parameters, start, stop), part(gradients, start, stop)
+            if decay and (optimizer.l1 or optimizer.l2):
+                with k.at("loss"):
+                    if optimizer.l2:
+                        penalty = k.add(penalty, k.multiply(k.sum(k.square(w)), 0.5 * optimizer.l2))
+                    if optimizer.l1:
+                        penalty = k.add(penalty, k.multiply(k.sum(k.absolute(w)), optimizer.l1))
+                with k.at("update"):
+                    if optimizer.l2:
+                        g = k.add(g, k.multiply(w, optimizer.l2))
+                    if optimizer.l1:
+                        g = k.add(g, k.multiply(k.sign(w), optimizer.l1))
+            parts.append((w, g, start, stop, decay))
+        with k.at("update"):
+            factor = None
+            if optimizer.clip_norm is not None and parts:
+                squares = [k.sum(k.square(g)) for _, g, *_ in parts]
+                total = squares[0]
+                for s in squares[1:]:
+                    total = k.add(total, s)
+                factor = k.minimum(k.divide(optimizer.clip_norm, k.maximum(k.sqrt(total), 1e-30)), 1.0)
+            for w, g, start, stop, decay in parts:
+                if factor is not None:
+                    g = k.multiply(g, factor)
+                if optimizer.clip_value is not None:
+                    g = k.minimum(k.maximum(g, -optimizer.clip_value), optimizer.clip_value)
+                new = w
+                if decay and optimizer.weight_decay:
+                    new = k.subtract(w, k.multiply(w, k.multiply(k.scalar("lr"), optimizer.weight_decay)))
+                    # The optimizer's own read of w sees the decayed weights; its assignment stays to w's place.
+                    new.name = w.name
+                optimizer.update(_Target(k, new, w), new, g, {n: part(a, start, stop) for n, a in slots.items()})
+        return penalty
+
+    def plan(self, outputs: dict[str, Value]) -> Plan:
+        return Plan(self.k.nodes, self.inputs, outputs, self.arenas, self.k.scalars, self.batch)
+
+
+class _Target:
+    """The Builder as an optimizer sees it when w was decayed first: ``assign(w, ...)`` writes to w's place."""
+
+    def __init__(self, k: Builder, decayed: Value, place: Value) -> None:
+        self._k, self._decayed, self._place = k, decayed, place
+
+    def __getattr__(self, name: str):  # type: ignore[no-untyped-def]
+        return getattr(self._k, name)
+
+    def assign(self, target: Value, value: Value) -> Value:
+        return self._k.assign(self._place if target is self._decayed else target, value)
+
+
+def lower_prediction(network: NetworkGraph, batch: int, *, every_layer: bool = False) -> Plan:
+    """The forward pass alone, as in prediction: outputs "output0", ...; with every_layer also "layer.NAME" of each call."""
+    low = _Lowering(network, batch, training=False)
+    outputs = {f"output{i}": v for i, v in enumerate(low.forward())}
+    if every_layer:
+        outputs |= {f"layer.{c.name}": low.tensors[c.output] for c in network.calls}
+    return low.plan(outputs)
+
+
+def lower_training(
+    network: NetworkGraph,
+    losses: Sequence[Loss],
+    optimizer: Optimizer | None,
+    batch: int,
+    *,
+    targets: Sequence[int] | None = None,
+    weights: Sequence[str | None] | None = None,
+    loss_weights: Sequence[float] | None = None,
+    metrics: Sequence[object] = (),
+    training: bool = True,
+    backward: bool = True,
+    input_gradients: bool = False,
+    outputs: bool = False,
+) -> Plan:
+    """Forward, loss, backward and update of one step.
+
+    Parameters
+        losses : one for each output ; loss_weights : factors of each in J (1 by default)
+        optimizer : None leaves out the update: gradients stay in the arena "gradients"
+        targets : for each output, which of the forms that its loss takes (Loss.target) ; weights : for each output None,
+            "sample" (one weight a sample) or "element" (one for each entry of ℓ)
+        metrics : emitters ``metric.forward(k, z, y) -> per-sample values``, for the first output; mean over the batch
+        training : whether Dropout and the like train ; backward : False computes the loss only
+        input_gradients : also return dJ/dx as "dx0", ... ; outputs : also return the network's outputs
+    """
+    low, count = _Lowering(network, batch, training), len(network.output_ids)
+    if len(losses) != count:
+        raise ShapeError(f"the network has {count} output(s), got {len(losses)} loss(es).")
+    zs = low.forward()
+    total, first, ys = low.loss(
+        zs, losses, loss_weights or [1.0] * count, targets or [0] * count, weights or [None] * count
+    )
+    found: dict[str, Value] = {}
+    if backward:
+        d = low.backward(first)
+        gradients = low.place_gradients()
+        if optimizer is not None:
+            total = low.update(optimizer, gradients, total)
+        if input_gradients:
+            for i, at in enumerate(network.input_ids):
+                if at in d:
+                    found[f"dx{i}"] = d[at]
+    with low.k.at("loss"):
+        for metric in metrics:
+            values = metric.forward(low.k, zs[0], ys[0])  # type: ignore[attr-defined]
+            found[f"metric.{metric.name}"] = low.k.mean(values)  # type: ignore[attr-defined]
+    if outputs:
+        found |= {f"output{i}": z for i, z in enumerate(zs)}
+    return low.plan({"loss": total} | found)
+

@@ -1,0 +1,121 @@
+"""Fusion: chains of elementwise ops become one pass over memory, and a matrix product takes along what follows it.
+
+A fused node has op "fused", the original nodes in ``attrs["nodes"]`` in order, as inputs what they need from outside and
+as outputs what the outside needs from them. Values inside never reach memory. When the first node is a matmul, the
+elementwise nodes are its epilogue (bias, activation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ...ops import OPS, Node, Value
+
+#: A fused node holds at most this many ops, so that their intermediate values fit in the first-level cache.
+LIMIT = 48
+
+
+def _elementwise(node: Node) -> bool:
+    return OPS[node.op].kind == "elementwise" and node.outputs[0].dtype == "float" and node.outputs[0].size > 0
+
+
+@dataclass(eq=False)
+class _Group:
+    """Nodes that will become one; at ``index`` of its last member. Closed once an outside node used its outputs."""
+
+    shape: tuple[int, ...]
+    members: list[tuple[int, Node]] = field(default_factory=list)
+    closed: bool = False
+
+
+def fuse(nodes: list[Node], outputs: Iterable[Value]) -> list[Node]:
+    """Groups elementwise nodes that feed each other, without moving any past a user of its outputs."""
+    asked = {id(v) for v in outputs}
+    home: dict[int, _Group] = {}
+    written: dict[int, list[tuple[int, int, _Group | None]]] = {}
+    slots: list[Node | _Group] = []
+    for index, node in enumerate(nodes):
+        sources = []
+        for v in node.inputs:
+            group = home.get(id(v))
+            if group is not None and group not in sources:
+                sources.append(group)
+            elif v.base is not None and v.producer is None:
+                # A view of an arena: it reads what groups before have assigned to the same place.
+                for start, stop, writer in written.get(id(v.base), []):
+                    if writer is not None and start < v.offset + v.size and v.offset < stop:
+                        writer.closed = True
+        if _elementwise(node):
+            shape = node.outputs[0].shape
+            open_ones = [g for g in sources if not g.closed and g.shape == shape]
+            for g in sources:
+                if g not in open_ones:
+                    g.closed = True
+            group = open_ones[0] if open_ones else _Group(shape)
+            if sum(len(g.members) for g in open_ones) >= LIMIT:
+                for g in open_ones:
+                    g.closed = True
+                group = _Group(shape)
+                open_ones = []
+            for other in open_ones[1:]:
+                group.members += other.members
+                for _, m in other.members:
+                    home.update((id(v), group) for v in m.outputs)
+                slots.remove(other)
+                for places in written.values():
+                    places[:] = [(a, b, group if g is other else g) for a, b, g in places]
+            group.members.append((index, node))
+            if group in slots:
+                slots.remove(group)
+            slots.append(group)
+            home[id(node.outputs[0])] = group
+        else:
+            for g in sources:
+                g.closed = True
+            slots.append(node)
+        for v in node.outputs:
+            if v.base is not None:
+                places = written.setdefault(id(v.base), [])
+                places.append((v.offset, v.offset + v.size, home.get(id(v))))
+    used: dict[int, list[Node]] = {}
+    for node in nodes:
+        for v in node.inputs:
+            used.setdefault(id(v), []).append(node)
+    return _absorb_products([_finish(s, used, asked) if isinstance(s, _Group) else s for s in slots], used, asked)
+
+
+def _finish(group: _Group, used: dict[int, list[Node]], asked: set[int]) -> Node:
+    members = [node for _, node in sorted(group.members, key=lambda m: m[0])]
+    return members[0] if len(members) == 1 else _fused(members, used, asked)
+
+
+def _fused(members: list[Node], used: dict[int, list[Node]], asked: set[int]) -> Node:
+    inside = set(map(id, members))
+    made = {id(v) for n in members for v in n.outputs}
+    inputs = {id(v): v for n in members for v in n.inputs if id(v) not in made}
+    outputs = [
+        v
+        for n in members
+        for v in n.outputs
+        if v.base is not None or id(v) in asked or any(id(u) not in inside for u in used.get(id(v), []))
+    ]
+    return Node("fused", tuple(inputs.values()), tuple(outputs), {"nodes": members}, members[0].where)
+
+
+def _absorb_products(nodes: list[Node], used: dict[int, list[Node]], asked: set[int]) -> list[Node]:
+    """Joins a matmul to the elementwise node right after it when nothing else needs the bare product."""
+    result: list[Node] = []
+    for node in nodes:
+        last = result[-1] if result else None
+        members = node.attrs["nodes"] if node.op == "fused" else [node]
+        if last is not None and last.op == "matmul" and all(_elementwise(m) for m in members):
+            product = last.outputs[0]
+            inside = {id(m) for m in members}
+            only_here = all(id(u) in inside for u in used.get(id(product), []))
+            if product in node.inputs and only_here and id(product) not in asked and product.base is None:
+                if product.shape == members[-1].outputs[0].shape:
+                    result[-1] = _fused([last, *members], used, asked)
+                    continue
+        result.append(node)
+    return result
