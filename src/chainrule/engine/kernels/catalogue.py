@@ -1,0 +1,20 @@
+"""Every compiled kernel by name. Importing this module imports Numba and compiles; only ``library.py`` does so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .elementwise import elementwise
+from .move import copy_blocks, feed, feed_scalars, gather, keep_scalar, one_hot, permute, scatter_add
+from .product import row_product, sgemm
+from .reduce import reduce
+from .rows import argmax, softmax, softmax_cross_entropy
+from .runner import run_thread
+
+KERNELS: dict[str, Any] = {
+    f.__name__: f
+    for f in (
+        elementwise, copy_blocks, feed, feed_scalars, gather, keep_scalar, one_hot, permute, scatter_add, row_product, sgemm,
+        reduce, argmax, softmax, softmax_cross_entropy, run_thread,
+    )
+}  # fmt: skip

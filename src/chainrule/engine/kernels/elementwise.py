@@ -1,0 +1,246 @@
+"""A whole fused node in one pass over memory: a small register machine whose registers are blocks of 512 elements.
+
+A fused node becomes a program: instructions (operation, destination, up to three sources) over operands. An operand is an
+array in memory, a number, a row or column that is broadcast, or a register. The machine takes a block of elements through
+all instructions while it is in the first-level cache, then the next block. So any chain of elementwise equations, of
+activations, losses or optimizers, is one pass over memory, and nothing is compiled when a network is built.
+
+The block of arguments (64-bit words)
+    0 rows R, 1 columns C of the iteration ; 2 number of operands ; 3 number of instructions
+    4 address of operands: kind, address, spare (3 words each) ; 5 address of the code: 5 int32 an instruction
+    6 address of memory for the registers: (operands + 1) × 512 floats, then (operands) words for addresses
+    7, 8 address of seed and step cells for random numbers ; 9 index of the first element (of the whole array)
+"""
+
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,misc"
+
+from __future__ import annotations
+
+import numpy as np
+from numba import cfunc, njit, types
+
+from . import mathematics as mt
+from .intrinsics import bits_float, copysign, fabs, float_bits, load_f32, load_i32, set_word, sqrt, store_f32, word
+from .intrinsics import fma as fused_multiply_add
+
+#: Elements of a register.
+BLOCK = 512
+
+#: Kinds of operands.
+REGISTER, FULL, SCALAR, ROW, COLUMN, CONSTANT, INTEGERS = range(7)
+
+#: Operations of the machine: the elementwise ops, and two that the engine makes of pairs.
+OPERATIONS = (
+    "add", "subtract", "multiply", "divide", "maximum", "minimum", "greater", "greater_equal", "equal", "where", "copy",
+    "negative", "absolute", "sign", "square", "sqrt", "exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf",
+    "relu", "random_uniform", "multiply_add", "from_int",
+)  # fmt: skip
+CODES = {name: i for i, name in enumerate(OPERATIONS)}
+(
+    _ADD, _SUB, _MUL, _DIV, _MAX, _MIN, _GT, _GE, _EQ, _WHERE, _COPY, _NEG, _ABS, _SIGN, _SQUARE, _SQRT, _EXP, _EXPM1, _LOG,
+    _LOG1P, _TANH, _SIGMOID, _SOFTPLUS, _ERF, _RELU, _RANDOM, _FMA, _FROM_INT,
+) = range(len(OPERATIONS))  # fmt: skip
+
+f32, i32, u32, i64, u64 = np.float32, np.int32, np.uint32, np.int64, np.uint64
+ONE, ZERO = f32(1.0), f32(0.0)
+
+
+@njit(inline="always", error_model="numpy")
+def _mix(x):
+    x = x ^ (x >> u32(16))
+    x = u32(x * u32(0x7FEB352D))
+    x = x ^ (x >> u32(15))
+    x = u32(x * u32(0x846CA68B))
+    return x ^ (x >> u32(16))
+
+
+@njit(inline="always", error_model="numpy")
+def _keys(seed, stream, step):
+    z = u64(seed) * u64(0x9E3779B97F4A7C15) + u64(step) * u64(0xD1B54A32D192ED03) + u64(stream) * u64(0x8CB92BA72F3D8DD7)
+    z = (z ^ (z >> u64(30))) * u64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> u64(27))) * u64(0x94D049BB133111EB)
+    return z ^ (z >> u64(31))
+
+
+@njit(error_model="numpy")
+def _random(d, m, first, seed, stream, step):
+    key = _keys(seed, stream, step)
+    low, high = u32(key & u64(0xFFFFFFFF)), u32(key >> u64(32))
+    start = u32(u32(first) + low)
+    for i in range(m):
+        bits = _mix(_mix(u32(start + u32(i))) ^ high)
+        store_f32(d, i, f32(i32(bits >> u32(8))) * f32(5.9604644775390625e-08))
+
+
+@njit(error_model="numpy")
+def _cheap(op, d, a, b, c, m):
+    """The operations that memory speed bounds. Returns False for the others."""
+    if op == _ADD:
+        for i in range(m):
+            store_f32(d, i, load_f32(a, i) + load_f32(b, i))
+    elif op == _SUB:
+        for i in range(m):
+            store_f32(d, i, load_f32(a, i) - load_f32(b, i))
+    elif op == _MUL:
+        for i in range(m):
+            store_f32(d, i, load_f32(a, i) * load_f32(b, i))
+    elif op == _FMA:
+        for i in range(m):
+            store_f32(d, i, fused_multiply_add(load_f32(a, i), load_f32(b, i), load_f32(c, i)))
+    elif op == _DIV:
+        for i in range(m):
+            store_f32(d, i, load_f32(a, i) / load_f32(b, i))
+    elif op == _MAX:
+        for i in range(m):
+            x, y = load_f32(a, i), load_f32(b, i)
+            store_f32(d, i, x if (x > y or x != x) else y)
+    elif op == _MIN:
+        for i in range(m):
+            x, y = load_f32(a, i), load_f32(b, i)
+            store_f32(d, i, x if (x < y or x != x) else y)
+    elif op == _GT:
+        for i in range(m):
+            store_f32(d, i, ONE if load_f32(a, i) > load_f32(b, i) else ZERO)
+    elif op == _GE:
+        for i in range(m):
+            store_f32(d, i, ONE if load_f32(a, i) >= load_f32(b, i) else ZERO)
+    elif op == _EQ:
+        for i in range(m):
+            store_f32(d, i, ONE if load_f32(a, i) == load_f32(b, i) else ZERO)
+    elif op == _WHERE:
+        for i in range(m):
+            y, z = load_f32(b, i), load_f32(c, i)
+            store_f32(d, i, y if load_f32(a, i) != ZERO else z)
+    elif op == _COPY:
+        for i in range(m):
+            store_f32(d, i, load_f32(a, i))
+    elif op == _NEG:
+        for i in range(m):
+            store_f32(d, i, -load_f32(a, i))
+    elif op == _ABS:
+        for i in range(m):
+            store_f32(d, i, fabs(load_f32(a, i)))
+    elif op == _SIGN:
+        for i in range(m):
+            x = load_f32(a, i)
+            store_f32(d, i, copysign(ONE, x) if x != ZERO and x == x else x)
+    elif op == _SQUARE:
+        for i in range(m):
+            x = load_f32(a, i)
+            store_f32(d, i, x * x)
+    elif op == _SQRT:
+        for i in range(m):
+            store_f32(d, i, sqrt(load_f32(a, i)))
+    elif op == _RELU:
+        for i in range(m):
+            x = load_f32(a, i)
+            store_f32(d, i, x if (x > ZERO or x != x) else ZERO)
+    elif op == _FROM_INT:
+        for i in range(m):
+            store_f32(d, i, f32(load_i32(a, i)))
+    else:
+        return False
+    return True
+
+
+@njit(error_model="numpy")
+def _costly(op, d, a, m):
+    """The transcendental operations."""
+    if op == _EXP:
+        for i in range(m):
+            store_f32(d, i, mt.exp(load_f32(a, i)))
+    elif op == _EXPM1:
+        for i in range(m):
+            store_f32(d, i, mt.expm1(load_f32(a, i)))
+    elif op == _LOG:
+        for i in range(m):
+            store_f32(d, i, mt.log(load_f32(a, i)))
+    elif op == _LOG1P:
+        for i in range(m):
+            store_f32(d, i, mt.log1p(load_f32(a, i)))
+    elif op == _TANH:
+        for i in range(m):
+            store_f32(d, i, mt.tanh(load_f32(a, i)))
+    elif op == _SIGMOID:
+        for i in range(m):
+            store_f32(d, i, mt.sigmoid(load_f32(a, i)))
+    elif op == _SOFTPLUS:
+        for i in range(m):
+            store_f32(d, i, mt.softplus(load_f32(a, i)))
+    elif op == _ERF:
+        for i in range(m):
+            store_f32(d, i, mt.erf(load_f32(a, i)))
+
+
+@njit(error_model="numpy")
+def _fill(d, m, x):
+    for i in range(m):
+        store_f32(d, i, x)
+
+
+@njit(error_model="numpy")
+def _block(args, operands, addresses, code, instructions, row, column, m, offset, rows):
+    """Takes one block of m elements, whose first is element (row, column), through the program."""
+    columns, count = word(args, 1), word(args, 2)
+    for j in range(count):
+        kind, at = word(operands, 3 * j), word(operands, 3 * j + 1)
+        if kind == FULL or kind == INTEGERS:
+            set_word(addresses, j, at + 4 * offset)
+        elif kind == ROW and columns > BLOCK:
+            set_word(addresses, j, at + 4 * column)
+        elif kind == COLUMN:
+            target = word(addresses, j)
+            if columns > BLOCK:
+                _fill(target, m, load_f32(at, row))
+            else:
+                for r in range(rows):
+                    _fill(target + 4 * r * columns, columns, load_f32(at, row + r))
+    for n in range(instructions):
+        op = load_i32(code, 5 * n)
+        d = word(addresses, i64(load_i32(code, 5 * n + 1)))
+        a = word(addresses, i64(load_i32(code, 5 * n + 2)))
+        b = word(addresses, i64(load_i32(code, 5 * n + 3)))
+        if op == _RANDOM:
+            seed, step = word(word(args, 7), 0), word(word(args, 8), 0)
+            _random(d, m, word(args, 9) + offset, seed, load_i32(code, 5 * n + 4), step)
+        else:
+            c = word(addresses, i64(load_i32(code, 5 * n + 4)))
+            if not _cheap(op, d, a, b, c, m):
+                _costly(op, d, a, m)
+
+
+@cfunc(types.int32(types.int64, types.int64, types.int64, types.int64), error_model="numpy")
+def elementwise(args, _1, _2, _3):
+    rows, columns, count, instructions = word(args, 0), word(args, 1), word(args, 2), word(args, 3)
+    operands, code, registers = word(args, 4), word(args, 5), word(args, 6)
+    addresses = registers + 4 * BLOCK * count
+    per_block = BLOCK // columns if columns <= BLOCK else 1
+    if per_block > rows:
+        per_block = rows
+    most = per_block * columns if columns <= BLOCK else i64(BLOCK)
+    for j in range(count):
+        kind, at = word(operands, 3 * j), word(operands, 3 * j + 1)
+        own = registers + 4 * BLOCK * j
+        set_word(addresses, j, own)
+        if kind == SCALAR:
+            _fill(own, most, load_f32(at, 0))
+        elif kind == CONSTANT:
+            _fill(own, most, bits_float(i32(at & 0xFFFFFFFF)))
+        elif kind == ROW and columns <= BLOCK:
+            for r in range(per_block):
+                for i in range(columns):
+                    store_f32(own + 4 * r * columns, i, load_f32(at, i))
+    if columns <= BLOCK:
+        row = 0
+        while row < rows:
+            n = per_block if rows - row > per_block else rows - row
+            _block(args, operands, addresses, code, instructions, row, 0, n * columns, row * columns, n)
+            row += n
+    else:
+        for row in range(rows):
+            column = 0
+            while column < columns:
+                m = BLOCK if columns - column > BLOCK else columns - column
+                _block(args, operands, addresses, code, instructions, row, column, m, row * columns + column, 1)
+                column += m
+    return 0

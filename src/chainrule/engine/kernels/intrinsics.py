@@ -1,0 +1,186 @@
+"""What Numba lacks for kernels that work on addresses: typed loads and stores, bit tricks, calls through pointers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+F32, I32, I64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
+
+
+def _scopes(builder: Any) -> tuple[Any, Any]:
+    """Alias scopes that say: what a kernel stores is not read again through another pointer in the same loop.
+
+    It lets LLVM vectorise without run-time overlap checks. In-place work (dst equal to a source, element by element) keeps
+    its meaning, because element i is always read before it is written.
+    """
+    module = builder.module
+    domain = module.add_metadata([ir.MetaDataString(module, "chainrule")])
+    reads = module.add_metadata([module.add_metadata([ir.MetaDataString(module, "reads"), domain])])
+    writes = module.add_metadata([module.add_metadata([ir.MetaDataString(module, "writes"), domain])])
+    return reads, writes
+
+
+def _loader(llvm_type: Any, numba_type: Any, align: int) -> Any:
+    @intrinsic
+    def load(typingctx: Any, address: Any, index: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            pointer = builder.gep(builder.inttoptr(args[0], llvm_type.as_pointer()), [args[1]])
+            value = builder.load(pointer, align=align)
+            reads, writes = _scopes(builder)
+            value.set_metadata("alias.scope", reads)
+            value.set_metadata("noalias", writes)
+            return value
+
+        return numba_type(types.int64, types.int64), codegen
+
+    return load
+
+
+def _storer(llvm_type: Any, numba_type: Any, align: int) -> Any:
+    @intrinsic
+    def store(typingctx: Any, address: Any, index: Any, value: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            pointer = builder.gep(builder.inttoptr(args[0], llvm_type.as_pointer()), [args[1]])
+            instruction = builder.store(args[2], pointer, align=align)
+            reads, writes = _scopes(builder)
+            instruction.set_metadata("alias.scope", writes)
+            instruction.set_metadata("noalias", reads)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64, numba_type), codegen
+
+    return store
+
+
+load_f32, store_f32 = _loader(F32, types.float32, 4), _storer(F32, types.float32, 4)
+load_i32, store_i32 = _loader(I32, types.int32, 4), _storer(I32, types.int32, 4)
+_I16 = ir.IntType(16)
+load_u16, store_u16 = _loader(_I16, types.uint16, 2), _storer(_I16, types.uint16, 2)
+
+
+@intrinsic
+def word(typingctx: Any, address: Any, index: Any) -> Any:
+    """The 64-bit word at address + 8 index, of a block of arguments."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.load(builder.gep(builder.inttoptr(args[0], I64.as_pointer()), [args[1]]), align=8)
+
+    return types.int64(types.int64, types.int64), codegen
+
+
+@intrinsic
+def set_word(typingctx: Any, address: Any, index: Any, value: Any) -> Any:
+    """Writes the 64-bit word at address + 8 index."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.store(args[2], builder.gep(builder.inttoptr(args[0], I64.as_pointer()), [args[1]]), align=8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def float_bits(typingctx: Any, x: Any) -> Any:
+    """The 32 bits of a float32 as an int32."""
+    return types.int32(types.float32), lambda context, builder, signature, args: builder.bitcast(args[0], I32)
+
+
+@intrinsic
+def bits_float(typingctx: Any, x: Any) -> Any:
+    """The float32 with these 32 bits."""
+    return types.float32(types.int32), lambda context, builder, signature, args: builder.bitcast(args[0], F32)
+
+
+@intrinsic
+def to_int(typingctx: Any, x: Any) -> Any:
+    """float32 to int32 by truncation (any value for what does not fit)."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        # Freeze: an out-of-range conversion is poison in LLVM, and the value is only used where it is in range.
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(I32, [F32]), "llvm.fptosi.sat.i32.f32"
+        )
+        return builder.call(function, [args[0]])
+
+    return types.int32(types.float32), codegen
+
+
+def _unary(name: str) -> Any:
+    @intrinsic
+    def operation(typingctx: Any, x: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(F32, [F32]), f"llvm.{name}.f32")
+            return builder.call(function, [args[0]])
+
+        return types.float32(types.float32), codegen
+
+    return operation
+
+
+rint, fabs, sqrt, floor = _unary("rint"), _unary("fabs"), _unary("sqrt"), _unary("floor")
+
+
+def _binary(name: str) -> Any:
+    @intrinsic
+    def operation(typingctx: Any, x: Any, y: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(F32, [F32, F32]), f"llvm.{name}.f32")
+            return builder.call(function, [args[0], args[1]])
+
+        return types.float32(types.float32, types.float32), codegen
+
+    return operation
+
+
+copysign = _binary("copysign")
+
+
+@intrinsic
+def fma(typingctx: Any, x: Any, y: Any, z: Any) -> Any:
+    """x y + z, rounded once."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(F32, [F32, F32, F32]), "llvm.fma.f32")
+        return builder.call(function, list(args))
+
+    return types.float32(types.float32, types.float32, types.float32), codegen
+
+
+@intrinsic
+def call4(typingctx: Any, function: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Calls the C function at an address with four 64-bit words; returns its int32 result."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(I32, [I64, I64, I64, I64])
+        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), list(args[1:]))
+
+    return types.int32(*[types.int64] * 5), codegen
+
+
+@intrinsic
+def call_sgemm(
+    typingctx: Any, function: Any, ta: Any, tb: Any, m: Any, n: Any, k: Any, a: Any, lda: Any, b: Any, ldb: Any, beta: Any, c: Any, ldc: Any
+) -> Any:
+    """dnnl_sgemm(ta, tb, m, n, k, 1, a, lda, b, ldb, beta, c, ldc) for row-major matrices."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        fn, ta, tb, m, n, k, a, lda, b, ldb, beta, c, ldc = args
+        i8 = ir.IntType(8)
+        kind = ir.FunctionType(I32, [i8, i8, I64, I64, I64, F32, I64, I64, I64, I64, F32, I64, I64])
+        one = ir.Constant(F32, 1.0)
+        words = [builder.trunc(ta, i8), builder.trunc(tb, i8), m, n, k, one, a, lda, b, ldb, beta, c, ldc]
+        return builder.call(builder.inttoptr(fn, kind.as_pointer()), words)
+
+    integers = [types.int64] * 10
+    return types.int32(*integers, types.float32, types.int64, types.int64), codegen
+
+
+@njit(inline="always")
+def word_float(address, index):  # type: ignore[no-untyped-def]
+    """The float32 in the low half of a word."""
+    return bits_float(types.int32(word(address, index) & 0xFFFFFFFF))

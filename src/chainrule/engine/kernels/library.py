@@ -1,0 +1,179 @@
+"""Makes the compiled kernels available as addresses, compiling them at most once on a machine.
+
+The first process on a machine imports Numba, compiles the kernels for this processor and keeps the object code in the
+user's cache folder. Later processes load it with llvmlite, which takes milliseconds and does not import Numba. The file's
+name holds a hash of the kernels' sources, of llvmlite's version and of the processor; its head holds a hash of the rest,
+so a damaged file is compiled again. It is machine code, so it is only loaded when nobody else may write to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from ...errors import EngineError
+
+_MAGIC = b"chainrule-kernels-1\n"
+_PREFIX = "chainrule_kernel_"
+
+
+class KernelLibrary:
+    """The compiled kernels of this process.
+
+    Attributes  addresses : {kernel name: address} ; origin : "disk" or "compiled" ; path : the cache file ;
+                seconds : what loading or compiling took
+    """
+
+    def __init__(self) -> None:
+        start = time.perf_counter()
+        try:
+            import llvmlite.binding as llvm
+        except ImportError as error:
+            raise EngineError(f"the compiled kernels need llvmlite and numba, which cannot be imported: {error}") from None
+        _initialise(llvm)
+        self.path = cache_folder() / f"kernels-{_key(llvm)}.bin"
+        code = _read(self.path)
+        self.origin = "disk" if code else "compiled"
+        if code is None:
+            code = _compile(llvm)
+            _write(self.path, code)
+        self.addresses, self._keep = _load(llvm, code)
+        self.seconds = time.perf_counter() - start
+
+
+_library: KernelLibrary | None = None
+
+
+def kernels() -> KernelLibrary:
+    """The process's kernels, loaded when first asked for."""
+    global _library
+    if _library is None:
+        _library = KernelLibrary()
+    return _library
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept: chainrule under the user's cache folder."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "chainrule" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "chainrule"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chainrule"
+
+
+def _initialise(llvm: Any) -> None:
+    """Initialises LLVM; newer llvmlites do the first step themselves."""
+    for step in ("initialize", "initialize_native_target", "initialize_native_asmprinter"):
+        try:
+            getattr(llvm, step)()
+        except (RuntimeError, AttributeError):
+            continue
+
+
+def _key(llvm: Any) -> str:
+    import llvmlite
+
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode() + path.read_bytes())
+    features = llvm.get_host_cpu_features().flatten()
+    digest.update(f"{llvmlite.__version__} {llvm.get_process_triple()} {llvm.get_host_cpu_name()} {features}".encode())
+    return digest.hexdigest()[:24]
+
+
+def _target_machine(llvm: Any) -> Any:
+    target = llvm.Target.from_triple(llvm.get_process_triple())
+    return target.create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3, jit=True
+    )
+
+
+def _compile(llvm: Any) -> bytes:
+    """Object code of all kernels, each under a C name of its own."""
+    print("chainrule: compiling its kernels for this processor, once (about 10 seconds) ...", file=sys.stderr, flush=True)
+    try:
+        from .catalogue import KERNELS
+    except ImportError as error:
+        raise EngineError(f"the kernels cannot be compiled, because Numba cannot be imported: {error}") from None
+    whole = None
+    for name, kernel in KERNELS.items():
+        module = llvm.parse_assembly(_standalone(kernel, _PREFIX + name))
+        foreign = [f.name for f in module.functions if f.is_declaration and not f.name.startswith(("llvm.", "mem"))]
+        if foreign:
+            raise EngineError(f"kernel {name!r} refers to functions that are not there: {foreign}")
+        for value in (*module.functions, *module.global_variables):
+            if not value.is_declaration and not value.name.startswith((_PREFIX, "llvm.")):
+                value.linkage = "internal"
+        if whole is None:
+            whole = module
+        else:
+            whole.link_in(module)
+    assert whole is not None
+    whole.verify()
+    code: bytes = _target_machine(llvm).emit_object(whole)
+    return code
+
+
+def _standalone(kernel: Any, name: str) -> str:
+    """The LLVM code of a compiled kernel without Numba's wrapper, which needs Numba and Python; with one of C's shape.
+
+    Numba's own calling convention passes a place for the result and one for an exception first; the kernels raise none.
+    """
+    text: str = kernel._library.get_llvm_str()
+    text = re.sub(r"^define [^\n]*@\"?(?:cfunc|cpython)\.[^\n]*\{\n.*?^\}\n", "", text, flags=re.M | re.S)
+    text = re.sub(r"^declare [^\n]*@(?:Py|_Py|numba_|NRT_)[^\n]*\n", "", text, flags=re.M)
+    count = len(kernel._sig.args)
+    parameters = ", ".join(f"i64 %a{i}" for i in range(count))
+    symbol = kernel.native_name.removeprefix("cfunc.")
+    return (
+        f"{text}\ndefine i32 @{name}({parameters}) {{\n"
+        f"  %result = alloca i32\n  %exception = alloca ptr\n"
+        f'  %status = call i32 @"{symbol}"(ptr %result, ptr %exception, {parameters})\n'
+        f"  %value = load i32, ptr %result\n  ret i32 %value\n}}\n"
+    )
+
+
+def _load(llvm: Any, code: bytes) -> tuple[dict[str, int], Any]:
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine(llvm))
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    names = {n.decode() for n in re.findall(rb"chainrule_kernel_\w+", code)}
+    return {n.removeprefix(_PREFIX): engine.get_function_address(n) for n in sorted(names)}, engine
+
+
+def _read(path: Path) -> bytes | None:
+    """The object code in the cache, or None when there is none that can be trusted."""
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & 0o022):
+                return None
+            data = file.read()
+    except OSError:
+        return None
+    head = len(_MAGIC) + 32
+    if not data.startswith(_MAGIC) or hashlib.sha256(data[head:]).digest() != data[len(_MAGIC) : head]:
+        return None
+    return data[head:]
+
+
+def _write(path: Path, code: bytes) -> None:
+    """Keeps the object code; a cache that cannot be written only costs the next process its compilation."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".kernels-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(_MAGIC + hashlib.sha256(code).digest() + code)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        print(f"chainrule: the compiled kernels cannot be kept in {path.parent} ({error}).", file=sys.stderr)

@@ -1,0 +1,55 @@
+"""Matrix products: oneDNN's sgemm as a call, and products of one row, which memory speed bounds."""
+
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,misc"
+
+from __future__ import annotations
+
+import numpy as np
+from numba import cfunc, njit
+
+from .intrinsics import call_sgemm, fma, load_f32, store_f32, word, word_float
+from .rows import KERNEL, sum_of
+
+f32 = np.float32
+
+
+@cfunc(KERNEL, error_model="numpy")
+def sgemm(args, _1, _2, _3):
+    """C = A B + beta C: 0 dnnl_sgemm, 1 'N' or 'T' of A, 2 of B, 3 M, 4 N, 5 K, 6 A, 7 lda, 8 B, 9 ldb, 10 beta, 11 C, 12 ldc."""
+    return call_sgemm(
+        word(args, 0), word(args, 1), word(args, 2), word(args, 3), word(args, 4), word(args, 5), word(args, 6),
+        word(args, 7), word(args, 8), word(args, 9), word_float(args, 10), word(args, 11), word(args, 12),
+    )  # fmt: skip
+
+
+@njit(error_model="numpy")
+def _four_rows(y, x, k, w, stride, n):
+    a, b, c, d = load_f32(x, k), load_f32(x, k + 1), load_f32(x, k + 2), load_f32(x, k + 3)
+    for j in range(n):
+        s = fma(a, load_f32(w, j), load_f32(y, j))
+        s = fma(b, load_f32(w + stride, j), s)
+        s = fma(c, load_f32(w + 2 * stride, j), s)
+        store_f32(y, j, fma(d, load_f32(w + 3 * stride, j), s))
+
+
+@njit(error_model="numpy")
+def _one_row(y, x, k, w, n):
+    a = load_f32(x, k)
+    for j in range(n):
+        store_f32(y, j, fma(a, load_f32(w, j), load_f32(y, j)))
+
+
+@cfunc(KERNEL, error_model="numpy")
+def row_product(args, _1, _2, _3):
+    """y = x W for one row x (K) and row-major W (K, N): 0 K, 1 N (columns to do), 2 x, 3 W, 4 elements of a row of W, 5 y."""
+    count, n, x, w, stride, y = word(args, 0), word(args, 1), word(args, 2), word(args, 3), 4 * word(args, 4), word(args, 5)
+    for j in range(n):
+        store_f32(y, j, f32(0.0))
+    k = 0
+    while k + 4 <= count:
+        _four_rows(y, x, k, w + k * stride, stride, n)
+        k += 4
+    while k < count:
+        _one_row(y, x, k, w + k * stride, n)
+        k += 1
+    return 0

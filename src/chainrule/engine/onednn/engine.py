@@ -1,0 +1,459 @@
+"""Compiles a plan to a table of calls for each thread and runs it without coming back to Python."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+import threading
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import EngineError
+from ...ops import OPS, Value
+from ...ops.memory import aligned_zeros
+from ...plan.memory import plan_memory, root
+from ...plan.plan import Plan
+from ..base import Array, Engine, Executable, arena_view
+from ..kernels.library import kernels
+from ..reference.engine import compute
+from .library import open_library
+from .schedule import barriers, epochs
+from .tasks import Address, Block, Call, Cell, Code, Float, Function, Memory, Task, make_tasks
+
+#: Layout of the runner's blocks; see kernels/runner.py.
+_ROW_WORDS, _SHARED, _PER_THREAD = 5, 8, 8
+_ELEMENTWISE = {name for name, spec in OPS.items() if spec.kind == "elementwise"}
+#: A step that takes one thread less than this is not divided: waiting for each other would cost more than it gains.
+_WORTH_DIVIDING = 15e-6
+_FLOPS_PER_SECOND, _BYTES_PER_SECOND = 150e9, 30e9
+
+_in_child = False
+
+
+def _after_fork() -> None:
+    global _in_child
+    _in_child = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+class _Words:
+    """64-bit words with addresses that stay: blocks are carved from chunks."""
+
+    def __init__(self) -> None:
+        self.chunks: list[NDArray[np.int64]] = []
+        self.used = 0
+
+    def block(self, words: Sequence[int]) -> int:
+        if not self.chunks or self.used + len(words) > len(self.chunks[-1]):
+            self.chunks.append(np.zeros(max(1 << 14, len(words)), np.int64))
+            self.used = 0
+        chunk = self.chunks[-1]
+        chunk[self.used : self.used + len(words)] = words
+        address = int(chunk.ctypes.data) + 8 * self.used
+        self.used += len(words)
+        return address
+
+
+def _float_word(value: float) -> int:
+    return int(struct.unpack("<I", struct.pack("<f", np.float32(value)))[0])
+
+
+class _Segment:
+    """A stretch of tasks that the compiled loop runs, or one fallback task that Python runs."""
+
+    def __init__(self, tasks: list[tuple[Task, bool]], fallback: bool) -> None:
+        self.tasks, self.fallback = tasks, fallback
+        self.shared: NDArray[np.int64] | None = None
+
+
+class OneDNNExecutable(Executable):
+    """A plan bound to its arenas, as tables of calls."""
+
+    def __init__(self, plan: Plan, arenas: Mapping[str, Array], threads: int) -> None:
+        super().__init__(plan, arenas)
+        self.lock = threading.Lock()
+        self._build(threads)
+
+    # ------------------------------------------------------------ building
+
+    def _build(self, threads: int) -> None:
+        plan = self.plan
+        self.library, self.kernels = open_library(), kernels().addresses
+        if threads > 1 and plan.flops / _FLOPS_PER_SECOND + plan.bytes / _BYTES_PER_SECOND < _WORTH_DIVIDING:
+            threads = 1
+        self.threads, self.process = threads, os.getpid()
+        for name, value in plan.arenas.items():
+            array = self.arenas[name]
+            if array.dtype != np.float32 or array.size < value.size or not array.flags.c_contiguous:
+                raise EngineError(f"arena {name!r} must be float32 of {value.size} elements, contiguous.")
+        tasks = make_tasks(plan.nodes, threads, _ELEMENTWISE)
+        waits = barriers(tasks, threads)
+        temporaries, size = plan_memory([t.node for t in tasks], epochs(waits, threads), list(plan.outputs.values()))
+        self.temporaries = aligned_zeros(max(size, 64), np.uint8)
+        self._offsets = temporaries
+        self.staging = {
+            name: aligned_zeros(v.shape or (1,), np.int32 if v.dtype == "int" else np.float32) for name, v in plan.inputs.items()
+        }
+        self.scalar_names = list(plan.scalars)
+        self.scalar_row = aligned_zeros(max(16, len(plan.scalars)), np.float32)
+        self.seed = np.zeros(1, np.int64)
+        self.cells = np.zeros((threads, 8), np.int64)
+        self.words = _Words()
+        self._scratch: list[NDArray[Any]] = []
+        self._bases: dict[int, int] = {}
+        self._constants: dict[float, Array] = {}
+        self._aliases = {k: v for t in tasks for k, v in t.aliases.items()}
+        self.places: list[dict[str, list[tuple[int, int]]]] = [{name: [] for name in plan.inputs} for _ in range(threads)]
+        self.segments = self._segments(tasks, waits)
+        last = self.segments[-1] if self.segments else None
+        self.feeds: list[NDArray[np.int64]] = []
+        self.keeps: dict[str, NDArray[np.int64]] = {}
+        self.native = len(self.segments) == 1 and last is not None and not last.fallback
+        for segment in self.segments:
+            if not segment.fallback:
+                self._tables(segment, first=segment is self.segments[0], last=segment is last)
+        if self.segments and self.segments[0].fallback or not self.segments:
+            front = _Segment([], False)
+            self.segments.insert(0, front)
+            self._tables(front, first=True, last=False)
+        self._bound = [self._io(v) for v in plan.outputs.values()]
+
+    def _segments(self, tasks: list[Task], waits: list[bool]) -> list[_Segment]:
+        segments: list[_Segment] = []
+        for task, wait in zip(tasks, waits, strict=True):
+            if task.fallback or not segments or segments[-1].fallback:
+                segments.append(_Segment([], task.fallback))
+            segments[-1].tasks.append((task, wait))
+        return segments
+
+    def _base(self, value: Value) -> tuple[int, str | None]:
+        """The address of a value, and the name of the input when it lies in one."""
+        value = self._aliases.get(id(value), value)
+        r = root(value)
+        r = self._aliases.get(id(r), r)
+        if r.role == "constant":
+            if r.constant not in self._constants:
+                self._constants[r.constant] = np.full(1, r.constant, np.float32)
+            return int(self._constants[r.constant].ctypes.data), None
+        if r.role == "scalar":
+            return int(self.scalar_row.ctypes.data) + 4 * self.scalar_names.index(r.name), None
+        if r.role == "input":
+            return int(self.staging[r.name].ctypes.data), r.name
+        if r.base is not None or r.role == "arena":
+            base = r.base if r.base is not None else r
+            offset = r.offset if r.base is not None else 0
+            return int(self.arenas[base.name].ctypes.data) + 4 * offset, None
+        return int(self.temporaries.ctypes.data) + self._offsets[id(r)], None
+
+    def _word(self, item: Any, thread: int) -> tuple[int, str | None, int]:
+        """A word, and for addresses within an input the input's name and the offset in bytes."""
+        if isinstance(item, int):
+            return item, None, 0
+        if isinstance(item, Address):
+            base, name = self._base(item.value)
+            return base + 4 * item.elements, name, 4 * item.elements
+        if isinstance(item, Float):
+            return _float_word(item.value), None, 0
+        if isinstance(item, Memory):
+            self._scratch.append(aligned_zeros(item.bytes, np.uint8))
+            return int(self._scratch[-1].ctypes.data), None, 0
+        if isinstance(item, Code):
+            self._scratch.append(np.array(item.words, np.int32))
+            return int(self._scratch[-1].ctypes.data), None, 0
+        if isinstance(item, Block):
+            return self._args(item.words, thread), None, 0
+        if isinstance(item, Function):
+            return self.library.address(item.name), None, 0
+        assert isinstance(item, Cell)
+        at = self.seed.ctypes.data if item.name == "seed" else self.cells.ctypes.data + 64 * thread + 8
+        return int(at), None, 0
+
+    def _args(self, words: Sequence[Any], thread: int) -> int:
+        found = [self._word(w, thread) for w in words]
+        at = self.words.block([w for w, _, _ in found])
+        for i, (_, name, offset) in enumerate(found):
+            if name is not None:
+                self.places[thread][name].append((at + 8 * i, offset))
+        return at
+
+    def _row(self, call: Call, thread: int) -> list[int]:
+        return [self.kernels[call.kernel], self._args(call.words, thread), 0, 0, 0]
+
+    def _tables(self, segment: _Segment, *, first: bool, last: bool) -> None:
+        """The tables of one segment. The first segment's also feed the step its data; a lone one's keep its outputs."""
+        threads, plan = self.threads, self.plan
+        shared = np.zeros(_SHARED + _PER_THREAD * threads, np.int64)
+        shared[2] = threads
+        shared[3] = self.library.address("omp_get_thread_num")
+        shared[4] = self.library.address("GOMP_barrier")
+        barrier = [0] * _ROW_WORDS
+        tables: list[list[int]] = []
+        for t in range(threads):
+            rows: list[list[int]] = []
+            for number, (task, wait) in enumerate(segment.tasks):
+                if wait and number:
+                    rows.append(barrier)
+                part = task.parts[t]
+                rows += [self._row(call, t) for call in part.calls] if part is not None else []
+            if first:
+                rows = [*self._feed_rows(t), *([barrier] if threads > 1 else []), *rows]
+            if last and self.native:
+                if threads > 1:
+                    rows.append(barrier)
+                if t == 0:
+                    rows += self._keep_rows()
+            tables.append([w for row in rows for w in row])
+        for t, table in enumerate(tables):
+            cell = int(self.cells.ctypes.data) + 64 * t
+            at = _SHARED + _PER_THREAD * t
+            shared[at : at + 3] = [self.words.block(table) if table else 0, len(table) // _ROW_WORDS, cell]
+        segment.shared = shared
+        _ = plan
+
+    def _feed_rows(self, thread: int) -> list[list[int]]:
+        """Rows that give a step its scalars and samples. Called after the rows that use them, so all places are known."""
+        rows, cell = [], int(self.cells.ctypes.data) + 64 * thread
+        if thread == 0 and self.scalar_names:
+            at = self.words.block([0, len(self.scalar_names), int(self.scalar_row.ctypes.data), cell])
+            rows.append([self.kernels["feed_scalars"], at, 0, 0, 0])
+            self._scalar_feed = at
+        for name, value in self.plan.inputs.items():
+            batch = value.shape[0] if value.shape else 1
+            low, high = batch * thread // self.threads, batch * (thread + 1) // self.threads
+            places = self.places[thread][name]
+            block = self.words.block([w for place in places for w in place] or [0])
+            width = prod(value.shape[1:])
+            words = [0, 0, width, batch, int(self.staging[name].ctypes.data), low, high, cell, len(places), block]
+            at = self.words.block(words)
+            self._feeds_of(name).append(at)
+            rows.append([self.kernels["feed"], at, 0, 0, 0])
+        return rows
+
+    def _feeds_of(self, name: str) -> list[int]:
+        if not hasattr(self, "_feed_blocks"):
+            self._feed_blocks: dict[str, list[int]] = {}
+        return self._feed_blocks.setdefault(name, [])
+
+    def _keep_rows(self) -> list[list[int]]:
+        rows = []
+        self._keep_blocks: dict[str, int] = {}
+        for name, value in self.plan.outputs.items():
+            if value.shape == () and value.dtype == "float":
+                base, _ = self._base(value)
+                at = self.words.block([base, 0, int(self.cells.ctypes.data)])
+                self._keep_blocks[name] = at
+                rows.append([self.kernels["keep_scalar"], at, 0, 0, 0])
+        return rows
+
+    def _io(self, value: Value) -> tuple[Array | None, str | None]:
+        """An array over a value's memory, or the name of the input it is."""
+        if value.role in ("constant", "scalar"):
+            return None, None
+        at, name = self._base(value)
+        if name is not None:
+            return None, name
+        kind = ctypes.c_int32 if value.dtype == "int" else ctypes.c_float
+        raw = (kind * max(value.size, 1)).from_address(at)
+        return np.ctypeslib.as_array(raw)[: value.size].reshape(value.shape), None
+
+    # ------------------------------------------------------------ running
+
+    def _check_process(self) -> None:
+        if self.process != os.getpid() and self.threads > 1:
+            # OpenMP's threads did not survive the fork; starting new ones in the child may hang.
+            if hasattr(self, "_feed_blocks"):
+                del self._feed_blocks
+            self._build(1)
+
+    def _launch(self, segment: _Segment, steps: int, first: int) -> None:
+        shared = segment.shared
+        assert shared is not None
+        shared[0], shared[1] = steps, first
+        for t in range(self.threads):
+            shared[_SHARED + _PER_THREAD * t + 3] = 0
+        gomp, address = self.library.gomp, int(shared.ctypes.data)
+        if self.threads == 1:
+            before = gomp.omp_get_max_threads()
+            if before != 1:
+                gomp.omp_set_num_threads(1)
+            _run_thread(self.kernels["run_thread"])(address)
+            if before != 1:
+                gomp.omp_set_num_threads(before)
+        else:
+            gomp.GOMP_parallel(
+                ctypes.c_void_p(self.kernels["run_thread"]), ctypes.c_void_p(address), ctypes.c_uint(self.threads), ctypes.c_uint(0)
+            )
+        for t in range(self.threads):
+            row, status = shared[_SHARED + _PER_THREAD * t + 3 : _SHARED + _PER_THREAD * t + 5]
+            if row:
+                raise EngineError(f"a kernel of the plan failed (row {row - 1} of thread {t}, status {status}).")
+
+    def _bind(self, data: Mapping[str, Array], order: NDArray[np.int64] | None) -> list[Array]:
+        """Points the feeds at the data. Returns what must stay alive during the run."""
+        alive: list[Array] = []
+        for name, value in self.plan.inputs.items():
+            array = data[name]
+            wanted = np.int32 if value.dtype == "int" else np.float32
+            if array.dtype != wanted or not array.flags.c_contiguous:
+                array = np.ascontiguousarray(array, wanted)
+            alive.append(array)
+            for at in self._feed_blocks.get(name, ()):
+                words = (ctypes.c_int64 * 2).from_address(at)
+                words[0] = array.ctypes.data
+                words[1] = 0 if order is None else order.ctypes.data
+        return alive
+
+    def run(
+        self, inputs: Mapping[str, Array], scalars: Mapping[str, float] | None = None, *, step: int = 0, seed: int = 0
+    ) -> dict[str, Array]:
+        with self.lock:
+            self._check_process()
+            for name, v in self.plan.inputs.items():
+                if inputs[name].shape != v.shape:
+                    raise EngineError(f"input {name!r}: the plan was made for shape {v.shape}, got {inputs[name].shape}.")
+            return self._step(inputs, scalars or {}, step, seed)
+
+    def _step(self, inputs: Mapping[str, Array], scalars: Mapping[str, float], step: int, seed: int) -> dict[str, Array]:
+        alive = self._bind(inputs, None)
+        row = np.array([scalars[n] for n in self.scalar_names], np.float32)
+        if self.scalar_names:
+            ctypes.c_int64.from_address(self._scalar_feed).value = int(row.ctypes.data)
+        kept = np.zeros(len(self.plan.outputs), np.float32)
+        if self.native:
+            for i, at in enumerate(self._keep_blocks.values()):
+                ctypes.c_int64.from_address(at + 8).value = int(kept.ctypes.data) + 4 * i
+        self.seed[0] = seed
+        for segment in self.segments:
+            if segment.fallback:
+                self._fallback(segment, inputs, scalars, step, seed)
+            else:
+                self._launch(segment, 1, step)
+        found: dict[str, Array] = {}
+        for (name, value), (view, source) in zip(self.plan.outputs.items(), self._bound, strict=True):
+            if view is not None:
+                found[name] = view.copy()
+            elif source is not None:
+                found[name] = np.array(inputs[source], np.int32 if value.dtype == "int" else np.float32).reshape(value.shape)
+            else:
+                found[name] = np.asarray(scalars[value.name] if value.role == "scalar" else value.constant, np.float32)
+        del alive
+        return found
+
+    def _fallback(
+        self, segment: _Segment, inputs: Mapping[str, Array], scalars: Mapping[str, float], step: int, seed: int
+    ) -> None:
+        """Runs nodes that the kernels do not offer by the reference engine's, on the same memory."""
+
+        def read(v: Value) -> Array:
+            if v.role == "constant":
+                return np.asarray(v.constant, np.float32)
+            if v.role == "scalar":
+                return np.asarray(scalars[v.name], np.float32)
+            r = root(v)
+            if r.role == "input":
+                return np.asarray(inputs[r.name], np.int32 if v.dtype == "int" else np.float32).reshape(v.shape)
+            if v.base is not None:
+                return arena_view(self.arenas, v)
+            view, _ = self._io(v)
+            assert view is not None
+            return view
+
+        for task, _wait in segment.tasks:
+            node = task.node
+            results = compute(node, [read(v) for v in node.inputs], dtype=np.float32, step=step, seed=seed)
+            for v, result in zip(node.outputs, results, strict=True):
+                read(v)[...] = result
+
+    def run_steps(
+        self,
+        data: Mapping[str, Array],
+        order: NDArray[np.int64] | None,
+        scalars: Mapping[str, NDArray[np.float64]],
+        *,
+        steps: int,
+        step: int = 0,
+        seed: int = 0,
+    ) -> dict[str, NDArray[np.float64]]:
+        if not self.native:
+            return super().run_steps(data, order, scalars, steps=steps, step=step, seed=seed)
+        with self.lock:
+            self._check_process()
+            self._check_data(data, order, steps)
+            if order is not None:
+                order = np.ascontiguousarray(order, np.int64)
+            alive = self._bind(data, order)
+            rows = np.empty((steps, max(1, len(self.scalar_names))), np.float32)
+            for i, name in enumerate(self.scalar_names):
+                rows[:, i] = scalars[name]
+            if self.scalar_names:
+                ctypes.c_int64.from_address(self._scalar_feed).value = int(rows.ctypes.data)
+            kept = np.zeros((len(self._keep_blocks), steps), np.float32)
+            for i, at in enumerate(self._keep_blocks.values()):
+                ctypes.c_int64.from_address(at + 8).value = int(kept[i].ctypes.data)
+            self.seed[0] = seed
+            self._launch(self.segments[0], steps, step)
+            del alive
+            return {name: kept[i].astype(np.float64) for i, name in enumerate(self._keep_blocks)}
+
+    def _check_data(self, data: Mapping[str, Array], order: NDArray[np.int64] | None, steps: int) -> None:
+        """The kernels trust what they are given, so what could read outside an array is refused here."""
+        for name, v in self.plan.inputs.items():
+            array, needed = data[name], steps * self.plan.batch
+            if array.shape[1:] != v.shape[1:]:
+                raise EngineError(f"input {name!r}: the plan was made for samples {v.shape[1:]}, got {array.shape[1:]}.")
+            if order is None and len(array) < needed:
+                raise EngineError(f"input {name!r}: {steps} steps of {self.plan.batch} need {needed} samples, got {len(array)}.")
+            if order is not None and (len(order) < needed or (needed and not 0 <= order[:needed].min() <= order[:needed].max() < len(array))):
+                raise EngineError(f"order: {needed} sample numbers below {len(array)} are needed.")
+
+
+_runners: dict[int, Any] = {}
+
+
+def _run_thread(address: int) -> Any:
+    if address not in _runners:
+        _runners[address] = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64)(address)
+    return _runners[address]
+
+
+class OneDNNEngine(Engine):
+    """oneDNN with compiled kernels.
+
+    Parameters  threads : None takes what OpenMP would (OMP_NUM_THREADS, threadpoolctl, the processors allowed)
+    Raises      EngineError when oneDNN, OpenMP or the compiled kernels cannot be used here
+    """
+
+    name = "onednn"
+    dtypes = ("float32",)
+
+    def __init__(self, threads: int | None = None) -> None:
+        self.library = open_library()
+        kernels()
+        self._threads = threads
+
+    @property
+    def threads(self) -> int:  # type: ignore[override]
+        if _in_child:
+            return 1
+        return self._threads if self._threads is not None else self.library.max_threads()
+
+    def compile(self, plan: Plan, arenas: Mapping[str, Array]) -> OneDNNExecutable:
+        return OneDNNExecutable(plan, arenas, self.threads)
+
+    def describe(self) -> dict[str, str]:
+        loaded = kernels()
+        return {
+            "engine": "onednn",
+            "library": f"oneDNN {'.'.join(map(str, self.library.version))} ({self.library.path})",
+            "instruction set": self.library.isa,
+            "threads": str(self.threads),
+            "kernels": f"{len(loaded.addresses)} compiled, from {loaded.origin} in {loaded.seconds:.2f} s ({loaded.path})",
+        }

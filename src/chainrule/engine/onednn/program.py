@@ -1,0 +1,186 @@
+"""From a chain of elementwise nodes to a program of the register machine in ``kernels/elementwise.py``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import prod
+
+from ...ops import Node, Value
+from ...ops.value import Shape
+
+# The machine's numbers, repeated here so that running does not import Numba; the tests compare them with the kernels'.
+BLOCK = 512
+REGISTER, FULL, SCALAR, ROW, COLUMN, CONSTANT, INTEGERS = range(7)
+OPERATIONS = (
+    "add", "subtract", "multiply", "divide", "maximum", "minimum", "greater", "greater_equal", "equal", "where", "copy",
+    "negative", "absolute", "sign", "square", "sqrt", "exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf",
+    "relu", "random_uniform", "multiply_add", "from_int",
+)  # fmt: skip
+CODES = {name: i for i, name in enumerate(OPERATIONS)}
+
+
+class Unsupported(Exception):
+    """The node's broadcasting does not fit the machine; the engine falls back to the reference kernel."""
+
+
+@dataclass
+class Operand:
+    """kind : as above ; value : the array, or None for a register ; number : of a constant"""
+
+    kind: int
+    value: Value | None = None
+    number: float = 0.0
+
+
+@dataclass
+class Program:
+    """A compiled chain.
+
+    Parameters  rows, columns : of the iteration ; operands ; code : (operation, destination, sources a, b, c) each
+    """
+
+    rows: int
+    columns: int
+    operands: list[Operand] = field(default_factory=list)
+    code: list[tuple[int, int, int, int, int]] = field(default_factory=list)
+
+
+def _same_memory(a: Value, b: Value) -> bool:
+    return a.base is not None and a.base is b.base and a.offset < b.offset + b.size and b.offset < a.offset + a.size
+
+
+def _iteration(shape: Shape, inputs: list[Value]) -> tuple[int, int, dict[int, int]]:
+    """Rows and columns that suit every broadcast operand, and the operands' kinds."""
+    size, columns, kinds = prod(shape), 0, {}
+    for v in inputs:
+        lead = (1,) * (len(shape) - v.ndim) + v.shape
+        if v.role == "constant":
+            kinds[id(v)] = CONSTANT
+        elif lead == shape:
+            kinds[id(v)] = FULL
+        elif v.size == 1:
+            kinds[id(v)] = SCALAR
+        else:
+            wide = [i for i, (s, t) in enumerate(zip(lead, shape, strict=True)) if t > 1 and s == t]
+            narrow = [i for i, (s, t) in enumerate(zip(lead, shape, strict=True)) if t > 1 and s != t]
+            if min(wide) > max(narrow):
+                kinds[id(v)], c = ROW, v.size
+            elif max(wide) < min(narrow):
+                kinds[id(v)], c = COLUMN, size // v.size
+            else:
+                raise Unsupported
+            if columns not in (0, c):
+                raise Unsupported
+            columns = c
+    return (size // columns if columns else 1), columns or size, kinds
+
+
+def compile_program(nodes: list[Node], outputs: tuple[Value, ...], product: Value | None = None) -> Program:
+    """The program of a chain of elementwise nodes whose outputs all have one shape.
+
+    Parameters  outputs : values that must reach memory ; product : a value made just before by a matmul, read as an input
+    """
+    made = {id(n.outputs[0]) for n in nodes}
+    inputs = list({id(v): v for n in nodes for v in n.inputs if id(v) not in made}.values())
+    rows, columns, kinds = _iteration(nodes[-1].outputs[0].shape, inputs)
+    program = Program(rows, columns)
+    index: dict[object, int] = {}
+
+    def operand(key: object, kind: int, value: Value | None = None, number: float = 0.0) -> int:
+        if key not in index:
+            index[key] = len(program.operands)
+            program.operands.append(Operand(kind, value, number))
+        return index[key]
+
+    asked = {id(v) for v in outputs}
+    # Assignments come last, so that whatever reads the old value of a parameter or slot has read it.
+    assignments = [n for n in nodes if n.op == "copy" and n.outputs[0].base is not None]
+    rest = [n for n in nodes if n not in assignments]
+    uses: dict[int, list[Node]] = {}
+    for n in nodes:
+        for v in n.inputs:
+            uses.setdefault(id(v), []).append(n)
+    position = {id(n): i for i, n in enumerate(rest)}
+    direct: dict[int, Value] = {}
+    for n in list(assignments):
+        source = n.inputs[0]
+        if id(source) not in made or id(source) in asked or id(source) in direct:
+            continue
+        start = next(i for i, m in enumerate(rest) if m.outputs[0] is source)
+        # The value may be computed straight into its place when nothing later still reads what was there.
+        if not any(_same_memory(n.outputs[0], v) for m in rest[start + 1 :] for v in m.inputs) and not any(
+            _same_memory(n.outputs[0], v) for m in assignments if m is not n for v in m.inputs
+        ):
+            direct[id(source)] = n.outputs[0]
+            assignments.remove(n)
+
+    folded: dict[int, Node] = {}
+    for n in rest:
+        # a b + c in one instruction, when nothing else needs a b.
+        if n.op == "add":
+            for v in n.inputs:
+                p = v.producer
+                if p is not None and p in rest and p.op == "multiply" and len(uses[id(v)]) == 1 and id(v) not in asked:
+                    if id(v) not in direct and n.inputs[0] is not n.inputs[1]:
+                        folded[id(p)] = n
+                        break
+    multiply_of = {id(n): next(m for m in rest if folded.get(id(m)) is n) for n in folded.values()}
+
+    def reads(n: Node) -> list[Value]:
+        if id(n) in multiply_of:
+            m = multiply_of[id(n)]
+            (other,) = [v for v in n.inputs if v is not m.outputs[0]]
+            return [*m.inputs, other]
+        return list(n.inputs)
+
+    steps = [n for n in rest if id(n) not in folded] + assignments
+    last: dict[int, int] = {}
+    for i, n in enumerate(steps):
+        for v in reads(n):
+            last[id(v)] = i
+    free: list[int] = []
+    at: dict[int, int] = {}
+
+    def register() -> int:
+        return free.pop() if free else operand(object(), REGISTER)
+
+    def source(v: Value, temporary: list[int]) -> int:
+        if id(v) in at:
+            return at[id(v)]
+        kind = kinds[id(v)]
+        if kind == CONSTANT:
+            return operand(("constant", v.constant), CONSTANT, None, v.constant)
+        if v.dtype == "int":
+            if kind != FULL:
+                raise Unsupported
+            place, whole = register(), operand(id(v), INTEGERS, v)
+            program.code.append((CODES["from_int"], place, whole, whole, whole))
+            temporary.append(place)
+            return place
+        return operand(id(v), kind, v)
+
+    for i, n in enumerate(steps):
+        temporary: list[int] = []
+        sources = [source(v, temporary) for v in reads(n)]
+        result = n.outputs[0]
+        if id(result) in direct:
+            target = operand(("out", id(result)), FULL, direct[id(result)])
+        elif result.base is not None or id(result) in asked:
+            target = operand(("out", id(result)), FULL, result)
+        else:
+            target = register()
+        at[id(result)] = target
+        if n.op == "random_uniform":
+            program.code.append((CODES[n.op], target, target, target, n.attrs["stream"]))
+        else:
+            op = "multiply_add" if id(n) in multiply_of else n.op
+            a, b, c = (*sources, *[sources[-1]] * (3 - len(sources)))
+            program.code.append((CODES[op], target, a, b, c))
+        free += temporary
+        for v in {id(v): v for v in reads(n)}.values():
+            place = at.get(id(v))
+            if last[id(v)] == i and place is not None and program.operands[place].kind == REGISTER:
+                free.append(place)
+        if id(result) not in last and program.operands[target].kind == REGISTER:
+            free.append(target)
+    return program
