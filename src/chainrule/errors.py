@@ -11,6 +11,7 @@
     ├── DivergenceError       (ArithmeticError)  training produced a number that is not finite
     ├── ModelFileError        (ValueError)    a model file that is damaged, foreign or unsafe
     ├── EngineError           (RuntimeError)  an engine or one of its kernels failed
+    ├── CheckFailed           (AssertionError) chainrule.testing found a layer, loss or optimizer to be wrong
     └── MissingDependencyError (ImportError)  an optional library is needed and not installed
 
 Every message says where, what was expected, what came, and what to do. Each class also derives from
@@ -24,6 +25,7 @@ from collections.abc import Iterable
 
 __all__ = [
     "ChainruleError",
+    "CheckFailed",
     "DataError",
     "DivergenceError",
     "DtypeError",
@@ -90,6 +92,10 @@ class EngineError(ChainruleError, RuntimeError):
     """An engine cannot be used here, or one of its kernels returned an error."""
 
 
+class CheckFailed(ChainruleError, AssertionError):
+    """A check of ``chainrule.testing`` failed: the message is a table of what differs."""
+
+
 class MissingDependencyError(ChainruleError, ImportError):
     """An optional library is needed for this and is not installed.
 
@@ -97,7 +103,9 @@ class MissingDependencyError(ChainruleError, ImportError):
     """
 
     def __init__(self, library: str, purpose: str, extra: str) -> None:
-        super().__init__(f"{purpose} needs {library}, which is not installed. Install it with: pip install 'chainrule[{extra}]'")
+        super().__init__(
+            f"{purpose} needs {library}, which is not installed. Install it with: pip install 'chainrule[{extra}]'"
+        )
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:

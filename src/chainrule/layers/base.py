@@ -6,6 +6,8 @@ A layer never computes, never holds arrays and never knows an engine. It answers
     forward(k, *xs)              its forward equations: (y, saved)
     backward(k, saved, dy)       its backward equations: dx, or a tuple with one entry for each input
 
+and ``validate()`` says whether its hyperparameters make sense; a network asks when it takes the layer in.
+
 Shapes include the batch dimension N first. A user's own layer is a subclass with these methods; see
 ``chainrule.testing.check_layer``.
 """
@@ -13,16 +15,31 @@ Shapes include the batch dimension N first. A user's own layer is a subclass wit
 from __future__ import annotations
 
 import inspect
+import math
+import numbers
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..errors import ParameterError, ShapeError
+from ..errors import ParameterError, ShapeError, UnknownNameError
 from ..ops import Builder, Saved, Value
 from ..ops.value import Shape
 
-__all__ = ["Activation", "Builder", "Input", "Layer", "Parameter", "Saved", "ShapeError", "State", "Tensor", "Value"]
+__all__ = [
+    "Activation",
+    "Builder",
+    "Input",
+    "Layer",
+    "Parameter",
+    "Saved",
+    "ShapeError",
+    "State",
+    "Tensor",
+    "Value",
+    "check_integer",
+    "check_number",
+    "get_activation",
+]
 
 
 @dataclass(frozen=True)
@@ -30,7 +47,9 @@ class Parameter:
     """A learned array that a layer asks for.
 
     Parameters
-        shape : its shape ; init : an initializer, its name, or None for the default that follows the next activation
+        shape : its shape
+        init : an initializer, its name, a number (the same everywhere), or None for the default that follows the next
+            activation
         fan_in, fan_out : number of inputs and outputs of one unit, for the initializers that scale by them
         decay : whether L1, L2 and weight decay apply (weights yes, biases no)
     """
@@ -57,11 +76,13 @@ class Tensor:
                 shape : of one sample, for an Input
     """
 
-    def __init__(self, caller: Any = None, inputs: tuple[Tensor, ...] = (), shape: Shape | None = None, dtype: str = "float"):
+    def __init__(
+        self, caller: Any = None, inputs: tuple[Tensor, ...] = (), shape: Shape | None = None, dtype: str = "float"
+    ):
         self.caller, self.inputs, self.shape, self.dtype = caller, inputs, shape, dtype
 
 
-def Input(shape: int | tuple[int, ...], *, dtype: str = "float") -> Tensor:  # noqa: N802 (reads as the layers do)
+def Input(shape: int | tuple[int, ...], *, dtype: str = "float") -> Tensor:
     """An input of a network in the functional form.
 
     Parameters  shape : of one sample, without the batch dimension ; dtype : "float" or "int" (indices for an Embedding)
@@ -108,8 +129,10 @@ class Layer:
 
     @classmethod
     def kind(cls) -> str:
-        """The class's name as it stands in parameter names: ``LeakyReLU`` is ``leaky_relu``."""
-        text = cls.__name__.replace("ReLU", "Relu").replace("ELU", "Elu").replace("SiLU", "Silu").replace("GELU", "Gelu")
+        """The class's name as it stands in parameter names: ``LeakyReLU`` is ``leaky_relu``, ``PReLU`` is ``prelu``."""
+        if cls.__dict__.get("activation_name"):
+            return str(cls.activation_name)
+        text = re.sub(r"(Re|Si|E)LU", lambda m: m.group().capitalize(), cls.__name__)
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", text).lower()
 
     @classmethod
@@ -124,13 +147,21 @@ class Layer:
         return {n: getattr(self, n) for n in self.argument_names()}
 
     def __repr__(self) -> str:
-        signature = inspect.signature(type(self).__init__) if type(self).argument_names() else None
+        signature = inspect.signature(type(self).__init__)
         shown = []
         for i, (key, value) in enumerate(self.config().items()):
-            assert signature is not None
-            if value != signature.parameters[key].default:
-                shown.append(repr(value) if i == 0 else f"{key}={value!r}")
+            argument = signature.parameters[key]
+            if value != argument.default:
+                bare = i == 0 and argument.kind is not argument.KEYWORD_ONLY
+                shown.append(repr(value) if bare else f"{key}={value!r}")
         return f"{type(self).__name__}({', '.join(shown)})"
+
+    def validate(self) -> None:
+        """ParameterError when a hyperparameter is out of its range; called when a network takes the layer in."""
+
+    def index_limit(self) -> int | None:
+        """For a layer that takes indices: they must be in 0, ..., limit − 1. None for any other layer."""
+        return None
 
     # ------------------------------------------------------------ the three questions
 
@@ -157,17 +188,21 @@ class Activation(Layer):
     A subclass states ``apply(k, z) -> (a, saved)`` and ``derivative(k, saved) -> σ'(z)``.
     """
 
-    by_name: ClassVar[dict[str, Callable[[], Layer]]] = {}
+    #: The class of every activation by its name.
+    by_name: ClassVar[dict[str, type[Layer]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if cls.activation_name:
-            Activation.by_name[cls.activation_name] = cls
+        name = cls.__dict__.get("activation_name")  # its own: a subclass of ReLU does not take the name "relu" over
+        if name:
+            Activation.by_name[name] = cls
 
     def apply(self, k: Builder, z: Value) -> tuple[Value, Saved]:
+        """Emits a = σ(z); returns a and what the derivative needs."""
         raise NotImplementedError
 
     def derivative(self, k: Builder, saved: Saved) -> Value:
+        """Emits σ'(z)."""
         raise NotImplementedError
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
@@ -175,3 +210,45 @@ class Activation(Layer):
 
     def backward(self, k: Builder, saved: Saved, dy: Value) -> Value:
         return k.multiply(dy, self.derivative(k, saved))
+
+
+def get_activation(activation: str | Layer | type[Layer]) -> Layer:
+    """The activation of this name with its defaults, or the layer itself.
+
+    Parameters  activation : a name ("relu"), a layer (``LeakyReLU(0.2)``) or a layer class
+    Raises      UnknownNameError for a name that is not known ; ParameterError for anything else
+
+    Example
+        >>> from chainrule.layers import get_activation
+        >>> get_activation("leaky_relu")
+        LeakyReLU()
+    """
+    if isinstance(activation, Layer):
+        return activation
+    if isinstance(activation, type) and issubclass(activation, Layer):
+        return activation()
+    if not isinstance(activation, str):
+        raise ParameterError(f'An activation is a name such as "relu", or a layer such as ReLU(). Got {activation!r}.')
+    if activation not in Activation.by_name:
+        raise UnknownNameError("activation", activation, Activation.by_name)
+    return Activation.by_name[activation]()
+
+
+def check_number(
+    layer: Layer, name: str, *, low: float = -math.inf, high: float = math.inf, below: float = math.inf
+) -> None:
+    """ParameterError unless the layer's argument ``name`` is a finite number in [low, high] and less than ``below``."""
+    value = getattr(layer, name)
+    good = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+    if not (good and low <= value <= high and value < below):
+        upper = f"{below:g})" if below < math.inf else f"{high:g}]"
+        bounded = min(high, below) < math.inf
+        wanted = f"in [{low:g}, {upper}" if bounded else "finite" if low == -math.inf else f"finite and at least {low:g}"
+        raise ParameterError(f"{type(layer).__name__}: {name} must be a number {wanted}. Got {value!r}.")
+
+
+def check_integer(layer: Layer, name: str, *, low: int = 1) -> None:
+    """ParameterError unless the layer's argument ``name`` is an integer of at least ``low``."""
+    value = getattr(layer, name)
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < low:
+        raise ParameterError(f"{type(layer).__name__}: {name} must be an int of at least {low}. Got {value!r}.")

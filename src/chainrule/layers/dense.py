@@ -5,9 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from ..errors import ParameterError
 from ..ops.value import Shape
-from .base import Builder, Layer, Parameter, Saved, ShapeError, Value
+from .base import Builder, Layer, Parameter, Saved, ShapeError, Value, check_integer
 
 
 class Dense(Layer):
@@ -27,16 +26,17 @@ class Dense(Layer):
     def __init__(self, units: int, *, bias: bool = True, weight_init: Any = None, bias_init: Any = "zeros"):
         self.units, self.bias, self.weight_init, self.bias_init = units, bias, weight_init, bias_init
 
+    def validate(self) -> None:
+        check_integer(self, "units")
+
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
-        if isinstance(self.units, bool) or not isinstance(self.units, int) or self.units < 1:
-            raise ParameterError(f"Dense: units must be an int of at least 1. Got {self.units!r}.")
         if len(shapes[0]) < 2:
             raise ShapeError(f"Dense: expected input (N, I), got {shapes[0]}; give each sample at least one feature.")
         n_in = shapes[0][-1]
-        fans = {"fan_in": n_in, "fan_out": self.units}
-        found = {"weight": Parameter((n_in, self.units), self.weight_init, **fans)}
+        units = int(self.units)
+        found = {"weight": Parameter((n_in, units), self.weight_init, fan_in=n_in, fan_out=units)}
         if self.bias:
-            found["bias"] = Parameter((self.units,), self.bias_init, decay=False, **fans)
+            found["bias"] = Parameter((units,), self.bias_init, fan_in=n_in, fan_out=units, decay=False)
         return found
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
@@ -46,10 +46,10 @@ class Dense(Layer):
         z = k.matmul(x, w)
         if self.bias:
             z = k.add(z, k.param("bias"))
-        return k.reshape(z, (*shape[:-1], self.units)), Saved(x=x, w=w, shape=shape)
+        return k.reshape(z, (*shape[:-1], z.shape[1])), Saved(x=x, w=w, shape=shape)
 
     def backward(self, k: Builder, saved: Saved, dy: Value) -> Value:
-        dz = k.reshape(dy, (saved.x.shape[0], self.units))
+        dz = k.reshape(dy, (saved.x.shape[0], saved.w.shape[1]))
         k.grad("weight", k.matmul(saved.x, dz, transpose_a=True))
         if self.bias:
             k.grad("bias", k.sum(dz, axis=0))

@@ -10,7 +10,7 @@ import numpy as np
 
 
 from ..errors import NotFittedError, ParameterError, ShapeError, UnknownNameError
-from ..initializers import default_for
+from ..initializers import Constant, default_for
 from ..initializers import get as get_initializer
 from ..layers import Layer, Tensor
 from ..layers.base import Parameter, State
@@ -125,6 +125,7 @@ class NetworkGraph:
                 continue
             layer = t.caller
             if id(layer) not in names:
+                layer.validate()
                 names[id(layer)] = layer.name or f"{len(names)}.{layer.kind()}"
                 if list(names.values()).count(names[id(layer)]) > 1:
                     raise ParameterError(f"Network: two different layers are named {names[id(layer)]!r}.")
@@ -143,6 +144,17 @@ class NetworkGraph:
         if name not in self.layers:
             raise UnknownNameError("layer", name, self.layers)
         return self.layers[name]
+
+    def index_limits(self) -> list[int | None]:
+        """For each input, how many indices its embeddings know: data must be in 0, ..., limit − 1. None: no indices."""
+        limits: dict[int, int] = {}
+        for call in reversed(self.calls):
+            own, passed_on = call.layer.index_limit(), limits.get(call.output)
+            for i in call.inputs:
+                known = [n for n in (own, passed_on, limits.get(i)) if n is not None]
+                if known:
+                    limits[i] = min(known)
+        return [limits.get(i) for i in self.input_ids]
 
     @property
     def input_dtypes(self) -> list[str]:
@@ -189,7 +201,10 @@ class NetworkGraph:
         self.parameters = Arena({n: (p.shape, p.decay) for n, p in parameters.items()}, self.dtype)
         self.states = Arena({n: (s.shape, False) for n, s in states.items()}, self.dtype)
         for name, p in parameters.items():
-            init = get_initializer(p.init) if p.init is not None else default_for(self._next_activation(name))
+            if p.init is None:
+                init = default_for(self._next_activation(name))
+            else:
+                init = Constant(p.init) if isinstance(p.init, (int, float)) else get_initializer(p.init)
             drawn = init(p.shape, self.rng, fan_in=p.fan_in, fan_out=p.fan_out, dtype=np.dtype(self.dtype))
             self.parameters[name][...] = drawn
         for name, s in states.items():

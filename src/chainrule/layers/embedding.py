@@ -1,0 +1,76 @@
+"""A table of learned vectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError, DtypeError
+from ..ops.value import Shape
+from .base import Builder, Layer, Parameter, Saved, Value, check_integer
+
+
+class Embedding(Layer):
+    """Looks learned vectors up: ``y[n, ...] = W[x[n, ...]]``.
+
+    Its input holds indices: give it ``Input(shape, dtype="int")``. Data is checked against the number of rows once, where
+    it enters the network (`index_limit`), not at every step.
+
+    Parameters  rows : int >= 1, number of vectors V ; width : int >= 1, their length O
+                weight_init : Initializer or its name = "uniform", U(−0.05, 0.05)
+    Shapes      x (N, ...) int in 0, ..., V − 1 ; weight W (V, O) ; y (N, ..., O)
+    Backward    dW[v] = Σ dy[n, ...] over all places where x[n, ...] = v ; x has no gradient
+    Raises      DtypeError when x is not of integers ; ParameterError when rows or width < 1 ; DataError, when data
+                enters, for an index outside the table
+
+    Example
+        >>> Embedding(1000, width=16)
+        Embedding(1000, width=16)
+    """
+
+    def __init__(self, rows: int, width: int, *, weight_init: Any = "uniform"):
+        self.rows, self.width, self.weight_init = rows, width, weight_init
+
+    def validate(self) -> None:
+        check_integer(self, "rows")
+        check_integer(self, "width")
+
+    def index_limit(self) -> int:
+        return int(self.rows)
+
+    def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
+        rows, width = int(self.rows), int(self.width)
+        return {"weight": Parameter((rows, width), self.weight_init, fan_in=rows, fan_out=width)}
+
+    def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
+        if xs[0].dtype != "int":
+            raise DtypeError(
+                f"Embedding: expected indices, got numbers of shape {xs[0].shape}. "
+                f'Begin the network with Input(shape, dtype="int").'
+            )
+        return k.gather(k.param("weight"), xs[0]), Saved(index=xs[0])
+
+    def backward(self, k: Builder, saved: Saved, dy: Value) -> None:
+        k.grad("weight", k.scatter_add(saved.index, dy, rows=int(self.rows)))
+
+
+def check_indices(index: NDArray[Any], limit: int, *, name: str = "X") -> None:
+    """DataError, with the place, when an index is outside 0, ..., limit − 1. For use where data enters a network.
+
+    Parameters  index : integers ; limit : see Layer.index_limit ; name : of the array in the message
+
+    Example
+        >>> check_indices(np.array([[0, 3]]), 3)  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        chainrule.errors.DataError: X[0, 1] is 3; indices must be in 0, ..., 2 ...
+    """
+    if index.size and (index.min() < 0 or index.max() >= limit):
+        at = np.argwhere((index < 0) | (index >= limit))[0]
+        place = ", ".join(map(str, at))
+        raise DataError(
+            f"{name}[{place}] is {index[tuple(at)]}; indices must be in 0, ..., {limit - 1} "
+            f"(the network's embedding has {limit} rows). Encode unknown values as one of the rows, or add rows."
+        )
