@@ -1,7 +1,27 @@
 """Losses: one file each."""
 
-from .base import Loss, get_loss
+from .absolute_error import AbsoluteError
+from .base import ElementwiseLoss, Loss, get_loss
+from .binary_cross_entropy import BinaryCrossEntropy
+from .hinge import Hinge
+from .huber import Huber
+from .kl_divergence import KLDivergence
+from .multi_class_hinge import MultiClassHinge
+from .poisson import Poisson
 from .softmax_cross_entropy import SoftmaxCrossEntropy
 from .squared_error import SquaredError
 
-__all__ = ["Loss", "SoftmaxCrossEntropy", "SquaredError", "get_loss"]
+__all__ = [
+    "AbsoluteError",
+    "BinaryCrossEntropy",
+    "ElementwiseLoss",
+    "Hinge",
+    "Huber",
+    "KLDivergence",
+    "Loss",
+    "MultiClassHinge",
+    "Poisson",
+    "SoftmaxCrossEntropy",
+    "SquaredError",
+    "get_loss",
+]

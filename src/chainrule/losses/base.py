@@ -8,20 +8,46 @@ A loss compares the network's output z with the target y and says how wrong each
 The plan makes the number that is minimised from it, J = Σ c ℓ, with c = w / m for a batch of m samples with weights w
 (w = 1 where none are given), divided further by the number of entries of ℓ in one sample where ``reduction`` is "mean".
 So dl is c itself, and no loss knows about weights or batch sizes.
+
+Outside a plan, in NumPy, a loss also says what targets it takes (``target``, ``target_form``, ``validate_targets``) and
+what a raw output means (``prediction``). Losses for classes sum over the outputs of a sample, losses for numbers take
+their mean.
 """
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ..errors import UnknownNameError
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError, ParameterError, ShapeError, UnknownNameError
 from ..ops import Builder, Saved, Value
 from ..ops.value import Shape
+from ..registry import Configurable
 
-__all__ = ["Builder", "Loss", "Saved", "Value", "get_loss"]
+__all__ = ["ALIASES", "Array", "Builder", "ElementwiseLoss", "Loss", "Saved", "Value", "get_loss"]
+
+Array = NDArray[Any]
+
+#: Other names under which users know a loss.
+ALIASES = {
+    "bce": "binary_cross_entropy",
+    "binary_crossentropy": "binary_cross_entropy",
+    "categorical_crossentropy": "softmax_cross_entropy",
+    "categorical_hinge": "multi_class_hinge",
+    "cross_entropy": "softmax_cross_entropy",
+    "kl": "kl_divergence",
+    "l1": "absolute_error",
+    "mae": "absolute_error",
+    "mean_absolute_error": "absolute_error",
+    "mean_squared_error": "squared_error",
+    "mse": "squared_error",
+    "sparse_categorical_crossentropy": "softmax_cross_entropy",
+}
 
 
-class Loss:
+class Loss(Configurable):
     """Base of every loss. Constructors only store what they are given."""
 
     registry: ClassVar[dict[str, type[Loss]]] = {}
@@ -29,34 +55,155 @@ class Loss:
     name: ClassVar[str] = ""
     #: Over the entries of ℓ within one sample: "mean" or "sum".
     reduction: ClassVar[str] = "mean"
+    #: Whether ``prediction`` gives probabilities, so that ``predict_proba`` makes sense.
+    probabilities: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if cls.name:
             Loss.registry[cls.name] = cls
 
-    def config(self) -> dict[str, Any]:
-        """The constructor's arguments, as they were given."""
-        return dict(vars(self))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.config().items())})"
+    # ------------------------------------------------------------ in a plan
 
     def target(self, output_shape: Shape) -> list[tuple[Shape, str]]:
         """The (shape, dtype) that targets may have for an output of this shape; the first is the usual one."""
         return [(output_shape, "float")]
 
     def forward(self, k: Builder, z: Value, y: Value) -> tuple[Value, Saved]:
+        """Emits ℓ; returns it and what backward needs."""
         raise NotImplementedError
 
     def backward(self, k: Builder, saved: Saved, dl: Value) -> Value:
+        """Emits dz from dl, which is c of J = Σ c ℓ."""
         raise NotImplementedError
+
+    # ------------------------------------------------------------ outside, in NumPy
+
+    def validate(self) -> None:
+        """ParameterError when an argument of the constructor is out of its range."""
+
+    @property
+    def threshold(self) -> float | None:
+        """The raw output above which an output means "yes"; None where outputs are no yes or no."""
+        return None
+
+    def prediction(self, z: Array) -> Array:
+        """What the raw output z predicts: probabilities, rates, or z itself (the inverse link)."""
+        return z
+
+    def target_form(self, y: Array, output_shape: Shape) -> int:
+        """Which of ``target(output_shape)`` the array y is; the number of samples may differ from the output's.
+
+        Raises      ShapeError, with the shapes that fit, when it is none of them
+        """
+        forms = self.target(output_shape)
+        fits = [i for i, (shape, _) in enumerate(forms) if y.ndim == len(shape) and y.shape[1:] == shape[1:]]
+        for i in fits:
+            if (forms[i][1] == "int") == (y.dtype.kind in "iub"):
+                return i
+        if fits:
+            return fits[0]
+        expected = " or ".join(f"(N{''.join(f', {s}' for s in shape[1:])}) {dtype}" for shape, dtype in forms)
+        raise ShapeError(
+            f"{type(self).__name__}: an output of shape (N{''.join(f', {s}' for s in output_shape[1:])}) needs targets "
+            f"of shape {expected}. Got y of shape {y.shape}, {y.dtype}."
+        )
+
+    def validate_targets(self, y: Array, output_shape: Shape) -> None:
+        """Checks targets where data comes in.
+
+        Parameters  y : array (N, ...) ; output_shape : of the network's output, batch first
+        Raises      ShapeError when the shape does not fit ; DataError when a value has no meaning for this loss
+        """
+        self.target_form(y, output_shape)
+        self._require(np.isfinite(y), y, "finite numbers", "Remove or fill in the missing values.")
+
+    def _require(self, good: Any, y: Array, expected: str, cure: str) -> None:
+        """DataError with the place and value of the first entry of y where ``good`` is False."""
+        bad = ~np.asarray(good, bool)
+        if bad.any():
+            at = tuple(int(i) for i in np.argwhere(bad)[0])
+            place = f"y[{', '.join(map(str, at))}]"
+            raise DataError(
+                f"{type(self).__name__}: targets must be {expected}. Got {place} = {y[at]} "
+                f"({int(bad.sum())} of {bad.size} are wrong). {cure}"
+            )
+
+    def _require_classes(self, y: Array, classes: int) -> None:
+        """DataError unless y holds class indices 0 .. classes − 1 (as ints, or as floats without a fraction)."""
+        good = (y >= 0) & (y < classes)
+        if y.dtype.kind == "f":
+            good &= y == np.floor(y)
+        found = f" Labels that came: {_some(np.unique(y))}." if not good.all() else ""
+        cure = f"Encode the labels as 0, 1, ..., or give the network as many outputs as there are classes.{found}"
+        self._require(good, y, f"class indices from 0 to {classes - 1}, for {classes} outputs", cure)
+
+    def _require_distributions(self, y: Array) -> None:
+        """DataError unless every row of y is a probability distribution."""
+        cure = "Give each class its probability; for several labels at once use BinaryCrossEntropy."
+        self._require(y >= 0, y, "probability distributions over the last axis, with nothing below 0", cure)
+        total = y.sum(axis=-1, dtype=np.float64)
+        bad = ~(np.abs(total - 1) <= 1e-3)
+        if bad.any():
+            at = tuple(int(i) for i in np.argwhere(bad)[0])
+            raise DataError(
+                f"{type(self).__name__}: each row of y must be a probability distribution, with sum 1. "
+                f"Got y[{', '.join(map(str, at))}] with sum {total[at]:.6g} ({int(bad.sum())} rows are wrong). {cure}"
+            )
+
+
+def _some(values: Array, most: int = 10) -> str:
+    shown = ", ".join(str(v) for v in values[:most])
+    return shown if len(values) <= most else f"{shown}, ... ({len(values)} in all)"
+
+
+class ElementwiseLoss(Loss):
+    """Base of losses in which entry i of ℓ depends on entry i of z and y only.
+
+    A subclass states ``apply(k, z, y) -> (ℓ, saved)`` and ``derivative(k, saved) -> ∂ℓ/∂z``. A single output (N, ..., 1)
+    may have targets without its last axis.
+    """
+
+    def target(self, output_shape: Shape) -> list[tuple[Shape, str]]:
+        forms = [(output_shape, "float")]
+        if len(output_shape) > 1 and output_shape[-1] == 1:
+            forms.append((output_shape[:-1], "float"))
+        return forms
+
+    def apply(self, k: Builder, z: Value, y: Value) -> tuple[Value, Saved]:
+        """Emits ℓ for y of z's shape."""
+        raise NotImplementedError
+
+    def derivative(self, k: Builder, saved: Saved) -> Value:
+        """Emits ∂ℓ/∂z."""
+        raise NotImplementedError
+
+    def forward(self, k: Builder, z: Value, y: Value) -> tuple[Value, Saved]:
+        self.validate()
+        return self.apply(k, z, k.reshape(y, z.shape))
+
+    def backward(self, k: Builder, saved: Saved, dl: Value) -> Value:
+        return k.multiply(self.derivative(k, saved), dl)
 
 
 def get_loss(loss: str | Loss) -> Loss:
-    """The loss of this name, or the loss itself. UnknownNameError lists the names."""
+    """The loss of this name (or another name of it, such as "mse"), or the loss itself.
+
+    Raises  UnknownNameError, with the names ; ParameterError for what is neither a name nor a Loss
+
+    Example
+        >>> get_loss("mse")
+        SquaredError()
+        >>> get_loss("hubr")
+        Traceback (most recent call last):
+        ...
+        chainrule.errors.UnknownNameError: Unknown loss 'hubr'. Did you mean 'huber'? Known: ...
+    """
     if isinstance(loss, Loss):
         return loss
-    if loss not in Loss.registry:
-        raise UnknownNameError("loss", loss, Loss.registry)
-    return Loss.registry[loss]()
+    if not isinstance(loss, str):
+        raise ParameterError(f"A loss must be a name or a Loss, such as SquaredError(). Got {loss!r}.")
+    name = ALIASES.get(loss, loss)
+    if name not in Loss.registry:
+        raise UnknownNameError("loss", loss, [*Loss.registry, *ALIASES])
+    return Loss.registry[name]()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ParameterError
+from ..registry import finite_number
 from .base import Builder, Floats, Optimizer, Value
 
 
@@ -19,6 +19,10 @@ class Adam(Optimizer):
                 others : see Optimizer
     Raises      ParameterError when beta1, beta2 or epsilon is out of range
     References  Kingma and Ba, Adam: a method for stochastic optimization, ICLR 2015
+
+    Example
+        >>> Adam(0.01, beta2=0.99)
+        Adam(0.01, beta2=0.99)
     """
 
     name = "adam"
@@ -33,10 +37,9 @@ class Adam(Optimizer):
     def validate(self) -> None:
         super().validate()
         for key in ("beta1", "beta2"):
-            if not 0 <= getattr(self, key) < 1:
-                raise ParameterError(f"{type(self).__name__}: {key} must be in [0, 1). Got {getattr(self, key)!r}.")
-        if not self.epsilon > 0:
-            raise ParameterError(f"{type(self).__name__}: epsilon must be positive. Got {self.epsilon!r}.")
+            value = getattr(self, key)
+            self._require(key, finite_number(value) and 0 <= value < 1, "in [0, 1)")
+        self._require("epsilon", finite_number(self.epsilon) and self.epsilon > 0, "positive and finite")
 
     def scalars(self, t: Floats, lr: Floats) -> dict[str, Floats]:
         # η m̂ / (√v̂ + ε) = step · m / (√v · root + ε): two numbers a step instead of two divisions an element.

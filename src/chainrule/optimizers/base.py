@@ -17,19 +17,21 @@ from numpy.typing import NDArray
 
 from ..errors import ParameterError, UnknownNameError
 from ..ops import Builder, Value
+from ..registry import Configurable, finite_number
+from .schedules import Schedule
 
-__all__ = ["Builder", "Optimizer", "Value", "get_optimizer"]
+__all__ = ["Builder", "Floats", "Optimizer", "Value", "get_optimizer"]
 
 Floats = NDArray[np.float64]
 
 
-class Optimizer:
+class Optimizer(Configurable):
     """Base of every optimizer.
 
     Parameters
-        learning_rate : > 0, or a schedule
-        l1, l2 : >= 0 ; add l1 Σ|w| + ½ l2 Σ w² to the loss, over weights, not biases
-        weight_decay : >= 0 ; decoupled: w ← w − learning_rate · weight_decay · w, over weights, not biases
+        learning_rate : > 0, or a Schedule; a function of the step numbers works too but cannot be saved
+        l1, l2 : >= 0 = 0 ; add l1 Σ|w| + ½ l2 Σ w² to the loss, over weights, not biases
+        weight_decay : >= 0 = 0 ; decoupled: w ← w − learning_rate · weight_decay · w, over weights, not biases
         clip_norm : > 0 or None ; scales the whole gradient so that its 2-norm is at most this
         clip_value : > 0 or None ; cuts every entry of the gradient to [−clip_value, clip_value]
     References  decoupled decay: Loshchilov and Hutter, Decoupled weight decay regularization, ICLR 2019
@@ -37,7 +39,8 @@ class Optimizer:
 
     registry: ClassVar[dict[str, type[Optimizer]]] = {}
     name: ClassVar[str] = ""
-    slots: ClassVar[tuple[str, ...]] = ()
+    #: Whether the training loop hands over the whole data and the optimizer drives it (see LBFGS), not step by step.
+    full_batch: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -58,28 +61,45 @@ class Optimizer:
         if cls.name:
             Optimizer.registry[cls.name] = cls
 
-    def config(self) -> dict[str, Any]:
-        """The constructor's arguments, as they were given."""
-        return dict(vars(self))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.config().items())})"
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """Names of the arenas kept between steps, each as long as the parameters. A subclass states them as a tuple."""
+        return ()
 
     def validate(self) -> None:
         """ParameterError when a number is out of its range."""
         name, rate = type(self).__name__, self.learning_rate
-        if isinstance(rate, (int, float)) and not (np.isfinite(rate) and rate > 0):
-            raise ParameterError(f"{name}: learning_rate must be positive and finite. Got {rate!r}.")
-        if not isinstance(rate, (int, float)) and not callable(rate):
-            raise ParameterError(f"{name}: learning_rate must be a number or a schedule. Got {rate!r}.")
+        if isinstance(rate, Schedule):
+            rate.validate()
+        elif not callable(rate):
+            self._require("learning_rate", finite_number(rate) and rate > 0, "a positive number or a schedule")
         for key in ("l1", "l2", "weight_decay"):
             value = getattr(self, key)
-            if not (isinstance(value, (int, float)) and np.isfinite(value) and value >= 0):
-                raise ParameterError(f"{name}: {key} must be a number of at least 0. Got {value!r}.")
+            self._require(key, finite_number(value) and value >= 0, "a finite number of at least 0")
         for key in ("clip_norm", "clip_value"):
             value = getattr(self, key)
-            if value is not None and not (isinstance(value, (int, float)) and value > 0):
+            if not (value is None or (finite_number(value) and value > 0)):
                 raise ParameterError(f"{name}: {key} must be a positive number or None. Got {value!r}.")
+
+    def _require(self, argument: str, good: bool, expected: str) -> None:
+        if not good:
+            raise ParameterError(f"{type(self).__name__}: {argument} must be {expected}. Got {getattr(self, argument)!r}.")
+
+    def rates(self, t: Floats) -> Floats:
+        """The learning rates of the steps t (1, 2, ...), from the number or the schedule, in float64.
+
+        Raises  ParameterError when a schedule gives another shape, or a rate that is negative or not finite
+        """
+        t = np.asarray(t, np.float64)
+        if not callable(self.learning_rate):
+            return np.full(t.shape, float(self.learning_rate))
+        found = np.asarray(self.learning_rate(t), np.float64)
+        if found.shape != t.shape or not (np.isfinite(found) & (found >= 0)).all():
+            raise ParameterError(
+                f"{type(self).__name__}: the schedule must give one finite rate of at least 0 for each of {t.size} steps "
+                f"from {t.min() if t.size else 0:.0f}. Got shape {found.shape}: {found!r:.200}."
+            )
+        return found
 
     def slot_start(self) -> dict[str, float]:
         """The value every slot starts with. Zero by default."""
@@ -95,9 +115,19 @@ class Optimizer:
 
 
 def get_optimizer(optimizer: str | Optimizer) -> Optimizer:
-    """The optimizer of this name with its defaults, or the optimizer itself. UnknownNameError lists the names."""
+    """The optimizer of this name with its defaults, or the optimizer itself.
+
+    Raises  UnknownNameError, with the names ; ParameterError for what is neither a name nor an Optimizer
+
+    Example
+        >>> get_optimizer("adam")
+        Adam()
+    """
     if isinstance(optimizer, Optimizer):
         return optimizer
-    if optimizer not in Optimizer.registry:
+    if not isinstance(optimizer, str):
+        raise ParameterError(f"An optimizer must be a name or an Optimizer, such as Adam(0.001). Got {optimizer!r}.")
+    name = optimizer.lower()
+    if name not in Optimizer.registry:
         raise UnknownNameError("optimizer", optimizer, Optimizer.registry)
-    return Optimizer.registry[optimizer]()
+    return Optimizer.registry[name]()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import ParameterError
+from ..registry import finite_number
 from .base import Builder, Optimizer, Value
 
 
@@ -16,6 +17,10 @@ class SGD(Optimizer):
     Parameters  learning_rate η : > 0 = 0.01 ; momentum μ : in [0, 1) = 0 ; nesterov : bool = False ; others : see Optimizer
     Raises      ParameterError when momentum is outside [0, 1)
     References  Sutskever et al., On the importance of initialization and momentum in deep learning, ICML 2013
+
+    Example
+        >>> SGD(0.1, momentum=0.9, nesterov=True)
+        SGD(0.1, momentum=0.9, nesterov=True)
     """
 
     name = "sgd"
@@ -23,15 +28,14 @@ class SGD(Optimizer):
     def __init__(self, learning_rate: Any = 0.01, *, momentum: float = 0.0, nesterov: bool = False, **common: Any):
         super().__init__(learning_rate, **common)
         self.momentum, self.nesterov = momentum, nesterov
-        self.slots = ("velocity",) if momentum else ()  # type: ignore[misc]
 
-    def config(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self).items() if key != "slots"}
+    @property
+    def slots(self) -> tuple[str, ...]:
+        return ("velocity",) if self.momentum else ()
 
     def validate(self) -> None:
         super().validate()
-        if not 0 <= self.momentum < 1:
-            raise ParameterError(f"SGD: momentum must be in [0, 1). Got {self.momentum!r}.")
+        self._require("momentum", finite_number(self.momentum) and 0 <= self.momentum < 1, "in [0, 1)")
         if self.nesterov and not self.momentum:
             raise ParameterError("SGD: nesterov=True needs a momentum above 0, such as momentum=0.9.")
 

@@ -1,0 +1,26 @@
+"""The absolute error."""
+
+from __future__ import annotations
+
+from .base import Builder, ElementwiseLoss, Saved, Value
+
+
+class AbsoluteError(ElementwiseLoss):
+    """Absolute error ``ℓ = |z − y|``, mean over the outputs of a sample; its minimum is the median of y.
+
+    Shapes      z, y, ℓ (N, ...) ; y may lack a last axis of size 1
+    Backward    dz = sign(z − y) ⊙ dℓ, with 0 at the kink
+
+    Example
+        >>> AbsoluteError()
+        AbsoluteError()
+    """
+
+    name = "absolute_error"
+
+    def apply(self, k: Builder, z: Value, y: Value) -> tuple[Value, Saved]:
+        d = k.subtract(z, y)
+        return k.absolute(d), Saved(d=d)
+
+    def derivative(self, k: Builder, saved: Saved) -> Value:
+        return k.sign(saved.d)

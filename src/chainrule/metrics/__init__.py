@@ -1,0 +1,32 @@
+"""Metrics: one file each."""
+
+from .accuracy import Accuracy
+from .base import Metric, get_metric
+from .binary_accuracy import BinaryAccuracy
+from .f1 import F1
+from .log_loss import LogLoss
+from .mean_absolute_error import MeanAbsoluteError
+from .mean_squared_error import MeanSquaredError
+from .precision import Precision
+from .r2 import R2
+from .recall import Recall
+from .roc_auc import RocAuc
+from .root_mean_squared_error import RootMeanSquaredError
+from .top_k_accuracy import TopKAccuracy
+
+__all__ = [
+    "F1",
+    "R2",
+    "Accuracy",
+    "BinaryAccuracy",
+    "LogLoss",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "Metric",
+    "Precision",
+    "Recall",
+    "RocAuc",
+    "RootMeanSquaredError",
+    "TopKAccuracy",
+    "get_metric",
+]

@@ -1,0 +1,27 @@
+"""The mean squared error."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .base import Array, Builder, Metric, Value, per_sample
+from .decisions import same_shape
+
+
+class MeanSquaredError(Metric):
+    """``mean (prediction − y)²`` over samples and outputs, in y's unit squared.
+
+    Example
+        >>> MeanSquaredError()([1.0, 2.0], [1.0, 4.0])
+        2.0
+    """
+
+    name = "mean_squared_error"
+    better = "lower"
+
+    def measure(self, y: Array, p: Array, weight: Array | None) -> float:
+        y, p = same_shape(self.name, y, p)
+        return self.average(np.square(p.astype(np.float64) - y), weight)
+
+    def forward(self, k: Builder, z: Value, y: Value) -> Value:
+        return per_sample(k, k.square(k.subtract(z, k.reshape(y, z.shape))))

@@ -1,0 +1,175 @@
+"""Objects as plain data: the arguments of a constructor, and back through a registry of known classes.
+
+    to_config(obj)                      {"class": "Adam", "args": {"learning_rate": 0.001, ...}}, ready for JSON
+    from_config(config, *registries)    the object again; only classes in the registries can be made, no code is run by name
+
+Works on every class whose constructor stores its arguments under the same names. ``Configurable`` gives such a class its
+configuration, comparison by value and representation.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .errors import ModelFileError, ParameterError, did_you_mean
+
+__all__ = ["Configurable", "finite_number", "from_config", "to_config"]
+
+
+class Configurable:
+    """Base of objects that are what their constructor was given: equal when the class and the arguments are.
+
+    Example
+        >>> class Scale(Configurable):
+        ...     def __init__(self, factor=1.0):
+        ...         self.factor = factor
+        >>> Scale(2.0)
+        Scale(2.0)
+        >>> Scale(2.0) == Scale(2.0), Scale(2.0).config()
+        (True, {'factor': 2.0})
+    """
+
+    @classmethod
+    def _signature(cls) -> dict[str, inspect.Parameter]:
+        """The constructor's arguments; those that it passes on as ``**common`` are taken from the base's constructor."""
+        found: dict[str, inspect.Parameter] = {}
+        for owner in cls.__mro__:
+            if "__init__" not in vars(owner) or owner is object:
+                continue
+            parameters = list(inspect.signature(vars(owner)["__init__"]).parameters.values())[1:]
+            for p in parameters:
+                if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL):
+                    found.setdefault(p.name, p)
+            if not any(p.kind == p.VAR_KEYWORD for p in parameters):
+                break
+        return found
+
+    @classmethod
+    def argument_names(cls) -> list[str]:
+        """Names of the constructor's arguments."""
+        return list(cls._signature())
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments, as they were given."""
+        return {name: getattr(self, name) for name in self.argument_names()}
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        assert isinstance(other, Configurable)
+        return bool(_comparable(self.config()) == _comparable(other.config()))
+
+    def __hash__(self) -> int:
+        # The arguments may be changed after construction, so the hash may not depend on them.
+        return hash(type(self))
+
+    def __repr__(self) -> str:
+        signature, shown = self._signature(), []
+        for i, (key, value) in enumerate(self.config().items()):
+            parameter = signature[key]
+            if parameter.default is parameter.empty or _comparable(value) != _comparable(parameter.default):
+                positional = i == 0 and parameter.kind != parameter.KEYWORD_ONLY
+                shown.append(repr(value) if positional else f"{key}={value!r}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _comparable(value: Any) -> Any:
+    """The value with sequences as lists and arrays unpacked, so that == is a bool and a round trip through JSON is equal."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [_comparable(v) for v in value]
+    if isinstance(value, Mapping):
+        return {key: _comparable(v) for key, v in value.items()}
+    return value
+
+
+def finite_number(value: object) -> bool:
+    """Whether the value is a real number (NumPy's too), not a bool, and neither NaN nor infinite."""
+    real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    return real and math.isfinite(value)  # type: ignore[arg-type]
+
+
+def to_config(obj: Any) -> dict[str, Any]:
+    """The class's name and the constructor's arguments, ready for JSON; arguments may be such objects themselves.
+
+    Parameters  obj : has ``config()``, the constructor's arguments as a dict
+    Raises      ParameterError when an argument cannot be written as data (a function, an object without ``config``)
+    """
+    where = type(obj).__name__
+    return {"class": where, "args": {key: _encode(value, f"{where}.{key}") for key, value in obj.config().items()}}
+
+
+def _encode(value: Any, where: str) -> Any:
+    if isinstance(value, (np.ndarray, np.generic)):
+        value = value.tolist()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_encode(v, where) for v in value]
+    if isinstance(value, Mapping):
+        if any(not isinstance(key, str) for key in value):
+            raise ParameterError(f"{where} cannot be saved: the keys of a dict must be text. Got {list(value)!r}.")
+        if set(value) == {"class", "args"}:
+            raise ParameterError(f"{where} cannot be saved: a dict with the keys 'class' and 'args' means an object.")
+        return {key: _encode(v, where) for key, v in value.items()}
+    if callable(getattr(value, "config", None)) and not isinstance(value, type):
+        return to_config(value)
+    raise ParameterError(
+        f"{where} cannot be saved: expected numbers, text, lists, or an object of chainrule. Got {value!r}. "
+        "For a learning rate of your own write a subclass of Schedule instead of a function."
+    )
+
+
+def from_config(config: Any, *registries: Mapping[str, type]) -> Any:
+    """The object that ``to_config`` described.
+
+    Parameters  config : {"class": name, "args": {...}} ; registries : mappings whose values are the classes that may be made
+    Raises      ModelFileError when the config is malformed, names an unknown class, or has arguments the class refuses
+
+    Example
+        >>> class Scale(Configurable):
+        ...     def __init__(self, factor=1.0):
+        ...         self.factor = factor
+        >>> from_config({"class": "Scale", "args": {"factor": 3.0}}, {"scale": Scale})
+        Scale(3.0)
+    """
+    if not _is_config(config):
+        raise ModelFileError(f'Expected an object as {{"class": name, "args": {{...}}}}. Got {config!r:.200}.')
+    known = {cls.__name__: cls for registry in registries for cls in registry.values()}
+    name = config["class"]
+    if name not in known:
+        raise ModelFileError(
+            f"Unknown class {name!r}.{did_you_mean(name, known)} If it is your own, import its module before loading. "
+            f"Known: {', '.join(sorted(known))}."
+        )
+    arguments = {key: _decode(value, registries) for key, value in config["args"].items()}
+    try:
+        return known[name](**arguments)
+    except (TypeError, ValueError) as error:
+        raise ModelFileError(f"The class {name} refuses the arguments {config['args']!r:.200}: {error}") from error
+
+
+def _is_config(value: Any) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and set(value) == {"class", "args"}
+        and isinstance(value["class"], str)
+        and isinstance(value["args"], Mapping)
+        and all(isinstance(key, str) for key in value["args"])
+    )
+
+
+def _decode(value: Any, registries: tuple[Mapping[str, type], ...]) -> Any:
+    if _is_config(value):
+        return from_config(value, *registries)
+    if isinstance(value, list):
+        return [_decode(v, registries) for v in value]
+    if isinstance(value, Mapping):
+        return {key: _decode(v, registries) for key, v in value.items()}
+    return value
