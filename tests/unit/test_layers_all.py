@@ -1,0 +1,223 @@
+"""One table drives all layers: their equations, shapes and hyperparameters."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from chainrule import layers
+from chainrule.errors import ParameterError, ShapeError, UnknownNameError
+from chainrule.layers import (
+    ELU,
+    GELU,
+    SELU,
+    Activation,
+    Add,
+    Concat,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    HardSigmoid,
+    Identity,
+    Layer,
+    LeakyReLU,
+    LogSoftmax,
+    Multiply,
+    PReLU,
+    ReLU,
+    Reshape,
+    RReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Softsign,
+    Tanh,
+    get_activation,
+)
+from chainrule.network import NetworkGraph
+from chainrule.testing import check_layer
+
+ELEMENTWISE = [
+    Identity(),
+    ReLU(),
+    Sigmoid(),
+    Tanh(),
+    LeakyReLU(),
+    LeakyReLU(0.3),
+    LeakyReLU(0.0),
+    PReLU(),
+    PReLU(shared=True),
+    PReLU(init=-0.5),
+    RReLU(),
+    RReLU(0.2, high=0.2),
+    Softplus(),
+    ELU(),
+    ELU(0.5),
+    ELU(0.0),
+    SELU(),
+    GELU(),
+    SiLU(),
+    Softsign(),
+    HardSigmoid(),
+    Softmax(),
+    LogSoftmax(),
+    Dropout(0.0),
+    Dropout(0.4),
+    Flatten(),
+]
+CASES: list[tuple[Layer, tuple[tuple[int, ...], ...]]] = [
+    *((layer, (shape,)) for layer in ELEMENTWISE for shape in ((1,), (7,), (3, 2, 5))),
+    *((layer, ((),)) for layer in (Sigmoid(), Dropout(0.5), Flatten())),
+    *((Dense(3), (shape,)) for shape in ((1,), (5,), (2, 4), (2, 1, 3))),
+    (Dense(1, bias=False), ((6,),)),
+    (Dense(4, weight_init="orthogonal", bias_init="ones"), ((3,),)),
+    (Reshape(6), ((2, 3),)),
+    (Reshape((3, -1)), ((2, 3),)),
+    (Reshape((1, 2, 3)), ((6,),)),
+    (Reshape((-1,)), ((),)),
+    *((Embedding(5, 3), (shape,)) for shape in ((), (1,), (4,), (2, 3))),
+    (Embedding(1, 1), ((2,),)),
+    (Add(), ((3,), (3,))),
+    (Add(), ((2, 3), (1, 3), (2, 1))),
+    (Multiply(), ((3,), (3,))),
+    (Multiply(), ((2, 3), (2, 3), (1, 1), (1, 3))),
+    (Multiply(), ((4,), (4,), (4,), (4,), (4,))),
+    (Concat(), ((3,), (1,))),
+    (Concat(), ((2, 3), (2, 1), (2, 4))),
+    (Concat(1), ((3, 2), (1, 2))),
+    (Concat(-2), ((3, 2), (1, 2), (1, 2))),
+]
+
+
+@pytest.mark.parametrize(("layer", "shapes"), CASES, ids=lambda v: repr(v).replace(" ", ""))
+def test_equations_shapes_and_engines(layer: Layer, shapes: tuple[tuple[int, ...], ...]) -> None:
+    report = check_layer(layer, *shapes)
+    assert report.largest_error < 1e-8
+    assert "reference" in report.engines
+
+
+def test_the_table_holds_every_layer() -> None:
+    public = {n for n in layers.__all__ if isinstance(getattr(layers, n), type) and issubclass(getattr(layers, n), Layer)}
+    assert public - {"Layer", "Activation"} == {type(layer).__name__ for layer, _ in CASES}
+
+
+def test_public_names_are_those_of_the_package() -> None:
+    import chainrule
+
+    assert set(chainrule._PUBLIC["chainrule.layers"]) <= set(layers.__all__)
+
+
+@pytest.mark.parametrize("layer", {repr(layer): layer for layer, _ in CASES}.values(), ids=repr)
+def test_config_makes_the_same_layer_again(layer: Layer) -> None:
+    config = json.loads(json.dumps(layer.config()))
+    again = Layer.registry[type(layer).__name__](**config)
+    assert json.dumps(again.config()) == json.dumps(layer.config())
+    assert repr(eval(repr(layer), vars(layers))) == repr(layer)
+
+
+# ---------------------------------------------------------------- hyperparameters
+
+BAD = [
+    (lambda: Dense(0), "units must be an int of at least 1"),
+    (lambda: Dense(-3), "Got -3"),
+    (lambda: Dense(2.0), "Got 2.0"),
+    (lambda: Dense(True), "Got True"),
+    (lambda: Dropout(1.0), r"rate must be a number in \[0, 1\)"),
+    (lambda: Dropout(-0.1), "Got -0.1"),
+    (lambda: Dropout(float("nan")), "Got nan"),
+    (lambda: Dropout("half"), "Got 'half'"),
+    (lambda: Embedding(0, 3), "rows must be an int"),
+    (lambda: Embedding(3, 0), "width must be an int"),
+    (lambda: LeakyReLU(-0.1), "negative_slope must be a number finite and at least 0"),
+    (lambda: ELU(float("inf")), "alpha must be a number"),
+    (lambda: RReLU(0.5, high=0.1), "low must be at most high"),
+    (lambda: RReLU(-0.5), "low must be"),
+    (lambda: PReLU(shared="yes"), "shared must be True or False"),
+    (lambda: Reshape((2, -1, -1)), "at most one -1"),
+    (lambda: Reshape((0, 2)), "sizes of one sample"),
+    (lambda: Reshape(2.5), "Got 2.5"),
+    (lambda: Reshape("ab"), "Got 'ab'"),
+    (lambda: Concat(0.5), "axis must be an int"),
+]
+
+
+@pytest.mark.parametrize(("make", "message"), BAD, ids=[m for _, m in BAD])
+def test_a_bad_hyperparameter_fails_when_the_network_is_made(make, message: str) -> None:
+    layer = make()  # constructors only store
+    with pytest.raises(ParameterError, match=message):
+        NetworkGraph([layer])
+
+
+def test_numbers_of_numpy_are_taken() -> None:
+    net = NetworkGraph([Dense(np.int64(3)), Dropout(np.float32(0.25)), Reshape((np.int64(3), 1))]).build((2,))
+    assert net.output_shapes == [(3, 1)]
+
+
+# ---------------------------------------------------------------- names
+
+
+def test_every_activation_is_found_by_its_name() -> None:
+    # fmt: off
+    names = [
+        "sigmoid", "tanh", "relu", "leaky_relu", "prelu", "rrelu", "softplus", "elu", "selu", "gelu", "silu", "softsign",
+        "hard_sigmoid", "softmax", "log_softmax",
+    ]
+    # fmt: on
+    assert sorted(Activation.by_name) == sorted([*names, "identity"])
+    for name in names:
+        found = get_activation(name)
+        assert found.activation_name == name == found.kind()
+    assert type(get_activation("identity")) is Identity
+    assert Identity.activation_name is None
+
+
+def test_get_activation_takes_layers_and_classes() -> None:
+    layer = LeakyReLU(0.2)
+    assert get_activation(layer) is layer
+    assert type(get_activation(Tanh)) is Tanh
+
+
+def test_unknown_activation() -> None:
+    with pytest.raises(UnknownNameError, match=r"Unknown activation 'rleu'\. Did you mean 'relu'\?"):
+        get_activation("rleu")
+    with pytest.raises(ParameterError, match="Got 3"):
+        get_activation(3)
+
+
+def test_a_subclass_does_not_take_the_name_over() -> None:
+    class _Mine(ReLU):
+        pass
+
+    assert Activation.by_name["relu"] is ReLU
+    assert _Mine.kind() == "_mine"
+
+
+@pytest.mark.parametrize(
+    ("cls", "kind"),
+    [
+        (LeakyReLU, "leaky_relu"),
+        (PReLU, "prelu"),
+        (SELU, "selu"),
+        (SiLU, "silu"),
+        (Dense, "dense"),
+        (HardSigmoid, "hard_sigmoid"),
+    ],
+)
+def test_kind(cls: type[Layer], kind: str) -> None:
+    assert cls.kind() == kind
+
+
+def test_repr_shows_keyword_only_arguments_by_name() -> None:
+    assert repr(PReLU(shared=True)) == "PReLU(shared=True)"
+    assert repr(LeakyReLU(0.2)) == "LeakyReLU(0.2)"
+    assert repr(Embedding(5, 3)) == "Embedding(5, width=3)"
+
+
+def test_calling_with_the_wrong_number_of_inputs() -> None:
+    a, b = layers.Input((3,)), layers.Input((3,))
+    with pytest.raises(ShapeError, match="Dense takes 1 input"):
+        Dense(3)(a, b)
