@@ -153,7 +153,8 @@ def check_loss(
 
     Parameters
         loss : to check ; output_shape : of one sample of the network's output z
-        reference : ``reference(z, y)`` gives ℓ in NumPy, in float64 and with ℓ's own shape; None leaves the value unchecked
+        reference : ``reference(z, y)`` gives ℓ in NumPy, in float64 and with ℓ's own shape; None leaves the value unchecked.
+            Targets with as many numbers as z come in the shape of z
         draw_output, draw_target : ``draw(rng, shape, dtype)`` gives z or y. By default z is normal with deviation 2; y is
             a class index below the last size of z for "int", and for "float" a distribution over the last axis where the
             loss also takes indices, else normal
@@ -506,8 +507,11 @@ def _check_value(
 ) -> None:
     """J = Σ w ℓ / (batch × entries of ℓ in a sample, for the mean) with the user's ℓ."""
     plan = lower(backward=False)
-    ell = np.asarray(reference(data["x0"].copy(), data["y0"].copy()), np.float64)
-    batch, w = len(data["x0"]), data.get("w0")
+    z, y = data["x0"].copy(), data["y0"].copy()
+    if y.dtype.kind == "f" and y.size == z.size:  # (N,) for an output (N, 1)
+        y = y.reshape(z.shape)
+    ell = np.asarray(reference(z, y), np.float64)
+    batch, w = len(z), data.get("w0")
     if w is not None and w.ndim < ell.ndim:
         w = w.reshape(batch, *(1,) * (ell.ndim - 1))
     entries = prod(ell.shape[1:]) if loss.reduction == "mean" else 1
