@@ -20,11 +20,14 @@ import numpy as np
 from numba import cfunc, njit, types
 
 from . import mathematics as mt
-from .intrinsics import bits_float, copysign, fabs, float_bits, load_f32, load_i32, set_word, sqrt, store_f32, word
+from .intrinsics import bits_float, copysign, fabs, float_bits, load_f32, load_i32, prefetch, set_word, sqrt, store_f32, word
 from .intrinsics import fma as fused_multiply_add
 
 #: Elements of a register.
 BLOCK = 512
+
+#: From this many columns on, the next block is fetched into the cache ahead of its use.
+_LONG = 65536
 
 #: Kinds of operands.
 REGISTER, FULL, SCALAR, ROW, COLUMN, CONSTANT, INTEGERS = range(7)
@@ -186,6 +189,10 @@ def _block(args, operands, addresses, code, instructions, row, column, m, offset
         kind, at = word(operands, 3 * j), word(operands, 3 * j + 1)
         if kind == FULL or kind == INTEGERS:
             set_word(addresses, j, at + 4 * offset)
+            if columns >= _LONG:
+                # The operands take turns in bursts of a block, which the hardware's own prefetching does not follow.
+                for line in range(BLOCK // 16):
+                    prefetch(at + 4 * (offset + BLOCK) + 64 * line)
         elif kind == ROW and columns > BLOCK:
             set_word(addresses, j, at + 4 * column)
         elif kind == COLUMN:

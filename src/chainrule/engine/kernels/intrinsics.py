@@ -85,6 +85,20 @@ def set_word(typingctx: Any, address: Any, index: Any, value: Any) -> Any:
 
 
 @intrinsic
+def prefetch(typingctx: Any, address: Any) -> Any:
+    """Asks for the cache line at an address before it is needed."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        i8 = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [i8, I32, I32, I32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [builder.inttoptr(args[0], i8), I32(0), I32(3), I32(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), codegen
+
+
+@intrinsic
 def float_bits(typingctx: Any, x: Any) -> Any:
     """The 32 bits of a float32 as an int32."""
     return types.int32(types.float32), lambda context, builder, signature, args: builder.bitcast(args[0], I32)

@@ -8,7 +8,7 @@ import numpy as np
 from numba import cfunc, njit
 
 from .intrinsics import call_sgemm, fma, load_f32, store_f32, word, word_float
-from .rows import KERNEL, sum_of
+from .rows import KERNEL
 
 f32 = np.float32
 
@@ -20,16 +20,6 @@ def sgemm(args, _1, _2, _3):
         word(args, 0), word(args, 1), word(args, 2), word(args, 3), word(args, 4), word(args, 5), word(args, 6),
         word(args, 7), word(args, 8), word(args, 9), word_float(args, 10), word(args, 11), word(args, 12),
     )  # fmt: skip
-
-
-@njit(error_model="numpy")
-def _four_rows(y, x, k, w, stride, n):
-    a, b, c, d = load_f32(x, k), load_f32(x, k + 1), load_f32(x, k + 2), load_f32(x, k + 3)
-    for j in range(n):
-        s = fma(a, load_f32(w, j), load_f32(y, j))
-        s = fma(b, load_f32(w + stride, j), s)
-        s = fma(c, load_f32(w + 2 * stride, j), s)
-        store_f32(y, j, fma(d, load_f32(w + 3 * stride, j), s))
 
 
 @njit(error_model="numpy")
@@ -45,11 +35,7 @@ def row_product(args, _1, _2, _3):
     count, n, x, w, stride, y = word(args, 0), word(args, 1), word(args, 2), word(args, 3), 4 * word(args, 4), word(args, 5)
     for j in range(n):
         store_f32(y, j, f32(0.0))
-    k = 0
-    while k + 4 <= count:
-        _four_rows(y, x, k, w + k * stride, stride, n)
-        k += 4
-    while k < count:
+    # One row at a time: one stream, which the hardware fetches ahead; y stays in the first-level cache.
+    for k in range(count):
         _one_row(y, x, k, w + k * stride, n)
-        k += 1
     return 0

@@ -427,6 +427,15 @@ def make_tasks(nodes: Sequence[Node], threads: int, elementwise_ops: set[str]) -
             continue
         if all(v.size == 0 for v in node.outputs):
             continue
+        if node.op == "fused" and node.attrs["nodes"][0].op == "matmul":
+            product, *chain = node.attrs["nodes"]
+            if _matmul_cuts(product, threads)[0] == "columns":
+                # A product cut by columns leaves no thread whole rows, so what follows it comes after a wait.
+                made = {id(product.outputs[0]), *(id(m.outputs[0]) for m in chain)}
+                outside = [v for m in chain for v in m.inputs if id(v) not in made]
+                rest = Node("fused", (product.outputs[0], *outside), node.outputs, {"nodes": chain}, node.where)
+                tasks += make_tasks([product, rest], threads, elementwise_ops)
+                continue
         builder = elementwise if node.op in elementwise_ops else _TASKS.get(node.op)
         try:
             if builder is None or any(v.size == 0 for v in node.inputs):
