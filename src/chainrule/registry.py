@@ -150,7 +150,11 @@ def from_config(config: Any, *registries: Mapping[str, type]) -> Any:
         )
     arguments = {key: _decode(value, registries) for key, value in config["args"].items()}
     try:
-        return known[name](**arguments)
+        made = known[name](**arguments)
+        # Constructors only store, so a damaged number would be seen far from here.
+        if isinstance(made, Configurable) and callable(check := getattr(made, "validate", None)):
+            check()
+        return made
     except (TypeError, ValueError) as error:
         raise ModelFileError(f"The class {name} refuses the arguments {config['args']!r:.200}: {error}") from error
 

@@ -203,7 +203,7 @@ def get_loss(loss: str | Loss) -> Loss:
         return loss
     if not isinstance(loss, str):
         raise ParameterError(f"A loss must be a name or a Loss, such as SquaredError(). Got {loss!r}.")
-    name = ALIASES.get(loss, loss)
+    name = ALIASES.get(loss.lower(), loss.lower())
     if name not in Loss.registry:
         raise UnknownNameError("loss", loss, [*Loss.registry, *ALIASES])
     return Loss.registry[name]()

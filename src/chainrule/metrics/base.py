@@ -122,7 +122,7 @@ def get_metric(metric: str | Metric) -> Metric:
             f"A metric must be a name or a Metric, such as Accuracy(). Got {metric!r}. For one of your own write a "
             "subclass of Metric with the method measure(y, p, weight)."
         )
-    name = ALIASES.get(metric, metric)
+    name = ALIASES.get(metric.lower(), metric.lower())
     if name not in Metric.registry:
         raise UnknownNameError("metric", metric, [*Metric.registry, *ALIASES])
     return Metric.registry[name]()

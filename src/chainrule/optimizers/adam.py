@@ -45,6 +45,13 @@ class Adam(Optimizer):
         # η m̂ / (√v̂ + ε) = step · m / (√v · root + ε): two numbers a step instead of two divisions an element.
         return {"lr": lr, "step": lr / (1 - self.beta1**t), "root": 1 / np.sqrt(1 - self.beta2**t)}
 
+    def scalar_equations(self) -> dict[str, tuple[str, str]]:
+        b1, b2 = self.beta1, self.beta2
+        return {
+            "step": (f"η / (1 − {b1}ᵗ)", rf"\frac{{\eta}}{{1 - {b1}^t}}"),
+            "root": (f"1 / √(1 − {b2}ᵗ)", rf"\frac{{1}}{{\sqrt{{1 - {b2}^t}}}}"),
+        }
+
     def update(self, k: Builder, w: Value, g: Value, slot: dict[str, Value]) -> None:
         m = k.add(k.multiply(slot["m"], self.beta1), k.multiply(g, 1 - self.beta1))
         v = k.add(k.multiply(slot["v"], self.beta2), k.multiply(k.square(g), 1 - self.beta2))

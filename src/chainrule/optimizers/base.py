@@ -109,6 +109,10 @@ class Optimizer(Configurable):
         """The step scalars, by the names that ``update`` asks ``k.scalar`` for."""
         return {"lr": lr}
 
+    def scalar_equations(self) -> dict[str, tuple[str, str]]:
+        """How step scalars other than the learning rate η are made, for printed equations: {name: (text, LaTeX)}."""
+        return {}
+
     def update(self, k: Builder, w: Value, g: Value, slot: dict[str, Value]) -> None:
         """Emits the update of w by ``k.assign``."""
         raise NotImplementedError

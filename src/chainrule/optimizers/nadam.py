@@ -58,6 +58,16 @@ class Nadam(Adam):
             "root": 1 / np.sqrt(1 - self.beta2**t),
         }
 
+    def scalar_equations(self) -> dict[str, tuple[str, str]]:
+        b, p = self.beta1, self.momentum_decay
+        text = f"μₜ = {b} (1 − 0.5 · 0.96^({p} t)), Pₜ = μ₁ μ₂ … μₜ"
+        latex = rf"\mu_t = {b} (1 - 0.5 \cdot 0.96^{{{p} t}}),\ P_t = \mu_1 \mu_2 \cdots \mu_t"
+        return {
+            "step": ("η μₜ₊₁ / (1 − Pₜ₊₁)", r"\frac{\eta \, \mu_{t+1}}{1 - P_{t+1}}"),
+            "ahead": (f"η (1 − μₜ) / (1 − Pₜ), {text}", rf"\frac{{\eta (1 - \mu_t)}}{{1 - P_t}},\quad {latex}"),
+            "root": super().scalar_equations()["root"],
+        }
+
     def update(self, k: Builder, w: Value, g: Value, slot: dict[str, Value]) -> None:
         m = k.add(k.multiply(slot["m"], self.beta1), k.multiply(g, 1 - self.beta1))
         v = k.add(k.multiply(slot["v"], self.beta2), k.multiply(k.square(g), 1 - self.beta2))

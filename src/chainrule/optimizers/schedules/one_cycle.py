@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .base import Floats, Schedule
@@ -41,7 +43,7 @@ class OneCycle(Schedule):
         self._require_not_negative("final")
         self._require("warm", isinstance(self.warm, float) and 0 < self.warm < 1, "in (0, 1)")
 
-    def __call__(self, t: Floats) -> Floats:
+    def __call__(self, t: Any) -> Floats:
         # The ends are whole steps (the first and the last get the first and the last rate), so the unit here is the step.
         s = np.asarray(t, np.float64) - 1
         steps = self.total * self.scale

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class Piecewise(Schedule):
                 f"Piecewise: {len(bounds)} boundaries part {len(bounds) + 1} rates. Got {len(rates)} rates: {self.rates!r}."
             )
 
-    def __call__(self, t: Floats) -> Floats:
+    def __call__(self, t: Any) -> Floats:
         s = np.asarray(t, np.float64) - 1
         bounds = np.asarray(self.boundaries, np.float64) * self.scale
         return np.asarray(self.rates, np.float64)[np.searchsorted(bounds, s, side="right")]

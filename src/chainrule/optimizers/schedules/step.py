@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .base import Floats, Schedule
@@ -25,7 +27,7 @@ class Step(Schedule):
         super().validate()
         self._require_positive("initial", "every", "factor")
 
-    def __call__(self, t: Floats) -> Floats:
+    def __call__(self, t: Any) -> Floats:
         # One division of exact numbers: the time of a fall is never a rounding error early or late.
         falls = np.floor((np.asarray(t, np.float64) - 1) / (self.every * self.scale))
         return np.asarray(self.initial * self.factor**falls, np.float64)

@@ -48,7 +48,7 @@ class WarmUp(Schedule):
         if self._inner is not None:
             self._inner.bind(steps_per_epoch)
 
-    def __call__(self, t: Floats) -> Floats:
+    def __call__(self, t: Any) -> Floats:
         t = np.asarray(t, np.float64)
         rates = self._inner(t) if self._inner is not None else float(self.schedule)
         return np.asarray(rates * np.minimum(1.0, t / (self.steps * self.scale)), np.float64)

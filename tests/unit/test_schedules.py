@@ -1,0 +1,264 @@
+"""chainrule.optimizers.schedules: rates, units, plateaus, saving."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chainrule.errors import ModelFileError, ParameterError
+from chainrule.optimizers import Cosine, Exponential, OneCycle, Piecewise, ReduceOnPlateau, Schedule, Step, WarmUp
+from chainrule.registry import from_config, to_config
+
+EXAMPLES: list[Schedule] = [
+    Step(0.1, every=3),
+    Step(0.1, every=2, factor=0.5, unit="epochs"),
+    Exponential(0.1, decay=0.9),
+    Exponential(0.1, decay=0.5, every=10, unit="epochs"),
+    Cosine(0.1, total=20),
+    Cosine(0.1, total=2, final=0.01, unit="epochs"),
+    OneCycle(0.1, total=30),
+    OneCycle(0.1, total=2, warm=0.4, start=0.1, final=0.0, unit="epochs"),
+    Piecewise([3, 7], rates=[0.1, 0.01, 0.0]),
+    ReduceOnPlateau(0.1, factor=0.5, patience=3, minimum=0.001, better="higher", cooldown=2),
+    WarmUp(0.1, steps=5),
+    WarmUp(Cosine(0.1, total=20), steps=1, unit="epochs"),
+    WarmUp(ReduceOnPlateau(0.1), steps=3),
+]
+
+
+def steps(n: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.arange(1.0, n + 1)
+
+
+@pytest.mark.parametrize("schedule", EXAMPLES, ids=map(repr, EXAMPLES))
+class TestEverySchedule:
+    def test_rates_are_finite_and_do_not_depend_on_the_order_of_steps(self, schedule: Schedule) -> None:
+        schedule.validate()
+        schedule.bind(7)
+        t = steps(60)
+        rates = schedule(t)
+        assert rates.dtype == np.float64 and rates.shape == (60,)
+        assert np.isfinite(rates).all() and (rates >= 0).all()
+        order = np.random.default_rng(0).permutation(60)
+        np.testing.assert_array_equal(schedule(t[order]), rates[order])
+        np.testing.assert_array_equal(schedule(t.reshape(6, 10)), rates.reshape(6, 10))
+        assert schedule(np.zeros(0)).shape == (0,)
+
+    def test_configurations_survive_json(self, schedule: Schedule) -> None:
+        again = from_config(json.loads(json.dumps(to_config(schedule))), Schedule.registry)
+        assert again == schedule and again is not schedule
+        again.bind(7)
+        schedule.bind(7)
+        np.testing.assert_array_equal(again(steps(20)), schedule(steps(20)))
+        assert eval(repr(schedule), dict(Schedule.registry)) == schedule
+
+    def test_being_bound_or_driven_does_not_change_what_it_equals(self, schedule: Schedule) -> None:
+        again = from_config(to_config(schedule), Schedule.registry)
+        again.bind(100)
+        again.epoch_end(1.0)
+        assert again == schedule
+
+
+def test_step_falls_at_exact_times() -> None:
+    np.testing.assert_allclose(Step(1.0, every=3)(steps(7)), [1, 1, 1, 0.1, 0.1, 0.1, 0.01])
+    by_epoch = Step(1.0, every=3, factor=0.5, unit="epochs")
+    for n in (1, 3, 7, 49, 1875):
+        by_epoch.bind(n)
+        np.testing.assert_array_equal(by_epoch([3 * n, 3 * n + 1, 6 * n, 6 * n + 1]), [1, 0.5, 0.5, 0.25])
+
+
+def test_exponential() -> None:
+    np.testing.assert_allclose(Exponential(0.5, decay=0.9)(steps(4)), 0.5 * 0.9 ** np.arange(4))
+    schedule = Exponential(0.5, decay=0.25, unit="epochs")
+    schedule.bind(2)
+    np.testing.assert_allclose(schedule(steps(5)), [0.5, 0.25, 0.125, 0.0625, 0.03125])
+
+
+def test_cosine_stays_at_its_end() -> None:
+    rates = Cosine(1.0, total=10, final=0.2)(steps(15))
+    np.testing.assert_allclose(rates[[0, 5, 10, 14]], [1.0, 0.6, 0.2, 0.2])
+    assert (np.diff(rates) <= 0).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 50), st.floats(0.01, 0.99))
+def test_one_cycle_has_its_ends_and_one_peak(total: int, warm: float) -> None:
+    rates = OneCycle(1.0, total=total, warm=warm, final=0.001)(steps(total + 5))
+    top = int(rates.argmax())
+    assert (np.diff(rates[: top + 1]) >= 0).all() and (np.diff(rates[top:]) <= 0).all()
+    assert rates.max() <= 1 + 1e-12
+    if warm * total > 1 and total > 2:
+        assert rates[0] == pytest.approx(0.04)
+    if total > 1:
+        assert rates[total - 1] == pytest.approx(0.001) == rates[-1]
+
+
+def test_piecewise() -> None:
+    np.testing.assert_array_equal(Piecewise([2], rates=[1.0, 0.5])(steps(4)), [1, 1, 0.5, 0.5])
+    schedule = Piecewise([1, 2], rates=[3.0, 2.0, 1.0], unit="epochs")
+    schedule.bind(2)
+    np.testing.assert_array_equal(schedule(steps(6)), [3, 3, 2, 2, 1, 1])
+    np.testing.assert_array_equal(Piecewise([], rates=[0.1])(steps(2)), [0.1, 0.1])
+
+
+def test_warm_up_lies_under_its_schedule() -> None:
+    np.testing.assert_allclose(WarmUp(1.0, steps=4)(steps(6)), [0.25, 0.5, 0.75, 1, 1, 1])
+    inner = Cosine(1.0, total=10)
+    np.testing.assert_allclose(
+        WarmUp(inner, steps=4)(steps(10)), inner(steps(10)) * np.minimum(1, steps(10) / 4), rtol=1e-15
+    )
+    both = WarmUp(Cosine(1.0, total=4, unit="epochs"), steps=1, unit="epochs")
+    both.bind(10)
+    assert both([10])[0] == pytest.approx(Cosine(1.0, total=40)([10])[0])
+    assert both([5])[0] == pytest.approx(0.5 * Cosine(1.0, total=40)([5])[0])
+    assert both([41])[0] == pytest.approx(0)
+
+
+# ------------------------------------------------------------ plateaus
+
+
+def drive(schedule: Schedule, metrics: list[float]) -> list[float]:
+    found = []
+    for metric in metrics:
+        schedule.epoch_end(metric)
+        found.append(float(schedule(np.array([1.0]))[0]))
+    return found
+
+
+def test_plateau_waits_then_falls() -> None:
+    assert drive(ReduceOnPlateau(1.0, factor=0.5, patience=2), [3, 2, 2, 2, 2, 2, 1]) == [1, 1, 1, 0.5, 0.5, 0.25, 0.25]
+
+
+def test_plateau_can_follow_what_should_rise() -> None:
+    assert drive(ReduceOnPlateau(1.0, factor=0.5, patience=1, better="higher"), [0.5, 0.6, 0.6, 0.7]) == [1, 1, 0.5, 0.5]
+
+
+def test_plateau_needs_more_than_the_threshold() -> None:
+    schedule = ReduceOnPlateau(1.0, factor=0.5, patience=1, threshold=0.1)
+    assert drive(schedule, [1.0, 0.95, 0.89]) == [1, 0.5, 0.5]
+    assert drive(ReduceOnPlateau(1.0, factor=0.5, patience=1, threshold=0.1), [-1.0, -1.05, -1.2]) == [1, 0.5, 0.5]
+
+
+def test_plateau_has_a_floor_and_a_cooldown() -> None:
+    assert drive(ReduceOnPlateau(1.0, factor=0.1, patience=1, minimum=0.05), [1] * 4) == [1, 0.1, 0.05, 0.05]
+    assert drive(ReduceOnPlateau(1.0, factor=0.5, patience=1, cooldown=2), [1] * 6) == [1, 0.5, 0.5, 0.5, 0.25, 0.25]
+    assert drive(ReduceOnPlateau(0.01, patience=1, minimum=0.1), [1, 1]) == [0.01, 0.01]
+
+
+def test_nan_is_no_improvement() -> None:
+    assert drive(ReduceOnPlateau(1.0, factor=0.5, patience=2), [math.nan, math.nan, 1.0, math.nan, 0.5]) == [
+        1,
+        0.5,
+        0.5,
+        0.5,
+        0.5,
+    ]
+
+
+@pytest.mark.parametrize("wrap", [lambda s: s, lambda s: WarmUp(s, steps=1)], ids=["itself", "in a warm-up"])
+def test_plateau_resumes_exactly(wrap: Any) -> None:
+    metrics = list(np.random.default_rng(0).uniform(0, 1, 40))
+
+    def make() -> Schedule:
+        found: Schedule = wrap(ReduceOnPlateau(1.0, factor=0.5, patience=2, cooldown=1))
+        return found
+
+    whole = drive(make(), metrics)
+    for stop in range(40):
+        first, second = make(), make()
+        drive(first, metrics[:stop])
+        second.load_state(json.loads(json.dumps(first.state_dict())))
+        assert drive(second, metrics[stop:]) == whole[stop:]
+    assert make().needs_metric and not WarmUp(0.1, steps=2).needs_metric
+    again = make()
+    drive(again, metrics)
+    again.reset()
+    assert drive(again, metrics) == whole
+
+
+def test_a_damaged_state_is_refused() -> None:
+    for state in ({}, {"rate": "x", "best": None, "waited": 0, "cooling": 0}, {"rate": 1.0, "best": 0, "waited": -1}):
+        with pytest.raises(ModelFileError, match="state that state_dict gives"):
+            ReduceOnPlateau(0.1).load_state(state)
+
+
+# ------------------------------------------------------------ arguments
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        (Step(0.0, every=1), "Step: initial must be a positive, finite number. Got 0.0"),
+        (Step(0.1, every=0), "every"),
+        (Step(0.1, every=1, factor=-1), "factor"),
+        (Step(0.1, every=1, unit="days"), 'unit must be "steps" or "epochs". Got \'days\''),
+        (Exponential(0.1, decay=1.5), "decay must be at most 1"),
+        (Exponential(0.1, decay=0.0), "decay"),
+        (Cosine(0.1, total=math.inf), "total"),
+        (Cosine(0.1, total=5, final=-1), "final"),
+        (OneCycle(0.1, total=5, warm=1.0), "warm"),
+        (OneCycle(-0.1, total=5), "peak"),
+        (Piecewise([2, 1], rates=[1, 2, 3]), "boundaries must be rising"),
+        (Piecewise([1], rates=[1.0]), "1 boundaries part 2 rates. Got 1"),
+        (Piecewise([1], rates=[1.0, -1.0]), "rates must be finite"),
+        (ReduceOnPlateau(0.1, factor=1.0), "factor must be below 1"),
+        (ReduceOnPlateau(0.1, patience=0), "patience must be an int of at least 1"),
+        (ReduceOnPlateau(0.1, better="up"), 'better must be "lower" or "higher"'),
+        (WarmUp(0.1, steps=0), "steps"),
+        (WarmUp("x", steps=1), "schedule"),
+        (WarmUp(Cosine(0.1, total=-1), steps=1), "Cosine: total"),
+    ],
+)
+def test_bad_arguments(schedule: Schedule, message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        schedule.validate()
+
+
+def test_epochs_need_to_be_bound() -> None:
+    with pytest.raises(ParameterError, match=r"call bind\(steps_per_epoch\) first"):
+        Cosine(0.1, total=5, unit="epochs")(steps(3))
+    with pytest.raises(ParameterError, match=r"steps_per_epoch must be an int of at least 1\. Got 0"):
+        Cosine(0.1, total=5, unit="epochs").bind(0)
+
+
+# ------------------------------------------------------------ PyTorch
+
+
+@pytest.mark.peer
+def test_against_pytorch() -> None:
+    torch = pytest.importorskip("torch")
+    scheduler = torch.optim.lr_scheduler
+
+    def rates(make: Any, n: int, initial: float = 0.1) -> list[float]:
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=initial)
+        peer, found = make(optimizer), []
+        for _ in range(n):
+            found.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            peer.step()
+        return found
+
+    pairs = [
+        (Step(0.1, every=4, factor=0.3), lambda o: scheduler.StepLR(o, 4, 0.3)),
+        (Exponential(0.1, decay=0.9), lambda o: scheduler.ExponentialLR(o, 0.9)),
+        (Cosine(0.1, total=20, final=0.01), lambda o: scheduler.CosineAnnealingLR(o, 20, 0.01)),
+        (OneCycle(0.1, total=20), lambda o: scheduler.OneCycleLR(o, 0.1, total_steps=20)),
+        (OneCycle(0.1, total=20, warm=0.45), lambda o: scheduler.OneCycleLR(o, 0.1, total_steps=20, pct_start=0.45)),
+    ]
+    for ours, peer in pairs:
+        np.testing.assert_allclose(ours(steps(19)), rates(peer, 19), rtol=1e-9, err_msg=repr(ours))
+
+    metrics = np.random.default_rng(1).uniform(0, 1, 60)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    # PyTorch falls when more than `patience` epochs are bad, chainrule at the patience-th.
+    peer = scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=3, cooldown=2, eps=0)
+    ours = ReduceOnPlateau(1.0, factor=0.5, patience=4, cooldown=2)
+    for metric in metrics:
+        peer.step(metric)
+        assert drive(ours, [metric]) == pytest.approx([optimizer.param_groups[0]["lr"]])
