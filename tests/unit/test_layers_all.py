@@ -221,3 +221,32 @@ def test_calling_with_the_wrong_number_of_inputs() -> None:
     a, b = layers.Input((3,)), layers.Input((3,))
     with pytest.raises(ShapeError, match="Dense takes 1 input"):
         Dense(3)(a, b)
+
+
+def test_calling_with_arrays_says_what_to_do() -> None:
+    with pytest.raises(ParameterError, match=r"Dense was called with ndarray.*Network\(\[\.\.\.\]\)\.predict\(X\)"):
+        Dense(3)(np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize("shape", [0, -1, (3, 0), (2.5,), ("a",)])
+def test_an_input_needs_positive_sizes(shape: object) -> None:
+    with pytest.raises(ParameterError, match="expected positive sizes of one sample"):
+        layers.Input(shape)
+
+
+def test_an_input_is_of_numbers_or_indices() -> None:
+    with pytest.raises(ParameterError, match=r"dtype must be \"float\" or \"int\". Got 'text'"):
+        layers.Input(3, dtype="text")
+
+
+def test_a_layer_of_ones_own_name() -> None:
+    net = NetworkGraph([Dense(2).named("encoder"), Tanh()]).build(3)
+    assert list(net.parameters) == ["encoder.weight", "encoder.bias"]
+    assert list(net.layers) == ["encoder", "1.tanh"]
+
+
+def test_identity_lets_the_activation_after_it_choose_the_start() -> None:
+    """Weights before a ReLU spread by √(2 / I), whatever does nothing in between."""
+    for between in (Identity(), Dropout(0.5), Flatten()):
+        net = NetworkGraph([Dense(400), between, ReLU()], random_state=0).build(400)
+        assert abs(net.parameters["0.dense.weight"].std() / np.sqrt(2 / 400) - 1) < 0.02
