@@ -34,9 +34,10 @@ class OpSpec:
 
     Parameters
         name : as in Node.op ; kind : see the module ; rule : the shape rule ; flops : of one node
-        text : a format of the inputs' names, {0} first, for equations in plain text
+        text : a format of the inputs' names, {0} first, for equations in plain text; {name} is an attribute
         latex : the same in LaTeX
         precedence : 0 atom or call, 1 product, 2 sum; tells where parentheses go
+        more : (text, latex, precedence) of the outputs after the first
     """
 
     name: str
@@ -46,6 +47,7 @@ class OpSpec:
     text: str
     latex: str
     precedence: int = 0
+    more: tuple[tuple[str, str, int], ...] = ()
 
 
 def broadcast(op: str, shapes: list[Shape]) -> Shape:
@@ -188,9 +190,16 @@ OPS: dict[str, OpSpec] = {}
 
 
 def _register(
-    name: str, kind: str, rule: ShapeRule, flops: Flops, text: str, latex: str | None = None, precedence: int = 0
+    name: str,
+    kind: str,
+    rule: ShapeRule,
+    flops: Flops,
+    text: str,
+    latex: str | None = None,
+    precedence: int = 0,
+    more: tuple[tuple[str, str, int], ...] = (),
 ) -> None:
-    OPS[name] = OpSpec(name, kind, rule, flops, text, text if latex is None else latex, precedence)
+    OPS[name] = OpSpec(name, kind, rule, flops, text, text if latex is None else latex, precedence, more)
 
 
 # name: (arity, text, latex, precedence)
@@ -204,15 +213,15 @@ _ELEMENTWISE: dict[str, tuple[int, str, str, int]] = {
     "greater": (2, "[{0} > {1}]", r"[{0} > {1}]", 0),
     "greater_equal": (2, "[{0} ≥ {1}]", r"[{0} \ge {1}]", 0),
     "equal": (2, "[{0} = {1}]", r"[{0} = {1}]", 0),
-    "where": (3, "({0} ? {1} : {2})", r"({0}\,?\,{1} : {2})", 0),
+    "where": (3, "({1} if {0} else {2})", r"({1} \text{{ if }} {0} \text{{ else }} {2})", 0),
     "copy": (1, "{0}", "{0}", 0),
     "negative": (1, "−{0}", "-{0}", 1),
     "absolute": (1, "|{0}|", r"\lvert {0} \rvert", 0),
     "sign": (1, "sign({0})", r"\operatorname{{sign}}({0})", 0),
-    "square": (1, "({0})²", r"({0})^2", 0),
-    "sqrt": (1, "√({0})", r"\sqrt{{{0}}}", 0),
+    "square": (1, "{0}²", "{0}^2", 0),
+    "sqrt": (1, "√{0}", r"\sqrt{{{0}}}", 0),
     "exp": (1, "exp({0})", r"\exp({0})", 0),
-    "expm1": (1, "(exp({0}) − 1)", r"(e^{{{0}}} - 1)", 0),
+    "expm1": (1, "exp({0}) − 1", r"e^{{{0}}} - 1", 2),
     "log": (1, "log({0})", r"\log({0})", 0),
     "log1p": (1, "log(1 + {0})", r"\log(1 + {0})", 0),
     "tanh": (1, "tanh({0})", r"\tanh({0})", 0),
@@ -228,24 +237,34 @@ _register("matmul", "product", _matmul, _matmul_flops, "{0} {1}", precedence=1)
 _register("sum", "reduce", _reduce, _in_size, "Σ {0}", r"\sum {0}")
 _register("max", "reduce", _reduce, _in_size, "max {0}", r"\max {0}")
 _register("softmax", "row", _same, lambda n: 5 * _in_size(n), "softmax({0})", r"\operatorname{{softmax}}({0})")
-_register("log_softmax", "row", _same, lambda n: 5 * _in_size(n), "({0} − log Σ exp({0}))", r"({0} - \log\sum e^{{{0}}})")
-_register("log_sum_exp", "row", _row_scalar("float"), lambda n: 4 * _in_size(n), "log Σ exp({0})", r"\log\sum e^{{{0}}}")
+_register("log_softmax", "row", _same, lambda n: 5 * _in_size(n), "{0} − log Σₖ exp({0})", r"{0} - \log\sum_k e^{{{0}}}", 2)
+_register(
+    "log_sum_exp", "row", _row_scalar("float"), lambda n: 4 * _in_size(n), "log Σₖ exp({0})", r"\log\sum_k e^{{{0}}}", 1
+)
 _register("argmax", "row", _row_scalar("int"), _in_size, "argmax({0})", r"\operatorname{{argmax}}({0})")
 _register(
     "softmax_cross_entropy",
     "row",
     _cross_entropy,
     lambda n: 8 * _in_size(n),
-    "log Σ exp({0}) − Σ {1} ⊙ {0}",
-    r"\log\sum e^{{{0}}} - \sum {1} \odot {0}",
+    "log Σₖ exp({0}) − Σₖ {1} ⊙ {0}",
+    r"\log\sum_k e^{{{0}}} - \sum_k {1} \odot {0}",
     2,
+    (("softmax({0}) − {1}", r"\operatorname{{softmax}}({0}) - {1}", 2),),
 )
 _register("reshape", "view", _reshape, _zero, "{0}")
 _register("transpose", "move", _transpose, _zero, "{0}ᵀ", "{0}^T")
 _register("concat", "move", _concat, _zero, "concat")
 _register("slice", "move", _slice, _zero, "{0}[…]", r"{0}[\dots]")
 _register("gather", "move", _gather, _zero, "{0}[{1}]", "{0}[{1}]")
-_register("scatter_add", "move", _scatter_add, lambda n: n.inputs[1].size, "Σ at {0} of {1}", r"\sum_{{{0}}} {1}")
+_register(
+    "scatter_add",
+    "move",
+    _scatter_add,
+    lambda n: n.inputs[1].size,
+    "scatter({1} at {0})",
+    r"\operatorname{{scatter}}({1} \text{{ at }} {0})",
+)
 _register("one_hot", "move", _one_hot, _zero, "onehot({0})", r"\operatorname{{onehot}}({0})")
 _register("random_uniform", "elementwise", _random, lambda n: 10 * _out_size(n), "U(0, 1)", r"U(0, 1)")
 

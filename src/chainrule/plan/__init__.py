@@ -1,7 +1,7 @@
 """A plan is the flat list of everything a step computes: forward, loss, backward, update."""
 
-from .lower import lower_prediction, lower_training
+from .lower import lower_prediction, lower_trace, lower_training
 from .passes import optimise
 from .plan import Plan
 
-__all__ = ["Plan", "lower_prediction", "lower_training", "optimise"]
+__all__ = ["Plan", "lower_prediction", "lower_trace", "lower_training", "optimise"]

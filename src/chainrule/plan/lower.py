@@ -25,6 +25,8 @@ class _Lowering:
         self.inputs: dict[str, Value] = {}
         self.tensors: dict[int, Value] = {}
         self.saved: list[Saved] = []
+        #: Every dx that a layer passed back: (number of the call, number of its input, dx, sum with earlier ones).
+        self.passed: list[tuple[int, int, Value, Value]] = []
         assert network.input_shapes is not None
         for i, shape in enumerate(network.input_shapes):
             x = Value((batch, *shape), network.input_dtypes[i], "input", f"x{i}")
@@ -63,7 +65,8 @@ class _Lowering:
         """Emits every layer's backward equations in reverse: the chain rule. Returns dx of each input, by tensor number."""
         d: dict[int, Value] = dict(gradients)
         k = self.k
-        for call, saved in zip(reversed(self.network.calls), reversed(self.saved), strict=True):
+        for number in reversed(range(len(self.network.calls))):
+            call, saved = self.network.calls[number], self.saved[number]
             dy = d.get(call.output)
             if dy is None:
                 continue
@@ -74,7 +77,7 @@ class _Lowering:
                     raise ShapeError(
                         f"layer {call.name!r}: backward returned {len(dxs)} gradient(s) for {len(call.inputs)} input(s)."
                     )
-                for i, dx in zip(call.inputs, dxs, strict=True):
+                for place, (i, dx) in enumerate(zip(call.inputs, dxs, strict=True)):
                     if dx is None:
                         continue
                     if dx.shape != self.tensors[i].shape:
@@ -83,6 +86,7 @@ class _Lowering:
                             f"for an input of shape {self.tensors[i].shape}."
                         )
                     d[i] = k.add(d[i], dx) if i in d else dx
+                    self.passed.append((number, place, dx, d[i]))
         return d
 
     def loss(
@@ -255,9 +259,7 @@ def lower_training(
     if len(losses) != count:
         raise ShapeError(f"the network has {count} output(s), got {len(losses)} loss(es).")
     zs = low.forward()
-    total, first, ys = low.loss(
-        zs, losses, loss_weights or [1.0] * count, targets or [0] * count, weights or [None] * count
-    )
+    total, first, ys = low.loss(zs, losses, loss_weights or [1.0] * count, targets or [0] * count, weights or [None] * count)
     found: dict[str, Value] = {}
     if backward:
         d = low.backward(first)
@@ -276,3 +278,28 @@ def lower_training(
         found |= {f"output{i}": z for i, z in enumerate(zs)}
     return low.plan({"loss": total} | found)
 
+
+def lower_trace(
+    network: NetworkGraph,
+    losses: Sequence[Loss] | None,
+    batch: int,
+    *,
+    targets: Sequence[int] | None = None,
+    training: bool = True,
+) -> Plan:
+    """Forward and, with losses, loss and backward, with everything on the way as an output; nothing is updated.
+
+    Outputs, for each call number n: "y.n" its output, "dy.n" the gradient of it, "dx.n.i" what it passes back to its
+    input i; "d.NAME" for each parameter, frozen ones too; "dx0", ... for each input; "loss".
+    """
+    low, count = _Lowering(network, batch, training), len(network.output_ids)
+    zs = low.forward()
+    found = {f"y.{n}": low.tensors[c.output] for n, c in enumerate(network.calls)}
+    if losses is not None:
+        found["loss"], first, _ = low.loss(zs, losses, [1.0] * count, targets or [0] * count, [None] * count)
+        d = low.backward(first)
+        found |= {f"dy.{n}": d[c.output] for n, c in enumerate(network.calls) if c.output in d}
+        found |= {f"dx.{n}.{i}": dx for n, i, dx, _ in low.passed}
+        found |= {f"d.{layer}.{name}": g for (layer, name), g in low.k.gradients.items()}
+        found |= {f"dx{i}": d[at] for i, at in enumerate(network.input_ids) if at in d}
+    return low.plan(found)

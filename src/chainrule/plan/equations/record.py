@@ -1,0 +1,305 @@
+"""Lowers a network for printing and notes which value is which letter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...layers import Layer
+from ...losses import Loss
+from ...network import NetworkGraph
+from ...ops import Builder, Node, Value
+from ...optimizers import Optimizer
+from ..lower import _Lowering
+from ..passes import eliminate_dead_code
+from .symbols import LETTERS, Names, Symbol, word
+from .terms import BATCH
+
+
+@dataclass(frozen=True)
+class Target:
+    """A value that is printed as an equation: ``symbol relation expression``.
+
+    Parameters  section : number of the section it is printed in ; increment : for "+=", the value that is added
+    """
+
+    symbol: Symbol
+    section: int
+    relation: str = "="
+    increment: Value | None = None
+
+
+@dataclass
+class Section:
+    """The equations of one use of a layer, of the loss, or of the update.
+
+    Parameters  phase : as in Where ; call : number of the call, None for none ; shown : symbols whose shapes are shown
+                note : what stands there instead of an equation ; alias : letters that values have here only, by id
+    """
+
+    phase: str
+    layer: str
+    call: int | None = None
+    shown: list[tuple[Symbol, tuple[int, ...], str]] = field(default_factory=list)
+    note: str = ""
+    alias: dict[int, Symbol] = field(default_factory=dict)
+
+
+class _Recorder(Builder):
+    """A Builder that remembers in which section every node was emitted, and every gradient given to it."""
+
+    def __init__(self, parameter: Callable[[str, str], Value], state: Callable[[str, str], Value], training: bool) -> None:
+        super().__init__(training=training, parameter=parameter, state=state)
+        self.sections = [Section("forward", "")]
+        self.section_of: dict[int, int] = {}
+        self.given: list[tuple[str, str, Value, Value, int]] = []
+
+    @contextmanager
+    def at(self, phase: str, layer: str = "") -> Iterator[None]:
+        self.sections.append(Section(phase, layer))
+        with super().at(phase, layer):
+            yield
+
+    def emit(self, op: str, *inputs: Any, **attrs: Any) -> tuple[Value, ...]:
+        outputs = super().emit(op, *inputs, **attrs)
+        self.section_of[id(self.nodes[-1])] = len(self.sections) - 1
+        return outputs
+
+    def grad(self, name: str, value: Value) -> None:
+        layer = self.where.layer
+        super().grad(name, value)
+        self.given.append((layer, name, value, self.gradients[layer, name], len(self.sections) - 1))
+
+
+class _Spy(Optimizer):
+    """Passes everything to the optimizer and remembers between what and what its update stands."""
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self._real = optimizer
+        self.seen: list[tuple[Value, Value]] = []
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("_real", "seen", "update", "__class__"):
+            return object.__getattribute__(self, name)
+        return getattr(object.__getattribute__(self, "_real"), name)
+
+    def update(self, k: Builder, w: Value, g: Value, slot: dict[str, Value]) -> None:
+        self.seen.append((w, g))
+        self._real.update(k, w, g, slot)
+
+
+class Record:
+    """A lowered network with the letters of its values.
+
+    Attributes
+        nodes : those that matter, in order ; section_of : number of the section by id(node) ; sections : in order
+        symbols : letters of values that nothing computes, by id ; targets : equations wanted of a value, by id
+        runs : stretches of the arena that are updated, as (start, stop) ; run_names : the letters of their parameters
+        batch_classes : whether a target holds class indices
+    """
+
+    def __init__(
+        self,
+        network: NetworkGraph,
+        losses: Sequence[Loss] | None,
+        optimizer: Optimizer | None,
+        targets: Sequence[int] | None,
+    ) -> None:
+        self.network = network
+        self.names = Names()
+        self.symbols: dict[int, Symbol] = {}
+        self.targets: dict[int, list[Target]] = {}
+        self.runs: list[tuple[int, int]] = []
+        self.gradient_chain: dict[int, Symbol] = {}
+        self.batch_classes = False
+        low = _Lowering(network, BATCH, training=losses is not None)
+        self.k = k = _Recorder(low.parameter, low.state, losses is not None)
+        low.k = k
+        outputs = low.forward()
+        self.sections, self.section_of = k.sections, k.section_of
+        self._number(network)
+        self._name_inputs(low, network)
+        self._name_forward(low, network)
+        asked = list(outputs)
+        if losses is not None:
+            asked = [self._lower_backward(low, outputs, losses, optimizer, targets)]
+        self.nodes: list[Node] = eliminate_dead_code(k.nodes, asked)
+        self._assignments(low)
+        for found in self.targets.values():
+            found.sort(key=lambda t: t.section)
+
+    # ------------------------------------------------------------ letters
+
+    def _number(self, network: NetworkGraph) -> None:
+        """Numbers the layers that have parameters, activations excepted."""
+        owners = {name.rsplit(".", 1)[0] for name in network.parameters}
+        self.numbers: dict[str, int] = {}
+        for call in network.calls:
+            if call.name in owners and not call.layer.activation_name and call.name not in self.numbers:
+                self.numbers[call.name] = len(self.numbers) + 1
+        self.levels = dict.fromkeys(network.input_ids, 0)
+        self.layer_level: dict[str, int] = {}
+        for call in network.calls:
+            level = self.numbers.get(call.name, max((self.levels[i] for i in call.inputs), default=0))
+            self.levels[call.output] = level
+            self.layer_level.setdefault(call.name, level)
+
+    def _name_inputs(self, low: _Lowering, network: NetworkGraph) -> None:
+        several = len(network.input_ids) > 1
+        self.tensors: dict[int, Symbol] = {}
+        for i, at in enumerate(network.input_ids):
+            self.tensors[at] = self.names.new(word("x"), index=i if several else None)
+            self.symbols[id(low.tensors[at])] = self.tensors[at]
+        self.parameter_symbols: dict[str, Symbol] = {}
+        for arena in (network.parameters, network.states):
+            for full in arena:
+                layer, name = full.rsplit(".", 1)
+                level = self.layer_level.get(layer, 0)
+                symbol = self.names.new(LETTERS.get(name) or word(name), layer=level)
+                self.parameter_symbols[full] = symbol
+        for full, value in low._views.items():
+            self.symbols[id(value)] = self.parameter_symbols[full]
+
+    def _letter(self, layer: Layer, name: str) -> tuple[str, str]:
+        return word("a" if layer.activation_name else "z" if name in self.numbers else "h")
+
+    def _name_forward(self, low: _Lowering, network: NetworkGraph) -> None:
+        sections = [n for n, s in enumerate(self.sections) if s.phase == "forward" and s.layer]
+        self.forward_sections = sections
+        shown: set[str] = set()
+        for number, (call, at) in enumerate(zip(network.calls, sections, strict=True)):
+            section, value = self.sections[at], low.tensors[call.output]
+            section.call = number
+            self._show_operands(low, number, at, shown)
+            known = self._symbol_of(value)
+            if known is not None:
+                # The layer hands its input on (Identity, Dropout in prediction): one value, one letter.
+                self.tensors[call.output] = known
+                section.note = f"{known} passes unchanged"
+                continue
+            symbol = self.names.new(self._letter(call.layer, call.name), layer=self.levels[call.output])
+            self.tensors[call.output] = symbol
+            self.target(value, Target(symbol, at))
+            section.shown.append((symbol, value.shape, ""))
+
+    def _show_operands(self, low: _Lowering, number: int, at: int, shown: set[str]) -> None:
+        """The shapes of network inputs and parameters are shown where they are used first."""
+        call, section = self.network.calls[number], self.sections[at]
+        for i in call.inputs:
+            symbol, value = self.tensors[i], low.tensors[i]
+            if i in self.network.input_ids and str(symbol) not in shown:
+                shown.add(str(symbol))
+                section.shown.append((symbol, value.shape, " indices" if value.dtype == "int" else ""))
+        for arena in (self.network.parameters, self.network.states):
+            for full in arena:
+                symbol = self.parameter_symbols[full]
+                if full.rsplit(".", 1)[0] == call.name and str(symbol) not in shown:
+                    shown.add(str(symbol))
+                    frozen = arena is self.network.parameters and not self.network.trainable(full)
+                    section.shown.append((symbol, arena.entries[full].shape, " frozen" if frozen else ""))
+
+    def target(self, value: Value, target: Target) -> None:
+        self.targets.setdefault(id(value), []).append(target)
+
+    def _symbol_of(self, value: Value) -> Symbol | None:
+        if id(value) in self.targets:
+            return self.targets[id(value)][0].symbol
+        return self.symbols.get(id(value))
+
+    # ------------------------------------------------------------ loss, backward, update
+
+    def _lower_backward(
+        self,
+        low: _Lowering,
+        outputs: list[Value],
+        losses: Sequence[Loss],
+        optimizer: Optimizer | None,
+        targets: Sequence[int] | None,
+    ) -> Value:
+        network, count = self.network, len(outputs)
+        start = len(self.sections)
+        total, first, ys = low.loss(outputs, losses, [1.0] * count, list(targets or [0] * count), [None] * count)
+        loss_section = next(n for n in range(start, len(self.sections)) if self.sections[n].phase == "loss")
+        loss_gradients = next(n for n in range(start, len(self.sections)) if self.sections[n].phase == "backward")
+        for i, y in enumerate(ys):
+            symbol = self.names.new(word("y"), index=i if count > 1 else None)
+            self.symbols[id(y)] = symbol
+            self.sections[loss_section].shown.append((symbol, y.shape, " classes, as one-hot" if y.dtype == "int" else ""))
+        learning = self._learning(network)
+        for at, dz in first.items():
+            if at in learning:
+                self.target(dz, Target(self.tensors[at].d, loss_gradients))
+        before = len(self.sections)
+        d = low.backward(first)
+        sections = [n for n in range(before, len(self.sections)) if self.sections[n].phase == "backward"]
+        done = [n for n in reversed(range(len(network.calls))) if network.calls[n].output in d]
+        section_of_call = dict(zip(done, sections, strict=True))
+        for number, at in section_of_call.items():
+            # Where a gradient was passed on as it is, each layer still calls it by the name of its own output's.
+            output = network.calls[number].output
+            self.sections[at].call = number
+            self.sections[at].alias[id(d[output])] = self.tensors[output].d
+        gradients = low.place_gradients()
+        for layer, name, value, summed, at in self.k.given:
+            if network.trainable(f"{layer}.{name}"):
+                self._accumulate(self.parameter_symbols[f"{layer}.{name}"].d, value, summed, at)
+        for number, place, dx, summed in low.passed:
+            tensor = network.calls[number].inputs[place]
+            if tensor in learning:
+                self._accumulate(self.tensors[tensor].d, dx, summed, section_of_call[number])
+        if optimizer is not None:
+            spy = _Spy(optimizer)
+            self.runs = [(a, b) for a, b, _ in low.runs(bool(optimizer.l1 or optimizer.l2 or optimizer.weight_decay))]
+            total = low.update(spy, gradients, total)
+            self._name_update(spy)
+        self.target(total, Target(self.names.new(word("J")), loss_section))
+        return total
+
+    def _accumulate(self, symbol: Symbol, value: Value, summed: Value, section: int) -> None:
+        if summed is value:
+            if self._symbol_of(value) != symbol:
+                self.target(value, Target(symbol, section))
+        else:
+            self.target(summed, Target(symbol, section, "+=", value))
+
+    def _learning(self, network: NetworkGraph) -> set[int]:
+        """The tensors whose gradient something that learns depends on."""
+        found: set[int] = set()
+        for call in network.calls:
+            own = any(p.rsplit(".", 1)[0] == call.name and network.trainable(p) for p in network.parameters)
+            if own or any(i in found for i in call.inputs):
+                found.add(call.output)
+        return found
+
+    def _name_update(self, spy: _Spy) -> None:
+        """Penalised and clipped gradients are still called g, decayed weights still w."""
+        for w, g in spy.seen:
+            value: Value | None = g
+            while value is not None and value.producer is not None:
+                if value.producer.op != "maximum":  # one line for both bounds of a clipping
+                    self.gradient_chain[id(value)] = Symbol(*word("g"))
+                value = next((v for v in value.producer.inputs if v.shape == g.shape and v.role != "constant"), None)
+            if w.producer is not None:
+                self.gradient_chain[id(w)] = Symbol(*word("w"))
+
+    def _assignments(self, low: _Lowering) -> None:
+        """Values that are stored: in the update's slots and weights, and in a layer's state."""
+        for node in self.nodes:
+            base = node.outputs[0].base
+            if node.op != "copy" or base is None or base.name == "gradients":
+                continue
+            if base.name == "states":
+                name = next(n for n, e in self.network.states.entries.items() if e.offset == node.outputs[0].offset)
+                symbol = self.parameter_symbols[name]
+            else:
+                symbol = arena_symbol(base.name)
+            self.target(node.inputs[0], Target(symbol, self.section_of[id(node)], "←"))
+
+
+def arena_symbol(name: str) -> Symbol:
+    """The letter of an arena in the update: w, g, or the slot's own name."""
+    if name in ("parameters", "gradients"):
+        return Symbol(*word({"parameters": "w", "gradients": "g"}[name]))
+    return Symbol(*word(name.removeprefix("slot.")))
