@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chainrule.errors import ModelFileError, ParameterError
+from chainrule.errors import ModelFileError, ParameterError, UnknownNameError
 from chainrule.optimizers import Cosine, Exponential, OneCycle, Piecewise, ReduceOnPlateau, Schedule, Step, WarmUp
 from chainrule.registry import from_config, to_config
 
@@ -180,6 +180,16 @@ def test_plateau_resumes_exactly(wrap: Any) -> None:
     drive(again, metrics)
     again.reset()
     assert drive(again, metrics) == whole
+
+
+@pytest.mark.parametrize("wrap", [lambda s: s, lambda s: WarmUp(s, steps=1)], ids=["itself", "in a warm-up"])
+def test_what_a_plateau_follows(wrap: Any) -> None:
+    logs = {"loss": 3.0, "val_loss": 2.0, "val_accuracy": 0.5}
+    assert wrap(ReduceOnPlateau(0.1)).monitored(logs) == 2.0
+    assert wrap(ReduceOnPlateau(0.1)).monitored({"loss": 3.0}) == 3.0
+    assert wrap(ReduceOnPlateau(0.1, monitor="val_accuracy", better="higher")).monitored(logs) == 0.5
+    with pytest.raises(UnknownNameError, match=r"Unknown monitored number 'val_acuracy'. Did you mean 'val_accuracy'"):
+        wrap(ReduceOnPlateau(0.1, monitor="val_acuracy")).monitored(logs)
 
 
 def test_a_damaged_state_is_refused() -> None:

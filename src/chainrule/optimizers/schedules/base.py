@@ -8,6 +8,7 @@ state_dict(), load_state()   what a schedule has learned from metrics, for an ex
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -75,6 +76,10 @@ class Schedule(Configurable):
 
     def reset(self) -> None:
         """Forgets what ``epoch_end`` has learned."""
+
+    def monitored(self, logs: Mapping[str, float]) -> float:
+        """The number among an epoch's logs that ``epoch_end`` takes: the validation loss, else the loss."""
+        return logs["val_loss"] if "val_loss" in logs else logs["loss"]
 
     def epoch_end(self, metric: float) -> None:
         """Takes the metric of the epoch that has ended, for schedules that follow it."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from ...errors import ModelFileError
+from ...errors import ModelFileError, UnknownNameError
 from .base import Floats, Schedule, finite_number
 
 
@@ -18,8 +19,10 @@ class ReduceOnPlateau(Schedule):
 
     Parameters  initial : > 0 ; factor : in (0, 1) = 0.1 ; patience : int >= 1 = 10, epochs ; minimum : >= 0 = 0 ;
                 threshold : >= 0 = 1e-4 ; better : "lower" or "higher" = "lower" ; cooldown : int >= 0 = 0, epochs after a
-                reduction in which none is counted
-    Raises      ParameterError from ``validate`` when a number is out of its range
+                reduction in which none is counted ; monitor : name of the number to follow, such as "val_accuracy"; None
+                takes "val_loss" where there is validation data, else "loss"
+    Raises      ParameterError from ``validate`` when a number is out of its range ; UnknownNameError when monitor is no
+                number that the training logs
 
     Example
         >>> schedule = ReduceOnPlateau(0.1, factor=0.5, patience=2)
@@ -41,9 +44,10 @@ class ReduceOnPlateau(Schedule):
         threshold: float = 1e-4,
         better: str = "lower",
         cooldown: int = 0,
+        monitor: str | None = None,
     ):
         self.initial, self.factor, self.patience, self.minimum = initial, factor, patience, minimum
-        self.threshold, self.better, self.cooldown = threshold, better, cooldown
+        self.threshold, self.better, self.cooldown, self.monitor = threshold, better, cooldown, monitor
         self.reset()
 
     def validate(self) -> None:
@@ -52,6 +56,7 @@ class ReduceOnPlateau(Schedule):
         self._require("factor", self.factor < 1, "below 1")
         self._require_not_negative("minimum", "threshold")
         self._require("better", self.better in ("lower", "higher"), '"lower" or "higher"')
+        self._require("monitor", self.monitor is None or isinstance(self.monitor, str), "a name or None")
         for key, least in (("patience", 1), ("cooldown", 0)):
             value = getattr(self, key)
             good = isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least
@@ -63,6 +68,13 @@ class ReduceOnPlateau(Schedule):
 
     def rate(self, s: Floats) -> Floats:
         return np.full(s.shape, float(self._rate))
+
+    def monitored(self, logs: Mapping[str, float]) -> float:
+        if self.monitor is None:
+            return super().monitored(logs)
+        if self.monitor not in logs:
+            raise UnknownNameError("monitored number", self.monitor, logs)
+        return logs[self.monitor]
 
     def epoch_end(self, metric: float) -> None:
         value = float(metric)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,9 @@ class WarmUp(Schedule):
     def reset(self) -> None:
         if self._inner is not None:
             self._inner.reset()
+
+    def monitored(self, logs: Mapping[str, float]) -> float:
+        return self._inner.monitored(logs) if self._inner is not None else super().monitored(logs)
 
     def epoch_end(self, metric: float) -> None:
         if self._inner is not None:
