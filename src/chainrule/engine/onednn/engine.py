@@ -117,7 +117,8 @@ class OneDNNExecutable(Executable):
         self.feeds: list[NDArray[np.int64]] = []
         self.keeps: dict[str, NDArray[np.int64]] = {}
         self.native = len(self.segments) == 1 and last is not None and not last.fallback
-        for segment in self.segments:
+        # The first segment last: its feeds must know every place where a later segment reads an input.
+        for segment in reversed(self.segments):
             if not segment.fallback:
                 self._tables(segment, first=segment is self.segments[0], last=segment is last)
         if self.segments and self.segments[0].fallback or not self.segments:
