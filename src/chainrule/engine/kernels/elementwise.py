@@ -7,7 +7,7 @@ activations, losses or optimizers, is one pass over memory, and nothing is compi
 
 The block of arguments (64-bit words)
     0 rows R, 1 columns C of the iteration ; 2 number of operands ; 3 number of instructions
-    4 address of operands: kind, address, spare (3 words each) ; 5 address of the code: 5 int32 an instruction
+    4 address of operands: kind, address, spare (3 words each) ; 5 address of the code: 7 int32 an instruction
     6 address of memory for the registers: (operands + 1) × 512 floats, then (operands) words for addresses
     7, 8 address of seed and step cells for random numbers ; 9 index of the first element (of the whole array)
 """
@@ -20,7 +20,7 @@ import numpy as np
 from numba import cfunc, njit, types
 
 from . import mathematics as mt
-from .intrinsics import bits_float, copysign, fabs, float_bits, load_f32, load_i32, prefetch, set_word, sqrt, store_f32, word
+from .intrinsics import LANES, bits_float, copysign, fabs, load_f32, load_i32, prefetch, root_quotient_lanes, set_word, sqrt, store_f32, word
 from .intrinsics import fma as fused_multiply_add
 
 #: Elements of a register.
@@ -36,12 +36,12 @@ REGISTER, FULL, SCALAR, ROW, COLUMN, CONSTANT, INTEGERS = range(7)
 OPERATIONS = (
     "add", "subtract", "multiply", "divide", "maximum", "minimum", "greater", "greater_equal", "equal", "where", "copy",
     "negative", "absolute", "sign", "square", "sqrt", "exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf",
-    "relu", "random_uniform", "multiply_add", "from_int",
+    "relu", "random_uniform", "multiply_add", "from_int", "root_quotient",
 )  # fmt: skip
 CODES = {name: i for i, name in enumerate(OPERATIONS)}
 (
     _ADD, _SUB, _MUL, _DIV, _MAX, _MIN, _GT, _GE, _EQ, _WHERE, _COPY, _NEG, _ABS, _SIGN, _SQUARE, _SQRT, _EXP, _EXPM1, _LOG,
-    _LOG1P, _TANH, _SIGMOID, _SOFTPLUS, _ERF, _RELU, _RANDOM, _FMA, _FROM_INT,
+    _LOG1P, _TANH, _SIGMOID, _SOFTPLUS, _ERF, _RELU, _RANDOM, _FMA, _FROM_INT, _ROOT_QUOTIENT,
 ) = range(len(OPERATIONS))  # fmt: skip
 
 f32, i32, u32, i64, u64 = np.float32, np.int32, np.uint32, np.int64, np.uint64
@@ -176,6 +176,30 @@ def _costly(op, d, a, m):
 
 
 @njit(error_model="numpy")
+def _root_quotient_plain(d, a, s, v, r, e, first, m):
+    for i in range(first, m):
+        below = fused_multiply_add(sqrt(load_f32(v, i)), load_f32(r, i), load_f32(e, i))
+        store_f32(d, i, load_f32(a, i) * load_f32(s, i) / below)
+
+
+if LANES == 16:
+
+    @njit(error_model="numpy")
+    def _root_quotient(d, a, s, v, r, e, m):
+        """a s / (√v r + e): the end of Adam and its relatives, which the divider would bound."""
+        whole = m // 16 * 16
+        for i in range(0, whole, 16):
+            root_quotient_lanes(d, a, s, v, r, e, i)
+        _root_quotient_plain(d, a, s, v, r, e, whole, m)
+
+else:
+
+    @njit(error_model="numpy")
+    def _root_quotient(d, a, s, v, r, e, m):
+        _root_quotient_plain(d, a, s, v, r, e, 0, m)
+
+
+@njit(error_model="numpy")
 def _fill(d, m, x):
     for i in range(m):
         store_f32(d, i, x)
@@ -203,16 +227,20 @@ def _block(args, operands, addresses, code, instructions, row, column, m, offset
                 for r in range(rows):
                     _fill(target + 4 * r * columns, columns, load_f32(at, row + r))
     for n in range(instructions):
-        op = load_i32(code, 5 * n)
-        d = word(addresses, i64(load_i32(code, 5 * n + 1)))
-        a = word(addresses, i64(load_i32(code, 5 * n + 2)))
-        b = word(addresses, i64(load_i32(code, 5 * n + 3)))
+        op = load_i32(code, 7 * n)
+        d = word(addresses, i64(load_i32(code, 7 * n + 1)))
+        a = word(addresses, i64(load_i32(code, 7 * n + 2)))
+        b = word(addresses, i64(load_i32(code, 7 * n + 3)))
         if op == _RANDOM:
             seed, step = word(word(args, 7), 0), word(word(args, 8), 0)
-            _random(d, m, word(args, 9) + offset, seed, load_i32(code, 5 * n + 4), step)
+            _random(d, m, word(args, 9) + offset, seed, load_i32(code, 7 * n + 4), step)
         else:
-            c = word(addresses, i64(load_i32(code, 5 * n + 4)))
-            if not _cheap(op, d, a, b, c, m):
+            c = word(addresses, i64(load_i32(code, 7 * n + 4)))
+            if op == _ROOT_QUOTIENT:
+                r = word(addresses, i64(load_i32(code, 7 * n + 5)))
+                e = word(addresses, i64(load_i32(code, 7 * n + 6)))
+                _root_quotient(d, a, b, c, r, e, m)
+            elif not _cheap(op, d, a, b, c, m):
                 _costly(op, d, a, m)
 
 

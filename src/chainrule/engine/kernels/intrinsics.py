@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
@@ -192,6 +193,66 @@ def call_sgemm(
 
     integers = [types.int64] * 10
     return types.int32(*integers, types.float32, types.int64, types.int64), codegen
+
+
+#: Lanes of the vector form below; 1 where the processor has no AVX-512, and then only the plain form is compiled.
+LANES = 16 if llvm.get_host_cpu_features().get("avx512f") else 1
+
+
+@intrinsic
+def root_quotient_lanes(typingctx: Any, d: Any, a: Any, s: Any, v: Any, r: Any, e: Any, index: Any) -> Any:
+    """d = a s / (√v r + e) for 16 elements from ``index``.
+
+    By the processor's 14-bit estimates of 1/√ and 1/x and one step of Newton's method each, which is as exact as float32
+    to about one unit in the last place and three times as fast as its square root and division.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = ir.VectorType(F32, 16)
+        reads, writes = _scopes(builder)
+
+        def splat(x: float) -> Any:
+            return ir.Constant(vector, [x] * 16)
+
+        def load(address: Any) -> Any:
+            pointer = builder.gep(builder.inttoptr(address, F32.as_pointer()), [args[6]])
+            value = builder.load(builder.bitcast(pointer, vector.as_pointer()), align=4)
+            value.set_metadata("alias.scope", reads)
+            value.set_metadata("noalias", writes)
+            return value
+
+        def call(name: str, *xs: Any) -> Any:
+            kind = ir.FunctionType(vector, [x.type for x in xs])
+            return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), list(xs))
+
+        def multiply_add(x: Any, y: Any, z: Any) -> Any:
+            return call("llvm.fma.v16f32", x, y, z)
+
+        def estimate(name: str, x: Any) -> Any:
+            return call(f"llvm.x86.avx512.{name}14.ps.512", x, splat(0.0), ir.Constant(ir.IntType(16), -1))
+
+        one, zero, infinite = splat(1.0), splat(0.0), splat(float("inf"))
+        a, s, v, r, e = (load(x) for x in args[1:6])
+        guess = estimate("rsqrt", v)
+        h = builder.fmul(v, guess)
+        error = multiply_add(builder.fneg(h), guess, one)
+        root = multiply_add(builder.fmul(splat(0.5), h), error, h)
+        edge = builder.or_(builder.fcmp_ordered("==", v, zero), builder.fcmp_ordered("==", v, infinite))
+        root = builder.select(edge, v, root)
+        below = multiply_add(root, r, e)
+        above = builder.fmul(a, s)
+        x = estimate("rcp", below)
+        x = multiply_add(x, multiply_add(builder.fneg(below), x, one), x)
+        q = builder.fmul(above, x)
+        q = multiply_add(multiply_add(builder.fneg(below), q, above), x, q)
+        q = builder.select(builder.fcmp_ordered("==", below, infinite), zero, q)
+        pointer = builder.gep(builder.inttoptr(args[0], F32.as_pointer()), [args[6]])
+        instruction = builder.store(q, builder.bitcast(pointer, vector.as_pointer()), align=4)
+        instruction.set_metadata("alias.scope", writes)
+        instruction.set_metadata("noalias", reads)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 7), codegen
 
 
 @njit(inline="always")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import prod
 
@@ -14,7 +15,7 @@ REGISTER, FULL, SCALAR, ROW, COLUMN, CONSTANT, INTEGERS = range(7)
 OPERATIONS = (
     "add", "subtract", "multiply", "divide", "maximum", "minimum", "greater", "greater_equal", "equal", "where", "copy",
     "negative", "absolute", "sign", "square", "sqrt", "exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf",
-    "relu", "random_uniform", "multiply_add", "from_int",
+    "relu", "random_uniform", "multiply_add", "from_int", "root_quotient",
 )  # fmt: skip
 CODES = {name: i for i, name in enumerate(OPERATIONS)}
 
@@ -36,13 +37,13 @@ class Operand:
 class Program:
     """A compiled chain.
 
-    Parameters  rows, columns : of the iteration ; operands ; code : (operation, destination, sources a, b, c) each
+    Parameters  rows, columns : of the iteration ; operands ; code : (operation, destination, five sources) each
     """
 
     rows: int
     columns: int
     operands: list[Operand] = field(default_factory=list)
-    code: list[tuple[int, int, int, int, int]] = field(default_factory=list)
+    code: list[tuple[int, ...]] = field(default_factory=list)
 
 
 def _same_memory(a: Value, b: Value) -> bool:
@@ -75,6 +76,30 @@ def _iteration(shape: Shape, inputs: list[Value]) -> tuple[int, int, dict[int, i
     return (size // columns if columns else 1), columns or size, kinds
 
 
+def _root_quotient(n: Node, alone: Callable[[Value], Node | None]) -> tuple[list[Value], set[int]] | None:
+    """a s / (√v r + e), as in Adam: the sources a, s, v, r, e and the nodes it takes in, or None."""
+    if n.op != "divide":
+        return None
+    below = alone(n.inputs[1])
+    if below is None or below.op != "add":
+        return None
+    e = below.inputs[1]
+    if e.role != "constant" or e.constant < 1e-30:
+        return None
+    one = Value((), role="constant", constant=1.0)
+    inside, taken, r = alone(below.inputs[0]), {id(below)}, one
+    if inside is not None and inside.op == "multiply" and inside.inputs[1].size == 1:
+        taken.add(id(inside))
+        r, inside = inside.inputs[1], alone(inside.inputs[0])
+    if inside is None or inside.op != "sqrt":
+        return None
+    taken.add(id(inside))
+    a, s, above = n.inputs[0], one, alone(n.inputs[0])
+    if above is not None and above.op == "multiply":
+        (a, s), taken = above.inputs, taken | {id(above)}
+    return [a, s, inside.inputs[0], r, e], taken
+
+
 def compile_program(nodes: list[Node], outputs: tuple[Value, ...], product: Value | None = None) -> Program:
     """The program of a chain of elementwise nodes whose outputs all have one shape.
 
@@ -100,7 +125,6 @@ def compile_program(nodes: list[Node], outputs: tuple[Value, ...], product: Valu
     for n in nodes:
         for v in n.inputs:
             uses.setdefault(id(v), []).append(n)
-    position = {id(n): i for i, n in enumerate(rest)}
     direct: dict[int, Value] = {}
     for n in list(assignments):
         source = n.inputs[0]
@@ -114,24 +138,30 @@ def compile_program(nodes: list[Node], outputs: tuple[Value, ...], product: Valu
             direct[id(source)] = n.outputs[0]
             assignments.remove(n)
 
-    folded: dict[int, Node] = {}
+    def alone(v: Value) -> Node | None:
+        """The node that makes v, when only one node of the chain uses v and nothing else does."""
+        p = v.producer
+        return p if p in rest and len(uses[id(v)]) == 1 and id(v) not in asked and id(v) not in direct else None
+
+    folded: set[int] = set()
+    combined: dict[int, tuple[str, list[Value]]] = {}
+    for n in rest:
+        quotient = _root_quotient(n, alone)
+        if quotient is not None:
+            combined[id(n)] = ("root_quotient", quotient[0])
+            folded |= quotient[1]
     for n in rest:
         # a b + c in one instruction, when nothing else needs a b.
-        if n.op == "add":
-            for v in n.inputs:
-                p = v.producer
-                if p is not None and p in rest and p.op == "multiply" and len(uses[id(v)]) == 1 and id(v) not in asked:
-                    if id(v) not in direct and n.inputs[0] is not n.inputs[1]:
-                        folded[id(p)] = n
-                        break
-    multiply_of = {id(n): next(m for m in rest if folded.get(id(m)) is n) for n in folded.values()}
+        if n.op == "add" and id(n) not in folded and n.inputs[0] is not n.inputs[1]:
+            for v, other in (n.inputs, n.inputs[::-1]):
+                p = alone(v)
+                if p is not None and p.op == "multiply" and id(p) not in folded:
+                    combined[id(n)] = ("multiply_add", [*p.inputs, other])
+                    folded.add(id(p))
+                    break
 
     def reads(n: Node) -> list[Value]:
-        if id(n) in multiply_of:
-            m = multiply_of[id(n)]
-            (other,) = [v for v in n.inputs if v is not m.outputs[0]]
-            return [*m.inputs, other]
-        return list(n.inputs)
+        return combined[id(n)][1] if id(n) in combined else list(n.inputs)
 
     steps = [n for n in rest if id(n) not in folded] + assignments
     last: dict[int, int] = {}
@@ -147,14 +177,14 @@ def compile_program(nodes: list[Node], outputs: tuple[Value, ...], product: Valu
     def source(v: Value, temporary: list[int]) -> int:
         if id(v) in at:
             return at[id(v)]
-        kind = kinds[id(v)]
+        kind = CONSTANT if v.role == "constant" else kinds[id(v)]
         if kind == CONSTANT:
             return operand(("constant", v.constant), CONSTANT, None, v.constant)
         if v.dtype == "int":
             if kind != FULL:
                 raise Unsupported
             place, whole = register(), operand(id(v), INTEGERS, v)
-            program.code.append((CODES["from_int"], place, whole, whole, whole))
+            program.code.append((CODES["from_int"], place, *[whole] * 5))
             temporary.append(place)
             return place
         return operand(id(v), kind, v)
@@ -171,11 +201,10 @@ def compile_program(nodes: list[Node], outputs: tuple[Value, ...], product: Valu
             target = register()
         at[id(result)] = target
         if n.op == "random_uniform":
-            program.code.append((CODES[n.op], target, target, target, n.attrs["stream"]))
+            program.code.append((CODES[n.op], target, target, target, n.attrs["stream"], target, target))
         else:
-            op = "multiply_add" if id(n) in multiply_of else n.op
-            a, b, c = (*sources, *[sources[-1]] * (3 - len(sources)))
-            program.code.append((CODES[op], target, a, b, c))
+            op = combined[id(n)][0] if id(n) in combined else n.op
+            program.code.append((CODES[op], target, *sources, *[sources[-1]] * (5 - len(sources))))
         free += temporary
         for v in {id(v): v for v in reads(n)}.values():
             place = at.get(id(v))
