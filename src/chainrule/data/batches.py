@@ -68,9 +68,7 @@ class ArrayData:
         named.update({f"targets[{i}]": a for i, a in enumerate(self.targets)})
         for name, array in named.items():
             if not isinstance(array, np.ndarray) or array.ndim == 0:
-                raise DtypeError(
-                    f"{name} must be a NumPy array of samples, got {type(array).__name__}; see as_features."
-                )
+                raise DtypeError(f"{name} must be a NumPy array of samples, got {type(array).__name__}; see as_features.")
         self.sample_weight = None if sample_weight is None else _weights(sample_weight, "sample_weight")
         self._n = check_lengths(**named, sample_weight=self.sample_weight)
         if self._n == 0:
@@ -227,9 +225,7 @@ def split_validation(
         (8, 2, np.int64(1))
     """
     if isinstance(fraction, bool) or not isinstance(fraction, (int, float, np.floating)) or not 0 < fraction < 1:
-        raise ParameterError(
-            f"The validation fraction must be a number between 0 and 1 (both excluded), got {fraction!r}."
-        )
+        raise ParameterError(f"The validation fraction must be a number between 0 and 1 (both excluded), got {fraction!r}.")
     if n < 2:
         raise DataError(f"A split into training and validation needs at least 2 samples, got {n}.")
     n_validation = math.ceil(round(n * float(fraction), 9))
@@ -255,10 +251,10 @@ def split_validation(
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
 
 
-def _quotas(counts: Array, total: int) -> Array:
+def _quotas(counts: IndexArray, total: int) -> IndexArray:
     """How many of each label to take so that about ``total`` come together, by largest remainders."""
     exact = counts * (total / counts.sum())
-    quotas = np.minimum(np.floor(exact).astype(np.int64), counts - 1)
+    quotas: IndexArray = np.minimum(np.floor(exact).astype(np.int64), counts - 1)
     for label in np.argsort(-(exact - quotas), kind="stable"):
         if quotas.sum() >= total:
             break

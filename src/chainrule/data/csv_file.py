@@ -8,12 +8,13 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import math
 import os
 import secrets
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from chainrule.errors import TableError, did_you_mean
 
@@ -110,14 +111,17 @@ def write_predictions(path: str | os.PathLike[str], columns: Mapping[str, Sequen
     if len(set(lengths.values())) > 1:
         raise TableError(f"{path}: the columns have different lengths: {lengths}. Every column needs one value a row.")
     plain = [values.tolist() if hasattr(values, "tolist") else list(values) for values in columns.values()]
+    # The csv module leaves a carriage return unquoted, though it ends a line for every reader.
+    has_return = any(isinstance(value, str) and "\r" in value for values in (columns, *plain) for value in values)
+    quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if has_return else csv.QUOTE_MINIMAL
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         try:
             with temporary.open("x", encoding="utf-8", newline="") as file:
-                writer = csv.writer(file, lineterminator="\n")
+                writer = csv.writer(file, lineterminator="\n", quoting=quoting)
                 writer.writerow(columns)
                 for row in zip(*plain, strict=True):
-                    writer.writerow(["" if value is None or value != value else value for value in row])
+                    writer.writerow(map(_cell, row))
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
@@ -126,9 +130,12 @@ def write_predictions(path: str | os.PathLike[str], columns: Mapping[str, Sequen
     except OSError as error:
         raise TableError(f"{path}: the file cannot be written: {error.strerror or error}.") from error
     except UnicodeEncodeError as error:
-        raise TableError(
-            f"{path}: a text cannot be written as UTF-8: {error.object[error.start : error.end]!r}."
-        ) from error
+        raise TableError(f"{path}: a text cannot be written as UTF-8: {error.object[error.start : error.end]!r}.") from error
+
+
+def _cell(value: Any) -> Any:
+    is_missing = value is None or (isinstance(value, float) and math.isnan(value))
+    return "" if is_missing or type(value).__name__ in ("NAType", "NaTType") else value
 
 
 def _unzip(path: Path, data: bytes) -> bytes:
@@ -154,7 +161,7 @@ def _decode(path: Path, data: bytes, encoding: str) -> str:
     nul = -1 if is_wide else data.find(b"\0")
     if nul >= 0:
         sample = data[:4096]
-        if sum(byte < 9 or 13 < byte < 32 for byte in sample) > len(sample) // 20:
+        if sum(byte < 9 or 13 < byte < 32 for byte in sample) > max(4, len(sample) // 20):
             raise TableError(f"{path}: expected text, but this is a binary file (byte 0x00 at offset {nul}).")
         raise TableError(
             f"{path}, line {_line_at(data, nul)}: a NUL byte at offset {nul}. The file is damaged, or not UTF-8 text."
@@ -164,7 +171,8 @@ def _decode(path: Path, data: bytes, encoding: str) -> str:
     except UnicodeDecodeError as error:
         raise TableError(
             f"{path}, line {_line_at(data, error.start)}: byte 0x{data[error.start]:02X} at offset {error.start} is "
-            f"not {encoding.removesuffix('-sig')}. Save the file as UTF-8, or pass its encoding, e.g. encoding='latin-1'."
+            f"not {encoding.removesuffix('-sig')}. Save the file as UTF-8, or pass its "
+            "encoding, e.g. encoding='latin-1'."
         ) from error
     except LookupError as error:
         raise TableError(f"{path}: unknown encoding {encoding!r}; try 'utf-8', 'latin-1' or 'utf-16'.") from error
@@ -217,8 +225,7 @@ def _column_names(path: Path, line: int, header: list[str]) -> list[str]:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise TableError(
-            f"{path}, line {line}: the header repeats {', '.join(map(repr, repeated))}; "
-            "every column needs its own name."
+            f"{path}, line {line}: the header repeats {', '.join(map(repr, repeated))}; every column needs its own name."
         )
     if sum(map(_looks_measured, names)) * 2 > len(names):
         raise TableError(

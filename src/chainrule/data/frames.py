@@ -76,6 +76,8 @@ def _pandas_column(series: Any) -> Array:
         out = series.to_numpy()
         return out
     if kind in "biuf":  # nullable and Arrow-backed numbers
+        if series.hasnans and kind == "b":
+            return _objects([None if missing else bool(v) for v, missing in zip(series, series.isna(), strict=True)])
         if series.hasnans:
             out = series.to_numpy(dtype=np.float64, na_value=np.nan)
         else:
@@ -90,6 +92,8 @@ def _polars_column(series: Any) -> Array:
     if series.dtype == polars.Null or series.dtype.is_decimal():
         out = series.cast(polars.Float64).to_numpy()
     elif series.dtype.is_numeric() or series.dtype == polars.Boolean:
+        if series.null_count() and series.dtype == polars.Boolean:
+            return _objects(series.to_list())
         if series.null_count():
             series = series.cast(polars.Float64)
         out = series.to_numpy()

@@ -65,9 +65,7 @@ class ClassLabels:
         """The label of each number."""
         index = as_targets(codes, name="codes", dtype=np.int64, min_samples=0) if len(codes) else np.zeros(0, np.int64)
         if index.size and (index.min() < 0 or index.max() >= self.n_classes):
-            raise DataError(
-                f"Class numbers must be from 0 to {self.n_classes - 1}, got {index.min()} to {index.max()}."
-            )
+            raise DataError(f"Class numbers must be from 0 to {self.n_classes - 1}, got {index.min()} to {index.max()}.")
         return self.classes[index]
 
     def to_config(self) -> dict[str, Any]:

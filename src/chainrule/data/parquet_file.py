@@ -30,9 +30,7 @@ def read_parquet_columns(path: Path) -> tuple[list[str], list[Array]]:
     try:
         table = parquet.read_table(io.BytesIO(data))
         if not table.num_rows or not table.num_columns:
-            raise TableError(
-                f"{path}: the table has {table.num_columns} columns and {table.num_rows} rows; none can be 0."
-            )
+            raise TableError(f"{path}: the table has {table.num_columns} columns and {table.num_rows} rows; none can be 0.")
         return list(table.column_names), [_column(arrow, column) for column in table.columns]
     except (arrow.ArrowException, OSError) as error:
         raise TableError(f"{path}: not a Parquet file, or a damaged one: {error}.") from error

@@ -76,9 +76,7 @@ class TablePreprocessor:
         (array([1, 0, 0], dtype=int32), array([0, 1, 2]))
     """
 
-    def __init__(
-        self, target: str, *, embed_from: int = 16, exclude: Sequence[str] = (), task: Task | None = None
-    ) -> None:
+    def __init__(self, target: str, *, embed_from: int = 16, exclude: Sequence[str] = (), task: Task | None = None) -> None:
         self.target = target
         self.embed_from = embed_from
         self.exclude = exclude
@@ -101,9 +99,7 @@ class TablePreprocessor:
         table = table.take(rows)
         self._fit_target(table)
         left_out = {self.target, *self.exclude}
-        fitted = (
-            self._fit_column(name, column, table) for name, column in table.columns.items() if name not in left_out
-        )
+        fitted = (self._fit_column(name, column, table) for name, column in table.columns.items() if name not in left_out)
         self.encoders_: list[Encoder] = [encoder for encoder in fitted if encoder is not None]
         if not self.encoders_:
             raise TableError(f"{table.source} has no column to learn from. {' '.join(self.notes_)}".strip())
@@ -258,9 +254,7 @@ class TablePreprocessor:
         self.classes_ = ClassLabels.fit(labels)
         n = self.classes_.n_classes
         if n == 1:
-            raise TableError(
-                f"{table.source}: the target {self.target!r} is {labels[0]!r} in every row; two are needed."
-            )
+            raise TableError(f"{table.source}: the target {self.target!r} is {labels[0]!r} in every row; two are needed.")
         if n == table.n_rows and n > 2:
             raise TableError(
                 f"{table.source}: the target {self.target!r} has a different value in every row (e.g. {labels[0]!r}), "
@@ -282,16 +276,13 @@ class TablePreprocessor:
         if (x != np.rint(x)).any():
             row = int((x != np.rint(x)).argmax())
             raise TableError(
-                f"{table.source}: classification needs whole numbers or text in {self.target!r}, got {x[row]} "
-                f"in row {row}."
+                f"{table.source}: classification needs whole numbers or text in {self.target!r}, got {x[row]} in row {row}."
             )
         return x.astype(np.int64)
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "encoders_"):
-            raise NotFittedError(
-                "This TablePreprocessor is not fitted yet. Call fit(table) with the training rows first."
-            )
+            raise NotFittedError("This TablePreprocessor is not fitted yet. Call fit(table) with the training rows first.")
 
 
 def _task_of(column: Column) -> Task:

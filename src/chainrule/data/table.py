@@ -167,6 +167,11 @@ def parse_number(cell: str) -> float | None:
 def _text_column(cells: list[str], kind: ColumnKind | None) -> Column | int:
     """The column, or the row of the first cell that is no number where numbers are required."""
     if kind != "categorical":
+        try:  # the common case, fast: every cell is a number
+            if not any("_" in cell for cell in cells):
+                return Column("numeric", np.array(list(map(float, cells))))
+        except ValueError:
+            pass
         numbers = np.empty(len(cells))
         for row, cell in enumerate(cells):
             number = parse_number(cell)
@@ -185,9 +190,7 @@ def _table(names: Sequence[str], values: Sequence[Array], source: str) -> Table:
     """A table from columns of numbers or objects, as DataFrames and Parquet files have them."""
     repeated = sorted({name for name in names if list(names).count(name) > 1})
     if repeated:
-        raise TableError(
-            f"{source} repeats the columns {', '.join(map(repr, repeated))}; every column needs its own name."
-        )
+        raise TableError(f"{source} repeats the columns {', '.join(map(repr, repeated))}; every column needs its own name.")
     if not names or not len(values[0]):
         raise TableError(f"{source} has {len(names)} columns and {len(values[0]) if names else 0} rows; none can be 0.")
     return Table({n: _any_column(v, n, source) for n, v in zip(names, values, strict=True)}, source=source)
