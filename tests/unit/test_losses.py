@@ -359,7 +359,8 @@ def test_predictions_are_the_inverse_link() -> None:
         BinaryCrossEntropy(from_probabilities=True),
         SoftmaxCrossEntropy(from_probabilities=True),
     ):
-        assert loss.prediction(z) is z
+        assert loss.prediction(z) is z and loss.predicts_raw
+    assert not any(loss.predicts_raw for loss in (BinaryCrossEntropy(), SoftmaxCrossEntropy(), Poisson(), KLDivergence()))
 
 
 def test_thresholds_are_those_of_the_raw_output() -> None:

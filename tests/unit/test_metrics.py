@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from chainrule.engine.reference import ReferenceEngine
 from chainrule.errors import DataError, ParameterError, ShapeError, UnknownNameError
 from chainrule.layers import Identity, Input
-from chainrule.losses import BinaryCrossEntropy, Hinge, Loss, SoftmaxCrossEntropy, SquaredError
+from chainrule.losses import BinaryCrossEntropy, Hinge, Loss, Poisson, SoftmaxCrossEntropy, SquaredError
 from chainrule.metrics import (
     F1,
     R2,
@@ -237,9 +237,17 @@ def test_metrics_in_plans_are_those_of_the_predictions() -> None:
         (SquaredError(), MeanSquaredError(), z[:, 0], yes),
     ]
     for loss, metric, outputs, targets in cases:
-        assert metric.in_plan
+        assert metric.in_plan and (metric.fits_plan(loss) or not loss.predicts_raw)
         wanted = metric(targets, loss.prediction(outputs))
         assert in_plan(loss, metric, outputs, targets) == pytest.approx(wanted, rel=1e-6), (loss, metric)
+
+
+def test_errors_of_numbers_fit_only_plans_whose_output_is_the_prediction() -> None:
+    for metric in (MeanAbsoluteError(), MeanSquaredError()):
+        assert metric.fits_plan(SquaredError()) and metric.fits_plan(Poisson(log_input=False))
+        assert not metric.fits_plan(Poisson()) and not metric.fits_plan(BinaryCrossEntropy())
+        assert metric.fits_plan(BinaryCrossEntropy(from_probabilities=True))
+    assert Accuracy().fits_plan(SoftmaxCrossEntropy()) and not RocAuc().fits_plan(SquaredError())
 
 
 def test_other_metrics_say_that_they_are_no_means() -> None:

@@ -91,6 +91,11 @@ class Loss(Configurable):
         """What the raw output z predicts: probabilities, rates, or z itself (the inverse link)."""
         return z
 
+    @property
+    def predicts_raw(self) -> bool:
+        """Whether ``prediction(z)`` is z itself."""
+        return type(self).prediction is Loss.prediction
+
     def target_form(self, y: Array, output_shape: Shape) -> int:
         """Which of ``target(output_shape)`` the array y is; the number of samples may differ from the output's.
 

@@ -42,6 +42,10 @@ class BinaryCrossEntropy(ElementwiseLoss):
         if not 0 <= self.label_smoothing < 1:
             raise ParameterError(f"BinaryCrossEntropy: label_smoothing must be in [0, 1). Got {self.label_smoothing!r}.")
 
+    @property
+    def predicts_raw(self) -> bool:
+        return self.from_probabilities
+
     def prediction(self, z: Array) -> Array:
         return z if self.from_probabilities else sigmoid(z)
 

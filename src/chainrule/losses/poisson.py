@@ -31,6 +31,10 @@ class Poisson(ElementwiseLoss):
     def __init__(self, *, log_input: bool = True):
         self.log_input = log_input
 
+    @property
+    def predicts_raw(self) -> bool:
+        return not self.log_input
+
     def prediction(self, z: Array) -> Array:
         if not self.log_input:
             return z

@@ -42,6 +42,8 @@ class Metric(Configurable):
     name: ClassVar[str] = ""
     #: "higher" or "lower".
     better: ClassVar[str] = "higher"
+    #: Whether the sizes of predictions count, not only decisions and their order.
+    of_numbers: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -77,6 +79,15 @@ class Metric(Configurable):
     def in_plan(self) -> bool:
         """Whether the metric is a mean over samples that a plan can compute as it trains."""
         return type(self).forward is not Metric.forward
+
+    def fits_plan(self, loss: Any) -> bool:
+        """Whether ``forward`` on the raw output is this metric of the loss's predictions.
+
+        A decision is the same on both sides of a rising link (given its threshold), a difference of numbers is not.
+
+        Parameters  loss : has ``predicts_raw``
+        """
+        return self.in_plan and (not self.of_numbers or bool(loss.predicts_raw))
 
     def forward(self, k: Builder, z: Value, y: Value) -> Value:
         """Emits the metric of every sample (N,) from the raw output z and the target y."""

@@ -18,6 +18,7 @@ class MeanSquaredError(Metric):
 
     name = "mean_squared_error"
     better = "lower"
+    of_numbers = True
 
     def measure(self, y: Array, p: Array, weight: Array | None) -> float:
         y, p = same_shape(self.name, y, p)
