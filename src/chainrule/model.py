@@ -1,0 +1,736 @@
+"""``Network``, the class users see: a graph of layers that can be trained, asked, shown and saved."""
+
+from __future__ import annotations
+
+import copy
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .data.batches import split_validation
+from .engine.base import Engine
+from .errors import DataError, DtypeError, ParameterError, ShapeError
+from .layers import Tensor
+from .losses import Loss, get_loss
+from .metrics import Metric
+from .network import Arena, NetworkGraph
+from .ops.memory import aligned_zeros
+from .ops.table import node_flops
+from .optimizers import Optimizer, Schedule, get_optimizer
+from .plan import Plan, lower_prediction, lower_training, optimise
+from .training import Callback, EarlyStopping, Trainer
+from .training.checkpoint import CheckpointFile
+from .training.data_dependent import initialise_from_data
+from .training.evaluation import choose_metrics, evaluate
+from .training.executables import Executables
+from .training.feeds import ArrayFeed
+from .training.intake import (
+    Intake,
+    StreamIntake,
+    choose_losses,
+    input_arrays,
+    input_dtypes,
+    is_stream,
+    take_arrays,
+    target_arrays,
+)
+
+__all__ = ["Network", "load"]
+
+Array = NDArray[Any]
+Path = str | os.PathLike[str]
+#: How many random numbers a seed may be: all of them exact in JSON.
+_SEEDS = 2**53
+
+
+class Network(NetworkGraph):
+    """A neural network: layers one after the other, or a graph of them.
+
+    Parameters
+        layers : a list of layers and networks applied one after the other; or None
+        inputs, outputs : the functional form instead: Tensors made by Input and by calling layers
+        random_state : int, numpy Generator or None; draws the start weights, the order of samples, Dropout
+        dtype : "float32" or "float64"; float64 runs on the reference engine
+    Attributes  (after fit)
+        history_ : History of the fit ; loss_ : the Loss, a list of them for several outputs ; optimizer_ : the Optimizer ;
+        metrics_ : list of Metrics ; loss_weights_ : list or None
+    Shapes      those of one sample are fixed by the first fit, by ``build``, or by Input as the first item
+
+    Equal seeds give equal results to the bit, for one machine, engine and number of threads.
+
+    Example
+        >>> import numpy as np
+        >>> from chainrule.layers import Dense, Tanh
+        >>> X = np.linspace(-1, 1, 64, dtype=np.float32).reshape(-1, 1)
+        >>> net = Network([Dense(16), Tanh(), Dense(1)], random_state=0)
+        >>> net = net.fit(X, X**2, learning_rate=0.02, epochs=100, engine="reference", verbose=0)
+        >>> net.history_["loss"][-1] < 0.01, net.predict(X).shape
+        (True, (64, 1))
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Any] | None = None,
+        *,
+        inputs: Tensor | Sequence[Tensor] | None = None,
+        outputs: Tensor | Sequence[Tensor] | None = None,
+        random_state: Any = None,
+        dtype: str = "float32",
+    ) -> None:
+        super().__init__(layers, inputs=inputs, outputs=outputs, random_state=random_state, dtype=dtype)
+        self._trained = False
+        self._engine_wanted: tuple[str, int | None, str] = ("auto", None, dtype)
+        self._forget_executables()
+
+    def _forget_executables(self) -> None:
+        self._engine: Engine | None = None
+        self._predictors: Executables | None = None
+        self._trainer: Trainer | None = None
+        self._lock = threading.Lock()
+
+    # ------------------------------------------------------------ training
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        loss: str | Loss | Sequence[Any] | None = None,
+        optimizer: str | Optimizer = "adam",
+        learning_rate: Any = None,
+        epochs: int = 20,
+        batch_size: int = 32,
+        validation_data: tuple[Any, ...] | None = None,
+        validation_split: float = 0.0,
+        shuffle: bool = True,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        loss_weights: Sequence[float] | None = None,
+        metrics: str | Metric | Iterable[str | Metric] | None = None,
+        callbacks: Callback | Sequence[Callback] = (),
+        early_stopping: bool | int | EarlyStopping | None = None,
+        verbose: int = 1,
+        engine: str = "auto",
+        threads: int | None = None,
+        precision: str = "float32",
+        resume: Path | None = None,
+    ) -> Network:
+        """Trains the network; fitting again goes on from the weights it has, with a new optimizer state.
+
+        Parameters
+            X : samples (N, ...) as an array, memory map or DataFrame ; a list of one for each input ; or an iterable (or a
+                function that returns an iterator) of batches ``(x, y)`` or ``(x, y, sample_weight)``, then without y
+            y : targets (N,) or (N, ...) ; a list of one for each output
+            loss : a loss or its name, for several outputs one for all or a list. None picks: class indices (int or bool
+                targets, one for each row of several outputs) softmax_cross_entropy; zeros and ones of int or bool dtype, one
+                for each output, binary_cross_entropy; all others squared_error. ``loss_`` tells which
+            optimizer : an Optimizer or its name ; it is copied ; learning_rate : number or schedule in its place
+            epochs : int >= 1, passes over the data (with resume: in all) ; batch_size : int >= 1, samples a step; the last
+                batch of an epoch may be smaller, and its gradient is the mean over its own samples
+            validation_data : (X, y) or (X, y, sample_weight), evaluated after every epoch as "val_..."
+            validation_split : in [0, 1) = 0; this share of the samples, drawn at random (each class in proportion when y
+                holds class indices), is taken out of the training data and evaluated instead
+            shuffle : draw a new order of the samples for every epoch
+            sample_weight : (N,) of numbers >= 0, factors of each sample's loss (of all outputs); not normalised
+            class_weight : {class: weight}, an array by class, or "balanced" = N / (K · count), for class indices; for K
+                yes-or-no outputs an array of K factors; a list of these for several outputs
+            loss_weights : factors of the losses of several outputs in the sum that is minimised
+            metrics : of the first output, names or Metrics. None: accuracy for losses of classes. Those that are no mean
+                over samples are computed on the validation data only. On training data they are those of the changing
+                weights during the epoch, and not weighted
+            callbacks : called between epochs ; early_stopping : an EarlyStopping, True for its defaults, or its patience; it
+                follows "val_loss", or "loss" without validation data
+            verbose : 0 silent, 1 live progress on a terminal, 2 one line an epoch
+            engine, threads : see chainrule.engine.get_engine ; precision : "float32" or "bfloat16" (products only)
+            resume : a file of the callback Checkpoint; the fit goes on bit for bit as if it had never stopped, when all
+                other arguments are the same
+        Raises
+            ShapeError, DtypeError, DataError : X or y does not fit ; ParameterError : another argument is out of its range
+            DivergenceError : a number stopped being finite; the weights before that step are kept
+
+        Ctrl-C ends the fit after the step that runs and keeps what was learned: fit returns as usual, with
+        ``history_.interrupted`` True. A second Ctrl-C raises KeyboardInterrupt.
+
+        The loss of an epoch in ``history_`` is the mean over its samples of what was minimised, penalties included.
+        """
+        _check_positive("epochs", epochs)
+        _check_positive("batch_size", batch_size)
+        if verbose not in (0, 1, 2):
+            raise ParameterError(f"fit: verbose must be 0, 1 or 2. Got {verbose!r}.")
+        _check_split(validation_split)
+        if validation_split and validation_data is not None:
+            raise ParameterError("fit: give either validation_data or validation_split, not both.")
+        # The optimizer is the network's own: schedules keep state in it, and the user's may serve another fit.
+        chosen = copy.deepcopy(get_optimizer(optimizer))
+        if learning_rate is not None:
+            chosen.learning_rate = copy.deepcopy(learning_rate)
+        chosen.validate()
+        given = _callbacks(callbacks)
+        checkpoint = None if resume is None else CheckpointFile(resume)
+        self._use_engine(engine, threads, precision)
+        intake, validation, seed = self._take(
+            X, y, loss, sample_weight, class_weight, validation_split, None if checkpoint is None else checkpoint.seed
+        )
+        weights_of_losses = self._loss_weights(loss_weights)
+        chosen_metrics = choose_metrics(metrics, intake.losses[0], self.output_shapes[0])
+        if validation_data is not None:
+            validation = self._validation(validation_data, intake.losses)
+        if checkpoint is None and not self._trained:
+            self._initialise(intake, batch_size)
+        trainer = self._new_trainer(intake, chosen, chosen_metrics, weights_of_losses, seed)
+        stopping = _early_stopping(early_stopping, validation is not None)
+        every = [*given, *([] if stopping is None else [stopping])]
+        if verbose:
+            from .training.progress import Progress
+
+            every.append(Progress(verbose))
+        if isinstance(chosen.learning_rate, Schedule):
+            chosen.learning_rate.reset()
+        self.history_ = trainer.history
+        try:
+            trainer.fit(
+                intake.feed,
+                epochs=epochs,
+                batch_size=batch_size,
+                shuffle=shuffle,
+                validation=None if validation is None else self._validator(validation, trainer),
+                callbacks=every,
+                resume=checkpoint,
+            )
+        finally:
+            self.history_ = trainer.history
+            self._trained = True
+        return self
+
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        loss: Any = None,
+        optimizer: str | Optimizer | None = None,
+        learning_rate: Any = None,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        loss_weights: Sequence[float] | None = None,
+        metrics: Any = None,
+        engine: str | None = None,
+        threads: int | None = None,
+        precision: str = "float32",
+    ) -> Network:
+        """One pass over the data that goes on from weights, optimizer state and step count of the last call.
+
+        Parameters  as in ``fit``. The first call (and one that names another loss or optimizer than before) starts anew with
+                    ``optimizer`` ("adam" by default); a learning_rate given later changes the rate and keeps the state.
+                    ``history_`` gets one more epoch
+        Raises      as ``fit``
+        """
+        _check_positive("batch_size", batch_size)
+        if engine is not None or self._engine is None:
+            self._use_engine(engine or self._engine_wanted[0], threads, precision)
+        trainer = self._trainer
+        if loss is None and trainer is not None:
+            loss = trainer.losses
+        intake, _, seed = self._take(X, y, loss, sample_weight, class_weight, 0.0, None if trainer is None else trainer.seed)
+        chosen = None if optimizer is None else copy.deepcopy(get_optimizer(optimizer))
+        if chosen is not None and learning_rate is None and trainer is not None and isinstance(optimizer, str):
+            # A name says which optimizer, not at which rate: the one that runs stays when it is of that name.
+            chosen = trainer.optimizer if type(chosen) is type(trainer.optimizer) else chosen
+        same = trainer is not None and intake.losses == trainer.losses
+        if trainer is not None and same and learning_rate is None and chosen is not None and chosen != trainer.optimizer:
+            same = False
+        if trainer is not None and same and chosen is not None and type(chosen) is not type(trainer.optimizer):
+            same = False
+        if trainer is None or not same:
+            chosen = chosen or copy.deepcopy(get_optimizer("adam"))
+            if learning_rate is not None:
+                chosen.learning_rate = copy.deepcopy(learning_rate)
+            chosen.validate()
+            if not self._trained:
+                self._initialise(intake, batch_size)
+            found = choose_metrics(metrics, intake.losses[0], self.output_shapes[0])
+            trainer = self._new_trainer(intake, chosen, found, self._loss_weights(loss_weights), seed)
+        elif learning_rate is not None:
+            trainer.optimizer.learning_rate = copy.deepcopy(learning_rate)
+            trainer.optimizer.validate()
+        trainer.forms, trainer.weights = intake.forms, intake.weights
+        self._trained = True
+        self.history_ = trainer.history
+        trainer.fit(intake.feed, epochs=trainer.epoch + 1, batch_size=batch_size, shuffle=shuffle)
+        return self
+
+    def _take(
+        self,
+        X: Any,
+        y: Any,
+        loss: Any,
+        sample_weight: Any,
+        class_weight: Any,
+        validation_split: float,
+        seed: int | None,
+    ) -> tuple[Intake, Intake | None, int]:
+        """Training data, the part of it that is validated on, and the seed of the fit, drawn when it is None.
+
+        Builds the network when it is not built yet; before the seed is drawn, so that a network built before and one built
+        here have the same weights.
+        """
+        if is_stream(X, y):
+            if validation_split or sample_weight is not None:
+                what = "validation_split" if validation_split else "sample_weight"
+                raise ParameterError(
+                    f"fit: {what} does not go with an iterator of batches. Use validation_data=, and yield "
+                    f"(x, y, sample_weight)."
+                )
+            stream = StreamIntake(X, self, class_weight=class_weight)
+            self.build(*stream.shapes)
+            seed = int(self.rng.integers(_SEEDS)) if seed is None else seed
+            return stream.take(loss), None, seed
+        if y is None:
+            raise ParameterError("fit: y is missing. Pass fit(X, y), or an iterable of batches (x, y) as X.")
+        xs = input_arrays(self, X)
+        ys = target_arrays(y, len(self.output_ids))
+        self.build(*(x.shape[1:] for x in xs))
+        seed = int(self.rng.integers(_SEEDS)) if seed is None else seed
+        weights = {"sample_weight": sample_weight}
+        if not validation_split:
+            return take_arrays(self, xs, ys, loss, **weights, class_weight=class_weight), None, seed
+        losses = choose_losses(loss, ys, self.output_shapes)
+        classes = None
+        if len(ys) == 1 and _holds_classes(losses[0], ys[0], self.output_shapes[0]):
+            classes = np.asarray(ys[0]).reshape(-1)
+        train, held_out = split_validation(len(xs[0]), validation_split, np.random.default_rng(seed), classes)
+        # The weights of classes are for learning; what is held out is measured as it is.
+        kept = take_arrays(self, xs, ys, losses, **weights, rows=held_out)
+        return take_arrays(self, xs, ys, losses, **weights, class_weight=class_weight, rows=train), kept, seed
+
+    def _validation(self, data: tuple[Any, ...], losses: list[Loss]) -> Intake:
+        if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+            raise ParameterError("fit: validation_data must be (X, y) or (X, y, sample_weight).")
+        try:
+            return self._intake(data[0], data[1], losses, data[2] if len(data) == 3 else None)
+        except (ShapeError, DtypeError, DataError) as error:
+            raise type(error)(f"validation_data: {error}") from error
+
+    def _intake(self, X: Any, y: Any, losses: Any, sample_weight: Any) -> Intake:
+        xs = input_arrays(self, X)
+        return take_arrays(self, xs, target_arrays(y, len(self.output_ids)), losses, sample_weight=sample_weight)
+
+    def _validator(self, intake: Intake, trainer: Trainer) -> Callable[[], dict[str, float]]:
+        return lambda: evaluate(
+            self._predicting(),
+            self,
+            trainer.losses,
+            intake.feed,
+            forms=intake.forms,
+            weights=intake.weights,
+            loss_weights=trainer.loss_weights,
+            metrics=self.metrics_,
+        )
+
+    def _initialise(self, intake: Intake, batch_size: int) -> None:
+        """Start weights that depend on the data, from the first samples."""
+        if isinstance(intake.feed, ArrayFeed):
+            initialise_from_data(self, self._predicting(), intake.feed.first(max(batch_size, 256)))
+            return
+        from .training.data_dependent import data_dependent_parameters
+
+        if data_dependent_parameters(self):
+            raise ParameterError("LSUV needs the data as arrays, not as an iterator; use another initializer here.")
+
+    def _loss_weights(self, loss_weights: Sequence[float] | None) -> list[float] | None:
+        if loss_weights is None:
+            return None
+        found = [float(w) for w in loss_weights]
+        if len(found) != len(self.output_ids) or not all(np.isfinite(found)) or min(found) < 0:
+            raise ParameterError(
+                f"loss_weights must be one finite number of at least 0 for each of {len(self.output_ids)} output(s). "
+                f"Got {loss_weights!r}."
+            )
+        return found
+
+    def _new_trainer(
+        self,
+        intake: Intake,
+        optimizer: Optimizer,
+        metrics: list[Metric],
+        loss_weights: list[float] | None,
+        seed: int,
+    ) -> Trainer:
+        assert self._engine is not None
+        trainer = Trainer(
+            self,
+            intake.losses,
+            optimizer,
+            engine=self._engine,
+            metrics=[m for m in metrics if m.fits_plan(intake.losses[0])],
+            loss_weights=loss_weights,
+            forms=intake.forms,
+            weights=intake.weights,
+            seed=seed,
+            rng=self.rng,
+        )
+        self._trainer = trainer
+        self.loss_ = intake.losses[0] if len(intake.losses) == 1 else intake.losses
+        self.optimizer_, self.metrics_, self.loss_weights_ = optimizer, metrics, loss_weights
+        return trainer
+
+    # ------------------------------------------------------------ using
+
+    def predict(self, X: Any, *, batch_size: int = 1024) -> Any:
+        """The raw outputs for any number of samples, as (N, ...) ; a tuple of arrays for several outputs.
+
+        Raw means before the loss's link: logits for cross-entropies. ``net.loss_.prediction(z)`` makes them probabilities.
+
+        Parameters  X : as in fit ; batch_size : samples computed at a time
+        Raises      NotFittedError before the shapes are known ; ShapeError, DtypeError, DataError when X does not fit
+        """
+        self.require_built("predict")
+        _check_positive("batch_size", batch_size)
+        xs = self._quick_input(X) or input_arrays(self, X)
+        n, dtypes = len(xs[0]), input_dtypes(self)
+        executables = self._predicting()
+        found: list[Array] = []
+        for start in range(0, n, batch_size):
+            stop = min(start + batch_size, n)
+            batch = stop - start
+            inputs = {
+                f"x{i}": np.ascontiguousarray(x if batch == n else x[start:stop], d)
+                for i, (x, d) in enumerate(zip(xs, dtypes, strict=True))
+            }
+            compiled = executables.get(("predict", batch), lambda batch=batch: lower_prediction(self, batch))  # type: ignore[misc]
+            with compiled.lock:
+                outputs = compiled.executable.run(inputs)
+            if batch == n:
+                found = [outputs[f"output{i}"] for i in range(len(self.output_ids))]
+                break
+            if not found:
+                found = [np.empty((n, *outputs[f"output{i}"].shape[1:]), outputs[f"output{i}"].dtype)
+                         for i in range(len(self.output_ids))]  # fmt: skip
+            for i, whole in enumerate(found):
+                whole[start:stop] = outputs[f"output{i}"]
+        return found[0] if len(found) == 1 else tuple(found)
+
+    def _quick_input(self, X: Any) -> list[Array] | None:
+        """X where it needs no conversion: an array of the right dtype, shape and order, all finite; else None."""
+        if type(X) is not np.ndarray or self.input_shapes is None or len(self.input_shapes) != 1:
+            return None
+        right = X.dtype == self.dtype and X.flags.c_contiguous and X.shape[1:] == self.input_shapes[0] and len(X) > 0
+        if not right or self.input_dtypes[0] != "float" or not np.isfinite(np.add.reduce(X, axis=None)):
+            return None
+        return [X]
+
+    def evaluate(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        loss: Any = None,
+        metrics: Any = None,
+        batch_size: int = 1024,
+        sample_weight: Any = None,
+    ) -> dict[str, float]:
+        """{"loss": mean over the samples, metric name: its value}, with Dropout and the like as in prediction.
+
+        Parameters  X, y : as in fit ; loss : that of the last fit by default ; metrics : those of the last fit by default ;
+                    sample_weight : (N,) ; weights the metrics as a mean, and the loss as in fit (not normalised)
+        Raises      NotFittedError before the shapes are known ; ShapeError, DtypeError, DataError when X or y does not fit
+        """
+        self.require_built("evaluate")
+        _check_positive("batch_size", batch_size)
+        loss = getattr(self, "loss_", None) if loss is None else loss
+        if is_stream(X, y):
+            intake = StreamIntake(X, self).take(loss)
+        else:
+            if y is None:
+                raise ParameterError("evaluate: y is missing. Pass evaluate(X, y).")
+            intake = self._intake(X, y, loss, sample_weight)
+        if metrics is None and hasattr(self, "metrics_"):
+            metrics = self.metrics_
+        return evaluate(
+            self._predicting(),
+            self,
+            intake.losses,
+            intake.feed,
+            forms=intake.forms,
+            weights=intake.weights,
+            loss_weights=getattr(self, "loss_weights_", None),
+            metrics=choose_metrics(metrics, intake.losses[0], self.output_shapes[0]),
+            batch_size=batch_size,
+        )
+
+    def input_gradient(self, X: Any, y: Any, *, loss: Any = None) -> Any:
+        """dJ/dX of the mean loss J over all samples given, as (N, ...) ; a tuple of arrays for several inputs.
+
+        Layers act as in prediction. Nothing is learned.
+
+        Parameters  X, y : as in fit ; loss : that of the last fit by default
+        Raises      as ``evaluate`` ; ParameterError when an input has no gradient (indices)
+        """
+        self.require_built("input_gradient")
+        intake = self._intake(X, y, getattr(self, "loss_", None) if loss is None else loss, None)
+        if "int" in self.input_dtypes:
+            raise ParameterError("input_gradient: an input of indices has no gradient.")
+        arenas = {**self._arenas(), "gradients": aligned_zeros(self.parameters.flat.size, self.dtype)}
+        executables = Executables(self._get_engine(), arenas)
+        assert isinstance(intake.feed, ArrayFeed)
+        n = intake.feed.n_samples
+        parts: list[list[Array]] = [[] for _ in self.input_ids]
+        for piece in intake.feed.pieces(1024, lambda batch: 1):
+            compiled = executables.get(
+                piece.batch,
+                lambda batch=piece.batch: lower_training(  # type: ignore[misc]
+                    self,
+                    intake.losses,
+                    None,
+                    batch,
+                    targets=intake.forms,
+                    weights=intake.weights,
+                    loss_weights=getattr(self, "loss_weights_", None),
+                    training=False,
+                    input_gradients=True,
+                ),
+            )
+            found = compiled.executable.run({name: piece.data[name] for name in compiled.executable.plan.inputs})
+            for i, part in enumerate(parts):
+                shape = (piece.batch, *(self.input_shapes or [])[i])
+                dx = found.get(f"dx{i}", np.zeros(shape, self.dtype))
+                part.append(dx * dx.dtype.type(piece.batch / n))
+        whole = [np.concatenate(part) for part in parts]
+        return whole[0] if len(whole) == 1 else tuple(whole)
+
+    # ------------------------------------------------------------ seeing
+
+    def plan(
+        self, batch: int = 32, *, training: bool = True, loss: Any = None, optimizer: str | Optimizer | None = None
+    ) -> Plan:
+        """The optimised plan of one step: ``print(net.plan().show())``.
+
+        Parameters
+            batch : samples ; training : False for the plan of a prediction
+            loss, optimizer : those of the last fit; before any, squared_error and adam
+        """
+        self.require_built("plan")
+        _check_positive("batch", batch)
+        if not training:
+            return optimise(lower_prediction(self, batch))
+        loss = getattr(self, "loss_", "squared_error") if loss is None else loss
+        given = list(loss) if isinstance(loss, (list, tuple)) else [loss] * len(self.output_ids)
+        optimizer = getattr(self, "optimizer_", "adam") if optimizer is None else optimizer
+        return optimise(lower_training(self, [get_loss(one) for one in given], get_optimizer(optimizer), batch))
+
+    def summary(self) -> str:
+        """A table of the layers as text: name, layer, shape of its output for one sample, parameters, FLOPs a sample."""
+        self.require_built("summary")
+        plan = lower_prediction(self, 1, every_layer=True)
+        flops: dict[str, int] = {}
+        for node in plan.nodes:
+            flops[node.where.layer] = flops.get(node.where.layer, 0) + node_flops(node)
+        rows = [("layer", "what", "output", "parameters", "FLOPs")]
+        seen: set[str] = set()
+        for call in self.calls:
+            count = sum(a.size for name, a in self.parameters.items() if name.rpartition(".")[0] == call.name)
+            shape = "×".join(map(str, plan.outputs[f"layer.{call.name}"].shape[1:])) or "1"
+            again = call.name in seen
+            frozen = " (frozen)" if call.name in self.frozen else ""
+            shown = "shared" if again and count else f"{count:,}{frozen}" if count else "-"
+            rows.append((call.name, repr(call.layer), shape, shown, "" if again else f"{flops.get(call.name, 0):,}"))
+            seen.add(call.name)
+        frozen_count = sum(a.size for name, a in self.parameters.items() if not self.trainable(name))
+        total = self.parameters.count
+        widths = [max(len(row[i]) for row in rows) for i in range(5)]
+        lines = ["  ".join(c.ljust(w) if i < 3 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
+                 for row in rows]  # fmt: skip
+        rule = "─" * len(lines[0])
+        size = total * np.dtype(self.dtype).itemsize
+        last = (
+            f"{total:,} parameters ({size / 1e6:.3g} MB), {total - frozen_count:,} of them learn; "
+            f"{sum(flops.values()):,} FLOPs a sample"
+        )
+        return "\n".join([lines[0].rstrip(), rule, *(line.rstrip() for line in lines[1:]), rule, last])
+
+    def equations(self, **options: Any) -> Any:
+        """The chain rule of this very network: forward, loss, backward and update. See chainrule.plan.equations."""
+        from .plan.equations import Equations
+
+        return Equations(self, **options)
+
+    def trace(self, X: Any, y: Any = None, *, loss: Any = None, **options: Any) -> Any:
+        """Every z, a, dz, da, dW and db for these samples, by name. See chainrule.training.trace."""
+        from .training.trace import trace
+
+        if y is not None and loss is None:
+            loss = getattr(self, "loss_", None)
+            if loss is None and self.built:
+                loss = choose_losses(None, target_arrays(y, len(self.output_ids)), self.output_shapes)
+        return trace(self, X, y, loss=loss, **options)
+
+    @property
+    def fit_config_(self) -> dict[str, Any]:
+        """What the last fit used: "loss" (a list), "optimizer", "metrics", "loss_weights"; empty before it."""
+        if not hasattr(self, "loss_"):
+            return {}
+        losses = self.loss_ if isinstance(self.loss_, list) else [self.loss_]
+        return {
+            "loss": losses,
+            "optimizer": self.optimizer_,
+            "metrics": list(self.metrics_),
+            "loss_weights": self.loss_weights_,
+        }
+
+    # ------------------------------------------------------------ keeping
+
+    def save(self, path: Path, *, extra: dict[str, Any] | None = None) -> None:
+        """Writes layers, parameters and what the last fit used to one file (safetensors), atomically.
+
+        Parameters  path : of the file ; extra : more plain data to keep with it, given back by chainrule.network.files.load
+        """
+        from .network.files import save
+
+        save(self, path, {**(extra or {}), "fit": self._plain_config()})
+
+    def _plain_config(self) -> dict[str, Any]:
+        config = self.fit_config_
+        if config:
+            rate = config["optimizer"].learning_rate
+            if callable(rate) and not isinstance(rate, Schedule):
+                # A plain function is code, and files hold none: its last rate stands for it.
+                config["optimizer"] = copy.copy(config["optimizer"])
+                config["optimizer"].learning_rate = self._trainer.learning_rate() if self._trainer else 0.001
+            del config["metrics"]
+        return config
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Executables are compiled again when they are needed; the graph is rebuilt from the calls, so that a deep network
+        # does not nest as deep in the pickle.
+        dropped = ("_engine", "_predictors", "_trainer", "_lock", "_tensors")
+        state = {name: value for name, value in vars(self).items() if name not in dropped}
+        state["inputs"] = [(t.shape, t.dtype) for t in self._tensors[0]]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        inputs = [Tensor(shape=shape, dtype=dtype) for shape, dtype in state.pop("inputs")]
+        vars(self).update(state)
+        tensors = dict(zip(self.input_ids, inputs, strict=True))
+        for call in self.calls:
+            tensors[call.output] = Tensor(call.layer, tuple(tensors[i] for i in call.inputs))
+        self._tensors = (inputs, [tensors[i] for i in self.output_ids])
+        for arena in (self.parameters, self.states):
+            _align(arena)
+        self._forget_executables()
+
+    def __repr__(self) -> str:
+        chain_of = [c.layer for c in self.calls]
+        sequential = len(self.input_ids) == len(self.output_ids) == 1 and all(len(c.inputs) == 1 for c in self.calls)
+        if sequential and len(chain_of) <= 12:
+            inside = f"[{', '.join(map(repr, chain_of))}]"
+        else:
+            inside = f"{len(self.layers)} layers, {len(self.input_ids)} input(s), {len(self.output_ids)} output(s)"
+        return f"Network({inside}, {self.parameters.count:,} parameters)" if self.built else f"Network({inside}, not built)"
+
+    # ------------------------------------------------------------ engines
+
+    def _use_engine(self, engine: str, threads: int | None, precision: str) -> None:
+        wanted = (engine, threads, self.dtype if self.dtype == "float64" else precision)
+        if precision not in ("float32", "bfloat16") or (precision == "bfloat16" and self.dtype == "float64"):
+            raise ParameterError(
+                f'precision must be "float32" or "bfloat16" (of a float32 network). Got {precision!r} for a {self.dtype} '
+                f'network; a float64 network is made by Network(..., dtype="float64").'
+            )
+        if wanted != self._engine_wanted or self._engine is None:
+            self._engine_wanted = wanted
+            self._engine, self._predictors, self._trainer = None, None, None
+            self._get_engine()
+
+    def _get_engine(self) -> Engine:
+        if self._engine is None:
+            from .engine import get_engine
+
+            name, threads, dtype = self._engine_wanted
+            self._engine = get_engine(name, dtype=dtype, threads=threads)
+        return self._engine
+
+    def _arenas(self) -> dict[str, Array]:
+        return {"parameters": self.parameters.flat, "states": self.states.flat}
+
+    def _predicting(self) -> Executables:
+        """The executables of predict and evaluate, over the arenas as they are now."""
+        with self._lock:
+            found = self._predictors
+            if found is None or found.arenas["parameters"] is not self.parameters.flat:
+                found = self._predictors = Executables(self._get_engine(), self._arenas())
+            return found
+
+
+def load(path: Path) -> Network:
+    """The network that ``Network.save`` wrote, with the loss and optimizer of its last fit.
+
+    Raises      ModelFileError when the file is missing, damaged, foreign or of a newer version
+    """
+    from .network.files import load as load_file
+
+    network, extra = load_file(path, Network)
+    network._trained = True
+    config = extra.get("fit") or {}
+    losses = config.get("loss")
+    if isinstance(losses, list) and losses and all(isinstance(one, Loss) for one in losses):
+        network.loss_ = losses[0] if len(losses) == 1 else losses
+        network.loss_weights_ = config.get("loss_weights")
+        network.metrics_ = choose_metrics(None, losses[0], network.output_shapes[0])
+        if isinstance(config.get("optimizer"), Optimizer):
+            network.optimizer_ = config["optimizer"]
+    return network
+
+
+def _holds_classes(loss: Loss, y: Array, output_shape: tuple[int, ...]) -> bool:
+    """Whether y holds one class a sample, at least one of them twice, so that a split can keep their proportions."""
+    indices = loss.threshold is not None or any(d == "int" for _, d in loss.target((2, *output_shape)))
+    if not indices or y.dtype.kind not in "biu" or y.size != len(y):
+        return False
+    return bool((np.unique(y, return_counts=True)[1] > 1).any())
+
+
+def _align(arena: Arena) -> None:
+    flat = aligned_zeros(arena.flat.size, arena.flat.dtype)
+    np.copyto(flat, arena.flat)
+    arena.flat = flat
+
+
+def _check_positive(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ParameterError(f"{name} must be an int of at least 1. Got {value!r}.")
+
+
+def _check_split(value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating)) or not 0 <= value < 1:
+        raise ParameterError(f"validation_split must be a number from 0 to below 1. Got {value!r}.")
+
+
+def _callbacks(callbacks: Any) -> list[Callback]:
+    found = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
+    for callback in found:
+        if not isinstance(callback, Callback):
+            raise ParameterError(
+                f"callbacks must be instances of chainrule.training.Callback. Got {callback!r}. "
+                "A function becomes one by LambdaCallback(on_epoch_end=function)."
+            )
+    return found
+
+
+def _early_stopping(wanted: Any, validated: bool) -> EarlyStopping | None:
+    if wanted is None or wanted is False:
+        return None
+    if isinstance(wanted, EarlyStopping):
+        return wanted
+    monitor = "val_loss" if validated else "loss"
+    if wanted is True:
+        return EarlyStopping(monitor)
+    if isinstance(wanted, int):
+        return EarlyStopping(monitor, patience=wanted)
+    raise ParameterError(f"early_stopping must be an EarlyStopping, True, or an int of epochs (patience). Got {wanted!r}.")

@@ -1,0 +1,8 @@
+"""The training loop and what belongs to it: history, callbacks, checkpoints, progress."""
+
+from .callbacks import Callback, EarlyStopping, LambdaCallback
+from .checkpoint import Checkpoint
+from .history import History
+from .trainer import Trainer
+
+__all__ = ["Callback", "Checkpoint", "EarlyStopping", "History", "LambdaCallback", "Trainer"]

@@ -1,0 +1,209 @@
+"""What may happen between the epochs of a fit: the base class, functions as callbacks, and early stopping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ParameterError, UnknownNameError
+
+if TYPE_CHECKING:
+    from .trainer import Trainer
+
+Logs = Mapping[str, float]
+
+
+class Callback:
+    """Base of every callback. A subclass writes the methods it needs; all others do nothing.
+
+    A callback may read and change ``trainer.network``, and ends the fit after the current epoch by ``trainer.stop = True``.
+    Raising KeyboardInterrupt ends it as Ctrl-C does. Epochs are counted from 1.
+    """
+
+    def on_fit_begin(self, trainer: Trainer) -> None:
+        """Before the first epoch."""
+
+    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
+        """Before an epoch."""
+
+    def on_batch_chunk_end(self, trainer: Trainer, logs: Logs) -> None:
+        """After some steps (0.15 s or so): "loss" of the epoch so far, "samples" seen in it, "seconds" since its start."""
+
+    def on_epoch_end(self, trainer: Trainer, epoch: int, logs: Logs) -> None:
+        """After an epoch; ``logs`` has the names that History has."""
+
+    def on_fit_end(self, trainer: Trainer) -> None:
+        """After the last epoch, also when the fit was stopped or interrupted; not after an error."""
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint must keep so that a resumed fit goes on exactly: plain values and NumPy arrays by name."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Takes up the ``state`` of an earlier fit, after ``on_fit_begin``."""
+
+
+class LambdaCallback(Callback):
+    """Functions as a callback.
+
+    Parameters  one function for each method of Callback, with its arguments; None does nothing
+
+    Example
+        >>> seen = []
+        >>> callback = LambdaCallback(on_epoch_end=lambda trainer, epoch, logs: seen.append(epoch))
+        >>> callback.on_epoch_end(None, 1, {})
+        >>> seen
+        [1]
+    """
+
+    def __init__(
+        self,
+        *,
+        on_fit_begin: Callable[..., object] | None = None,
+        on_epoch_begin: Callable[..., object] | None = None,
+        on_batch_chunk_end: Callable[..., object] | None = None,
+        on_epoch_end: Callable[..., object] | None = None,
+        on_fit_end: Callable[..., object] | None = None,
+    ) -> None:
+        self._functions = {
+            "on_fit_begin": on_fit_begin,
+            "on_epoch_begin": on_epoch_begin,
+            "on_batch_chunk_end": on_batch_chunk_end,
+            "on_epoch_end": on_epoch_end,
+            "on_fit_end": on_fit_end,
+        }
+
+    def _call(self, name: str, *arguments: object) -> None:
+        function = self._functions[name]
+        if function is not None:
+            function(*arguments)
+
+    def on_fit_begin(self, trainer: Trainer) -> None:
+        self._call("on_fit_begin", trainer)
+
+    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
+        self._call("on_epoch_begin", trainer, epoch)
+
+    def on_batch_chunk_end(self, trainer: Trainer, logs: Logs) -> None:
+        self._call("on_batch_chunk_end", trainer, logs)
+
+    def on_epoch_end(self, trainer: Trainer, epoch: int, logs: Logs) -> None:
+        self._call("on_epoch_end", trainer, epoch, logs)
+
+    def on_fit_end(self, trainer: Trainer) -> None:
+        self._call("on_fit_end", trainer)
+
+
+class Monitor:
+    """Follows one number of the logs and knows which epoch was the best.
+
+    Parameters
+        name : in the logs, such as "val_loss" ; largest : whether larger is better, None guesses it from the metric
+        min_delta : an improvement is more than this
+    """
+
+    def __init__(self, name: str, *, largest: bool | None = None, min_delta: float = 0.0) -> None:
+        self.name, self.min_delta = name, min_delta
+        self.largest = larger_is_better(name) if largest is None else largest
+        self.best: float | None = None
+        self.best_epoch = 0
+
+    def improved(self, epoch: int, logs: Logs) -> bool:
+        """Whether this epoch is the best so far. UnknownNameError when the logs lack the name."""
+        if self.name not in logs:
+            hint = " Give fit validation_data= or validation_split=." if self.name.startswith("val_") else ""
+            raise ParameterError(f"{UnknownNameError('monitored number', self.name, logs)}{hint}")
+        value = float(logs[self.name])
+        if np.isnan(value):
+            return False
+        sign = 1 if self.largest else -1
+        if self.best is None or sign * (value - self.best) > self.min_delta:
+            self.best, self.best_epoch = value, epoch
+            return True
+        return False
+
+
+def larger_is_better(name: str) -> bool:
+    """Whether a larger value of a logged number is better: not for losses and errors, for other metrics as they say."""
+    name = name.removeprefix("val_")
+    if name == "loss":
+        return False
+    from ..metrics import get_metric
+
+    try:
+        metric = get_metric(name)
+    except UnknownNameError:
+        return not any(word in name for word in ("loss", "error", "deviance", "entropy"))
+    return metric.better == "higher"
+
+
+class EarlyStopping(Callback):
+    """Ends the fit when a number has not improved for some epochs.
+
+    Parameters
+        monitor : a name in the logs = "val_loss" ; patience : epochs without improvement that are waited for = 10, int >= 0
+        min_delta : an improvement is more than this = 0
+        restore_best : give the network the weights of the best epoch when the fit ends = True, however it ends
+        largest : whether larger is better; None takes it from the metric
+    Attributes  best_ : the best value ; best_epoch_ : its epoch ; stopped_epoch_ : the epoch after which it stopped, or None
+    Raises      ParameterError when patience or min_delta is negative, or the logs lack the number
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        *,
+        patience: int = 10,
+        min_delta: float = 0.0,
+        restore_best: bool = True,
+        largest: bool | None = None,
+    ) -> None:
+        self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
+        self.restore_best, self.largest = restore_best, largest
+
+    def on_fit_begin(self, trainer: Trainer) -> None:
+        if isinstance(self.patience, bool) or not isinstance(self.patience, int) or self.patience < 0:
+            raise ParameterError(f"EarlyStopping: patience must be an int of at least 0. Got {self.patience!r}.")
+        if not (isinstance(self.min_delta, (int, float)) and self.min_delta >= 0):
+            raise ParameterError(f"EarlyStopping: min_delta must be a number of at least 0. Got {self.min_delta!r}.")
+        self._monitor = Monitor(self.monitor, largest=self.largest, min_delta=self.min_delta)
+        self._weights: dict[str, Any] = {}
+        self.stopped_epoch_: int | None = None
+
+    @property
+    def best_(self) -> float | None:
+        return self._monitor.best
+
+    @property
+    def best_epoch_(self) -> int:
+        return self._monitor.best_epoch
+
+    def on_epoch_end(self, trainer: Trainer, epoch: int, logs: Logs) -> None:
+        if self._monitor.improved(epoch, logs):
+            if self.restore_best:
+                for name, array in self._arenas(trainer).items():
+                    if name not in self._weights:
+                        self._weights[name] = np.empty_like(array)
+                    np.copyto(self._weights[name], array)
+        elif epoch - self._monitor.best_epoch >= max(1, self.patience):
+            self.stopped_epoch_ = epoch
+            trainer.stop = True
+
+    def on_fit_end(self, trainer: Trainer) -> None:
+        if self.restore_best:
+            for name, array in self._weights.items():
+                np.copyto(self._arenas(trainer)[name], array)
+
+    @staticmethod
+    def _arenas(trainer: Trainer) -> dict[str, Any]:
+        return {"parameters": trainer.network.parameters.flat, "states": trainer.network.states.flat}
+
+    def state(self) -> dict[str, Any]:
+        found = {"best": self._monitor.best, "best_epoch": self._monitor.best_epoch}
+        return found | {f"best.{name}": np.array(array) for name, array in self._weights.items()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._monitor.best, self._monitor.best_epoch = state["best"], int(state["best_epoch"])
+        self._weights = {n.removeprefix("best."): np.array(a) for n, a in state.items() if n.startswith("best.")}

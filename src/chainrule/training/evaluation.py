@@ -1,0 +1,130 @@
+"""The loss and the metrics of a network on data, without changing it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ParameterError
+from ..losses import Loss
+from ..metrics import Accuracy, BinaryAccuracy, Metric, get_metric
+from ..network import NetworkGraph
+from ..plan import lower_training
+from .executables import Compiled, Executables
+from .feeds import Feed, Piece
+
+Array = NDArray[Any]
+
+
+def choose_metrics(metrics: Any, loss: Loss, output_shape: tuple[int, ...]) -> list[Metric]:
+    """Metrics of a network's first output.
+
+    None gives accuracy for losses of classes (of each output where there are several yes-or-no outputs) and nothing for
+    losses of numbers; () gives none. A metric by name gets the thresholds of the loss and, for several yes-or-no outputs, is
+    the one of multilabel targets; a Metric is taken as it is.
+    """
+    units = output_shape[-1] if output_shape else 1
+    if metrics is None:
+        if loss.threshold is not None:
+            return [_fitting(BinaryAccuracy() if units > 1 else Accuracy(), loss, units)]
+        return [Accuracy()] if any(dtype == "int" for _, dtype in loss.target((2, *output_shape))) else []
+    given = [metrics] if isinstance(metrics, (str, Metric)) else list(metrics)
+    found = [_fitting(get_metric(m), loss, units) if isinstance(m, str) else get_metric(m) for m in given]
+    names = [metric.name for metric in found]
+    if len(set(names)) < len(names):
+        raise ParameterError(f"metrics: each may be given once. Got {', '.join(names)}.")
+    return found
+
+
+def _fitting(metric: Metric, loss: Loss, units: int) -> Metric:
+    """The metric with the thresholds of the loss, where that decides between yes and no."""
+    raw = loss.threshold
+    if raw is None:
+        return metric
+    fitting = {
+        "raw_threshold": float(raw),
+        "threshold": float(loss.prediction(np.array([raw], np.float64))[0]),
+        "multilabel": units > 1,
+    }
+    return type(metric)(**{name: value for name, value in fitting.items() if name in metric.argument_names()})
+
+
+def evaluate(
+    executables: Executables,
+    network: NetworkGraph,
+    losses: Sequence[Loss],
+    feed: Feed,
+    *,
+    forms: Sequence[int],
+    weights: Sequence[str | None],
+    loss_weights: Sequence[float] | None = None,
+    metrics: Sequence[Metric] = (),
+    batch_size: int = 1024,
+) -> dict[str, float]:
+    """{"loss": mean over the samples, metric name: its value}, with layers as in prediction.
+
+    The loss is that of the data alone, without penalties. Metrics are those of the first output, with its sample weights.
+    """
+    # A mean over samples is computed in the plan; the rest (and weighted means) by NumPy from all outputs together.
+    inside = [m for m in metrics if m.fits_plan(losses[0]) and weights[0] is None]
+    outside = [m for m in metrics if m not in inside]
+    sums: dict[str, float] = {}
+    samples = 0
+    kept: dict[str, list[Array]] = {"y0": [], "w0": [], "output0": []}
+    for piece in feed.pieces(batch_size, lambda batch: 1024):
+
+        def lower(batch: int = piece.batch) -> Any:
+            return lower_training(
+                network,
+                losses,
+                None,
+                batch,
+                targets=forms,
+                weights=weights,
+                loss_weights=loss_weights,
+                metrics=inside,
+                training=False,
+                backward=False,
+                outputs=bool(outside),
+            )
+
+        parts = [*forms, *weights, *(loss_weights or ()), *map(repr, losses), *map(repr, inside)]
+        compiled = executables.get(("evaluate", piece.batch, bool(outside), *parts), lower)
+        with compiled.lock:
+            if outside:
+                found = _run_keeping(compiled, piece, kept)
+            else:
+                found = compiled.executable.run_steps(piece.data, piece.order, {}, steps=piece.steps)
+        for name, values in found.items():
+            name = name.removeprefix("metric.")
+            sums[name] = sums.get(name, 0.0) + float(values.sum()) * piece.batch
+        samples += piece.batch * piece.steps
+    means = {name: total / samples for name, total in sums.items()}
+    if outside:
+        y, z = np.concatenate(kept["y0"]), np.concatenate(kept["output0"])
+        w = np.concatenate(kept["w0"]) if kept["w0"] else None
+        prediction = losses[0].prediction(z)
+        means |= {m.name: m(y, prediction, w) for m in outside}
+    return {"loss": means["loss"]} | {m.name: means[m.name] for m in metrics}
+
+
+def _run_keeping(compiled: Compiled, piece: Piece, kept: dict[str, list[Array]]) -> dict[str, NDArray[np.float64]]:
+    """Runs a piece step by step, keeping targets, weights and outputs of the first output."""
+    numbers: dict[str, list[float]] = {}
+    for i in range(piece.steps):
+        rows: Any = slice(i * piece.batch, (i + 1) * piece.batch)
+        if piece.order is not None:
+            rows = piece.order[rows]
+        inputs = {name: np.ascontiguousarray(piece.data[name][rows]) for name in compiled.executable.plan.inputs}
+        for name, array in compiled.executable.run(inputs).items():
+            if array.ndim == 0:
+                numbers.setdefault(name, []).append(float(array))
+            elif name == "output0":
+                kept["output0"].append(array)
+        for name in ("y0", "w0"):
+            if name in inputs:
+                kept[name].append(inputs[name])
+    return {name: np.array(values) for name, values in numbers.items()}

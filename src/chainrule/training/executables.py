@@ -1,0 +1,59 @@
+"""Plans compiled on first use and kept, so that the same batch size is compiled once."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ..engine.base import Engine, Executable
+from ..errors import EngineError
+from ..plan import Plan, optimise
+
+
+class Compiled:
+    """An executable and the lock that keeps other threads out while it runs.
+
+    ``pace`` is how many seconds a step was measured to take, 0 when none was measured.
+    """
+
+    __slots__ = ("executable", "lock", "pace")
+
+    def __init__(self, executable: Executable) -> None:
+        self.executable = executable
+        self.lock = threading.Lock()
+        self.pace = 0.0
+
+
+class Executables:
+    """A bounded cache of executables over the same arenas; the one not used for longest goes first.
+
+    Parameters  engine : compiles ; arenas : {name: flat array} that all plans work on ; limit : how many are kept
+    """
+
+    def __init__(self, engine: Engine, arenas: Mapping[str, NDArray[Any]], *, limit: int = 16) -> None:
+        self.engine, self.arenas, self.limit = engine, dict(arenas), limit
+        self._kept: OrderedDict[Hashable, Compiled] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, lower: Callable[[], Plan]) -> Compiled:
+        """The executable kept under ``key``, else the plan of ``lower()``, optimised and compiled."""
+        with self._lock:
+            found = self._kept.get(key)
+            if found is None:
+                plan = optimise(lower())
+                missing = [name for name in plan.arenas if name not in self.arenas]
+                if missing:
+                    raise EngineError(f"the plan {key!r} needs the arenas {missing}; there are {sorted(self.arenas)}.")
+                found = self._kept[key] = Compiled(self.engine.compile(plan, self.arenas))
+                if len(self._kept) > self.limit:
+                    self._kept.popitem(last=False)
+            else:
+                self._kept.move_to_end(key)
+            return found
+
+    def __len__(self) -> int:
+        return len(self._kept)

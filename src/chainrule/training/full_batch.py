@@ -1,0 +1,102 @@
+"""Fits by optimizers that drive themselves (L-BFGS): the loss of the whole data as a function of the flat weights."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ParameterError
+from .divergence import finite
+from .feeds import Feed
+
+if TYPE_CHECKING:
+    from .trainer import Trainer
+
+Floats = NDArray[np.float64]
+#: Samples that the loss is computed on at a time, so that memory does not grow with the data.
+BATCH = 4096
+
+
+class FullBatch:
+    """The loss and its gradient over all samples of a feed.
+
+    Calling it with weights writes them into the network and returns (J, dJ/dw) in float64, penalties included. Layers that
+    draw random numbers draw the same ones at every call, so that J is a function.
+    """
+
+    def __init__(self, trainer: Trainer, feed: Feed) -> None:
+        if feed.n_samples is None:
+            raise ParameterError(
+                f"{type(trainer.optimizer).__name__} needs the whole data at every step; an iterator of batches cannot give "
+                f"it. Pass arrays or memory maps, or use another optimizer such as Adam."
+            )
+        self.trainer, self.feed = trainer, feed
+        #: Metrics by the loss they came with, since the last call of ``forget``.
+        self.metrics: dict[float, dict[str, float]] = {}
+
+    def __call__(self, w: Floats) -> tuple[float, Floats]:
+        trainer = self.trainer
+        trainer.interrupts.check()
+        np.copyto(trainer.network.parameters.flat, w, casting="same_kind")
+        gradient: Floats = np.zeros(w.shape)
+        sums: dict[str, float] = {}
+        samples = 0
+        trainer.interrupts.busy = True
+        try:
+            for piece in self.feed.pieces(BATCH, lambda batch: 1):
+                run = trainer.executable(piece.batch).executable.run_steps
+                found = run(piece.data, piece.order, trainer.scalars(piece.steps), steps=1, step=0, seed=trainer.seed)
+                gradient += trainer.arenas["slot.gradient"].astype(np.float64) * piece.batch
+                for name, values in found.items():
+                    sums[name] = sums.get(name, 0.0) + float(values[0]) * piece.batch
+                samples += piece.batch
+        finally:
+            trainer.interrupts.busy = False
+        means = {name.removeprefix("metric."): total / samples for name, total in sums.items()}
+        self.metrics[means["loss"]] = means
+        return means["loss"], gradient / samples
+
+
+def fit_full_batch(
+    trainer: Trainer, feed: Feed, finish_epoch: Callable[[dict[str, float], float], None], begin_epoch: Callable[[], None]
+) -> None:
+    """Runs ``optimizer.minimise``; each of its iterations counts as an epoch and a step."""
+    optimizer: Any = trainer.optimizer
+    function = FullBatch(trainer, feed)
+    parameters = trainer.network.parameters.flat
+    start = np.array(parameters)
+    started = time.perf_counter()
+
+    def after_iteration(result: Any) -> bool:
+        nonlocal started
+        np.copyto(parameters, result.w, casting="same_kind")
+        logs = function.metrics.get(result.loss, {"loss": result.loss})
+        function.metrics = {result.loss: logs}
+        trainer.step += 1
+        trainer.seen = feed.n_samples or 0
+        finish_epoch(dict(logs), started)
+        started = time.perf_counter()
+        if not trainer.stop and trainer.epoch < trainer.epochs:
+            begin_epoch()
+        return trainer.stop
+
+    begin_epoch()
+    best = start
+    try:
+        result = optimizer.minimise(
+            function, start.astype(np.float64), max_iterations=trainer.epochs - trainer.epoch, callback=after_iteration
+        )
+        best = result.w
+        if not trainer.history.epochs:  # it was at the minimum from the start
+            np.copyto(parameters, best, casting="same_kind")
+            trainer.seen = feed.n_samples or 0
+            finish_epoch(dict(function.metrics.get(result.loss, {"loss": result.loss})), started)
+    except ArithmeticError:
+        np.copyto(parameters, start)
+        raise
+    np.copyto(parameters, best, casting="same_kind")
+    assert finite(parameters)

@@ -1,0 +1,264 @@
+"""From what users pass to fit, evaluate and predict to the arrays that a network's plans read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.arrays import as_features, check_lengths
+from ..data.batches import Batch, IteratorData
+from ..errors import DataError, ParameterError, ShapeError
+from ..layers import check_indices
+from ..losses import Loss, get_loss
+from ..network import NetworkGraph
+from .feeds import ArrayFeed, StreamFeed
+from .targets import fit_target, pick_loss, sample_weights, target_array, weigh
+
+Array = NDArray[Any]
+#: Samples of a memory map that are checked at a time, in bytes.
+_CHECK_BYTES = 32 * 2**20
+
+
+class Intake(NamedTuple):
+    """Data ready for training or evaluation.
+
+    Parameters  feed : where steps read from ; losses : one for each output ; forms : of the targets ; weights : their kinds
+    """
+
+    feed: ArrayFeed | StreamFeed
+    losses: list[Loss]
+    forms: list[int]
+    weights: list[str | None]
+
+
+# ---------------------------------------------------------------- inputs
+
+
+def input_dtypes(network: NetworkGraph) -> list[np.dtype[Any]]:
+    """What each input becomes: the network's precision, or 32-bit indices."""
+    return [np.dtype(np.int32 if d == "int" else network.dtype) for d in network.input_dtypes]
+
+
+def input_arrays(network: NetworkGraph, X: Any, *, check: bool = True) -> list[Array]:
+    """X as one checked array for each input of the network; memory maps stay on disk.
+
+    Parameters  check : compare with the shapes that the network was built for
+    Raises      ShapeError, DtypeError, DataError, each naming the array
+    """
+    dtypes, limits = input_dtypes(network), network.index_limits()
+    given = several(X, len(dtypes), "X", "input")
+    found = []
+    for i, (x, dtype) in enumerate(zip(given, dtypes, strict=True)):
+        name = f"X[{i}]" if len(dtypes) > 1 else "X"
+        array = _input(x, dtype, name)
+        if check and network.input_shapes is not None:
+            check_sample_shape(array, network.input_shapes[i], name)
+        limit = limits[i]
+        if limit is not None:
+            check_indices(array, limit, name=name)
+        found.append(array)
+    check_lengths(**{f"X[{i}]" if len(found) > 1 else "X": a for i, a in enumerate(found)})
+    return found
+
+
+def _input(x: Any, dtype: np.dtype[Any], name: str) -> Array:
+    if isinstance(x, np.memmap) and x.dtype != dtype and x.dtype.kind in "biuf" and x.ndim > 1 and x.size:
+        # Converting would load the whole file; so it is checked part by part here and converted when it is read.
+        if x.dtype.kind == "f" or dtype.kind == "i":
+            rows = max(1, _CHECK_BYTES // max(1, x.nbytes // len(x)))
+            for start in range(0, len(x), rows):
+                as_features(np.asarray(x[start : start + rows]), name=f"{name}[{start}:{start + rows}]", dtype=dtype)
+        return x
+    return as_features(x, name=name, dtype=dtype)
+
+
+def check_sample_shape(array: Array, shape: tuple[int, ...], name: str) -> None:
+    """ShapeError unless the samples have the shape that the network was built for."""
+    if array.shape[1:] == shape:
+        return
+    if len(shape) == 1 and array.ndim == 2:
+        raise ShapeError(
+            f"{name} has {array.shape[1]} features, but the network is expecting {shape[0]} features as input. "
+            f"Pass the columns it was trained on, in the same order; got shape {array.shape}."
+        )
+    wanted = ", ".join(["N", *map(str, shape)])
+    raise ShapeError(
+        f"{name} must have shape ({wanted}), as the network was built for. Got {array.shape}. "
+        f"If it holds the same values, reshape it: {name}.reshape(-1, {', '.join(map(str, shape))})."
+    )
+
+
+def several(values: Any, count: int, name: str, what: str) -> list[Any]:
+    """One array for each input or output of the network."""
+    if count == 1:
+        return [values]
+    if not isinstance(values, (list, tuple)) or len(values) != count:
+        got = (
+            f"{type(values).__name__} of length {len(values)}"
+            if isinstance(values, (list, tuple))
+            else type(values).__name__
+        )
+        raise ShapeError(
+            f"the network has {count} {what}s: give {name} as a list of {count} arrays, one for each. Got a {got}."
+        )
+    return list(values)
+
+
+# ---------------------------------------------------------------- losses
+
+
+def choose_losses(loss: Any, ys: Sequence[Array], shapes: Sequence[tuple[int, ...]]) -> list[Loss]:
+    """One loss for each output: as named, or as ``pick_loss`` finds them from the targets."""
+    if loss is None:
+        return [pick_loss(y, shape) for y, shape in zip(ys, shapes, strict=True)]
+    given = list(loss) if isinstance(loss, (list, tuple)) else [loss] * len(shapes)
+    if len(given) != len(shapes):
+        raise ParameterError(f"the network has {len(shapes)} output(s), got {len(given)} loss(es).")
+    losses = [pick_loss(y, s) if one is None else get_loss(one) for one, y, s in zip(given, ys, shapes, strict=True)]
+    for one in losses:
+        one.validate()
+    return losses
+
+
+# ---------------------------------------------------------------- arrays
+
+
+def target_arrays(y: Any, count: int) -> list[Array]:
+    """y as one array for each output of the network."""
+    names = ["y"] if count == 1 else [f"y[{i}]" for i in range(count)]
+    return [target_array(one, name=name) for one, name in zip(several(y, count, "y", "output"), names, strict=True)]
+
+
+def take_arrays(
+    network: NetworkGraph,
+    xs: Sequence[Array],
+    ys: Sequence[Array],
+    loss: Any,
+    *,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    rows: NDArray[np.int64] | None = None,
+) -> Intake:
+    """Arrays as a feed. Parameters  rows : the samples that take part, None for all ; others : as in Network.fit"""
+    several_outputs = len(ys) > 1
+    n = check_lengths(X=xs[0], **{f"y[{i}]" if several_outputs else "y": y for i, y in enumerate(ys)})
+    losses = choose_losses(loss, ys, network.output_shapes)
+    by_sample = sample_weights(sample_weight, n)
+    by_class = (
+        list(class_weight) if several_outputs and isinstance(class_weight, (list, tuple)) else [class_weight] * len(ys)
+    )
+    if len(by_class) != len(ys):
+        raise ParameterError(f"the network has {len(ys)} outputs, got {len(by_class)} class weights.")
+    arrays: dict[str, Array] = {f"x{i}": x for i, x in enumerate(xs)}
+    dtypes: dict[str, Any] = {f"x{i}": d for i, d in enumerate(input_dtypes(network))}
+    forms, kinds = [], []
+    for i, (y, one, shape) in enumerate(zip(ys, losses, network.output_shapes, strict=True)):
+        y, form = fit_target(one, y, shape, name=f"y[{i}]" if several_outputs else "y")
+        kind, weight = weigh(one, y, form, shape, by_sample, by_class[i])
+        arrays[f"y{i}"], dtypes[f"y{i}"] = y, _target_dtype(network, one, y, form, shape)
+        if weight is not None:
+            arrays[f"w{i}"], dtypes[f"w{i}"] = weight, np.dtype(network.dtype)
+        forms.append(form)
+        kinds.append(kind)
+    return Intake(ArrayFeed(arrays, dtypes, rows), losses, forms, kinds)
+
+
+def _target_dtype(network: NetworkGraph, loss: Loss, y: Array, form: int, shape: tuple[int, ...]) -> np.dtype[Any]:
+    wanted = loss.target((len(y), *shape))[form][1]
+    return np.dtype(np.int32 if wanted == "int" else network.dtype)
+
+
+# ---------------------------------------------------------------- iterators
+
+
+def is_stream(X: Any, y: Any) -> bool:
+    """Whether X is an iterator (or function, or sequence) of batches ``(x, y)`` rather than the samples themselves."""
+    if y is not None or X is None or isinstance(X, (str, bytes, Mapping)):
+        return False
+    if any(hasattr(X, name) for name in ("__array__", "__dlpack__", "__dataframe__")):
+        return False
+    if isinstance(X, (list, tuple)):
+        return bool(X) and all(isinstance(item, tuple) and len(item) in (2, 3) for item in X) and _is_array(X[0][0])
+    return callable(X) or isinstance(X, Iterable) or hasattr(X, "__getitem__")
+
+
+def _is_array(item: Any) -> bool:
+    """Whether the first part of a tuple is itself data, not a number of a row."""
+    return hasattr(item, "__array__") or hasattr(item, "__dlpack__") or isinstance(item, (list, tuple))
+
+
+class StreamIntake:
+    """Batches of an iterator, each checked and turned into the arrays of a plan.
+
+    Parameters  source : as in IteratorData ; network : built by ``build`` with the first batch when it is not yet
+
+    The first batch decides on the losses, the form of the targets and whether there are weights; all others must be alike.
+    """
+
+    def __init__(self, source: Any, network: NetworkGraph, *, class_weight: Any = None) -> None:
+        kinds = set(input_dtypes(network))
+        # float64 holds every 32-bit index exactly, so inputs of both kinds can be read as that and converted afterwards.
+        self.data = IteratorData(source, input_dtype=kinds.pop() if len(kinds) == 1 else np.float64)
+        self.network, self.class_weight = network, class_weight
+        if isinstance(class_weight, str):
+            raise ParameterError(
+                f"class_weight={class_weight!r} needs the counts of all classes, which an iterator does not tell. "
+                "Give the weights as a dict {class: weight}."
+            )
+        self._iterator: Iterator[Batch] = self.data.batches()
+        self.first: Batch | None = next(self._iterator)
+        self.shapes = [x.shape[1:] for x in self.first.inputs]
+        try:
+            self.length: int | None = len(source)
+        except TypeError:
+            self.length = None
+
+    def take(self, loss: Any) -> Intake:
+        """The batches as a feed, once the network is built."""
+        first = self.first
+        assert first is not None
+        ys = self._targets(first)
+        losses = choose_losses(loss, ys, self.network.output_shapes)
+        intake = self._intake(first, losses, None)
+        forms, kinds = intake.forms, intake.weights
+
+        def epoch() -> Iterator[Mapping[str, Array]]:
+            batches = self.data.batches()
+            if self.first is not None:
+                batches, self.first = chain([self.first], self._iterator), None
+            for number, batch in enumerate(batches):
+                try:
+                    found = self._intake(batch, losses, kinds)
+                except (ShapeError, DataError) as error:
+                    raise type(error)(f"Batch {number} (counted from 0): {error}") from error
+                if found.forms != forms:
+                    raise DataError(
+                        f"Batch {number} (counted from 0): targets have another form than those of the first batch."
+                    )
+                yield found.feed.arrays  # type: ignore[union-attr]
+
+        return Intake(StreamFeed(epoch, self.length), losses, forms, kinds)
+
+    def _targets(self, batch: Batch) -> list[Array]:
+        count = len(self.network.output_ids)
+        if len(batch.targets) != count or len(batch.inputs) != len(self.network.input_ids):
+            raise ShapeError(
+                f"the network has {len(self.network.input_ids)} input(s) and {count} output(s); a batch has "
+                f"{len(batch.inputs)} and {len(batch.targets)}. Several go in tuples: ((x0, x1), (y0, y1))."
+            )
+        return [target_array(y, name=f"y[{i}]" if count > 1 else "y") for i, y in enumerate(batch.targets)]
+
+    def _intake(self, batch: Batch, losses: list[Loss], kinds: list[str | None] | None) -> Intake:
+        ys = self._targets(batch)
+        xs = input_arrays(self.network, batch.inputs[0] if len(batch.inputs) == 1 else list(batch.inputs))
+        weight = batch.sample_weight
+        if kinds is not None:
+            if weight is None and any(kind == "sample" for kind in kinds) and self.class_weight is None:
+                weight = np.ones(len(xs[0]))
+            elif weight is not None and None in kinds:
+                raise DataError("it has sample weights, the first batch had none. Give weights in every batch or in none.")
+        return take_arrays(self.network, xs, ys, losses, sample_weight=weight, class_weight=self.class_weight)

@@ -1,0 +1,176 @@
+"""Targets and weights of a fit: which loss fits them, which form they have, how much each sample counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.arrays import as_targets
+from ..errors import DataError, DtypeError, ParameterError, ShapeError
+from ..losses import Loss, get_loss
+from ..ops.value import Shape
+
+Array = NDArray[Any]
+
+
+def target_array(y: Any, *, name: str = "y") -> Array:
+    """Targets as an array of numbers; a memory map stays one.
+
+    Raises      DtypeError for text, which a network cannot take
+    """
+    if isinstance(y, np.memmap) and y.dtype.kind in "biuf" and y.ndim:
+        return y
+    array = as_targets(y, name=name)
+    if array.dtype.kind not in "biuf":
+        raise DtypeError(
+            f"{name} holds text labels such as {array.flat[0]!r}; a Network learns numbers. Encode them with "
+            f"chainrule.data.ClassLabels.fit({name}).encode({name}), or use NeuralClassifier, which does it for you."
+        )
+    return array
+
+
+def pick_loss(y: Array, output_shape: Shape) -> Loss:
+    """The loss that fits targets when the user names none.
+
+    Parameters  y : (N, ...) ; output_shape : of one sample
+
+    - whole numbers (int or bool dtype), one for each row of several outputs: softmax_cross_entropy
+    - zeros and ones of int or bool dtype, one for each output: binary_cross_entropy
+    - everything else, floats above all: squared_error
+    """
+    if y.dtype.kind in "biu":
+        inner = y.shape[1:-1] if y.ndim > len(output_shape) and y.shape[-1] == 1 else y.shape[1:]
+        if output_shape and output_shape[-1] > 1 and inner == output_shape[:-1]:
+            return get_loss("softmax_cross_entropy")
+        if y.shape[1:] in (output_shape, output_shape[:-1]) and bool(((y == 0) | (y == 1)).all()):
+            return get_loss("binary_cross_entropy")
+    return get_loss("squared_error")
+
+
+def fit_target(loss: Loss, y: Array, output_shape: Shape, *, name: str = "y") -> tuple[Array, int]:
+    """The targets in one of the forms that the loss takes, and the number of that form.
+
+    (N, 1) and (N,) are taken for each other where the loss wants the other. The dtype is left as it is.
+
+    Raises      ShapeError, DataError from the loss, with the name of the array
+    """
+    full = (len(y), *output_shape)
+    attempts = [y]
+    if y.ndim > 1 and y.shape[-1] == 1:
+        attempts.append(y[..., 0])
+    attempts.append(y[..., None])
+    for attempt in attempts:
+        try:
+            form = loss.target_form(attempt, full)
+        except ShapeError:
+            continue
+        _validate(loss, attempt, full, name)
+        return attempt, form
+    try:
+        loss.target_form(y, full)
+    except ShapeError as error:
+        raise ShapeError(f"{name}: {error}") from None
+    raise AssertionError("target_form changed its mind")
+
+
+def _validate(loss: Loss, y: Array, full: Shape, name: str) -> None:
+    try:
+        loss.validate_targets(y, full)
+    except (ShapeError, DataError) as error:
+        raise type(error)(f"{name}: {error}") from None
+
+
+def sample_weights(weight: Any, n: int, *, name: str = "sample_weight") -> Array | None:
+    """Weights (N,) as float64, checked; None when none are given."""
+    if weight is None:
+        return None
+    array = as_targets(weight, name=name, dtype=np.float64)
+    if array.shape != (n,):
+        raise ShapeError(f"{name} must have one weight a sample, shape ({n},). Got shape {array.shape}.")
+    if array.min() < 0:
+        raise DataError(f"{name} must not be negative. Got {array.min()} at row {int(array.argmin())}.")
+    if not array.any():
+        raise DataError(f"{name} is 0 for every sample; at least one must count.")
+    return array
+
+
+def weigh(
+    loss: Loss, y: Array, form: int, output_shape: Shape, sample_weight: Array | None, class_weight: Any
+) -> tuple[str | None, Array | None]:
+    """The weights of an output's loss: (None, None), ("sample", (N,)) or ("element", the shape of ℓ).
+
+    Parameters
+        y, form, output_shape : as from ``fit_target``
+        sample_weight : (N,) or None
+        class_weight : None; "balanced" (N / (K · count of the class)); {class: weight}, 1 for classes not named; an array of
+            K weights by class index; for K yes-or-no outputs an array of one weight an output
+    Raises      ParameterError, DataError when class_weight does not fit the targets
+    """
+    if class_weight is None:
+        return (None, None) if sample_weight is None else ("sample", sample_weight)
+    indices = loss.target((len(y), *output_shape))[form][1] == "int"
+    one_unit = y[0].size == 1 and y.dtype.kind in "biuf" and loss.threshold is not None
+    if not indices and not one_unit:
+        if isinstance(class_weight, (str, Mapping)):
+            raise ParameterError(
+                f"class_weight={class_weight!r} needs targets that are class indices; y has shape {y.shape} and dtype "
+                f"{y.dtype}. For several yes-or-no outputs give an array of one weight an output, or use sample_weight."
+            )
+        return _output_weights(y, class_weight, sample_weight)
+    if y.ndim > 1 and indices:
+        raise ParameterError("class_weight with several class indices a sample is not defined; use sample_weight.")
+    labels = np.asarray(y).reshape(len(y))
+    if (labels != np.rint(labels)).any():
+        raise ParameterError("class_weight needs targets that are class indices or 0 and 1; y has other numbers.")
+    # One yes-or-no output: no is class 0, also where it is written as -1.
+    labels = labels.astype(np.int64) if indices else (labels > 0).astype(np.int64)
+    classes = output_shape[-1] if indices else 2
+    by_class = _class_weights(class_weight, labels, classes)
+    weight = by_class[labels]
+    if sample_weight is not None:
+        weight = weight * sample_weight
+    if not weight.any():
+        raise DataError("class_weight and sample_weight together are 0 for every sample; at least one must count.")
+    return "sample", weight
+
+
+def _class_weights(class_weight: Any, labels: Array, classes: int) -> NDArray[np.float64]:
+    if isinstance(class_weight, str):
+        if class_weight != "balanced":
+            raise ParameterError(f'class_weight must be "balanced", a dict or an array. Got {class_weight!r}.')
+        counts = np.bincount(labels, minlength=classes)
+        there = counts > 0
+        by_class = np.ones(classes)
+        by_class[there] = len(labels) / (there.sum() * counts[there])
+        return by_class
+    if isinstance(class_weight, Mapping):
+        by_class = np.ones(classes)
+        for label, weight in class_weight.items():
+            if isinstance(label, bool) or int(label) != label or not 0 <= label < classes:
+                raise ParameterError(
+                    f"class_weight names the class {label!r}; the classes are the indices 0 to {classes - 1}."
+                )
+            by_class[int(label)] = weight
+    else:
+        by_class = np.asarray(class_weight, np.float64)
+        if by_class.shape != (classes,):
+            raise ParameterError(f"class_weight must have one weight for each of {classes} classes. Got {class_weight!r}.")
+    if not np.isfinite(by_class).all() or (by_class < 0).any():
+        raise ParameterError(f"class_weight must be finite numbers of at least 0. Got {class_weight!r}.")
+    return by_class
+
+
+def _output_weights(y: Array, class_weight: Any, sample_weight: Array | None) -> tuple[str, Array]:
+    by_output = np.asarray(class_weight, np.float64)
+    if by_output.shape != y.shape[-1:] or not np.isfinite(by_output).all() or (by_output < 0).any():
+        raise ParameterError(
+            f"class_weight must have one finite weight of at least 0 for each of the {y.shape[-1]} outputs. "
+            f"Got {class_weight!r}."
+        )
+    weight = np.broadcast_to(by_output, y.shape)
+    if sample_weight is not None:
+        weight = weight * sample_weight.reshape(-1, *(1,) * (y.ndim - 1))
+    return "element", np.ascontiguousarray(weight)

@@ -1,0 +1,188 @@
+"""Network as users see it: keeping, showing, predicting from threads."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chainrule.errors import DataError, ModelFileError, NotFittedError, ParameterError, ShapeError
+from chainrule.layers import Add, Dense, Dropout, Input, ReLU, Tanh
+from chainrule.losses import SoftmaxCrossEntropy
+from chainrule.model import Network, load
+from chainrule.optimizers import SGD, Adam, Cosine
+
+QUIET: dict[str, Any] = {"verbose": 0, "engine": "reference"}
+
+
+def data(n: int = 60) -> tuple[np.ndarray, np.ndarray]:
+    X = np.random.default_rng(0).normal(size=(n, 3)).astype(np.float32)
+    return X, (X.sum(axis=1) > 0).astype(int)
+
+
+def fitted(**options: Any) -> Network:
+    X, y = data()
+    return Network([Dense(5), ReLU(), Dropout(0.1), Dense(2)], random_state=0).fit(X, y, epochs=2, **(QUIET | options))
+
+
+def test_not_built() -> None:
+    net = Network([Dense(2)])
+    for use in (net.predict, lambda X: net.evaluate(X, X), net.trace, lambda X: net.summary(), lambda X: net.plan()):
+        with pytest.raises(NotFittedError, match="fit"):
+            use(np.zeros((1, 2)))
+    with pytest.raises(NotFittedError):
+        net.save("never.written")
+    assert repr(net) == "Network([Dense(2)], not built)"
+    assert net.fit_config_ == {}
+
+
+@pytest.mark.parametrize("clone", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+def test_copies_are_whole_and_their_own(clone: Any) -> None:
+    X, y = data()
+    net = fitted()
+    other = clone(net)
+    np.testing.assert_array_equal(other.predict(X), net.predict(X))
+    assert other.evaluate(X, y) == net.evaluate(X, y)
+    assert other.history_["loss"] == net.history_["loss"]
+    assert other.parameters.flat.ctypes.data % 64 == 0
+    # Both go on with the same random numbers, each with its own weights.
+    net.fit(X, y, epochs=1, **QUIET)
+    other.fit(X, y, epochs=1, **QUIET)
+    np.testing.assert_array_equal(other.parameters.flat, net.parameters.flat)
+    other.parameters["0.dense.bias"][...] = 7
+    assert (net.parameters["0.dense.bias"] != 7).all()
+
+
+def test_copy_of_a_graph_with_shared_layers() -> None:
+    x = Input((3,))
+    shared = Dense(3)
+    net = Network(inputs=x, outputs=Dense(1)(Add()(x, shared(Tanh()(shared(x))))), random_state=0)
+    untrained = pickle.loads(pickle.dumps(net))
+    net.build()
+    untrained.build()
+    other = copy.deepcopy(net)
+    X, _ = data()
+    np.testing.assert_array_equal(other.predict(X), net.predict(X))
+    np.testing.assert_array_equal(untrained.predict(X), net.predict(X))
+    outer = Network([other, ReLU()]).build((3,))
+    assert outer.output_shapes == [(1,)]
+
+
+def test_deep_networks_can_be_pickled() -> None:
+    net = Network([layer for _ in range(400) for layer in (Dense(2), ReLU())], random_state=0).build((2,))
+    assert len(pickle.loads(pickle.dumps(net)).calls) == 800
+
+
+def test_saved_and_loaded(tmp_path: Path) -> None:
+    X, y = data()
+    net = fitted(optimizer=Adam(Cosine(0.01, total=5)), loss=SoftmaxCrossEntropy(label_smoothing=0.1))
+    net.save(tmp_path / "net")
+    again = load(tmp_path / "net")
+    np.testing.assert_array_equal(again.predict(X), net.predict(X))
+    assert again.evaluate(X, y) == pytest.approx(net.evaluate(X, y))
+    assert again.fit_config_["loss"] == [SoftmaxCrossEntropy(label_smoothing=0.1)]
+    assert again.fit_config_["optimizer"] == Adam(Cosine(0.01, total=5))
+    again.fit(X, y, epochs=1, **QUIET)
+    with pytest.raises(ModelFileError):
+        load(tmp_path / "nothing")
+    fitted(learning_rate=lambda t: 0.01 / t).save(tmp_path / "net")
+    assert isinstance(load(tmp_path / "net").fit_config_["optimizer"], Adam)
+    built = Network([Dense(2)], random_state=0).build((3,))
+    assert isinstance(built, Network)
+    built.save(tmp_path / "built")
+    assert load(tmp_path / "built").fit_config_ == {}
+
+
+def test_predictions_from_threads() -> None:
+    net = fitted()
+    X = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    expected = {n: net.predict(X[:n]) for n in (1, 7, 50)}
+
+    def ask(i: int) -> bool:
+        n = (1, 7, 50)[i % 3]
+        return bool(np.array_equal(net.predict(X[:n]), expected[n]))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(ask, range(120)))
+
+
+def test_predictions_are_the_callers_own() -> None:
+    net = fitted()
+    X, _ = data()
+    first = net.predict(X)
+    kept = first.copy()
+    net.predict(X * 2)
+    np.testing.assert_array_equal(first, kept)
+    first[...] = 0
+    np.testing.assert_array_equal(net.predict(X), kept)
+
+
+def test_predict_sees_changed_weights() -> None:
+    net = fitted()
+    X, _ = data()
+    before = net.predict(X)
+    net.parameters["3.dense.bias"][...] += 1
+    np.testing.assert_allclose(net.predict(X), before + 1, rtol=1e-5, atol=1e-6)
+
+
+def test_summary_and_plan() -> None:
+    net = fitted()
+    net.freeze("0.dense")
+    text = net.summary()
+    for part in ("0.dense", "Dense(5)", "20 (frozen)", "32 parameters", "12 of them learn", "FLOPs"):
+        assert part in text
+    assert "matmul" in net.plan(8).show()
+    assert net.plan(8).batch == 8
+    assert "slot.m" in net.plan().arenas
+    assert net.plan(training=False).arenas.keys() == {"parameters"}
+    assert net.plan(optimizer=SGD(), loss="squared_error").flops > 0
+    with pytest.raises(ParameterError, match="batch"):
+        net.plan(0)
+    assert repr(net).startswith("Network([Dense(5), ReLU(), Dropout(0.1), Dense(2)], 32 parameters")
+    many = Network([Dense(2) for _ in range(30)])
+    assert repr(many) == "Network(30 layers, 1 input(s), 1 output(s), not built)"
+
+
+def test_trace_and_equations_know_the_fit() -> None:
+    X, y = data()
+    net = fitted()
+    assert net.trace(X, y).loss == pytest.approx(net.trace(X, y, loss="softmax_cross_entropy").loss)
+    assert net.trace(X).loss is None
+    built = Network([Dense(2)], random_state=0).build((3,))
+    assert isinstance(built, Network)
+    assert built.trace(X, y).loss is not None
+
+
+def test_evaluate_before_any_fit_picks_the_loss() -> None:
+    X, y = data()
+    net = Network([Dense(2)], random_state=0).build((3,))
+    assert isinstance(net, Network)
+    assert set(net.evaluate(X, y)) == {"loss", "accuracy"}
+    with pytest.raises(ParameterError, match="y is missing"):
+        net.evaluate(X)
+
+
+def test_evaluation_needs_data_that_fits() -> None:
+    X, y = data()
+    net = fitted()
+    with pytest.raises(DataError):
+        net.evaluate(X, y[:-1])
+    with pytest.raises(ShapeError):
+        net.evaluate(X[:, :2], y)
+    with pytest.raises(DataError, match="validation_data"):
+        net.fit(X, y, validation_data=(X, y + 2), **QUIET)
+    with pytest.raises(ParameterError, match="batch_size"):
+        net.predict(X, batch_size=0)
+
+
+@pytest.mark.parametrize("engine", ["reference", "auto"])
+def test_engines_learn_the_same(engine: str) -> None:
+    X, y = data()
+    net = fitted(engine=engine)
+    np.testing.assert_allclose(net.parameters.flat, fitted().parameters.flat, rtol=1e-3, atol=1e-4)
+    assert net.evaluate(X, y)["loss"] == pytest.approx(fitted().evaluate(X, y)["loss"], rel=1e-3)

@@ -1,0 +1,458 @@
+"""What happens between epochs: callbacks, early stopping, checkpoints, Ctrl-C, divergence, progress."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chainrule.errors import DivergenceError, ModelFileError, ParameterError
+from chainrule.layers import Dense, Dropout, ReLU
+from chainrule.model import Network
+from chainrule.optimizers import SGD, Adam, ReduceOnPlateau
+from chainrule.training import Callback, Checkpoint, EarlyStopping, History, LambdaCallback, checkpoint
+from chainrule.training.interrupt import InterruptGuard
+from chainrule.training.progress import Progress
+
+QUIET: dict[str, Any] = {"verbose": 0, "engine": "reference"}
+
+
+def data(n: int = 200, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    X = np.random.default_rng(seed).normal(size=(n, 4)).astype(np.float32)
+    return X, (X[:, 0] * X[:, 1] > 0).astype(np.int64)
+
+
+def network(seed: Any = 0) -> Network:
+    return Network([Dense(16), ReLU(), Dropout(0.2), Dense(2)], random_state=seed)
+
+
+def weights(net: Network) -> np.ndarray:
+    return net.parameters.flat.copy()
+
+
+class Recording(Callback):
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def on_fit_begin(self, trainer: Any) -> None:
+        self.calls.append("fit begin")
+
+    def on_epoch_begin(self, trainer: Any, epoch: int) -> None:
+        self.calls.append(f"epoch {epoch} begin")
+
+    def on_batch_chunk_end(self, trainer: Any, logs: Any) -> None:
+        self.calls.append("chunk")
+        assert logs["samples"] > 0
+        assert logs["loss"] > 0
+
+    def on_epoch_end(self, trainer: Any, epoch: int, logs: Any) -> None:
+        self.calls.append(f"epoch {epoch} end")
+        if epoch == 2:
+            trainer.stop = True
+
+    def on_fit_end(self, trainer: Any) -> None:
+        self.calls.append("fit end")
+
+
+def test_order_of_calls_and_stop() -> None:
+    X, y = data(64)
+    seen = Recording()
+    net = network().fit(X, y, epochs=5, callbacks=seen, **QUIET)
+    epochs = [what for i in (1, 2) for what in (f"epoch {i} begin", "chunk", f"epoch {i} end")]
+    assert seen.calls == ["fit begin", *epochs, "fit end"]
+    assert net.history_.epochs == [1, 2]
+    assert net.history_.stopped
+
+
+def test_history() -> None:
+    history = History()
+    assert repr(history) == "History(no epoch)"
+    history.append(1, {"loss": 2.0})
+    history.append(2, {"loss": 1.0, "val_loss": 3.0})
+    assert history.to_dict()["epoch"] == [1, 2]
+    assert np.isnan(history["val_loss"][0])
+    assert history.best() == 2
+    assert history.best("loss", largest=True) == 1
+    assert "loss=1" in repr(history)
+    with pytest.raises(ParameterError, match="Did you mean 'loss'"):
+        history["los"]
+    assert "nope" not in history
+
+
+# ---------------------------------------------------------------- early stopping
+
+
+def test_early_stopping_restores_the_best_weights() -> None:
+    X, y = data(60)
+    V = data(60, 1)
+    best: dict[int, np.ndarray] = {}
+    keep = LambdaCallback(on_epoch_end=lambda t, epoch, logs: best.update({epoch: weights(t.network)}))
+    stopping = EarlyStopping(patience=3)
+    net = network().fit(
+        X, y, learning_rate=0.05, epochs=200, validation_data=V, early_stopping=stopping, callbacks=[keep], **QUIET
+    )
+    history = net.history_
+    assert history.stopped
+    assert len(history.epochs) == stopping.best_epoch_ + 3 == stopping.stopped_epoch_
+    assert history.best("val_loss") == stopping.best_epoch_
+    assert stopping.best_ == min(history["val_loss"])
+    np.testing.assert_array_equal(weights(net), best[stopping.best_epoch_])
+    assert net.evaluate(*V)["loss"] == pytest.approx(stopping.best_)
+    last = network().fit(
+        X,
+        y,
+        learning_rate=0.05,
+        epochs=200,
+        validation_data=V,
+        early_stopping=EarlyStopping(patience=3, restore_best=False),
+        **QUIET,
+    )
+    np.testing.assert_array_equal(weights(last), best[len(history.epochs)])
+
+
+def test_early_stopping_by_other_numbers() -> None:
+    X, y = data(60)
+    net = network().fit(
+        X, y, epochs=30, early_stopping=EarlyStopping("val_accuracy", patience=2), validation_split=0.3, **QUIET
+    )
+    assert net.history_.stopped
+    assert len(network().fit(X, y, epochs=3, early_stopping=2, **QUIET).history_.epochs) == 3
+    flat = network().fit(
+        X, y, learning_rate=1e-9, epochs=30, early_stopping=EarlyStopping("loss", min_delta=1.0, patience=4), **QUIET
+    )
+    assert len(flat.history_.epochs) == 5
+    with pytest.raises(ParameterError, match="validation_split"):
+        network().fit(X, y, early_stopping=EarlyStopping(), **QUIET)
+    with pytest.raises(ParameterError, match="patience"):
+        network().fit(X, y, early_stopping=EarlyStopping(patience=-1), **QUIET)
+
+
+# ---------------------------------------------------------------- checkpoints
+
+
+@pytest.mark.parametrize("optimizer", ["adam", SGD(ReduceOnPlateau(0.05, factor=0.5, patience=1), momentum=0.9)])
+def test_resumed_fit_is_the_same_to_the_bit(tmp_path: Path, optimizer: Any) -> None:
+    X, y = data()
+    path = tmp_path / "fit.ckpt"
+    options: dict[str, Any] = {
+        "optimizer": optimizer,
+        "validation_split": 0.2,
+        "metrics": ["accuracy", "roc_auc"][:1],
+        **QUIET,
+    }
+    whole, part = network(), network()
+    whole.fit(X, y, epochs=6, early_stopping=EarlyStopping(patience=20), **options)
+    part.fit(X, y, epochs=3, early_stopping=EarlyStopping(patience=20), callbacks=[Checkpoint(path)], **options)
+    resumed = network(seed=99)
+    resumed.fit(
+        X, y, epochs=6, early_stopping=EarlyStopping(patience=20), callbacks=[Checkpoint(path)], resume=path, **options
+    )
+    np.testing.assert_array_equal(weights(resumed), weights(whole))
+    for name in ("loss", "val_loss", "accuracy", "learning_rate"):
+        assert resumed.history_[name] == whole.history_[name]
+    assert resumed.history_.epochs == [1, 2, 3, 4, 5, 6]
+    # And once more from the checkpoint of the resumed fit, which has nothing left to do.
+    again = network(seed=5).fit(X, y, epochs=6, resume=path, **options)
+    assert again.history_.epochs == [1, 2, 3, 4, 5, 6]
+
+
+def test_resume_with_another_kind_of_random_numbers(tmp_path: Path) -> None:
+    X, y = data(40)
+    path = tmp_path / "c"
+
+    def make() -> Network:
+        return network(np.random.Generator(np.random.MT19937(3)))
+
+    whole = make().fit(X, y, epochs=4, **QUIET)
+    make().fit(X, y, epochs=2, callbacks=Checkpoint(path), **QUIET)
+    np.testing.assert_array_equal(weights(make().fit(X, y, epochs=4, resume=path, **QUIET)), weights(whole))
+    with pytest.raises(ParameterError, match="MT19937"):
+        network().fit(X, y, resume=path, **QUIET)
+
+
+def test_checkpoints_that_do_not_fit(tmp_path: Path) -> None:
+    X, y = data(40)
+    path = tmp_path / "c"
+    network().fit(X, y, epochs=2, callbacks=Checkpoint(path), **QUIET)
+    with pytest.raises(ModelFileError, match="optimizer is another"):
+        network().fit(X, y, optimizer="sgd", resume=path, **QUIET)
+    with pytest.raises(ModelFileError, match="network is another"):
+        Network([Dense(2)]).fit(X, y, resume=path, **QUIET)
+    with pytest.raises(ModelFileError, match="no checkpoint file"):
+        network().fit(X, y, resume=tmp_path / "none", **QUIET)
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(ModelFileError, match="damaged"):
+        network().fit(X, y, resume=path, **QUIET)
+    network().fit(X, y, epochs=1, **QUIET).save(path)
+    with pytest.raises(ModelFileError, match=r"chainrule\.load"):
+        network().fit(X, y, resume=path, **QUIET)
+    with pytest.raises(ParameterError, match="folder"):
+        network().fit(X, y, callbacks=Checkpoint(tmp_path / "no" / "c"), **QUIET)
+    with pytest.raises(ParameterError, match="every"):
+        network().fit(X, y, callbacks=Checkpoint(path, every=0), **QUIET)
+
+
+def test_when_checkpoints_are_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = data(40)
+    saved: list[int] = []
+    monkeypatch.setattr(checkpoint, "save_checkpoint", lambda trainer, path: saved.append(trainer.epoch))
+    network().fit(X, y, epochs=5, callbacks=Checkpoint(tmp_path / "c", every=2), **QUIET)
+    assert saved == [2, 4, 5]
+    saved.clear()
+    net = network().fit(
+        X,
+        y,
+        epochs=8,
+        learning_rate=0.1,
+        validation_split=0.3,
+        callbacks=Checkpoint(tmp_path / "c", best_only=True),
+        **QUIET,
+    )
+    best = np.minimum.accumulate(net.history_["val_loss"])
+    assert saved == [1, *(i + 2 for i in range(7) if best[i + 1] < best[i])]
+
+
+def test_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = data(40)
+    path = tmp_path / "c"
+    network().fit(X, y, epochs=1, callbacks=Checkpoint(path), **QUIET)
+    before = path.read_bytes()
+
+    def full(fd: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        network().fit(X, y, epochs=1, callbacks=Checkpoint(path), **QUIET)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["c"]
+
+
+# ---------------------------------------------------------------- Ctrl-C
+
+
+def test_interrupt_keeps_what_was_learned() -> None:
+    X, y = data()
+
+    def stop(trainer: Any, epoch: int, logs: Any) -> None:
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+    net = network().fit(X, y, epochs=10, callbacks=LambdaCallback(on_epoch_end=stop), **QUIET)
+    assert net.history_.interrupted
+    assert net.history_.epochs == [1, 2, 3]
+    np.testing.assert_array_equal(weights(net), weights(network().fit(X, y, epochs=3, **QUIET)))
+    net.fit(X, y, epochs=1, **QUIET)
+    assert not net.history_.interrupted
+
+
+def test_interrupt_waits_for_the_step() -> None:
+    with InterruptGuard() as guard:
+        guard.busy = True
+        signal.raise_signal(signal.SIGINT)
+        assert guard.pending
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        guard.busy = False
+        with pytest.raises(KeyboardInterrupt):
+            guard.check()
+        guard.check()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_signal_during_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = data()
+    from chainrule.engine.reference.engine import ReferenceExecutable
+
+    original = ReferenceExecutable.run
+    runs = 0
+
+    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+        nonlocal runs
+        runs += 1
+        if runs == 10:
+            signal.raise_signal(signal.SIGINT)
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(ReferenceExecutable, "run", run)
+    net = network().fit(X, y, epochs=100, **QUIET)
+    assert net.history_.interrupted
+    assert net._trainer is not None
+    assert net._trainer.step >= 10
+    assert runs < 700
+
+
+# ---------------------------------------------------------------- divergence
+
+
+def test_divergence_names_the_layer_and_keeps_finite_weights() -> None:
+    X, y = data()
+    net = network()
+    with pytest.raises(
+        DivergenceError, match=r"layer '\d\.(dense|relu)'.*last finite loss.*smaller learning rate.*clip_norm"
+    ):
+        net.fit(X, y, optimizer=SGD(1e20), epochs=3, **QUIET)
+    assert np.isfinite(weights(net)).all()
+    assert np.isfinite(net.predict(X[:1] * 0)).all()
+    assert net.history_.diverged
+
+
+@pytest.mark.parametrize(
+    ("rate", "message"),
+    [
+        (1e38, r"epoch 3, step 2 \(step 8 of the fit\).*forward pass of layer '3.dense'.*last finite loss was"),
+        (1e300, r"epoch 3, step 1 \(step 7 of the fit\).*the update of layer '0.dense'.*last finite loss was"),
+    ],
+)
+@pytest.mark.parametrize("how", ["chunk", "single", "watched"])
+def test_weights_with_the_last_finite_loss_are_kept(
+    rate: float, message: str, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, y = data(96)
+    kwargs: dict[str, Any] = {"shuffle": False, "batch_size": 32, **QUIET}
+    good = network().fit(X, y, optimizer=SGD(0.1), epochs=2, **kwargs)
+    if how == "single":
+        from chainrule.training import trainer
+
+        monkeypatch.setattr(trainer, "CHUNK_SECONDS", 0.0)
+    net = network()
+    # Steps 1 to 6 at 0.1; step 7 moves the weights too far.
+    too_far = SGD(lambda t: np.where(t < 7, 0.1, rate))
+    with pytest.raises(DivergenceError, match=message + ".*before step 7 of the fit were kept"):
+        net.fit(X, y, optimizer=too_far, epochs=5, callbacks=[LambdaCallback()] if how == "watched" else (), **kwargs)
+    np.testing.assert_array_equal(weights(net), weights(good))
+    assert net.history_.epochs == [1, 2]
+
+
+def test_divergence_right_after_a_copy_goes_back_to_the_older_one() -> None:
+    X, y = data(32)
+    net = network()
+    # One step an epoch, and a copy of the weights before each because a callback may change them.
+    with pytest.raises(DivergenceError, match=r"epoch 4, step 1 \(step 4 of the fit\).*before step 3 of the fit were kept"):
+        net.fit(
+            X, y, optimizer=SGD(lambda t: np.where(t < 3, 0.1, 1e38)), callbacks=LambdaCallback(), epochs=9, **QUIET
+        )  # fmt: skip
+    good = network().fit(X, y, optimizer=SGD(0.1), callbacks=LambdaCallback(), epochs=2, **QUIET)
+    np.testing.assert_array_equal(weights(net), weights(good))
+
+
+def test_divergence_of_batches_from_an_iterator() -> None:
+    X, y = data(64)
+    net = network()
+    with pytest.raises(DivergenceError, match="epoch 1"):
+        net.fit([(X, y)] * 6, optimizer=SGD(1e20), epochs=3, **QUIET)
+    assert np.isfinite(weights(net)).all()
+
+
+def test_clipping_does_what_the_message_says() -> None:
+    X, y = data()
+    net = network().fit(X * 1e6, y, optimizer=Adam(0.01, clip_norm=1.0), epochs=2, **QUIET)
+    assert np.isfinite(weights(net)).all()
+
+
+# ---------------------------------------------------------------- progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_plain_progress_is_a_line_an_epoch(capsys: pytest.CaptureFixture[str]) -> None:
+    X, y = data()
+    network().fit(X, y, epochs=2, validation_split=0.2, engine="reference")
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("epoch 1/2  loss ")
+    for word in ("accuracy", "val_loss", "val_accuracy", "samples/s"):
+        assert word in lines[1]
+    network().fit(X, y, epochs=2, engine="reference", verbose=0)
+    assert capsys.readouterr().out == ""
+
+
+def test_live_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    from chainrule.training import progress
+
+    monkeypatch.setattr(progress, "_EVERY", 0.0)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "140")
+    X, y = data()
+    out = Terminal()
+    network().fit(X, y, epochs=3, callbacks=Progress(1, out), **QUIET)
+    text = out.getvalue()
+    assert "left" in text
+    assert "━" in text
+    last = text.splitlines()[-1]
+    assert "epoch 3/3" in last
+    assert "3 epochs in" in last
+
+
+def test_progress_tells_of_an_interrupt(capsys: pytest.CaptureFixture[str]) -> None:
+    X, y = data()
+
+    def stop(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    network().fit(X, y, epochs=5, callbacks=LambdaCallback(on_epoch_end=stop), engine="reference")
+    assert "Interrupted after epoch 1 of 5" in capsys.readouterr().out
+
+
+def test_silent_fits_do_not_import_rich() -> None:
+    code = (
+        "import numpy as np, sys\n"
+        "from chainrule.model import Network\nfrom chainrule.layers import Dense\n"
+        "Network([Dense(1)]).fit(np.ones((9, 2)), np.ones(9), epochs=1, verbose=0, engine='reference')\n"
+        "print(sorted(m for m in ('rich', 'sklearn', 'numba', 'pandas') if m in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+# ---------------------------------------------------------------- scikit-learn's callbacks
+
+
+def test_callbacks_of_scikit_learn() -> None:
+    pytest.importorskip("sklearn.callback")
+    from sklearn.base import BaseEstimator
+
+    from chainrule.training.sklearn_callbacks import CallbackSupport, SklearnCallbacks, with_callbacks
+
+    events: list[str] = []
+
+    class Watcher:
+        def setup(self, estimator: Any, context: Any) -> None:
+            events.append("setup")
+
+        def teardown(self, estimator: Any, context: Any) -> None:
+            events.append("teardown")
+
+        def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+            events.append(f"begin {context.task_name}")
+
+        def on_fit_task_end(self, estimator: Any, context: Any, *, fitted_estimator: Any = None) -> bool:
+            events.append(f"end {context.task_name} {fitted_estimator.net_.built}")
+            return bool(context.task_name == "epoch" and context.task_id == 1)
+
+    class Estimator(CallbackSupport, BaseEstimator):  # type: ignore[misc]
+        @with_callbacks  # type: ignore[untyped-decorator]
+        def fit(self, X: Any, y: Any) -> Any:
+            net = network()
+            callback = SklearnCallbacks(self, X, y, reconstruct=lambda: {"net_": net})
+            self.net_ = net.fit(X, y, epochs=5, callbacks=callback, **QUIET)
+            return self
+
+    X, y = data(40)
+    estimator = Estimator().set_callbacks(Watcher()).fit(X, y)
+    epoch = ["begin epoch", "end epoch True"]
+    assert events == ["setup", "begin fit", *epoch, *epoch, "end fit True", "teardown"]
+    assert estimator.net_.history_.epochs == [1, 2]
+    assert len(Estimator().fit(X, y).net_.history_.epochs) == 5
