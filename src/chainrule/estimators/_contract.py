@@ -1,0 +1,55 @@
+"""What makes a class an estimator: scikit-learn's own base classes where they are installed, else those of ``_standalone``.
+
+Everything that differs between the two is in this file, so that the estimators themselves are written once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import NotFittedError
+
+__all__ = [
+    "HAS_SKLEARN",
+    "BaseEstimator",
+    "ClassifierMixin",
+    "DataConversionWarning",
+    "EstimatorNotFittedError",
+    "RegressorMixin",
+    "check_feature_names",
+]
+
+BaseEstimator: Any
+ClassifierMixin: Any
+RegressorMixin: Any
+DataConversionWarning: Any
+EstimatorNotFittedError: type[NotFittedError]
+
+try:
+    from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+    from sklearn.exceptions import DataConversionWarning
+    from sklearn.exceptions import NotFittedError as SklearnNotFittedError
+    from sklearn.utils.validation import validate_data
+except ImportError:  # not installed, or older than 1.6
+    from ._standalone import (
+        BaseEstimator,
+        ClassifierMixin,
+        DataConversionWarning,
+        RegressorMixin,
+        check_feature_names,
+    )
+
+    HAS_SKLEARN = False
+    EstimatorNotFittedError = NotFittedError
+else:
+    HAS_SKLEARN = True
+
+    class _NotFittedError(NotFittedError, SklearnNotFittedError):  # type: ignore[misc]
+        """Caught as chainrule's error and as scikit-learn's."""
+
+    EstimatorNotFittedError = _NotFittedError
+
+    def check_feature_names(estimator: Any, X: Any, *, reset: bool) -> None:
+        """Remembers the column names of a DataFrame (reset), or compares them with those remembered."""
+        # Only the names: the values are checked by chainrule.data, in the same way with and without scikit-learn.
+        validate_data(estimator, X=X, reset=reset, skip_check_array=True, ensure_2d=False)

@@ -1,0 +1,587 @@
+"""What the neural estimators share: parameters, checks, making the network, fitting, saving.
+
+A subclass says what its targets mean:
+
+    _read_target(y)                  y as a checked array
+    _learn_target(y, weight)         what the first data fixes: the classes, or the scale of y
+    _choose_loss(outputs)            the loss, and how many outputs it needs
+    _encode_target(y, loss, outputs) y as the network learns it
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data import as_features, as_targets, check_features, check_lengths
+from ..errors import DataError, DivergenceError, ModelFileError, ParameterError, ShapeError
+from ..layers import Dense, Dropout, get_activation
+from ..losses import Loss
+from ..network import NetworkGraph
+from ..optimizers import Optimizer, Schedule, get_optimizer
+from ..training import EarlyStopping
+from ..training.sklearn_callbacks import CallbackSupport, SklearnCallbacks, with_callbacks
+from ._contract import BaseEstimator, EstimatorNotFittedError, check_feature_names
+
+if TYPE_CHECKING:
+    from ..model import Network
+
+__all__ = ["NeuralEstimator"]
+
+Array = NDArray[Any]
+Floats = NDArray[np.float64]
+Path = str | os.PathLike[str]
+#: A memory map of fewer bytes than this is read whole, so that training does not go to the disk for every batch.
+_SMALL_MAP_BYTES = 256 * 2**20
+_FILE_KEY = "estimator"
+#: Parameters that a file does not keep: ``layers`` are the network itself, and callbacks are code.
+_NOT_SAVED = ("layers", "callbacks")
+
+
+class NeuralEstimator(CallbackSupport, BaseEstimator):  # type: ignore[misc]
+    """Base of NeuralClassifier and NeuralRegressor, which describe the parameters."""
+
+    def __init__(
+        self,
+        hidden: Any = (100,),
+        *,
+        layers: Any = None,
+        activation: Any = "relu",
+        dropout: float = 0.0,
+        weight_init: Any = None,
+        loss: Any = None,
+        optimizer: Any = "adam",
+        learning_rate: Any = None,
+        l2: float = 0.0,
+        epochs: int = 200,
+        batch_size: int | str = "auto",
+        shuffle: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        patience: int = 10,
+        tolerance: float | None = 1e-4,
+        warm_start: bool = False,
+        callbacks: Any = (),
+        verbose: int = 0,
+        random_state: Any = None,
+        engine: str = "auto",
+        threads: int | None = None,
+        precision: str = "float32",
+    ) -> None:
+        self.hidden = hidden
+        self.layers = layers
+        self.activation = activation
+        self.dropout = dropout
+        self.weight_init = weight_init
+        self.loss = loss
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.l2 = l2
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.tolerance = tolerance
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.verbose = verbose
+        self.random_state = random_state
+        self.engine = engine
+        self.threads = threads
+        self.precision = precision
+
+    # ------------------------------------------------------------ what a subclass says
+
+    #: Names of the fitted attributes that say what the outputs mean; saved with the network.
+    _target_attributes: ClassVar[tuple[str, ...]] = ()
+
+    def _read_target(self, y: Any) -> Array:
+        raise NotImplementedError
+
+    def _learn_target(self, y: Array, weight: Floats | None) -> None:
+        raise NotImplementedError
+
+    def _choose_loss(self, outputs: int | None) -> tuple[Loss, int]:
+        raise NotImplementedError
+
+    def _encode_target(self, y: Array, loss: Loss, outputs: int) -> Array:
+        raise NotImplementedError
+
+    def _check_known_target(self, y: Array) -> None:
+        """Raises when y does not go on from the targets that were learned first."""
+        raise NotImplementedError
+
+    def _class_weights(self, y: Array, weight: Floats | None, *, whole: bool) -> tuple[Floats | None, Any]:
+        """Factors of the samples by their class, and factors by output. ``whole`` : y is all of the data."""
+        return None, None
+
+    # ------------------------------------------------------------ fitting
+
+    @with_callbacks  # type: ignore[untyped-decorator]
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Trains on all of (X, y), from new start weights unless ``warm_start``.
+
+        Parameters
+            X : array, DataFrame or list of rows (N, features) ; y : targets, one entry a sample
+            sample_weight : (N,) of numbers >= 0, how much each sample counts; only their proportions matter. A sample of
+                weight 0 is left out
+        Raises
+            ShapeError, DtypeError, DataError : X, y or the weights do not fit ; ParameterError : a parameter is out of its range
+            DivergenceError : a number stopped being finite; the estimator then has the weights from before that step
+        """
+        self._check_parameters()
+        going_on = bool(self.warm_start) and self._is_fitted()
+        given = (X, y, sample_weight)
+        X, y, weight = self._take(X, y, sample_weight, reset=not going_on)
+        if weight is not None:
+            X, y, weight = _drop_weightless(X, y, weight)
+        if going_on:
+            self._check_known_target(y)
+            network = self.network_
+        else:
+            self._learn_target(y, weight)
+            network = self._make_network()
+        by_sample, by_output = self._class_weights(y, weight, whole=True)
+        weight = _normalised(_product(weight, by_sample))
+        loss, outputs = self._loss_for(network)
+        metadata = {} if given[2] is None else {"sample_weight": given[2]}
+        bridge = SklearnCallbacks(
+            self, given[0], given[1], metadata=metadata, reconstruct=lambda: self._fitted_attributes(network)
+        )
+        batch_size = self._batch_size(len(X))
+        try:
+            network.fit(
+                X,
+                self._encode_target(y, loss, outputs),
+                loss=loss,
+                optimizer=self._make_optimizer(),
+                epochs=int(self.epochs),
+                batch_size=batch_size,
+                validation_split=float(self.validation_fraction) if self.early_stopping else 0.0,
+                shuffle=bool(self.shuffle),
+                sample_weight=weight,
+                class_weight=by_output,
+                callbacks=[*self._own_callbacks(), bridge],
+                early_stopping=self._make_early_stopping(),
+                verbose=int(self.verbose),
+                engine=self.engine,
+                threads=self.threads,
+                precision="bfloat16" if self.precision == "bfloat16" else "float32",
+            )
+        except DivergenceError:
+            self._keep(network)
+            raise
+        self._keep(network)
+        return self
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, first: Any) -> Self:
+        """One pass over the data. ``first`` is called before the first data is learned from."""
+        self._check_parameters()
+        if self.early_stopping:
+            raise ParameterError(
+                f"{type(self).__name__}: partial_fit does not support early_stopping=True, since no data is held out. "
+                "Use fit, or early_stopping=False."
+            )
+        begun = self._is_fitted()
+        X, y, weight = self._take(X, y, sample_weight, reset=not begun)
+        if begun:
+            self._check_known_target(y)
+            network = self.network_
+        else:
+            first(y, weight)
+            network = self._make_network()
+        by_sample, by_output = self._class_weights(y, weight, whole=False)
+        loss, outputs = self._loss_for(network)
+        optimizer = self._make_optimizer()
+        rate = optimizer.learning_rate
+        try:
+            network.partial_fit(
+                X,
+                self._encode_target(y, loss, outputs),
+                loss=loss,
+                optimizer=optimizer,
+                # A number given by itself changes the rate and keeps the optimizer's state; a schedule has a state of its own.
+                learning_rate=None if isinstance(rate, Schedule) or callable(rate) else rate,
+                batch_size=self._batch_size(len(X)),
+                shuffle=bool(self.shuffle),
+                sample_weight=_product(weight, by_sample),
+                class_weight=by_output,
+                engine=self.engine,
+                threads=self.threads,
+                precision="bfloat16" if self.precision == "bfloat16" else "float32",
+            )
+        except DivergenceError:
+            self._keep(network)
+            raise
+        self._keep(network)
+        return self
+
+    def _take(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> tuple[Array, Array, Floats | None]:
+        """Checked X, y and weights (None where they are all alike)."""
+        X = self._features(X, reset=reset)
+        y = self._read_target(y)
+        weight = None
+        if sample_weight is not None:
+            if isinstance(sample_weight, Real):
+                sample_weight = np.full(len(X), float(sample_weight))
+            weight = as_targets(sample_weight, name="sample_weight", dtype=np.float64)
+            if weight.ndim != 1:
+                raise ShapeError(
+                    f"sample_weight must have one weight a sample, shape ({len(X)},). Got shape {weight.shape}."
+                )
+        check_lengths(X=X, y=y, sample_weight=weight)
+        if weight is not None:
+            if weight.min() < 0:
+                raise DataError(
+                    f"sample_weight must not be negative. Got {weight.min()} at row {int(weight.argmin())}. "
+                    "Leave a sample out by the weight 0."
+                )
+            if not weight.any():
+                raise DataError(
+                    "Sample weights must contain at least one non-zero number: sample_weight is 0 for every sample, so there "
+                    "is nothing to learn from."
+                )
+        return X, y, weight
+
+    def _features(self, X: Any, *, reset: bool) -> Array:
+        check_feature_names(self, X, reset=reset)
+        whole = isinstance(X, np.memmap) and X.ndim == 2 and X.dtype.kind in "biuf" and X.nbytes > _SMALL_MAP_BYTES
+        # A large memory map stays on disk: the network checks and converts it part by part.
+        array = X if whole else as_features(_in_memory(X), dtype=self._feature_dtype(), ndim=2)
+        if reset:
+            self.n_features_in_ = int(array.shape[1])
+        else:
+            check_features(array, self.n_features_in_, owner=type(self).__name__)
+        return array
+
+    def _feature_dtype(self) -> Any:
+        """Numbers in the network's precision; indices for a network that takes indices."""
+        network = self.layers if isinstance(self.layers, NetworkGraph) else None
+        if network is None and isinstance(self.layers, Sequence) and not isinstance(self.layers, str) and len(self.layers):
+            return np.int32 if getattr(self.layers[0], "dtype", None) == "int" else self._dtype()
+        if network is not None and network.input_dtypes[0] == "int":
+            return np.int32
+        return self._dtype()
+
+    def _dtype(self) -> str:
+        return "float64" if self.precision == "float64" else "float32"
+
+    def _keep(self, network: Network) -> None:
+        self.network_ = network
+        self.n_outputs_ = int(network.output_shapes[0][0])
+        self.history_ = network.history_
+        self.loss_curve_ = list(self.history_["loss"]) if "loss" in self.history_ else []
+        self.n_iter_ = len(self.history_.epochs)
+
+    def _fitted_attributes(self, network: Network) -> dict[str, Any]:
+        """What makes a copy of this estimator, in the middle of a fit, ready to predict."""
+        return {"network_": copy.deepcopy(network), "n_outputs_": int(network.output_shapes[0][0])}
+
+    # ------------------------------------------------------------ from parameters to objects
+
+    def _make_network(self) -> Network:
+        from ..model import Network
+
+        dtype, rng = self._dtype(), self._generator()
+        if self.layers is None:
+            network = Network(self._hidden_layers(self._choose_loss(None)[1]), random_state=rng, dtype=dtype)
+        elif isinstance(self.layers, NetworkGraph):
+            if self.layers.dtype != dtype:
+                raise ParameterError(
+                    f"{type(self).__name__}: precision={self.precision!r} needs a {dtype} network; layers is a "
+                    f"{self.layers.dtype} one."
+                )
+            network = copy.deepcopy(self.layers)  # type: ignore[assignment]
+            if self.random_state is not None or self.layers.random_state is None:
+                network.random_state = network.rng = rng
+        else:
+            given = (
+                self.layers if isinstance(self.layers, str) or not isinstance(self.layers, Sequence) else list(self.layers)
+            )
+            network = Network(copy.deepcopy(given), random_state=rng, dtype=dtype)
+        if len(network.input_ids) != 1 or len(network.output_ids) != 1:
+            raise ShapeError(
+                f"{type(self).__name__}: layers must have one input and one output. Got {len(network.input_ids)} and "
+                f"{len(network.output_ids)}; for more use Network.fit."
+            )
+        network.build(self.n_features_in_)
+        return network
+
+    def _hidden_layers(self, outputs: int) -> list[Any]:
+        found: list[Any] = []
+        for units in _units(type(self).__name__, self.hidden):
+            found += [Dense(units, weight_init=self._weight_init()), copy.deepcopy(get_activation(self.activation))]
+            if self.dropout:
+                found.append(Dropout(self.dropout))
+        return [*found, Dense(outputs, weight_init=self._weight_init())]
+
+    def _weight_init(self) -> Any:
+        return copy.deepcopy(self.weight_init)
+
+    def _loss_for(self, network: Network) -> tuple[Loss, int]:
+        """The loss, once it is sure that the network's outputs fit it."""
+        shape = network.output_shapes[0]
+        outputs = int(shape[0]) if len(shape) == 1 else 0
+        loss, needed = self._choose_loss(outputs)
+        if outputs != needed:
+            raise ShapeError(
+                f"{type(self).__name__}: the targets and {type(loss).__name__} need {needed} output(s), and the network gives "
+                f"{' × '.join(map(str, shape)) or 'none'}. Let layers end with Dense({needed})."
+            )
+        return loss, outputs
+
+    def _make_optimizer(self) -> Optimizer:
+        optimizer = copy.deepcopy(get_optimizer(self.optimizer))
+        if self.learning_rate is not None:
+            optimizer.learning_rate = copy.deepcopy(self.learning_rate)
+        if self.l2:
+            optimizer.l2 = float(self.l2)
+        optimizer.validate()
+        return optimizer
+
+    def _make_early_stopping(self) -> EarlyStopping | None:
+        if self.early_stopping:
+            return EarlyStopping("val_loss", patience=int(self.patience), min_delta=float(self.tolerance or 0.0))
+        if self.tolerance is None:
+            return None
+        return EarlyStopping("loss", patience=int(self.patience), min_delta=float(self.tolerance), restore_best=False)
+
+    def _own_callbacks(self) -> list[Any]:
+        return list(self.callbacks) if isinstance(self.callbacks, Sequence) else [self.callbacks]
+
+    def _batch_size(self, n: int) -> int:
+        # At least about 50 steps an epoch, with batches of 32 to 200: small data sets need many steps, large ones big batches.
+        return min(200, max(32, n // 50)) if self.batch_size == "auto" else int(self.batch_size)
+
+    def _generator(self) -> np.random.Generator:
+        state = self.random_state
+        if isinstance(state, np.random.Generator):
+            return state
+        if isinstance(state, np.random.RandomState):
+            return np.random.default_rng(state.randint(2**31, size=4))
+        return np.random.default_rng(None if state is None else int(state))
+
+    def _check_parameters(self) -> None:
+        """ParameterError (or UnknownNameError) for parameters that no data can make good."""
+        owner = type(self).__name__
+
+        def require(name: str, good: bool, expected: str) -> None:
+            if not good:
+                raise ParameterError(f"{owner}: {name} must be {expected}. Got {getattr(self, name)!r}.")
+
+        if self.layers is None:
+            _units(owner, self.hidden)
+            get_activation(self.activation)
+            require("dropout", _is_number(self.dropout) and 0 <= self.dropout < 1, "a number from 0 to below 1")
+        if not isinstance(self.batch_size, str) or self.batch_size != "auto":
+            require("batch_size", _is_integer(self.batch_size) and self.batch_size >= 1, 'an int of at least 1, or "auto"')
+        require("epochs", _is_integer(self.epochs) and self.epochs >= 1, "an int of at least 1")
+        require("patience", _is_integer(self.patience) and self.patience >= 1, "an int of at least 1")
+        fraction = self.validation_fraction
+        require("validation_fraction", _is_number(fraction) and 0 < fraction < 1, "a number between 0 and 1")
+        tolerance = self.tolerance
+        require(
+            "tolerance", tolerance is None or (_is_number(tolerance) and tolerance >= 0), "None or a number of at least 0"
+        )
+        require("l2", _is_number(self.l2) and self.l2 >= 0, "a finite number of at least 0")
+        rate = self.learning_rate
+        good_rate = rate is None or isinstance(rate, Schedule) or callable(rate) or (_is_number(rate) and rate > 0)
+        require("learning_rate", good_rate, "None, a positive number, or a schedule")
+        for name in ("shuffle", "early_stopping", "warm_start"):
+            require(name, isinstance(getattr(self, name), (bool, np.bool_)), "True or False")
+        require("verbose", _is_integer(self.verbose, bools=True) and self.verbose in (0, 1, 2), "0, 1 or 2")
+        require("precision", self.precision in ("float32", "float64", "bfloat16"), '"float32", "float64" or "bfloat16"')
+        state = self.random_state
+        kinds = (np.random.Generator, np.random.RandomState)
+        good_state = state is None or isinstance(state, kinds) or (_is_integer(state) and state >= 0)
+        require("random_state", good_state, "None, an int of at least 0, or a numpy Generator")
+        self._make_optimizer()
+
+    # ------------------------------------------------------------ using
+
+    def _is_fitted(self) -> bool:
+        return hasattr(self, "network_")
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self._is_fitted()
+
+    def _require_fitted(self, what: str) -> None:
+        if not self._is_fitted():
+            raise EstimatorNotFittedError(
+                f"This {type(self).__name__} instance is not fitted yet. Call fit(X, y) before {what}."
+            )
+
+    def _outputs(self, X: Any, what: str) -> Floats:
+        """The network's raw outputs (N, outputs), in float64 so that no precision is lost from here on."""
+        self._require_fitted(what)
+        return np.asarray(self.network_.predict(self._features(X, reset=False)), np.float64)
+
+    def equations(self, **options: Any) -> Any:
+        """The chain rule of the fitted network: forward, loss, backward and update with shapes. See Network.equations."""
+        self._require_fitted("equations")
+        return self.network_.equations(**options)
+
+    # ------------------------------------------------------------ keeping
+
+    def save(self, path: Path) -> None:
+        """Writes the fitted estimator to one file (safetensors), atomically; ``load`` reads it.
+
+        Callbacks and a random state other than an int are not kept, since they are no plain data.
+
+        Raises      NotFittedError ; ParameterError when a parameter cannot be written as data ; ModelFileError when the file
+                    cannot be written
+        """
+        self._require_fitted("save")
+        params = {name: value for name, value in self.get_params(deep=False).items() if name not in _NOT_SAVED}
+        if not _is_integer(self.random_state):
+            params["random_state"] = None
+        if callable(self.learning_rate) and not isinstance(self.learning_rate, Schedule):
+            params["learning_rate"] = None
+        state = {
+            "class": type(self).__name__,
+            "params": {name: _to_plain(value) for name, value in params.items()},
+            "custom": self.layers is not None,
+            "n_features_in": self.n_features_in_,
+            "feature_names_in": self.feature_names_in_.tolist() if hasattr(self, "feature_names_in_") else None,
+            "target": {name: _to_plain(getattr(self, name)) for name in self._target_attributes},
+            "history": self.history_.state(),
+        }
+        # As one entry, since a mapping with just the keys "class" and "args" would be read as an object.
+        self.network_.save(path, extra={_FILE_KEY: state})
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """The estimator that ``save`` wrote. No code from the file is run.
+
+        Raises      ModelFileError when the file is missing, damaged, foreign, or holds something else than this estimator
+        """
+        from ..model import Network
+        from ..network.files import load
+        from ..training import History
+
+        network, extra = load(path, Network)
+        state = extra.get(_FILE_KEY)
+        if not isinstance(state, dict):
+            raise ModelFileError(
+                f"The model file {os.fspath(path)!r} holds a Network, no {cls.__name__}. Use chainrule.load."
+            )
+        if state.get("class") != cls.__name__:
+            raise ModelFileError(
+                f"The model file {os.fspath(path)!r} holds a {state.get('class')!r:.60}, no {cls.__name__}."
+            )
+        try:
+            params = {name: _from_plain(value) for name, value in state["params"].items()}
+            if state["custom"]:
+                # The same layers, without the weights: a new fit starts anew as it did with the layers once given.
+                inputs, outputs = network._tensors
+                params["layers"] = Network(inputs=inputs, outputs=outputs, dtype=network.dtype)
+            found = cls(**params)
+            found.n_features_in_ = int(state["n_features_in"])
+            if state["feature_names_in"] is not None:
+                found.feature_names_in_ = np.array(state["feature_names_in"], dtype=object)
+            for name in cls._target_attributes:
+                setattr(found, name, _from_plain(state["target"][name]))
+            fitted = extra["fit"]
+            (network.loss_,) = fitted["loss"]
+            network.optimizer_, network.loss_weights_ = fitted["optimizer"], fitted["loss_weights"]
+            network.history_ = History.from_state(state["history"])
+            network._trained = True
+            found._check_loaded(network)
+            found._keep(network)
+        except ModelFileError:
+            raise
+        except Exception as error:
+            # The values come from the file and nobody has checked them: whatever they lead to, the file is bad.
+            raise ModelFileError(
+                f"The model file {os.fspath(path)!r} is damaged: its part {_FILE_KEY!r} does not fit "
+                f"({type(error).__name__}: {error})."
+            ) from error
+        return found
+
+    def _check_loaded(self, network: Network) -> None:
+        """Raises when the loaded parts do not belong together."""
+        if network.input_shapes != [(self.n_features_in_,)]:
+            raise ModelFileError(f"the network takes {network.input_shapes}, the estimator {self.n_features_in_} features.")
+        self._loss_for(network)
+
+
+# ---------------------------------------------------------------- small helpers
+
+
+def _units(owner: str, hidden: Any) -> list[int]:
+    """The numbers of units of the hidden layers, from an int or a sequence of them."""
+    given = [hidden] if isinstance(hidden, Integral) else hidden
+    try:
+        units = [] if isinstance(given, (str, bytes, Mapping)) else list(given)
+    except TypeError:
+        units = [None]
+    wrong = [u for u in units if not _is_integer(u) or u < 1]
+    if wrong or isinstance(given, (str, bytes, Mapping)):
+        raise ParameterError(
+            f"{owner}: hidden must be the numbers of units of the hidden layers, each an int of at least 1, such as [128, 64]. "
+            f"Got {hidden!r}."
+        )
+    return [int(u) for u in units]
+
+
+def _is_integer(value: Any, *, bools: bool = False) -> bool:
+    return isinstance(value, Integral) and (bools or not isinstance(value, (bool, np.bool_)))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, (bool, np.bool_)) and bool(np.isfinite(float(value)))
+
+
+def _in_memory(X: Any) -> Any:
+    return np.array(X) if isinstance(X, np.memmap) else X
+
+
+def _drop_weightless(X: Array, y: Array, weight: Floats) -> tuple[Array, Array, Floats]:
+    """Only the samples that count, so that a weight of 0 is the same as leaving the sample out."""
+    kept = weight > 0
+    if kept.all() or isinstance(X, np.memmap):  # a memory map is not copied: its samples of weight 0 just add nothing
+        return X, y, weight
+    return X[kept], y[kept], weight[kept]
+
+
+def _product(a: Floats | None, b: Floats | None) -> Floats | None:
+    return b if a is None else a if b is None else a * b
+
+
+def _normalised(weight: Floats | None) -> Floats | None:
+    """Weights of mean 1: then a sample of weight 2 counts as the sample twice, at an unchanged learning rate."""
+    if weight is None or not weight.any():
+        return weight
+    if weight.min() == weight.max():
+        return None
+    return weight * (len(weight) / weight.sum())
+
+
+def _to_plain(value: Any) -> Any:
+    """The value so that it survives JSON: tuples, mappings and arrays are told apart from lists."""
+    if isinstance(value, tuple):
+        return {"tuple": [_to_plain(v) for v in value]}
+    if isinstance(value, list):
+        return [_to_plain(v) for v in value]
+    if isinstance(value, Mapping):
+        return {"mapping": [[_to_plain(k), _to_plain(v)] for k, v in value.items()]}
+    return value
+
+
+def _from_plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_from_plain(v) for v in value]
+    if isinstance(value, dict) and len(value) == 1:
+        if "tuple" in value:
+            return tuple(_from_plain(v) for v in value["tuple"])
+        if "mapping" in value:
+            return {_from_plain(k): _from_plain(v) for k, v in value["mapping"]}
+    return value
