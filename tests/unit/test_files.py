@@ -22,7 +22,7 @@ from chainrule.layers import Add, Dense, Dropout, Embedding, Flatten, Input, Lay
 from chainrule.losses import SoftmaxCrossEntropy
 from chainrule.network import NetworkGraph, files
 from chainrule.ops import Saved
-from chainrule.optimizers import Adam
+from chainrule.optimizers import SGD, Adam, Cosine
 from chainrule.plan import lower_prediction, optimise
 
 RNG = np.random.default_rng(0)
@@ -112,6 +112,7 @@ def test_extra_comes_back(tmp_path: Path) -> None:
     extra = {
         "loss": SoftmaxCrossEntropy(label_smoothing=0.1),
         "optimizer": Adam(0.002, l2=1e-4),
+        "schedule": SGD(Cosine(0.1, total=100)),
         "mean": RNG.normal(size=(2, 3)),
         "counts": np.arange(3),
         "swapped": np.arange(3, dtype=">f8"),
@@ -126,6 +127,7 @@ def test_extra_comes_back(tmp_path: Path) -> None:
     found = files.load(tmp_path / "a")[1]
     assert list(found) == list(extra)
     assert repr(found["loss"]) == repr(extra["loss"]) and repr(found["optimizer"]) == repr(extra["optimizer"])
+    assert repr(found["schedule"]) == repr(extra["schedule"])
     for name in ("mean", "counts", "scalar", "classes", "mixed", "swapped", "empty"):
         np.testing.assert_array_equal(found[name], extra[name])
         assert found[name].dtype == extra[name].dtype.newbyteorder("="), name

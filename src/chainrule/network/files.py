@@ -29,7 +29,7 @@ from ..initializers import INITIALIZERS
 from ..layers import Layer, Tensor
 from ..losses import Loss
 from ..ops.value import Shape
-from ..optimizers import Optimizer
+from ..optimizers import Optimizer, Schedule
 from ..registry import from_config, to_config
 from .graph import NetworkGraph
 from .parameters import Arena
@@ -230,7 +230,7 @@ def _load(path: str | bytes, network_class: type[N]) -> tuple[N, dict[str, Any]]
         raise ModelFileError(f"it is truncated, damaged, or no model file ({error}).") from error
     _fill(network, shapes, arenas, arrays)
     network.freeze(*_list(description, "frozen", str))
-    registries = (Loss.registry, Optimizer.registry, INITIALIZERS, Layer.registry, _schedules())
+    registries = (Loss.registry, Optimizer.registry, INITIALIZERS, Layer.registry, Schedule.registry)
     extra = _from_data(description.get("extra", {}), arrays, registries)
     if not isinstance(extra, dict):
         raise ModelFileError("its extra part is no dict.")
@@ -407,10 +407,3 @@ def _listed_array(values: Any, *, text: bool) -> NDArray[Any]:
     if len(lengths) != array.size or max(lengths, default=0) * array.size > 100 * sum(lengths) + 1000:
         raise ModelFileError("its extra part is damaged: a list of text is none.")
     return array.astype(str)
-
-
-def _schedules() -> Mapping[str, type]:
-    from .. import optimizers
-
-    found = getattr(getattr(optimizers, "Schedule", None), "registry", {})
-    return found if isinstance(found, Mapping) else {}

@@ -11,7 +11,7 @@ from ...losses import Loss, get_loss
 from ...network import NetworkGraph
 from ...optimizers import Optimizer, get_optimizer
 from .record import Record, Section
-from .symbols import Symbol, escape
+from .symbols import Symbol, escape, upright
 from .terms import shape_text
 from .write import Line, Writer
 
@@ -34,6 +34,7 @@ class Equations:
         optimizer : an object or a name; None leaves out the update
         batch : samples a step, mentioned beside N; None where it is not known
         targets : for each output, which of the forms that its loss takes (Loss.target); the first by default
+        loss_weights : factors of the losses in J; 1 by default
     Raises      NotFittedError before the network is built ; ShapeError when the number of losses is not that of the outputs
 
     ``str()`` gives plain text of at most 110 characters a line, ``latex()`` an environment for MathJax, KaTeX and amsmath;
@@ -45,6 +46,21 @@ class Equations:
         >>> net = NetworkGraph([Dense(8), ReLU(), Dense(1)]).build((4,))
         >>> print(Equations(net, "squared_error", "sgd"))
         forward
+          0.dense  Dense(8)  z¹ = x W¹ + b¹    x (N, 4)  W¹ (4, 8)  b¹ (8,)  z¹ (N, 8)
+          1.relu   ReLU()    a¹ = max(0, z¹)   a¹ (N, 8)
+          2.dense  Dense(1)  z² = a¹ W² + b²   W² (8, 1)  b² (1,)  z² (N, 1)
+        loss
+          J = 1/N Σ (z² − y)²   y (N, 1)
+        backward
+          loss     dz² = 2/N (z² − y)     dz² (N, 1)
+          2.dense  dW² = a¹ᵀ dz²          dW² (8, 1)
+                   db² = Σₙ dz²           db² (1,)
+                   da¹ = dz² W²ᵀ          da¹ (N, 8)
+          1.relu   dz¹ = da¹ ⊙ [a¹ > 0]   dz¹ (N, 8)
+          0.dense  dW¹ = xᵀ dz¹           dW¹ (4, 8)
+                   db¹ = Σₙ dz¹           db¹ (8,)
+        update  SGD(), for each parameter w with gradient g = dw
+          w ← w − η g
     """
 
     def __init__(
@@ -55,6 +71,7 @@ class Equations:
         *,
         batch: int | None = None,
         targets: Sequence[int] | None = None,
+        loss_weights: Sequence[float] | None = None,
     ) -> None:
         network.require_built("equations")
         count = len(network.output_ids)
@@ -62,13 +79,14 @@ class Equations:
         if losses is not None:
             listed = [losses] if isinstance(losses, (str, Loss)) else list(losses)
             given = [get_loss(one) for one in listed]
-            if len(given) != count:
-                raise ShapeError(f"equations: the network has {count} output(s), got {len(given)} loss(es).")
+            for what, number in (("loss(es)", len(given)), ("loss weight(s)", len(loss_weights or given))):
+                if number != count:
+                    raise ShapeError(f"equations: the network has {count} output(s), got {number} {what}.")
         elif optimizer is not None:
             raise ParameterError("equations: an optimizer needs a loss to minimise. Give losses= too.")
         self.optimizer = None if optimizer is None else get_optimizer(optimizer)
         self.network, self.batch = network, batch
-        self._record = Record(network, given, self.optimizer, targets)
+        self._record = Record(network, given, self.optimizer, targets, loss_weights)
         self.lines = Writer(self._record).lines
         self._phases = self._group()
 
@@ -86,11 +104,11 @@ class Equations:
                 if found and not section.layer and not found[-1][0].layer:
                     found[-1][1].extend(lines)  # loss and update each are one section
                     found[-1][0].shown.extend(section.shown)
-                elif lines or section.note:
+                elif lines or section.unchanged:
                     found.append((section, lines))
             if phase == "update":
                 found = [(section, self._once(lines)) for section, lines in found]
-            if any(lines or section.note for section, lines in found):
+            if any(lines or section.unchanged for section, lines in found):
                 phases.append((phase, found))
         return phases
 
@@ -105,17 +123,19 @@ class Equations:
                 merged[text] = line
         return list(merged.values())
 
-    def _only(self, line: Line) -> str:
-        """Which parameters an equation of the update is for, when not for all."""
+    def _only(self, line: Line, *, latex: bool = False) -> str:
+        """The parameters that an equation is for, or that J sums over, when not all."""
         runs = self._record.runs
         if not line.runs or len(line.runs) == len(runs):
             return ""
         names = [
-            str(self._record.parameter_symbols[name])
+            self._record.parameter_symbols[name].as_latex() if latex else str(self._record.parameter_symbols[name])
             for name, entry in self.network.parameters.entries.items()
             if any(runs[i][0] <= entry.offset < runs[i][1] for i in line.runs if i >= 0)
         ]
-        return f"for {' '.join(names[:8])}{' …' if len(names) > 8 else ''}"
+        if latex:
+            return r" \; ".join([*names[:8], *([r"\dots"] * (len(names) > 8))])
+        return f"{' '.join(names[:8])}{' …' if len(names) > 8 else ''}"
 
     def _title(self, phase: str) -> str:
         if phase == "update":
@@ -141,7 +161,7 @@ class Equations:
         second = min(28, max(map(len, reprs), default=0))
         out: list[str] = []
         for phase, sections in self._phases:
-            out.append(self._title(phase))
+            out.extend(wrap(self._title(phase), WIDTH, subsequent_indent=" " * 8, break_long_words=False))
             rows: list[tuple[str, str, list[str]]] = []
             for section, lines in sections:
                 head = (section.layer or "loss").ljust(first)
@@ -165,14 +185,14 @@ class Equations:
             beside = []
             only = self._only(line)
             if phase in ("update", "loss"):
-                beside = [only if phase == "update" else f"Σ over {only.removeprefix('for ')}"] if only else []
+                beside = [f"for {only}" if phase == "update" else f"Σ over {only}"] if only else []
             elif line.left.text not in own and line.shape != ():
                 beside = [f"{line.left.text} {shape_text(line.shape)}"]
             if n == len(lines) - 1:
                 beside = [*_shapes(section.shown), *beside]
             rows.append((head if n == 0 else " " * len(head), f"{line.left.text} {line.relation} {line.right.text}", beside))
-        if section.note:
-            rows.append((head if not rows else " " * len(head), section.note, [] if rows else _shapes(section.shown)))
+        if section.unchanged:
+            rows.append((head, f"{section.unchanged} passes unchanged", _shapes(section.shown)))
         return rows
 
     def __repr__(self) -> str:
@@ -184,22 +204,23 @@ class Equations:
         """The equations in one ``aligned`` environment, without dollar signs."""
         rows: list[str] = []
         for phase, sections in self._phases:
-            rows.append(rf"& \textbf{{{escape(self._title(phase))}}} && \\")
+            rows.append(rf"& {upright(self._title(phase), 'textbf')} && \\")
             for section, lines in sections:
-                beside = escape(f"{section.layer}  {self._layer(section)!r}" if phase == "forward" else section.layer)
-                if phase == "backward" and not section.layer:
-                    beside = "loss"
+                beside = section.layer or ("loss" if phase == "backward" else "")
+                if phase == "forward":
+                    beside += f"  {self._layer(section)!r}"
                 shapes = r" \quad ".join(_latex_shape(*shown) for shown in section.shown)
                 for n, line in enumerate(lines):
-                    label = rf"\text{{{beside}}}" if n == 0 and beside.strip() else ""
-                    if phase in ("update", "loss") and self._only(line):
-                        label = rf"\text{{{escape(self._only(line))}}}"
+                    label = upright(beside) if n == 0 else ""
+                    only = self._only(line, latex=True)
+                    if phase in ("update", "loss") and only:
+                        label = (r"\text{for } " if phase == "update" else r"\textstyle\sum \text{ over } ") + only
                     if n == len(lines) - 1 and shapes:
                         label = rf"{label} \quad {shapes}" if label else shapes
                     equation = rf"{line.left.latex} &{_RELATIONS[line.relation]} {line.right.latex}"
                     rows.append(rf"{equation} && {label} \\" if label else rf"{equation} \\")
-                if section.note and not lines:
-                    rows.append(rf"& \text{{{escape(section.note)}}} && \text{{{beside}}} \\")
+                if section.unchanged:
+                    rows.append(rf"& {section.unchanged.as_latex()} \text{{ passes unchanged}} && {upright(beside)} \\")
             if phase == "update":
                 rows.extend(text.replace(" = ", " &= ", 1) + r" \\" for _, text in self._scalars())
         return "\n".join([r"\begin{aligned}", *rows, r"\end{aligned}"])
@@ -215,7 +236,7 @@ def _shapes(shown: Iterable[tuple[Symbol, tuple[int, ...], str]]) -> list[str]:
 
 def _latex_shape(symbol: Symbol, shape: tuple[int, ...], note: str) -> str:
     sizes = r" \times ".join(size for size in shape_text(shape).strip("(),").split(", ") if size) or "1"
-    return rf"{symbol.as_latex()} \in \mathbb{{R}}^{{{sizes}}}" + (rf"\text{{{escape(note)}}}" if note else "")
+    return rf"{symbol.as_latex()} \in \mathbb{{R}}^{{{sizes}}}" + (upright(note) if note else "")
 
 
 def _table(rows: list[tuple[str, str, list[str]]]) -> list[str]:

@@ -36,14 +36,15 @@ class Section:
     """The equations of one use of a layer, of the loss, or of the update.
 
     Parameters  phase : as in Where ; call : number of the call, None for none ; shown : symbols whose shapes are shown
-                note : what stands there instead of an equation ; alias : letters that values have here only, by id
+                unchanged : what the layer hands on, instead of an equation
+                alias : letters that values have here only, by id
     """
 
     phase: str
     layer: str
     call: int | None = None
     shown: list[tuple[Symbol, tuple[int, ...], str]] = field(default_factory=list)
-    note: str = ""
+    unchanged: Symbol | None = None
     alias: dict[int, Symbol] = field(default_factory=dict)
 
 
@@ -106,8 +107,9 @@ class Record:
         losses: Sequence[Loss] | None,
         optimizer: Optimizer | None,
         targets: Sequence[int] | None,
+        loss_weights: Sequence[float] | None,
     ) -> None:
-        self.network = network
+        self.network, self.loss_weights = network, loss_weights
         self.names = Names()
         self.symbols: dict[int, Symbol] = {}
         self.targets: dict[int, list[Target]] = {}
@@ -177,7 +179,7 @@ class Record:
             if known is not None:
                 # The layer hands its input on (Identity, Dropout in prediction): one value, one letter.
                 self.tensors[call.output] = known
-                section.note = f"{known} passes unchanged"
+                section.unchanged = known
                 continue
             symbol = self.names.new(self._letter(call.layer, call.name), layer=self.levels[call.output])
             self.tensors[call.output] = symbol
@@ -220,7 +222,8 @@ class Record:
     ) -> Value:
         network, count = self.network, len(outputs)
         start = len(self.sections)
-        total, first, ys = low.loss(outputs, losses, [1.0] * count, list(targets or [0] * count), [None] * count)
+        factors = list(self.loss_weights or [1.0] * count)
+        total, first, ys = low.loss(outputs, losses, factors, list(targets or [0] * count), [None] * count)
         loss_section = next(n for n in range(start, len(self.sections)) if self.sections[n].phase == "loss")
         loss_gradients = next(n for n in range(start, len(self.sections)) if self.sections[n].phase == "backward")
         for i, y in enumerate(ys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 _SUPER = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -27,9 +28,15 @@ def word(name: str) -> tuple[str, str]:
 
 
 def escape(text: str) -> str:
-    """Text for LaTeX's text mode."""
-    special = {"\\": r"\backslash ", "^": r"\hat{}", "~": r"\sim "}
+    """Text for LaTeX's math mode, character by character."""
+    special = {"\\": r"\backslash ", "^": r"\wedge ", "~": r"\sim "}
     return "".join(special.get(c, "\\" + c if c in "_{}$%&#" else c) for c in text)
+
+
+def upright(text: str, command: str = "text") -> str:
+    """Words in LaTeX. Special characters stand outside of ``\\text``, where MathJax and KaTeX agree about them."""
+    parts = re.split(r"([_{}$%&#\\^~])", text)
+    return "".join(escape(p) if n % 2 else rf"\{command}{{{p}}}" for n, p in enumerate(parts) if p)
 
 
 @dataclass(frozen=True)
