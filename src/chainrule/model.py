@@ -222,31 +222,31 @@ class Network(NetworkGraph):
         metrics: Any = None,
         engine: str | None = None,
         threads: int | None = None,
-        precision: str = "float32",
+        precision: str | None = None,
     ) -> Network:
         """One pass over the data that goes on from weights, optimizer state and step count of the last call.
 
         Parameters  as in ``fit``. The first call (and one that names another loss or optimizer than before) starts anew with
                     ``optimizer`` ("adam" by default); a learning_rate given later changes the rate and keeps the state.
-                    ``history_`` gets one more epoch
+                    ``history_`` gets one more epoch. engine, threads and precision stay as they were when not given.
+                    Copies and pickles of a network start with a new optimizer state
         Raises      as ``fit``
         """
         _check_positive("batch_size", batch_size)
-        if engine is not None or self._engine is None:
-            self._use_engine(engine or self._engine_wanted[0], threads, precision)
+        name, count, kind = self._engine_wanted
+        kind = "float32" if kind == "float64" else kind
+        self._use_engine(engine or name, count if threads is None else threads, precision or kind)
         trainer = self._trainer
         if loss is None and trainer is not None:
             loss = trainer.losses
         intake, _, seed = self._take(X, y, loss, sample_weight, class_weight, 0.0, None if trainer is None else trainer.seed)
         chosen = None if optimizer is None else copy.deepcopy(get_optimizer(optimizer))
-        if chosen is not None and learning_rate is None and trainer is not None and isinstance(optimizer, str):
-            # A name says which optimizer, not at which rate: the one that runs stays when it is of that name.
-            chosen = trainer.optimizer if type(chosen) is type(trainer.optimizer) else chosen
         same = trainer is not None and intake.losses == trainer.losses
-        if trainer is not None and same and learning_rate is None and chosen is not None and chosen != trainer.optimizer:
-            same = False
-        if trainer is not None and same and chosen is not None and type(chosen) is not type(trainer.optimizer):
-            same = False
+        if trainer is not None and chosen is not None:
+            # A name, or a rate beside it, says which optimizer, not at which rate: one of that kind goes on.
+            alike = type(chosen) is type(trainer.optimizer)
+            named = isinstance(optimizer, str) or learning_rate is not None
+            same = same and alike and (named or chosen == trainer.optimizer)
         if trainer is None or not same:
             chosen = chosen or copy.deepcopy(get_optimizer("adam"))
             if learning_rate is not None:

@@ -21,7 +21,15 @@ from chainrule.training import Callback, Checkpoint, EarlyStopping, History, Lam
 from chainrule.training.interrupt import InterruptGuard
 from chainrule.training.progress import Progress
 
+#: What nearly every fit here is given; ``each_engine`` fills in the engine.
 QUIET: dict[str, Any] = {"verbose": 0, "engine": "reference"}
+
+
+@pytest.fixture(autouse=True, params=["reference", "auto"])
+def each_engine(request: pytest.FixtureRequest) -> str:
+    """Every test runs on both engines (on the reference engine twice where the fast one cannot be used)."""
+    QUIET["engine"] = request.param
+    return str(request.param)
 
 
 def data(n: int = 200, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -271,24 +279,43 @@ def test_interrupt_waits_for_the_step() -> None:
 
 def test_signal_during_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = data()
-    from chainrule.engine.reference.engine import ReferenceExecutable
+    net = network()
+    net._use_engine(QUIET["engine"], None, "float32")
+    net.build((4,))
+    executable = type(net._get_engine().compile(net.plan(1, training=False), net._arenas()))
+    original, runs = executable.run_steps, []
 
-    original = ReferenceExecutable.run
-    runs = 0
-
-    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
-        nonlocal runs
-        runs += 1
-        if runs == 10:
+    def run_steps(self: Any, *args: Any, **kwargs: Any) -> Any:
+        runs.append(kwargs["steps"])
+        if len(runs) == 4:
             signal.raise_signal(signal.SIGINT)
         return original(self, *args, **kwargs)
 
-    monkeypatch.setattr(ReferenceExecutable, "run", run)
-    net = network().fit(X, y, epochs=100, **QUIET)
+    monkeypatch.setattr(executable, "run_steps", run_steps)
+    net.fit(X, y, epochs=100, **QUIET)
     assert net.history_.interrupted
     assert net._trainer is not None
-    assert net._trainer.step >= 10
-    assert runs < 700
+    assert len(runs) == 4  # the call in which it came was finished, and no other was made
+    assert net._trainer.step == sum(runs)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c_from_outside_ends_the_fit_well() -> None:
+    code = (
+        "import numpy as np\nfrom chainrule.model import Network\nfrom chainrule.layers import Dense, ReLU\n"
+        "from chainrule.training import LambdaCallback\n"
+        "X = np.random.default_rng(0).normal(size=(500, 20)).astype('float32')\n"
+        "ready = LambdaCallback(on_epoch_end=lambda t, e, l: print('ready', flush=True) if e == 2 else None)\n"
+        "net = Network([Dense(32), ReLU(), Dense(1)], random_state=0)\n"
+        "net.fit(X, X[:, 0], epochs=10**6, verbose=0, engine='reference', callbacks=ready)\n"
+        "print('interrupted', net.history_.interrupted, len(net.history_.epochs) >= 2)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == "ready"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert out.strip() == "interrupted True True", err
 
 
 # ---------------------------------------------------------------- divergence
@@ -369,7 +396,7 @@ class Terminal(io.StringIO):
 
 def test_plain_progress_is_a_line_an_epoch(capsys: pytest.CaptureFixture[str]) -> None:
     X, y = data()
-    network().fit(X, y, epochs=2, validation_split=0.2, engine="reference")
+    network().fit(X, y, epochs=2, validation_split=0.2, engine=QUIET["engine"])
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
     assert lines[0].startswith("epoch 1/2  loss ")
@@ -402,16 +429,18 @@ def test_progress_tells_of_an_interrupt(capsys: pytest.CaptureFixture[str]) -> N
     def stop(*args: Any) -> None:
         raise KeyboardInterrupt
 
-    network().fit(X, y, epochs=5, callbacks=LambdaCallback(on_epoch_end=stop), engine="reference")
+    network().fit(X, y, epochs=5, callbacks=LambdaCallback(on_epoch_end=stop), engine=QUIET["engine"])
     assert "Interrupted after epoch 1 of 5" in capsys.readouterr().out
 
 
-def test_silent_fits_do_not_import_rich() -> None:
+def test_silent_fits_do_not_import_rich(each_engine: str) -> None:
+    heavy = ("rich", "sklearn", "pandas") if each_engine == "auto" else ("rich", "sklearn", "numba", "pandas")
     code = (
         "import numpy as np, sys\n"
         "from chainrule.model import Network\nfrom chainrule.layers import Dense\n"
-        "Network([Dense(1)]).fit(np.ones((9, 2)), np.ones(9), epochs=1, verbose=0, engine='reference')\n"
-        "print(sorted(m for m in ('rich', 'sklearn', 'numba', 'pandas') if m in sys.modules))"
+        "Network([Dense(1)]).fit(np.ones((9, 2)), np.ones(9), epochs=1, verbose=0, "
+        f"engine={each_engine!r})\n"
+        f"print([m for m in {heavy} if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

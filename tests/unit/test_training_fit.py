@@ -17,7 +17,15 @@ from chainrule.model import Network
 from chainrule.optimizers import LBFGS, SGD, Adam, Cosine, ReduceOnPlateau
 from chainrule.training import LambdaCallback, feeds
 
+#: What nearly every fit here is given; ``each_engine`` fills in the engine.
 QUIET: dict[str, Any] = {"verbose": 0, "engine": "reference"}
+
+
+@pytest.fixture(autouse=True, params=["reference", "auto"])
+def each_engine(request: pytest.FixtureRequest) -> str:
+    """Every test runs on both engines (on the reference engine twice where the fast one cannot be used)."""
+    QUIET["engine"] = request.param
+    return str(request.param)
 
 
 def xor(n: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -159,7 +167,7 @@ def test_fit_continues_and_partial_fit_keeps_the_optimizer() -> None:
     assert net.history_["loss"][0] < first * 1.1
     partial = small()
     for _ in range(3):
-        partial.partial_fit(X, y, optimizer="adam", learning_rate=None, engine="reference")
+        partial.partial_fit(X, y, optimizer="adam", learning_rate=None, engine=QUIET["engine"])
     assert partial._trainer is not None
     assert partial._trainer.step == 30
     assert len(partial.history_.epochs) == 3
@@ -182,7 +190,7 @@ def test_memory_map_gives_what_the_array_gives(tmp_path: Path, monkeypatch: pyte
     cases: list[dict[str, Any]] = [{}, {"validation_split": 0.25}, {"shuffle": False}]
     for options in cases:
         inside = small().fit(X, y, epochs=2, **options, **QUIET)
-        outside = small().fit(*on_disk, epochs=2, **options, **QUIET)
+        outside = small().fit(on_disk[0], on_disk[1], epochs=2, **options, **QUIET)
         np.testing.assert_array_equal(weights(inside), weights(outside))
         assert inside.history_["loss"] == outside.history_["loss"]
     assert inside.evaluate(*on_disk) == inside.evaluate(X, y)

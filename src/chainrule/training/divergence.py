@@ -74,7 +74,8 @@ class Culprit(NamedTuple):
 class Recorder:
     """Copies of the arenas and the pieces run since, so that the steps can be run again.
 
-    Parameters  network : whose training it is ; arenas : what training changes ; interval : seconds of work between copies
+    Parameters  network : whose training it is ; arenas : what training changes ;
+                interval : seconds of work between copies, at least
     """
 
     def __init__(self, network: NetworkGraph, arenas: Mapping[str, Array], *, interval: float = 0.2) -> None:
@@ -85,7 +86,7 @@ class Recorder:
         self.older = {name: np.empty_like(a) for name, a in self.arenas.items() if not name.startswith("slot.")}
         self.older_step: int | None = None
         self._copied_step: int | None = None
-        self.interval = interval
+        self.shortest = self.interval = interval
         self.runs: list[Run] = []
         self.seconds = 0.0
         self.owned = 0
@@ -106,8 +107,8 @@ class Recorder:
                 self.older_step = self._copied_step
             self._copy(self.arenas, self.copies)
             self._copied_step = run.step
-            # A copy is a small part of the work that it saves.
-            self.interval = max(self.interval, 20 * (time.perf_counter() - started))
+            # A copy takes at most a fiftieth of the time that the steps take.
+            self.interval = max(self.shortest, 50 * (time.perf_counter() - started))
             self.runs.clear()
             self.seconds, self.owned = 0.0, 0
             self._loss_before = self.last_loss

@@ -200,10 +200,12 @@ class Trainer:
         self._block = (0, 0, {})
         self._recorder.forget()
         self.interrupts = InterruptGuard()
+        begun: list[Callback] = []
         with self.interrupts:
             try:
                 for callback in self.callbacks:
                     callback.on_fit_begin(self)
+                    begun.append(callback)
                 if resume is not None:
                     resume.apply(self)
                     resume.apply_to_callbacks(self.callbacks)
@@ -224,12 +226,12 @@ class Trainer:
             except KeyboardInterrupt:
                 self.history.interrupted = True
             except BaseException:
-                for callback in self.callbacks:
+                for callback in begun:
                     close = getattr(callback, "close", None)
                     if callable(close):
                         close()
                 raise
-            for callback in self.callbacks:
+            for callback in begun:
                 callback.on_fit_end(self)
         return self.history
 
