@@ -26,7 +26,7 @@ from .schedule import barriers, epochs
 from .tasks import Address, Block, Call, Cell, Code, Float, Function, Memory, Task, make_tasks
 
 #: Layout of the runner's blocks; see kernels/runner.py.
-_ROW_WORDS, _SHARED, _PER_THREAD = 5, 8, 8
+_ROW_WORDS, _SHARED, _PER_THREAD = 5, 24, 8
 _ELEMENTWISE = {name for name, spec in OPS.items() if spec.kind == "elementwise"}
 #: A step that takes one thread less than this is not divided: waiting for each other would cost more than it gains.
 _WORTH_DIVIDING = 15e-6
@@ -72,6 +72,14 @@ class _Segment:
     def __init__(self, tasks: list[tuple[Task, bool]], fallback: bool) -> None:
         self.tasks, self.fallback = tasks, fallback
         self.shared: NDArray[np.int64] | None = None
+        self.control: Any = None
+        self.address = ctypes.c_void_p()
+
+    def share(self, words: NDArray[np.int64]) -> None:
+        """Takes the runner's block; ctypes reads and writes single words of it faster than NumPy."""
+        self.shared = words
+        self.control = (ctypes.c_int64 * len(words)).from_address(words.ctypes.data)
+        self.address = ctypes.c_void_p(words.ctypes.data)
 
 
 class OneDNNExecutable(Executable):
@@ -104,6 +112,9 @@ class OneDNNExecutable(Executable):
         }
         self.scalar_names = list(plan.scalars)
         self.scalar_row = aligned_zeros(max(16, len(plan.scalars)), np.float32)
+        runner = self.kernels["run_thread"]
+        self._run_alone = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)(runner)
+        self._run_together = ctypes.c_void_p(runner)
         self.seed = np.zeros(1, np.int64)
         self.cells = np.zeros((threads, 8), np.int64)
         self.words = _Words()
@@ -190,11 +201,11 @@ class OneDNNExecutable(Executable):
 
     def _tables(self, segment: _Segment, *, first: bool, last: bool) -> None:
         """The tables of one segment. The first segment's also feed the step its data; a lone one's keep its outputs."""
-        threads, plan = self.threads, self.plan
-        shared = np.zeros(_SHARED + _PER_THREAD * threads, np.int64)
+        threads = self.threads
+        shared = aligned_zeros(_SHARED + _PER_THREAD * threads, np.int64)
         shared[2] = threads
         shared[3] = self.library.address("omp_get_thread_num")
-        shared[4] = self.library.address("GOMP_barrier")
+        shared[4] = self.library.address("sched_yield")
         barrier = [0] * _ROW_WORDS
         tables: list[list[int]] = []
         for t in range(threads):
@@ -216,8 +227,7 @@ class OneDNNExecutable(Executable):
             cell = int(self.cells.ctypes.data) + 64 * t
             at = _SHARED + _PER_THREAD * t
             shared[at : at + 3] = [self.words.block(table) if table else 0, len(table) // _ROW_WORDS, cell]
-        segment.shared = shared
-        _ = plan
+        segment.share(shared)
 
     def _feed_rows(self, thread: int) -> list[list[int]]:
         """Rows that give a step its scalars and samples. Called after the rows that use them, so all places are known."""
@@ -275,27 +285,27 @@ class OneDNNExecutable(Executable):
             self._build(1)
 
     def _launch(self, segment: _Segment, steps: int, first: int) -> None:
-        shared = segment.shared
-        assert shared is not None
-        shared[0], shared[1] = steps, first
-        for t in range(self.threads):
-            shared[_SHARED + _PER_THREAD * t + 3] = 0
-        gomp, address = self.library.gomp, int(shared.ctypes.data)
+        control = segment.control
+        assert control is not None
+        control[0], control[1] = steps, first
+        gomp = self.library.gomp
         if self.threads == 1:
             before = gomp.omp_get_max_threads()
             if before != 1:
                 gomp.omp_set_num_threads(1)
-            _run_thread(self.kernels["run_thread"])(address)
+            self._run_alone(segment.address)
             if before != 1:
                 gomp.omp_set_num_threads(before)
         else:
-            gomp.GOMP_parallel(
-                ctypes.c_void_p(self.kernels["run_thread"]), ctypes.c_void_p(address), ctypes.c_uint(self.threads), ctypes.c_uint(0)
-            )
-        for t in range(self.threads):
-            row, status = shared[_SHARED + _PER_THREAD * t + 3 : _SHARED + _PER_THREAD * t + 5]
-            if row:
-                raise EngineError(f"a kernel of the plan failed (row {row - 1} of thread {t}, status {status}).")
+            gomp.GOMP_parallel(self._run_together, segment.address, self.threads, 0)
+        if control[5]:
+            control[5] = 0
+            for t in range(self.threads):
+                at = _SHARED + _PER_THREAD * t
+                row, status = control[at + 3], control[at + 4]
+                control[at + 3] = 0
+                if row:
+                    raise EngineError(f"a kernel of the plan failed (row {row - 1} of thread {t}, status {status}).")
 
     def _bind(self, data: Mapping[str, Array], order: NDArray[np.int64] | None) -> list[Array]:
         """Points the feeds at the data. Returns what must stay alive during the run."""
@@ -414,15 +424,6 @@ class OneDNNExecutable(Executable):
                 raise EngineError(f"input {name!r}: {steps} steps of {self.plan.batch} need {needed} samples, got {len(array)}.")
             if order is not None and (len(order) < needed or (needed and not 0 <= order[:needed].min() <= order[:needed].max() < len(array))):
                 raise EngineError(f"order: {needed} sample numbers below {len(array)} are needed.")
-
-
-_runners: dict[int, Any] = {}
-
-
-def _run_thread(address: int) -> Any:
-    if address not in _runners:
-        _runners[address] = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64)(address)
-    return _runners[address]
 
 
 class OneDNNEngine(Engine):

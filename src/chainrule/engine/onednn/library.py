@@ -45,8 +45,8 @@ class Library:
     isa: str
 
     def address(self, name: str) -> int:
-        """The address of a C function of oneDNN or OpenMP."""
-        library = self.gomp if name.startswith(("GOMP_", "omp_")) else self.dnnl
+        """The address of a C function of oneDNN, OpenMP or the C library."""
+        library = self.dnnl if name.startswith("dnnl_") else self.gomp
         return ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
 
     def max_threads(self) -> int:
@@ -128,6 +128,8 @@ def _find() -> Library:
             f"libgomp, the OpenMP library of GCC that oneDNN runs on, is missing ({error}). "
             f"Install it with: apt-get install libgomp1 (or the package libgomp of your system)"
         ) from None
+    gomp.GOMP_parallel.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
+    gomp.GOMP_parallel.restype = None
     version, dnnl, path = best
     dnnl.dnnl_get_effective_cpu_isa.restype = ctypes.c_int
     code = dnnl.dnnl_get_effective_cpu_isa()

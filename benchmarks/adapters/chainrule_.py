@@ -1,0 +1,98 @@
+"""chainrule in the harness that times CPU deep-learning libraries on the same networks, data and start weights.
+
+A step of the timed loop is one of ``Trainer``'s: samples are gathered by a list of sample numbers, as in a shuffled fit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench import workloads as W
+from bench.adapters import Base
+
+_DENSE = ("dense", "relu", "sigmoid", "tanh", "flatten")
+PEERS = {
+    "chainrule": dict(
+        pip=["."], imports="chainrule", default=True, only=lambda w: all(l[0] in _DENSE for l in w.layers), note="fully connected networks"
+    ),
+    "chainrule-bf16": dict(
+        pip=["."],
+        imports="chainrule",
+        default=False,
+        exact=False,
+        only=lambda w: all(l[0] in _DENSE for l in w.layers),
+        note="products in bfloat16: another precision, not ranked",
+    ),
+}
+
+
+class Adapter(Base):
+    def __init__(self, peer, threads):
+        super().__init__(peer, threads)
+        global cr
+        import chainrule as cr
+
+        self.precision = "bfloat16" if peer == "chainrule-bf16" else "float32"
+
+    def version(self):
+        return cr.__version__
+
+    def _network(self, layers, shape, params=None, seed=None):
+        made = {"relu": cr.ReLU, "sigmoid": cr.Sigmoid, "tanh": cr.Tanh, "flatten": cr.Flatten}
+        unknown = [l[0] for l in layers if l[0] not in _DENSE]
+        if unknown:
+            raise NotImplementedError(f"no {unknown[0]} yet")
+        network = cr.Network([cr.Dense(l[1]) if l[0] == "dense" else made[l[0]]() for l in layers], random_state=seed)
+        if params is not None:
+            network.build(shape)
+            names = list(network.parameters)
+            network.parameters.assign(dict(zip(names, [a for p in params for a in p.values()], strict=True)))
+        return network
+
+    def make_step(self, w):
+        from chainrule.engine import get_engine
+        from chainrule.losses import SoftmaxCrossEntropy
+        from chainrule.optimizers import SGD, Adam
+        from chainrule.training import Trainer
+
+        network = self._network(w.layers, w.shape, W.params(w))
+        optimizer = {"sgd": lambda: SGD(w.lr), "momentum": lambda: SGD(w.lr, momentum=0.9), "adam": lambda: Adam(w.lr)}[w.opt]()
+        engine = get_engine(threads=self.threads, dtype=self.precision)
+        trainer = Trainer(network, [SoftmaxCrossEntropy()], optimizer, engine=engine)
+        batches = W.batches(w)
+        data = {"x0": np.concatenate([x for x, _ in batches]), "y0": np.concatenate([y for _, y in batches]).astype(np.int32)}
+        order = np.arange(len(data["x0"]))
+        executable, orders, done = trainer.executable(w.batch).executable, {}, 0
+
+        def run(first, steps):
+            trainer.step += steps
+            t = np.arange(trainer.step - steps + 1, trainer.step + 1, dtype=np.float64)
+            scalars = optimizer.scalars(t, np.full(steps, w.lr))
+            found = executable.run_steps(data, first, scalars, steps=steps, step=trainer.step - steps)
+            return found["loss"][-1]
+
+        def step():
+            nonlocal done
+            i, done = done % len(batches), done + 1
+            return run(order[i * w.batch : (i + 1) * w.batch], 1)
+
+        def many(n):
+            if n not in orders:
+                orders[n] = np.tile(order, -(-n // len(batches)))
+            return run(orders[n], n)
+
+        many.multiple = len(batches)
+        step.many = many
+        return step
+
+    def make_infer(self, w):
+        network = self._network(w.layers, w.shape, W.params(w))
+        return network.predict
+
+    def fit_e2e(self, task, X, y):
+        network = self._network(task.layers, task.shape)
+        network.fit(
+            X, y, optimizer="adam", learning_rate=task.lr, epochs=task.epochs, batch_size=task.batch, metrics=(), verbose=0,
+            precision=self.precision,
+        )  # fmt: skip
+        return lambda X: network.predict(X).argmax(1)
