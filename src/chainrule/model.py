@@ -260,6 +260,7 @@ class Network(NetworkGraph):
             trainer.optimizer.learning_rate = copy.deepcopy(learning_rate)
             trainer.optimizer.validate()
         trainer.forms, trainer.weights = intake.forms, intake.weights
+        self._forms = list(intake.forms)
         self._trained = True
         self.history_ = trainer.history
         trainer.fit(intake.feed, epochs=trainer.epoch + 1, batch_size=batch_size, shuffle=shuffle)
@@ -378,6 +379,7 @@ class Network(NetworkGraph):
         self._trainer = trainer
         self.loss_ = intake.losses[0] if len(intake.losses) == 1 else intake.losses
         self.optimizer_, self.metrics_, self.loss_weights_ = optimizer, metrics, loss_weights
+        self._forms = list(intake.forms)
         return trainer
 
     # ------------------------------------------------------------ using
@@ -554,11 +556,24 @@ class Network(NetworkGraph):
         )
         return "\n".join([lines[0].rstrip(), rule, *(line.rstrip() for line in lines[1:]), rule, last])
 
-    def equations(self, **options: Any) -> Any:
-        """The chain rule of this very network: forward, loss, backward and update. See chainrule.plan.equations."""
+    def equations(self, *, loss: Any = None, optimizer: str | Optimizer | None = None) -> Any:
+        """The chain rule of this very network: forward, loss, backward and update, with shapes.
+
+        ``print`` shows it as text, a notebook as mathematics, ``.latex()`` gives the source; see chainrule.plan.equations.
+
+        Parameters  loss, optimizer : those of the last fit by default; before any fit the forward pass alone is shown
+        Raises      NotFittedError before the shapes are known
+        """
         from .plan.equations import Equations
 
-        return Equations(self, **options)
+        config = self.fit_config_
+        return Equations(
+            self,
+            config.get("loss") if loss is None else loss,
+            config.get("optimizer") if optimizer is None else optimizer,
+            targets=config.get("forms") if loss is None else None,
+            loss_weights=config.get("loss_weights"),
+        )
 
     def trace(self, X: Any, y: Any = None, *, loss: Any = None, **options: Any) -> Any:
         """Every z, a, dz, da, dW and db for these samples, by name. See chainrule.training.trace."""
@@ -572,15 +587,16 @@ class Network(NetworkGraph):
 
     @property
     def fit_config_(self) -> dict[str, Any]:
-        """What the last fit used: "loss" (a list), "optimizer", "metrics", "loss_weights"; empty before it."""
+        """What the last fit used: "loss" (a list), "optimizer", "metrics", "loss_weights", "forms"; empty before it."""
         if not hasattr(self, "loss_"):
             return {}
         losses = self.loss_ if isinstance(self.loss_, list) else [self.loss_]
         return {
             "loss": losses,
-            "optimizer": self.optimizer_,
+            "optimizer": getattr(self, "optimizer_", None),
             "metrics": list(self.metrics_),
             "loss_weights": self.loss_weights_,
+            "forms": self._forms,
         }
 
     # ------------------------------------------------------------ keeping
@@ -597,7 +613,7 @@ class Network(NetworkGraph):
     def _plain_config(self) -> dict[str, Any]:
         config = self.fit_config_
         if config:
-            rate = config["optimizer"].learning_rate
+            rate = getattr(config["optimizer"], "learning_rate", None)
             if callable(rate) and not isinstance(rate, Schedule):
                 # A plain function is code, and files hold none: its last rate stands for it.
                 config["optimizer"] = copy.copy(config["optimizer"])
@@ -682,6 +698,7 @@ def load(path: Path) -> Network:
     if isinstance(losses, list) and losses and all(isinstance(one, Loss) for one in losses):
         network.loss_ = losses[0] if len(losses) == 1 else losses
         network.loss_weights_ = config.get("loss_weights")
+        network._forms = [int(form) for form in config.get("forms") or [0] * len(losses)]
         network.metrics_ = choose_metrics(None, losses[0], network.output_shapes[0])
         if isinstance(config.get("optimizer"), Optimizer):
             network.optimizer_ = config["optimizer"]

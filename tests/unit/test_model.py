@@ -148,7 +148,7 @@ def test_summary_and_plan() -> None:
     assert repr(many) == "Network(30 layers, 1 input(s), 1 output(s), not built)"
 
 
-def test_trace_and_equations_know_the_fit() -> None:
+def test_trace_and_equations_know_the_fit(tmp_path: Path) -> None:
     X, y = data()
     net = fitted()
     assert net.trace(X, y).loss == pytest.approx(net.trace(X, y, loss="softmax_cross_entropy").loss)
@@ -156,6 +156,17 @@ def test_trace_and_equations_know_the_fit() -> None:
     built = Network([Dense(2)], random_state=0).build((3,))
     assert isinstance(built, Network)
     assert built.trace(X, y).loss is not None
+    assert "backward" not in str(built.equations())
+    assert "backward" in str(built.equations(loss="squared_error"))
+    text = str(net.equations())
+    for part in ("forward", "loss", "backward", "update  Adam()", "dW² = "):
+        assert part in text
+    net.save(tmp_path / "net")
+    assert str(load(tmp_path / "net").equations()) == text
+    # Class indices and distributions are not the same equation.
+    soft = Network([Dense(2)], random_state=0).fit(X, np.eye(2)[y], loss="softmax_cross_entropy", epochs=1, **QUIET)
+    assert "y (N, 2)" in str(soft.equations())
+    assert "y (N,)" in text
 
 
 def test_evaluate_before_any_fit_picks_the_loss() -> None:

@@ -380,6 +380,20 @@ def test_divergence_of_batches_from_an_iterator() -> None:
     assert np.isfinite(weights(net)).all()
 
 
+def test_divergence_of_the_whole_data() -> None:
+    X, y = data(64)
+    net = network()
+    X[3, 2] = 1e38
+    net.build((4,))
+    before = weights(net)
+    net.parameters["0.dense.weight"][...] *= 100
+    with pytest.raises(DivergenceError, match=r"LBFGS.*not finite at the start.*the forward pass of layer '0\.dense'"):
+        net.fit(X, y, optimizer="lbfgs", epochs=3, **QUIET)
+    assert net.history_.diverged
+    assert np.isfinite(weights(net)).all()
+    assert before.shape == weights(net).shape
+
+
 def test_clipping_does_what_the_message_says() -> None:
     X, y = data()
     net = network().fit(X * 1e6, y, optimizer=Adam(0.01, clip_norm=1.0), epochs=2, **QUIET)
@@ -421,6 +435,14 @@ def test_live_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     last = text.splitlines()[-1]
     assert "epoch 3/3" in last
     assert "3 epochs in" in last
+
+
+def test_numbers_are_short() -> None:
+    from chainrule.training.progress import _count, _time
+
+    counts = [_count(x) for x in (0, 7.1234, 999.4, 999.6, 123456, 999.9e3, 5e7, 2e12)]
+    assert counts == ["0", "7.12", "999", "1 k", "123 k", "1 M", "50 M", "2e+03 G"]
+    assert [_time(x) for x in (0.04, 9.96, 59.4, 61, 3725)] == ["0.0 s", "10.0 s", "59 s", "1:01", "1:02:05"]
 
 
 def test_progress_tells_of_an_interrupt(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ParameterError
-from .divergence import finite
+from ..errors import DivergenceError, ParameterError
+from .divergence import Run
 from .feeds import Feed
 
 if TYPE_CHECKING:
@@ -95,8 +95,19 @@ def fit_full_batch(
             np.copyto(parameters, best, casting="same_kind")
             trainer.seen = feed.n_samples or 0
             finish_epoch(dict(function.metrics.get(result.loss, {"loss": result.loss})), started)
-    except ArithmeticError:
+    except DivergenceError as error:
         np.copyto(parameters, start)
-        raise
+        trainer.history.diverged = True
+        raise DivergenceError(f"{error} {_where(trainer, feed)}".rstrip()) from error
     np.copyto(parameters, best, casting="same_kind")
-    assert finite(parameters)
+
+
+def _where(trainer: Trainer, feed: Feed) -> str:
+    """Which layer the first number that is not finite comes from, as a sentence; nothing when all are finite."""
+    for piece in feed.pieces(BATCH, lambda batch: 1):
+        executable = trainer.executable(piece.batch).executable
+        run = Run(executable, piece, trainer.scalars(1), 0, trainer.seed, trainer.epoch + 1, 0)
+        place = trainer.recorder.place(run, 0)
+        if place is not None:
+            return f"The first number that is not finite came from {place}. The weights were kept."
+    return ""

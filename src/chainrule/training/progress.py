@@ -110,10 +110,11 @@ class Progress(Callback):
 
 
 def _count(number: float) -> str:
-    for size, prefix in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if number >= size:
-            return f"{number / size:.3g}{prefix}"
-    return f"{number:.3g}"
+    for prefix in ("", " k", " M"):
+        if number < 999.5:
+            return f"{number:.3g}{prefix}"
+        number /= 1000
+    return f"{number:.3g} G"
 
 
 def _time(seconds: float) -> str:

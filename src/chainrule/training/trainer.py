@@ -92,7 +92,7 @@ class Trainer:
         self.samples_an_epoch = 0
         self.seen = 0
         self.interrupts = InterruptGuard()
-        self._recorder = Recorder(network, self.arenas)
+        self.recorder = Recorder(network, self.arenas)
         self._block: tuple[int, int, Scalars] = (0, 0, {})
 
     # ------------------------------------------------------------ plans and scalars
@@ -198,16 +198,17 @@ class Trainer:
         self._steps_ahead = steps or 256
         self.samples_an_epoch = feed.n_samples or 0
         self._block = (0, 0, {})
-        self._recorder.forget()
+        self.recorder.forget()
         self.interrupts = InterruptGuard()
         begun: list[Callback] = []
         with self.interrupts:
             try:
+                if resume is not None:
+                    resume.apply(self)
                 for callback in self.callbacks:
                     callback.on_fit_begin(self)
                     begun.append(callback)
                 if resume is not None:
-                    resume.apply(self)
                     resume.apply_to_callbacks(self.callbacks)
                 if self.optimizer.full_batch:
                     if self.epoch < epochs:
@@ -238,7 +239,7 @@ class Trainer:
     def _begin_epoch(self) -> None:
         if self.callbacks:
             # A callback may change the weights.
-            self._recorder.forget()
+            self.recorder.forget()
             for callback in self.callbacks:
                 callback.on_epoch_begin(self, self.epoch + 1)
 
@@ -246,7 +247,7 @@ class Trainer:
         """Runs all steps of an epoch; returns the means of its outputs over the samples."""
         sums: dict[str, float] = {}
         samples = within = 0
-        recorder, interrupts = self._recorder, self.interrupts
+        recorder, interrupts = self.recorder, self.interrupts
         for piece in feed.pieces(batch_size, self._pace, self.rng if shuffle else None):
             compiled = self.executable(piece.batch)
             executable = compiled.executable
@@ -307,8 +308,8 @@ class Trainer:
     def _diverged(self) -> DivergenceError:
         """The error of a step that gave a number that is not finite, after going back to the weights before it."""
         self.history.diverged = True
-        culprit = self._recorder.rewind()
-        self._recorder.forget()
+        culprit = self.recorder.rewind()
+        self.recorder.forget()
         rate = self.learning_rate()
         advice = (
             f"Try a smaller learning rate (it was {rate:g}), inputs scaled to mean 0 and variance 1"
