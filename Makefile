@@ -59,7 +59,7 @@ $(DEV_STAMP): $(TEST_STAMP)
 	@touch $@
 
 demo: $(DEMO_NEEDS)
-	$(BIN)/python -m chainrule.cli.main demo
+	$(BIN)/python -m chainrule demo --output build/demo
 
 test: $(TEST_STAMP)
 	$(BIN)/python -m pytest

@@ -1,0 +1,103 @@
+"""What the commands print, and how: to a terminal of any width with colours, or plainly to a file or pipe."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["facts", "heading", "is_terminal", "number", "out", "plain", "size", "table", "warn"]
+
+#: Width of what is not printed to a terminal, where nothing needs to fit.
+_PIPE_WIDTH = 120
+
+
+def is_terminal() -> bool:
+    """Whether standard output is a terminal."""
+    return bool(sys.stdout.isatty())
+
+
+def out(*, stderr: bool = False) -> Console:
+    """A console on standard output (or error). Colours follow the terminal and NO_COLOR."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else _PIPE_WIDTH
+    return Console(file=stream, width=width, highlight=False, emoji=False, markup=False)
+
+
+def plain(text: str) -> None:
+    """Text as it is, such as equations: never wrapped by us, never coloured."""
+    out().print(text, soft_wrap=True)
+
+
+def warn(text: str) -> None:
+    """A line on standard error that is no error."""
+    out(stderr=True).print(text, style="yellow", soft_wrap=not sys.stderr.isatty())
+
+
+def heading(text: str) -> None:
+    """A title over a part of the output."""
+    out().print(f"\n{text}", style="bold cyan")
+
+
+def facts(rows: Sequence[tuple[str, str]]) -> None:
+    """Pairs of a word and what it is, in two columns; long texts go on below themselves."""
+    from rich.text import Text
+
+    console, margin = out(), max((len(name) for name, _ in rows), default=0) + 2
+    room = max(20, console.width - margin) if is_terminal() else sys.maxsize
+    for name, text in rows:
+        first, *more = textwrap.wrap(text, room, break_on_hyphens=False) or [""]
+        console.print(Text(name.ljust(margin), style="cyan").append(first, style="default"), soft_wrap=True)
+        for line in more:
+            console.print(" " * margin + line, soft_wrap=True)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1, title: str = "") -> None:
+    """A table; its first ``left`` columns hold words, the others numbers. Words are cut where a terminal is too narrow."""
+    from rich.cells import cell_len, set_cell_size
+    from rich.text import Text
+
+    console = out()
+    widths = [max(cell_len(row[i]) for row in (columns, *rows)) for i in range(len(columns))]
+    over = sum(widths) + 2 * len(widths) - 2 - console.width
+    if over > 0 and left and is_terminal():
+        widths[left - 1] = max(4, widths[left - 1] - over)
+
+    def line(row: Sequence[str]) -> str:
+        cells = []
+        for i, (text, width) in enumerate(zip(row, widths, strict=True)):
+            text = text if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"
+            fill = " " * (width - cell_len(text))
+            cells.append(text + fill if i < left else fill + text)
+        return "  ".join(cells).rstrip()
+
+    if title:
+        console.print(f"\n{title}", style="bold cyan")
+    console.print(Text(line(columns), style="bold"), soft_wrap=True)
+    console.print("─" * (sum(widths) + 2 * len(widths) - 2), style="bright_black", soft_wrap=True)
+    for row in rows:
+        console.print(line(row), soft_wrap=True)
+
+
+def number(value: float) -> str:
+    """A measured number with four significant digits, at most four of them after the point: 0.9737, 12.35, 1234000."""
+    if value != value or abs(value) == float("inf"):
+        return "-" if value != value else str(value)
+    if value and abs(value) < 1e-3:
+        return f"{value:.2e}"
+    decimals = 4 if abs(value) < 10 else 2 if abs(value) < 1000 else 1 if abs(value) < 10_000 else 0
+    return f"{value:,.{decimals}f}"
+
+
+def size(count: float) -> str:
+    """A count with a prefix: 950, 11.4 k, 2.05 M."""
+    for step, prefix in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if count >= step:
+            return f"{count / step:.3g}{prefix}"
+    return f"{count:.3g}"

@@ -1,0 +1,33 @@
+"""``chainrule predict``: a saved model on new rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["predict"]
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model that chainrule train saved.")],
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Table with the columns of training, in any order.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="CSV file to write, - for standard output. [default: show some rows]"
+        ),
+    ] = None,
+    delimiter: Annotated[str | None, typer.Option(metavar="CHAR", help="Between the fields. [default: found out]")] = None,
+    encoding: Annotated[str, typer.Option(metavar="NAME", help="Encoding of a text file.")] = "utf-8",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> None:
+    """Predict the rows of a table with a trained model.
+
+    The file written has all columns of DATA, unchanged, and after them predicted_TARGET and, for classes,
+    probability_CLASS for each class. Where DATA has the target column too, the metrics are printed.
+    """
+    from .predict_run import run
+
+    run(model, data, output, delimiter=delimiter, encoding=encoding, quiet=quiet)

@@ -1,0 +1,111 @@
+"""Live progress of a fit for the command line: a table of epochs that grows, and below it a bar with the time left."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from ..training.callbacks import Callback, Logs
+from .console import is_terminal, out, size
+
+if TYPE_CHECKING:
+    from ..training import Trainer
+
+#: Seconds between two drawings of the bar; rows of a fit that is not verbose; seconds without a row after which one comes.
+_EVERY, _ROWS, _LONGEST = 0.08, 10, 2.0
+
+
+class ProgressTable(Callback):
+    """Prints a row for some of the epochs, or all of them, and on a terminal a bar for the epoch that runs.
+
+    Parameters  every_epoch : a row for each epoch, else about ten in all, more for slow epochs
+    """
+
+    def __init__(self, *, every_epoch: bool = False) -> None:
+        self.every_epoch = every_epoch
+
+    def on_fit_begin(self, trainer: Trainer) -> None:
+        self._console = out()
+        self._live: Any = None
+        if is_terminal():
+            from rich.live import Live
+
+            self._live = Live(console=self._console, auto_refresh=False, transient=True)
+            self._live.start()
+        self._started = self._row_at = time.perf_counter()
+        self._drawn = 0.0
+        self._last_row = 0
+        self._rate = 0.0
+        self._logs: dict[str, float] = {}
+        self._widths: dict[str, int] = {}
+
+    def on_batch_chunk_end(self, trainer: Trainer, logs: Logs) -> None:
+        self._rate = logs["samples"] / max(logs["seconds"], 1e-9)
+        total = trainer.samples_an_epoch
+        self._draw(trainer, trainer.epoch + (min(1.0, logs["samples"] / total) if total else 0.0), logs["loss"])
+
+    def on_epoch_end(self, trainer: Trainer, epoch: int, logs: Logs) -> None:
+        self._logs = {name: value for name, value in logs.items() if name not in ("learning_rate", "seconds")}
+        due = epoch == 1 or epoch >= self._last_row + max(1, trainer.epochs // _ROWS) or epoch == trainer.epochs
+        if self.every_epoch or due or time.perf_counter() - self._row_at > _LONGEST:
+            self._row(trainer, epoch)
+        self._draw(trainer, epoch, logs["loss"])
+
+    def on_fit_end(self, trainer: Trainer) -> None:
+        if trainer.epoch > self._last_row and self._logs:
+            self._row(trainer, trainer.epoch)
+        self.close()
+
+    def close(self) -> None:
+        """Takes the bar away; also called when a fit ends with an error."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    # ------------------------------------------------------------ text
+
+    def _left(self, trainer: Trainer, done: float) -> float:
+        seconds = time.perf_counter() - self._started
+        return seconds / done * (trainer.epochs - done) if done > 0 else 0.0
+
+    def _row(self, trainer: Trainer, epoch: int) -> None:
+        narrow = self._console.width < 76
+        gap = 1 if narrow else 2
+        if not self._widths:
+            count = len(f"{trainer.epochs}") * 2 + 1
+            self._widths = {"epoch": max(count, 5), **{name: max(len(name), 7) for name in self._logs}, "samples/s": 9}
+            if not narrow:
+                self._widths["time left"] = 9
+            head = (" " * gap).join(name.rjust(width) for name, width in self._widths.items())
+            self._console.print(head, style="bold", no_wrap=True, overflow="ellipsis", crop=True)
+        cells = {"epoch": f"{epoch}/{trainer.epochs}", "samples/s": size(self._rate)}
+        cells |= {name: f"{v:.4f}" if abs(v) < 100 else f"{v:.4g}" for name, v in self._logs.items()}
+        cells["time left"] = duration(self._left(trainer, epoch))
+        line = (" " * gap).join(cells.get(name, "-").rjust(width) for name, width in self._widths.items())
+        self._console.print(line, no_wrap=True, overflow="ellipsis", crop=True)
+        self._last_row, self._row_at = epoch, time.perf_counter()
+
+    def _draw(self, trainer: Trainer, done: float, loss: float) -> None:
+        now = time.perf_counter()
+        if self._live is None or now - self._drawn < _EVERY:
+            return
+        from rich.text import Text
+
+        self._drawn = now
+        share = min(1.0, done / max(trainer.epochs, 1))
+        after = f"  loss {loss:.4f}  {size(self._rate)} samples/s  {duration(self._left(trainer, done))} left"
+        before = f"epoch {min(int(done) + 1, trainer.epochs)}/{trainer.epochs} "
+        room = max(4, min(30, self._console.width - len(before) - len(after) - 1))
+        full = round(share * room)
+        line = Text(no_wrap=True, overflow="ellipsis")
+        line.append(before, style="bold").append("━" * full, style="cyan").append("━" * (room - full), style="bright_black")
+        self._live.update(line.append(after), refresh=True)
+
+
+def duration(seconds: float) -> str:
+    """A time for people: 0.4 s, 12 s, 3:05 min, 1:02:03 h."""
+    if seconds < 59.5:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"

@@ -1,0 +1,70 @@
+"""What ``chainrule show`` does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..data import TablePreprocessor
+from ..data.column_encoders import Embedded, Numeric, OneHot
+from ..model import Network, load
+from ..network.files import load as load_with_extra
+from .console import facts, heading, number, plain, size
+from .table_model import TableModel
+from .train_run import inputs_text, target_text
+
+__all__ = ["layer_table", "run"]
+
+
+def run(place: Path, *, equations: bool = True) -> None:
+    """Prints everything about a model file."""
+    extra = load_with_extra(place, Network)[1]
+    model = TableModel.load(place) if "table" in extra else None
+    network = load(place) if model is None else model.network
+    heading(f"{place} ({size(place.stat().st_size)}B)")
+    if model is None:
+        facts([("Made by", "Network.save: a network without the preprocessing of a table")])
+    else:
+        facts(_facts(model))
+        heading("Preprocessing")
+        _columns(model.preprocessor)
+    heading("Network")
+    layer_table(network)
+    if equations:
+        heading("Equations")
+        plain(str(network.equations()))
+
+
+def _facts(model: TableModel) -> list[tuple[str, str]]:
+    held = model.facts
+    rows = [("Target", target_text(model.preprocessor)), ("Inputs", inputs_text(model.preprocessor))]
+    kept = f", weights of epoch {held['kept epoch']} kept" if held.get("kept epoch") else ""
+    if "data" in held:
+        rows.append(("Trained on", f"{held['rows']:,} rows of {held['data']}, {held['epochs']} epochs{kept}"))
+    if held.get("test"):
+        scores = ", ".join(f"{name} {number(value)}" for name, value in held["test"].items())
+        rows.append(("Test part", f"{scores} ({held.get('test rows', 0):,} rows)"))
+    return rows
+
+
+def _columns(preprocessor: TablePreprocessor) -> None:
+    rows = []
+    for encoder in preprocessor.encoders_:
+        if isinstance(encoder, Numeric):
+            missing = ", missing: mean and a column of 0 and 1" if encoder.indicator else ""
+            rows.append((encoder.name, f"(x − {encoder.mean:.4g}) / {encoder.std:.4g}{missing}"))
+        elif isinstance(encoder, OneHot):
+            missing = " + missing" if encoder.indicator else ""
+            rows.append((encoder.name, f"one-hot: {_some(encoder.categories)}{missing}"))
+        elif isinstance(encoder, Embedded):
+            rows.append((encoder.name, f"embedded: {len(encoder.categories)} categories, and one for unknown or missing"))
+    facts(rows)
+
+
+def _some(values: Any, most: int = 6) -> str:
+    return ", ".join(map(str, values[:most])) + (f", ... ({len(values)} in all)" if len(values) > most else "")
+
+
+def layer_table(network: Network) -> None:
+    """The layers of a network as a table: shapes of one sample, parameters, FLOPs."""
+    plain(network.summary())

@@ -1,0 +1,5 @@
+"""Pictures of a fit. matplotlib is imported when a picture is drawn."""
+
+from .learning_curves import check_picture_path, learning_curves
+
+__all__ = ["check_picture_path", "learning_curves"]
