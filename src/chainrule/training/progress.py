@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 #: Seconds between two drawings of the line.
 _EVERY = 0.1
-_BAR = 24
+_BAR = 16
 
 
 class Progress(Callback):
@@ -104,9 +104,11 @@ class Progress(Callback):
 
     @staticmethod
     def _numbers(logs: dict[str, float]) -> str:
-        return "  ".join(
-            f"{name} {value:.4f}" if abs(value) < 1e4 else f"{name} {value:.4g}" for name, value in logs.items()
-        )
+        return "  ".join(f"{name} {_number(value)}" for name, value in logs.items())
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e4 else f"{value:.2e}"
 
 
 def _count(number: float) -> str:
