@@ -248,3 +248,35 @@ def test_the_machine_and_its_compiler_agree_on_the_codes():
     assert elementwise.BLOCK == program.BLOCK
     for name in ("REGISTER", "FULL", "SCALAR", "ROW", "COLUMN", "CONSTANT", "INTEGERS"):
         assert getattr(elementwise, name) == getattr(program, name)
+
+
+def _bfloat16(x):
+    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
+
+
+@pytest.mark.skipif(not get_engine("onednn").library.has_bfloat16, reason="this processor has no bfloat16")
+@pytest.mark.parametrize("m,n,k_,ta,tb", [(128, 256, 300, False, False), (257, 130, 127, True, False), (128, 200, 333, False, True)])
+def test_products_in_bfloat16_round_their_inputs_only(m, n, k_, ta, tb):
+    generator = np.random.default_rng(9)
+    x = generator.normal(size=(k_, m) if ta else (m, k_)).astype(np.float32)
+    y = generator.normal(size=(n, k_) if tb else (k_, n)).astype(np.float32)
+    plan = plan_of(lambda k, a, b: k.relu(k.matmul(a, b, transpose_a=ta, transpose_b=tb)), {"x": (x.shape, "float"), "y": (y.shape, "float")})
+    a, b = _bfloat16(x), _bfloat16(y)
+    wanted = np.maximum((a.T if ta else a).astype(np.float64) @ (b.T if tb else b), 0)
+    for threads in (1, 2):
+        executable = get_engine("onednn", dtype="bfloat16", threads=threads).compile(plan, {})
+        assert any(t.node.op == "cast" for s in executable.segments for t, _ in s.tasks)
+        np.testing.assert_allclose(executable.run({"x": x, "y": y})["o0"], wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_the_barrier_waits_for_slow_threads():
+    """Many short steps with waits between; a race would give other numbers now and then."""
+    generator = np.random.default_rng(10)
+    arrays = {"x": generator.normal(size=(64, 100)), "w": generator.normal(size=(100, 90)), "v": generator.normal(size=(90, 64))}
+    arrays = {n: a.astype(np.float32) for n, a in arrays.items()}
+    plan = plan_of(lambda k, x, w, v: k.matmul(k.matmul(k.matmul(x, w), v), k.tanh(x)), {n: (a.shape, "float") for n, a in arrays.items()}, 64)
+    one = get_engine("onednn", threads=1).compile(plan, {}).run(arrays)["o0"]
+    executable = get_engine("onednn", threads=2).compile(plan, {})
+    for _ in range(300):
+        np.testing.assert_allclose(executable.run(arrays)["o0"], one, rtol=1e-4, atol=1e-2)

@@ -35,7 +35,7 @@ def get_engine(name: str = "auto", *, dtype: str = "float32", threads: int | Non
         try:
             from .onednn import OneDNNEngine
 
-            return OneDNNEngine(threads=threads)
+            return OneDNNEngine(threads=threads, dtype=dtype)
         except EngineError as error:
             if name == "onednn" or dtype == "bfloat16":
                 raise

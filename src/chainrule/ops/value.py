@@ -35,7 +35,7 @@ class Value:
     """An array that will exist when the plan runs.
 
     Parameters
-        shape : its shape ; dtype : "float" (the engine's precision) or "int" (32 bits)
+        shape : its shape ; dtype : "float" (the engine's precision), "int" (32 bits) or "bfloat16" (made by an engine)
         role : one of ROLES ; name : of an input, parameter, arena or scalar
         constant : the number, for role "constant" (always of shape ())
         base, offset : the arena this value is a view of, and where in it, in elements
@@ -62,7 +62,7 @@ class Value:
 
     def bytes(self, itemsize: int = 4) -> int:
         """Bytes of the array when an element of the engine's precision has ``itemsize`` bytes."""
-        return self.size * (4 if self.dtype == "int" else itemsize)
+        return self.size * {"int": 4, "bfloat16": 2}.get(self.dtype, itemsize)
 
 
 @dataclass(eq=False)

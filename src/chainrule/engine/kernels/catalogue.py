@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from .elementwise import elementwise
-from .move import copy_blocks, feed, feed_scalars, gather, keep_scalar, one_hot, permute, scatter_add
-from .product import row_product, sgemm
+from .move import copy_blocks, feed, feed_scalars, gather, keep_scalar, one_hot, permute, scatter_add, to_bfloat16
+from .product import primitive, row_product, sgemm
 from .reduce import reduce
 from .rows import argmax, softmax, softmax_cross_entropy
 from .runner import run_thread
@@ -14,7 +14,8 @@ from .runner import run_thread
 KERNELS: dict[str, Any] = {
     f.__name__: f
     for f in (
-        elementwise, copy_blocks, feed, feed_scalars, gather, keep_scalar, one_hot, permute, scatter_add, row_product, sgemm,
+        elementwise, copy_blocks, feed, feed_scalars, gather, keep_scalar, one_hot, permute, primitive, scatter_add,
+        row_product, sgemm, to_bfloat16,
         reduce, argmax, softmax, softmax_cross_entropy, run_thread,
     )
 }  # fmt: skip

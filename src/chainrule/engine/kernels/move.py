@@ -7,10 +7,10 @@ from __future__ import annotations
 import numpy as np
 from numba import cfunc, njit
 
-from .intrinsics import load_f32, load_i32, set_word, store_f32, store_i32, word
+from .intrinsics import float_bits, load_f32, load_i32, set_word, store_f32, store_i32, store_u16, word
 from .rows import KERNEL
 
-f32, i32, i64 = np.float32, np.int32, np.int64
+f32, i32, i64, u16, u32 = np.float32, np.int32, np.int64, np.uint16, np.uint32
 
 
 @njit(error_model="numpy")
@@ -87,6 +87,23 @@ def one_hot(args, _1, _2, _3):
         label = i64(load_i32(index, r))
         if 0 <= label < classes:
             store_f32(out, r * classes + label, f32(1.0))
+    return 0
+
+
+@njit(error_model="numpy")
+def _round(d, x, n):
+    for i in range(n):
+        v = load_f32(x, i)
+        bits = u32(float_bits(v))
+        # To nearest, ties to even; a NaN keeps its sign and stays a NaN.
+        even = (bits + u32(0x7FFF) + ((bits >> u32(16)) & u32(1))) >> u32(16)
+        store_u16(d, i, u16(even) if v == v else u16((bits >> u32(16)) | u32(0x40)))
+
+
+@cfunc(KERNEL, error_model="numpy")
+def to_bfloat16(args, _1, _2, _3):
+    """0 elements, 1 source (float32), 2 target (bfloat16)."""
+    _round(word(args, 2), word(args, 1), word(args, 0))
     return 0
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 from numba import cfunc, njit
 
-from .intrinsics import call_sgemm, fma, load_f32, store_f32, word, word_float
+from .intrinsics import call4, call_sgemm, fma, load_f32, store_f32, word, word_float
 from .rows import KERNEL
 
 f32 = np.float32
@@ -20,6 +20,18 @@ def sgemm(args, _1, _2, _3):
         word(args, 0), word(args, 1), word(args, 2), word(args, 3), word(args, 4), word(args, 5), word(args, 6),
         word(args, 7), word(args, 8), word(args, 9), word_float(args, 10), word(args, 11), word(args, 12),
     )  # fmt: skip
+
+
+@cfunc(KERNEL, error_model="numpy")
+def primitive(args, _1, _2, _3):
+    """A primitive of oneDNN: 0 dnnl_primitive_execute, 1 primitive, 2 stream, 3 number of arguments, 4 arguments,
+    5 dnnl_memory_set_data_handle, then for A, B, C: 6 memory or 0 when its address never changes, 7 address (two words each)
+    """
+    for j in range(3):
+        memory = word(args, 6 + 2 * j)
+        if memory != 0:
+            call4(word(args, 5), memory, word(args, 7 + 2 * j), 0, 0)
+    return call4(word(args, 0), word(args, 1), word(args, 2), word(args, 3), word(args, 4))
 
 
 @njit(error_model="numpy")

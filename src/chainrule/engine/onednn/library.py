@@ -49,6 +49,11 @@ class Library:
         library = self.dnnl if name.startswith("dnnl_") else self.gomp
         return ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
 
+    @property
+    def has_bfloat16(self) -> bool:
+        """Whether the processor multiplies bfloat16 numbers itself."""
+        return "BF16" in self.isa or "FP16" in self.isa or "AMX" in self.isa
+
     def max_threads(self) -> int:
         """Threads that OpenMP would use now: OMP_NUM_THREADS, threadpoolctl and the processors allowed all count."""
         return int(self.gomp.omp_get_max_threads())

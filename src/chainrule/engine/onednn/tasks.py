@@ -13,6 +13,7 @@ from typing import Any
 
 from ...ops import Node, Value
 from ...plan.memory import is_view, root
+from .primitives import Matrix
 from .program import Program, Unsupported, compile_program
 
 #: A range of elements of a root value or arena: (key, first, end).
@@ -25,6 +26,11 @@ class Address:
 
     value: Value
     elements: int = 0
+
+    @property
+    def bytes(self) -> int:
+        """From the start of the value."""
+        return self.elements * (2 if self.value.dtype == "bfloat16" else 4)
 
 
 @dataclass
@@ -78,10 +84,18 @@ class Call:
 
 
 @dataclass
+class ProductCall:
+    """A matrix product C = A B as a primitive of oneDNN: matrices, and where they start."""
+
+    matrices: tuple[Matrix, Matrix, Matrix]
+    addresses: tuple[Address, Address, Address]
+
+
+@dataclass
 class Part:
     """What one thread does of a task."""
 
-    calls: list[Call] = field(default_factory=list)
+    calls: list[Call | ProductCall] = field(default_factory=list)
     reads: list[Access] = field(default_factory=list)
     writes: list[Access] = field(default_factory=list)
 
@@ -133,9 +147,9 @@ def _solo(threads: int, part: Part) -> list[Part | None]:
     return [part, *[None] * (threads - 1)]
 
 
-def _whole(node: Node, calls: list[Call]) -> Part:
+def _whole(node: Node, calls: Sequence[Call | ProductCall]) -> Part:
     reads = [access(v) for v in node.inputs if v.role not in ("constant", "scalar")]
-    return Part(calls, reads, [access(v) for v in node.outputs])
+    return Part(list(calls), reads, [access(v) for v in node.outputs])
 
 
 # ---------------------------------------------------------------- elementwise
@@ -249,13 +263,15 @@ def _matmul_parts(node: Node, threads: int, home: Value | None = None, *, only_r
         part.reads.append(access(a) if ta or axis == "columns" else access(a, r0 * k, r1 * k))
         part.reads.append(access(b))
         part.writes.append(access(out, r0 * n, r1 * n))
-        if m == 1 and not tb:
+        if m == 1 and not tb and a.dtype == b.dtype == "float":
             words = [k, c1 - c0, Address(a), Address(b, c0), n, Address(out, c0)]
             part.calls.append(Call("row_product", words))
         else:
-            words = [Function("dnnl_sgemm"), ord("T" if ta else "N"), ord("T" if tb else "N"), r1 - r0, c1 - c0, k]
-            words += [Address(a, a_at), a.shape[1], Address(b, b_at), b.shape[1], Float(0.0), Address(out, r0 * n + c0), n]
-            part.calls.append(Call("sgemm", words))
+            left = Matrix(r1 - r0, k, *((1, m) if ta else (k, 1)), a.dtype)
+            right = Matrix(k, c1 - c0, *((1, k) if tb else (n, 1)), b.dtype)
+            result = Matrix(r1 - r0, c1 - c0, n, 1)
+            spots = (Address(a, a_at), Address(b, b_at), Address(out, r0 * n + c0))
+            part.calls.append(ProductCall((left, right, result), spots))
         parts.append(part)
     return parts
 
@@ -380,6 +396,16 @@ def transpose(node: Node, threads: int) -> Task:
     return Task(node, _solo(threads, _whole(node, [Call("permute", words)])))
 
 
+def cast(node: Node, threads: int) -> Task:
+    x, out = node.inputs[0], node.outputs[0]
+    cuts = _row_cuts(x.shape, threads) or [0, x.size, *[x.size] * (threads - 1)]
+    parts: list[Part | None] = []
+    for a, b in zip(cuts, cuts[1:]):
+        call = Call("to_bfloat16", [b - a, Address(x, a), Address(out, a)])
+        parts.append(Part([call], [access(x, a, b)], [access(out, a, b)]) if b > a else None)
+    return Task(node, parts)
+
+
 def gather(node: Node, threads: int) -> Task:
     table, index = node.inputs
     out = node.outputs[0]
@@ -410,6 +436,7 @@ _TASKS: dict[str, Callable[[Node, int], Task]] = {
     "argmax": argmax,
     "sum": reduce,
     "max": reduce,
+    "cast": cast,
     "concat": concat,
     "slice": slice_,
     "transpose": transpose,
