@@ -26,30 +26,34 @@ DataConversionWarning: Any
 EstimatorNotFittedError: type[NotFittedError]
 
 try:
-    from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-    from sklearn.exceptions import DataConversionWarning
-    from sklearn.exceptions import NotFittedError as SklearnNotFittedError
+    from sklearn import base, exceptions
     from sklearn.utils.validation import validate_data
 except ImportError:  # not installed, or older than 1.6
-    from ._standalone import (
-        BaseEstimator,
-        ClassifierMixin,
-        DataConversionWarning,
-        RegressorMixin,
-        check_feature_names,
-    )
+    from . import _standalone
 
     HAS_SKLEARN = False
+    BaseEstimator = _standalone.BaseEstimator
+    ClassifierMixin = _standalone.ClassifierMixin
+    RegressorMixin = _standalone.RegressorMixin
+    DataConversionWarning = _standalone.DataConversionWarning
     EstimatorNotFittedError = NotFittedError
 else:
     HAS_SKLEARN = True
+    BaseEstimator = base.BaseEstimator
+    ClassifierMixin = base.ClassifierMixin
+    RegressorMixin = base.RegressorMixin
+    DataConversionWarning = exceptions.DataConversionWarning
 
-    class _NotFittedError(NotFittedError, SklearnNotFittedError):  # type: ignore[misc]
+    class _NotFittedError(NotFittedError, exceptions.NotFittedError):  # type: ignore[misc, unused-ignore]
         """Caught as chainrule's error and as scikit-learn's."""
 
     EstimatorNotFittedError = _NotFittedError
 
-    def check_feature_names(estimator: Any, X: Any, *, reset: bool) -> None:
-        """Remembers the column names of a DataFrame (reset), or compares them with those remembered."""
+
+def check_feature_names(estimator: Any, X: Any, *, reset: bool) -> None:
+    """Remembers the column names of a DataFrame (reset), or compares them with those remembered."""
+    if HAS_SKLEARN:
         # Only the names: the values are checked by chainrule.data, in the same way with and without scikit-learn.
         validate_data(estimator, X=X, reset=reset, skip_check_array=True, ensure_2d=False)
+    else:
+        _standalone.check_feature_names(estimator, X, reset=reset)

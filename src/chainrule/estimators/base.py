@@ -32,19 +32,22 @@ from ._contract import BaseEstimator, EstimatorNotFittedError, check_feature_nam
 if TYPE_CHECKING:
     from ..model import Network
 
-__all__ = ["NeuralEstimator"]
+__all__ = ["Array", "Floats", "NeuralEstimator", "holds_out"]
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 Path = str | os.PathLike[str]
 #: A memory map of fewer bytes than this is read whole, so that training does not go to the disk for every batch.
 _SMALL_MAP_BYTES = 256 * 2**20
+#: Predictions are computed for at least so many rows at a time. Matrix products of fewer rows add in another order, and then
+#: the prediction for a sample would depend, in its last digits, on how many others it was asked with.
+_FEWEST_ROWS = 8
 _FILE_KEY = "estimator"
 #: Parameters that a file does not keep: ``layers`` are the network itself, and callbacks are code.
 _NOT_SAVED = ("layers", "callbacks")
 
 
-class NeuralEstimator(CallbackSupport, BaseEstimator):  # type: ignore[misc]
+class NeuralEstimator(CallbackSupport, BaseEstimator):
     """Base of NeuralClassifier and NeuralRegressor, which describe the parameters."""
 
     def __init__(
@@ -134,7 +137,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):  # type: ignore[misc]
             sample_weight : (N,) of numbers >= 0, how much each sample counts; only their proportions matter. A sample of
                 weight 0 is left out
         Raises
-            ShapeError, DtypeError, DataError : X, y or the weights do not fit ; ParameterError : a parameter is out of its range
+            ShapeError, DtypeError, DataError : X, y or the weights do not fit ; ParameterError : a parameter is out of range
             DivergenceError : a number stopped being finite; the estimator then has the weights from before that step
         """
         self._check_parameters()
@@ -143,6 +146,10 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):  # type: ignore[misc]
         X, y, weight = self._take(X, y, sample_weight, reset=not going_on)
         if weight is not None:
             X, y, weight = _drop_weightless(X, y, weight)
+        if self.early_stopping and len(X) < 2:
+            raise DataError(
+                f"{type(self).__name__}: early_stopping=True holds samples out, so it needs at least 2; got n_samples = 1."
+            )
         if going_on:
             self._check_known_target(y)
             network = self.network_
@@ -185,11 +192,6 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):  # type: ignore[misc]
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, first: Any) -> Self:
         """One pass over the data. ``first`` is called before the first data is learned from."""
         self._check_parameters()
-        if self.early_stopping:
-            raise ParameterError(
-                f"{type(self).__name__}: partial_fit does not support early_stopping=True, since no data is held out. "
-                "Use fit, or early_stopping=False."
-            )
         begun = self._is_fitted()
         X, y, weight = self._take(X, y, sample_weight, reset=not begun)
         if begun:
@@ -208,7 +210,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):  # type: ignore[misc]
                 self._encode_target(y, loss, outputs),
                 loss=loss,
                 optimizer=optimizer,
-                # A number given by itself changes the rate and keeps the optimizer's state; a schedule has a state of its own.
+                # A number given by itself changes the rate and keeps the optimizer's state; a schedule has its own state.
                 learning_rate=None if isinstance(rate, Schedule) or callable(rate) else rate,
                 batch_size=self._batch_size(len(X)),
                 shuffle=bool(self.shuffle),
@@ -246,8 +248,8 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):  # type: ignore[misc]
                 )
             if not weight.any():
                 raise DataError(
-                    "Sample weights must contain at least one non-zero number: sample_weight is 0 for every sample, so there "
-                    "is nothing to learn from."
+                    "Sample weights must contain at least one non-zero number: sample_weight is 0 for every sample, so "
+                    "there is nothing to learn from."
                 )
         return X, y, weight
 
@@ -333,8 +335,8 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):  # type: ignore[misc]
         loss, needed = self._choose_loss(outputs)
         if outputs != needed:
             raise ShapeError(
-                f"{type(self).__name__}: the targets and {type(loss).__name__} need {needed} output(s), and the network gives "
-                f"{' × '.join(map(str, shape)) or 'none'}. Let layers end with Dense({needed})."
+                f"{type(self).__name__}: the targets and {type(loss).__name__} need {needed} output(s), and the network "
+                f"gives {' × '.join(map(str, shape)) or 'none'}. Let layers end with Dense({needed})."
             )
         return loss, outputs
 
@@ -358,7 +360,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):  # type: ignore[misc]
         return list(self.callbacks) if isinstance(self.callbacks, Sequence) else [self.callbacks]
 
     def _batch_size(self, n: int) -> int:
-        # At least about 50 steps an epoch, with batches of 32 to 200: small data sets need many steps, large ones big batches.
+        # About 50 steps an epoch, with batches of 32 to 200: small data sets need many steps, large ones big batches.
         return min(200, max(32, n // 50)) if self.batch_size == "auto" else int(self.batch_size)
 
     def _generator(self) -> np.random.Generator:
@@ -381,8 +383,9 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):  # type: ignore[misc]
             _units(owner, self.hidden)
             get_activation(self.activation)
             require("dropout", _is_number(self.dropout) and 0 <= self.dropout < 1, "a number from 0 to below 1")
-        if not isinstance(self.batch_size, str) or self.batch_size != "auto":
-            require("batch_size", _is_integer(self.batch_size) and self.batch_size >= 1, 'an int of at least 1, or "auto"')
+        size: Any = self.batch_size
+        good_size = size == "auto" if isinstance(size, str) else _is_integer(size) and size >= 1
+        require("batch_size", good_size, 'an int of at least 1, or "auto"')
         require("epochs", _is_integer(self.epochs) and self.epochs >= 1, "an int of at least 1")
         require("patience", _is_integer(self.patience) and self.patience >= 1, "an int of at least 1")
         fraction = self.validation_fraction
@@ -422,7 +425,18 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):  # type: ignore[misc]
     def _outputs(self, X: Any, what: str) -> Floats:
         """The network's raw outputs (N, outputs), in float64 so that no precision is lost from here on."""
         self._require_fitted(what)
-        return np.asarray(self.network_.predict(self._features(X, reset=False)), np.float64)
+        X = self._features(X, reset=False)
+        n = len(X)
+        if n < _FEWEST_ROWS:
+            X = np.concatenate([X, np.repeat(X[-1:], _FEWEST_ROWS - n, axis=0)])
+        # Whatever n is, no batch may be left with fewer rows than that either.
+        batch = next((b for b in range(1024, 512, -8) if not 0 < len(X) % b < _FEWEST_ROWS), 1024)
+        return np.asarray(self.network_.predict(X, batch_size=batch), np.float64)[:n]
+
+    def _fitted_loss(self) -> Loss:
+        loss = self.network_.loss_
+        assert isinstance(loss, Loss)  # the network has one output
+        return loss
 
     def equations(self, **options: Any) -> Any:
         """The chain rule of the fitted network: forward, loss, backward and update with shapes. See Network.equations."""
@@ -468,15 +482,12 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):  # type: ignore[misc]
         from ..training import History
 
         network, extra = load(path, Network)
+        where = f"The model file {os.fspath(path)!r}"
         state = extra.get(_FILE_KEY)
         if not isinstance(state, dict):
-            raise ModelFileError(
-                f"The model file {os.fspath(path)!r} holds a Network, no {cls.__name__}. Use chainrule.load."
-            )
+            raise ModelFileError(f"{where} holds a Network, no {cls.__name__}. Use chainrule.load.")
         if state.get("class") != cls.__name__:
-            raise ModelFileError(
-                f"The model file {os.fspath(path)!r} holds a {state.get('class')!r:.60}, no {cls.__name__}."
-            )
+            raise ModelFileError(f"{where} holds a {state.get('class')!r:.60}, no {cls.__name__}.")
         try:
             params = {name: _from_plain(value) for name, value in state["params"].items()}
             if state["custom"]:
@@ -501,8 +512,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):  # type: ignore[misc]
         except Exception as error:
             # The values come from the file and nobody has checked them: whatever they lead to, the file is bad.
             raise ModelFileError(
-                f"The model file {os.fspath(path)!r} is damaged: its part {_FILE_KEY!r} does not fit "
-                f"({type(error).__name__}: {error})."
+                f"{where} is damaged: its part {_FILE_KEY!r} does not fit ({type(error).__name__}: {error})."
             ) from error
         return found
 
@@ -511,6 +521,13 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):  # type: ignore[misc]
         if network.input_shapes != [(self.n_features_in_,)]:
             raise ModelFileError(f"the network takes {network.input_shapes}, the estimator {self.n_features_in_} features.")
         self._loss_for(network)
+
+
+def holds_out(estimator: NeuralEstimator) -> str | None:
+    """Why there is no partial_fit, for ``available_if``."""
+    if not estimator.early_stopping:
+        return None
+    return "with early_stopping=True, since single passes hold no data out. Use fit, or early_stopping=False."
 
 
 # ---------------------------------------------------------------- small helpers
@@ -526,8 +543,8 @@ def _units(owner: str, hidden: Any) -> list[int]:
     wrong = [u for u in units if not _is_integer(u) or u < 1]
     if wrong or isinstance(given, (str, bytes, Mapping)):
         raise ParameterError(
-            f"{owner}: hidden must be the numbers of units of the hidden layers, each an int of at least 1, such as [128, 64]. "
-            f"Got {hidden!r}."
+            f"{owner}: hidden must be the numbers of units of the hidden layers, each an int of at least 1, such as "
+            f"[128, 64]. Got {hidden!r}."
         )
     return [int(u) for u in units]
 
@@ -562,7 +579,7 @@ def _normalised(weight: Floats | None) -> Floats | None:
         return weight
     if weight.min() == weight.max():
         return None
-    return weight * (len(weight) / weight.sum())
+    return np.asarray(weight * (len(weight) / weight.sum()))
 
 
 def _to_plain(value: Any) -> Any:

@@ -13,23 +13,25 @@ from ..errors import DataError, ParameterError, UnknownNameError
 from ..losses import Hinge, Loss, get_loss
 from ._available import available_if
 from ._contract import ClassifierMixin, DataConversionWarning
-from .base import Array, Floats, NeuralEstimator
+from .base import Array, Floats, NeuralEstimator, holds_out
 
 __all__ = ["NeuralClassifier"]
 
 
-def _gives_probabilities(estimator: NeuralClassifier) -> bool:
+def _no_probabilities(estimator: NeuralClassifier) -> str | None:
     try:
-        return estimator.loss is None or get_loss(estimator.loss).probabilities
+        if estimator.loss is None or get_loss(estimator.loss).probabilities:
+            return None
     except ParameterError:
-        return False
+        pass
+    return f"with loss={estimator.loss!r}, which gives no probabilities. Use a cross-entropy loss (loss=None picks one)."
 
 
-class NeuralClassifier(ClassifierMixin, NeuralEstimator):  # type: ignore[misc]
+class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     """A neural network that predicts classes, with scikit-learn's interface.
 
     ``p = softmax(f(x))`` for three classes and more; ``p = σ(f(x))`` for two classes, and for each of several labels at once
-    when y is a matrix of zeros and ones. The network f is Dense, activation, Dropout for each hidden layer, and a last Dense.
+    when y is a matrix of zeros and ones. The network f is Dense, activation, Dropout for each hidden layer, a last Dense.
 
     Parameters
         hidden : numbers of units of the hidden layers, or one int = (100,) ; () makes a linear model
@@ -46,8 +48,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):  # type: ignore[misc]
         shuffle : bool = True, a new order of the samples for every epoch
         early_stopping : bool = False ; hold out ``validation_fraction`` = 0.1 of the samples, stop when their loss has not
             improved for ``patience`` epochs, and keep the weights of the best epoch
-        tolerance : >= 0 = 1e-4 ; without early stopping, fit ends when the training loss has not fallen by more than this for
-            ``patience`` = 10 epochs. None runs all epochs
+        tolerance : >= 0 = 1e-4 ; without early stopping, fit ends when the training loss has not fallen by more than this
+            for ``patience`` = 10 epochs. None runs all epochs
         warm_start : bool = False ; fit goes on from the last weights
         callbacks : of chainrule.training ; scikit-learn's own go to ``set_callbacks``
         verbose : 0 silent, 1 live progress, 2 one line an epoch
@@ -55,8 +57,9 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):  # type: ignore[misc]
         engine, threads : see chainrule.engine.get_engine ; precision : "float32", "float64" (reference engine), "bfloat16"
     Attributes  (after fit)
         classes_ : (K,) the labels, sorted; for several labels at once their numbers 0 .. K − 1
-        network_ : the trained Network ; history_ : History of the fit ; loss_curve_ : loss of each epoch ; n_iter_ : epochs done
-        n_outputs_ : outputs of the network ; n_features_in_ ; feature_names_in_ : when X was a DataFrame
+        network_ : the trained Network ; history_ : History of the fit ; loss_curve_ : loss of each epoch
+        n_iter_ : epochs done ; n_outputs_ : outputs of the network ; n_features_in_
+        feature_names_in_ : when X was a DataFrame
     Shapes      X (N, features) ; y (N,) of labels (text, ints, bools), or (N, K) of zeros and ones
     Raises      as ``fit`` says
 
@@ -126,6 +129,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):  # type: ignore[misc]
         )
         self.class_weight = class_weight
 
+    @available_if(holds_out)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """One pass over (X, y) that goes on from weights, optimizer state and step count of the last call.
 
@@ -164,7 +168,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):  # type: ignore[misc]
         """
         decision = self._decide(self._outputs(X, "predict"))
         if self._kind == "multilabel":
-            return (decision > 0).astype(np.int64)
+            return np.asarray(decision > 0, np.int64)
         codes = (decision > 0).astype(np.int64) if decision.ndim == 1 else decision.argmax(axis=1)
         return np.asarray(self.classes_[codes])
 
@@ -176,14 +180,14 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):  # type: ignore[misc]
         """
         return self._decide(self._outputs(X, "decision_function"))
 
-    @available_if(_gives_probabilities)
+    @available_if(_no_probabilities)
     def predict_proba(self, X: Any) -> Floats:
         """The probabilities (N, K) of the classes in the order of ``classes_``, or of each of several labels at once.
 
         There for losses that give probabilities only (cross-entropies, not hinge losses). In float64.
         """
         z = self._outputs(X, "predict_proba")
-        loss = self.network_.loss_
+        loss = self._fitted_loss()
         p = np.asarray(loss.prediction(z), np.float64)
         if self._kind == "multilabel":
             return p
@@ -198,14 +202,14 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):  # type: ignore[misc]
             p /= total
         return p
 
-    @available_if(_gives_probabilities)
+    @available_if(_no_probabilities)
     def predict_log_proba(self, X: Any) -> Floats:
         """The natural logarithms of ``predict_proba``; −inf where a probability is below the smallest float64."""
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(self.predict_proba(X)))
 
     def _decide(self, z: Floats) -> Floats:
-        threshold = self.network_.loss_.threshold
+        threshold = self._fitted_loss().threshold
         if self._kind == "multilabel":
             return z - (threshold or 0.0)
         if z.shape[1] == 1:
@@ -221,8 +225,9 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):  # type: ignore[misc]
             loss.validate()
             if loss.threshold is None and not _chooses(loss):
                 raise ParameterError(
-                    f"NeuralClassifier: {type(loss).__name__} is a loss of numbers, not of classes. Use softmax_cross_entropy, "
-                    "binary_cross_entropy, hinge, multi_class_hinge or kl_divergence here, or NeuralRegressor."
+                    f"NeuralClassifier: {type(loss).__name__} is a loss of numbers, not of classes. Use "
+                    "softmax_cross_entropy, binary_cross_entropy, hinge, multi_class_hinge or kl_divergence here, or a "
+                    "NeuralRegressor."
                 )
         weight = self.class_weight
         if isinstance(weight, str) and weight != "balanced":
@@ -231,21 +236,21 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):  # type: ignore[misc]
             raise ParameterError(f'NeuralClassifier: class_weight must be None, "balanced" or a dict. Got {weight!r}.')
 
     def _read_target(self, y: Any) -> Array:
-        y = as_targets(y, ndim=(1, 2))
-        if y.ndim == 2 and y.shape[1] == 1:
+        labels: Array = as_targets(y, ndim=(1, 2))
+        if labels.ndim == 2 and labels.shape[1] == 1:
             warnings.warn(
-                "A column-vector y was passed when a 1d array was expected. Please change the shape of y to (n_samples,), for "
-                "example using ravel().",
+                "A column-vector y was passed when a 1d array was expected. Please change the shape of y to (n_samples,), "
+                "for example using ravel().",
                 DataConversionWarning,
                 stacklevel=5,
             )
-            y = y.ravel()
-        if y.ndim == 2 and target_kind(y) != "multilabel":
+            labels = labels.ravel()
+        if labels.ndim == 2 and target_kind(labels) != "multilabel":
             raise DataError(
-                f"Multioutput target data is not supported with label indicators other than 0 and 1: y has shape {y.shape}. "
-                "Pass one label a sample, shape (N,), or zeros and ones for several labels at once."
+                "Multioutput target data is not supported with label indicators other than 0 and 1: y has "
+                f"shape {labels.shape}. Pass one label a sample, shape (N,), or zeros and ones for several labels at once."
             )
-        return y
+        return labels
 
     def _learn_target(self, y: Array, weight: Floats | None) -> None:
         if y.ndim == 2:
@@ -256,8 +261,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):  # type: ignore[misc]
     def _set_classes(self, labels: ClassLabels, name: str) -> None:
         if labels.n_classes < 2:
             raise DataError(
-                f"{name} has only 1 class, {labels.classes.tolist()[0]!r} (samples of weight 0 left out); a classifier needs "
-                "samples of at least 2 classes."
+                f"{name} has only 1 class, {labels.classes.tolist()[0]!r} (samples of weight 0 left out); a classifier "
+                "needs samples of at least 2 classes."
             )
         self.classes_, self._kind = labels.classes, "binary" if labels.n_classes == 2 else "multiclass"
 
@@ -280,8 +285,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):  # type: ignore[misc]
             loss = get_loss(self.loss)
         if self._kind == "multilabel" and loss.threshold is None:
             raise ParameterError(
-                f"NeuralClassifier: {type(loss).__name__} is for classes that exclude each other, and y has {n} labels at once. "
-                "Use binary_cross_entropy or hinge."
+                f"NeuralClassifier: {type(loss).__name__} is for classes that exclude each other, and y has {n} labels at "
+                "once. Use binary_cross_entropy or hinge."
             )
         if self._kind == "binary":
             return loss, 2 if loss.threshold is None or outputs == 2 else 1
@@ -347,7 +352,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):  # type: ignore[misc]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
+        tags.classifier_tags.multi_label = self.loss is None or get_loss(self.loss).threshold is not None
         return tags
 
     def _check_loaded(self, network: Any) -> None:

@@ -9,13 +9,14 @@ import numpy as np
 from ..data import as_targets
 from ..errors import DataError, ParameterError
 from ..losses import Loss, Poisson, get_loss
+from ._available import available_if
 from ._contract import RegressorMixin
-from .base import Array, Floats, NeuralEstimator
+from .base import Array, Floats, NeuralEstimator, holds_out
 
 __all__ = ["NeuralRegressor"]
 
 
-class NeuralRegressor(RegressorMixin, NeuralEstimator):  # type: ignore[misc]
+class NeuralRegressor(RegressorMixin, NeuralEstimator):
     """A neural network that predicts numbers, with scikit-learn's interface.
 
     ``ŷ = mean + scale · f(x)``: with ``scale_targets`` the network f learns targets of mean 0 and variance 1, so that a
@@ -96,6 +97,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):  # type: ignore[misc]
         )
         self.scale_targets = scale_targets
 
+    @available_if(holds_out)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """One pass over (X, y) that goes on from weights, optimizer state and step count of the last call.
 
@@ -112,7 +114,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):  # type: ignore[misc]
         Raises      NotFittedError ; ShapeError, DtypeError, DataError when X does not fit
         """
         z = self._outputs(X, "predict")
-        y = np.asarray(self.network_.loss_.prediction(z), np.float64) * self.target_scale_ + self.target_mean_
+        y = np.asarray(self._fitted_loss().prediction(z), np.float64) * self.target_scale_ + self.target_mean_
         return y[:, 0] if self._flat_target else y
 
     # ------------------------------------------------------------ what targets mean
