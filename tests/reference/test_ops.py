@@ -427,8 +427,17 @@ def test_gather_scatter_and_one_hot(shape: tuple[int, ...]) -> None:
 
 TESTED = {
     *UNARY, *BINARY, "where", "random_uniform", "matmul", "sum", "max", "softmax", "log_softmax", "log_sum_exp", "argmax",
-    "softmax_cross_entropy", "reshape", "transpose", "concat", "slice", "gather", "scatter_add", "one_hot",
+    "softmax_cross_entropy", "reshape", "transpose", "concat", "slice", "gather", "scatter_add", "one_hot", "cast",
 }  # fmt: skip
+
+
+def test_cast_rounds_to_bfloat16() -> None:
+    x = np.array([1.0, 1 + 2**-8, 1 + 2**-7, 1 + 3 * 2**-8, -3.14159274, 1e-40, 3.4e38, np.inf, np.nan, 0.0])
+    (found,) = compute("cast", x, to="bfloat16")
+    # Eight bits of fraction are kept; 1 + 2⁻⁸ lies half way and goes to the even neighbour.
+    np.testing.assert_array_equal(found[:5], [1.0, 1.0, 1 + 2**-7, 1 + 2**-6, -3.140625])
+    assert found[6] == np.inf and found[7] == np.inf and np.isnan(found[8]) and found[9] == 0
+    assert abs(found[5] - 1e-40) < 1e-41
 
 
 def test_every_op_is_tested_and_has_a_kernel() -> None:

@@ -41,10 +41,13 @@ class Arena(Mapping[str, NDArray[Any]]):
 
     def __init__(self, shapes: Mapping[str, tuple[Shape, bool]], dtype: DTypeLike = np.float32):
         self.entries: dict[str, Entry] = {}
-        offset = 0
+        offset, offsets = 0, {}
+        # What decays lies before what does not, so that an update with decay covers two stretches of the arena, not many.
+        for name in sorted(shapes, key=lambda name: not shapes[name][1]):
+            offsets[name] = offset
+            offset += round_up(prod(shapes[name][0]))
         for name, (shape, decay) in shapes.items():
-            self.entries[name] = Entry(name, shape, offset, decay)
-            offset += round_up(prod(shape))
+            self.entries[name] = Entry(name, shape, offsets[name], decay)
         self.flat = aligned_zeros(offset, dtype)
 
     def view(self, flat: NDArray[Any], name: str) -> NDArray[Any]:

@@ -269,7 +269,7 @@ _register("one_hot", "move", _one_hot, _zero, "onehot({0})", r"\operatorname{{on
 _register("random_uniform", "elementwise", _random, lambda n: 10 * _out_size(n), "U(0, 1)", r"U(0, 1)")
 
 
-_register("cast", "move", lambda inputs, attrs: [(inputs[0].shape, attrs["dtype"])], _zero, "{0}")
+_register("cast", "move", lambda inputs, attrs: [(inputs[0].shape, attrs["to"])], _zero, "{0}")
 
 
 def node_flops(node: Node) -> int:

@@ -23,7 +23,7 @@ def round_products(nodes: Sequence[Node]) -> list[Node]:
         key = (id(v.base), v.offset) if v.base is not None else (id(v), 0)
         if key not in copies:
             made = Value(v.shape, "bfloat16")
-            node = Node("cast", (v,), (made,), {"dtype": "bfloat16"})
+            node = Node("cast", (v,), (made,), {"to": "bfloat16"})
             made.producer = node
             copies[key] = made
             result.append(node)

@@ -121,6 +121,13 @@ def _scatter_add(attrs: Attrs, index: Array, x: Array) -> Array:
     return out
 
 
+def _cast(attrs: Attrs, x: Array) -> Array:
+    """To bfloat16, held as float32: the upper 16 bits, rounded to nearest with ties to even."""
+    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
+    rounded = (bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) & np.uint32(0xFFFF0000)
+    return np.where(np.isnan(x), x, rounded.view(np.float32)).astype(np.float32)
+
+
 def _matmul(attrs: Attrs, a: Array, b: Array) -> Array:
     return (a.T if attrs["transpose_a"] else a) @ (b.T if attrs["transpose_b"] else b)
 
@@ -169,6 +176,7 @@ KERNELS: dict[str, Callable[..., Any]] = {
     "slice": lambda attrs, x: x[(slice(None),) * attrs["axis"] + (slice(attrs["start"], attrs["stop"]),)],
     "gather": lambda attrs, table, index: table[index],
     "scatter_add": _scatter_add,
+    "cast": _cast,
     "one_hot": lambda attrs, index: _one_hot(index, attrs["classes"], np.float32),
 }
 KERNELS.update({name: lambda attrs, *xs, f=f: f(*xs) for name, f in ELEMENTWISE.items()})
