@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["facts", "heading", "is_terminal", "number", "out", "plain", "size", "table", "warn"]
+__all__ = ["facts", "fitted", "heading", "is_terminal", "number", "out", "plain", "size", "table", "warn"]
 
 #: Width of what is not printed to a terminal, where nothing needs to fit.
 _PIPE_WIDTH = 120
@@ -31,8 +32,23 @@ def out(*, stderr: bool = False) -> Console:
 
 
 def plain(text: str) -> None:
-    """Text as it is, such as equations: never wrapped by us, never coloured."""
+    """Text as it is: not wrapped, not coloured."""
     out().print(text, soft_wrap=True)
+
+
+def fitted(text: str) -> None:
+    """Lines of columns with two spaces or more between them, such as equations: on a terminal that is too narrow for a
+    line, its last columns go on in the next line instead of being broken anywhere."""
+    console = out()
+    for line in text.split("\n"):
+        rest, margin = line, ""
+        while is_terminal() and len(margin + rest) > console.width:
+            gaps = [m for m in re.finditer(r"(?<=\S) {2,}(?=\S)", rest) if len(margin) + m.start() <= console.width]
+            if not gaps:
+                break
+            console.print(margin + rest[: gaps[-1].start()], soft_wrap=True)
+            rest, margin = rest[gaps[-1].end() :], " " * 8
+        console.print(margin + rest, soft_wrap=True)
 
 
 def warn(text: str) -> None:

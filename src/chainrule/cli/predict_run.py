@@ -116,7 +116,7 @@ def _preview(data: Table, target: str, found: Columns, prediction: Prediction) -
     table(("row", *columns), list(zip(numbers, *columns.values(), strict=True)), left=0)
     more = data.n_rows - _PREVIEW
     text = f"{more:,} more rows. " if more > 0 else ""
-    out().print(f"{text}Write all columns of all rows with: -o predictions.csv")
+    out().print(f"{text}Write all columns of all rows with: -o out.csv")
 
 
 def _short(value: Any) -> str:

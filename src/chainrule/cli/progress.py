@@ -34,17 +34,23 @@ class ProgressTable(Callback):
             self._live.start()
         self._started = self._row_at = time.perf_counter()
         self._drawn = 0.0
-        self._last_row = 0
+        self._epoch = self._last_row = 0
+        self._since_row = (0.0, 0.0)  # samples and seconds of training, so that the rate is a mean and does not flicker
+        self._now = (0.0, 0.0)
         self._rate = 0.0
         self._logs: dict[str, float] = {}
         self._widths: dict[str, int] = {}
 
     def on_batch_chunk_end(self, trainer: Trainer, logs: Logs) -> None:
-        self._rate = logs["samples"] / max(logs["seconds"], 1e-9)
+        self._now = (logs["samples"], logs["seconds"])
+        self._rate = (self._since_row[0] + self._now[0]) / max(self._since_row[1] + self._now[1], 1e-9)
         total = trainer.samples_an_epoch
         self._draw(trainer, trainer.epoch + (min(1.0, logs["samples"] / total) if total else 0.0), logs["loss"])
 
     def on_epoch_end(self, trainer: Trainer, epoch: int, logs: Logs) -> None:
+        self._epoch = epoch
+        self._since_row = (self._since_row[0] + self._now[0], self._since_row[1] + self._now[1])
+        self._now = (0.0, 0.0)
         self._logs = {name: value for name, value in logs.items() if name not in ("learning_rate", "seconds")}
         due = epoch == 1 or epoch >= self._last_row + max(1, trainer.epochs // _ROWS) or epoch == trainer.epochs
         if self.every_epoch or due or time.perf_counter() - self._row_at > _LONGEST:
@@ -52,8 +58,8 @@ class ProgressTable(Callback):
         self._draw(trainer, epoch, logs["loss"])
 
     def on_fit_end(self, trainer: Trainer) -> None:
-        if trainer.epoch > self._last_row and self._logs:
-            self._row(trainer, trainer.epoch)
+        if self._epoch > self._last_row:
+            self._row(trainer, self._epoch)
         self.close()
 
     def close(self) -> None:
@@ -83,7 +89,7 @@ class ProgressTable(Callback):
         cells["time left"] = duration(self._left(trainer, epoch))
         line = (" " * gap).join(cells.get(name, "-").rjust(width) for name, width in self._widths.items())
         self._console.print(line, no_wrap=True, overflow="ellipsis", crop=True)
-        self._last_row, self._row_at = epoch, time.perf_counter()
+        self._last_row, self._row_at, self._since_row = epoch, time.perf_counter(), (0.0, 0.0)
 
     def _draw(self, trainer: Trainer, done: float, loss: float) -> None:
         now = time.perf_counter()

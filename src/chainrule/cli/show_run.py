@@ -9,7 +9,7 @@ from ..data import TablePreprocessor
 from ..data.column_encoders import Embedded, Numeric, OneHot
 from ..model import Network, load
 from ..network.files import load as load_with_extra
-from .console import facts, heading, number, plain, size
+from .console import facts, fitted, heading, number, out, size
 from .table_model import TableModel
 from .train_run import inputs_text, target_text
 
@@ -32,7 +32,7 @@ def run(place: Path, *, equations: bool = True) -> None:
     layer_table(network)
     if equations:
         heading("Equations")
-        plain(str(network.equations()))
+        fitted(str(network.equations()))
 
 
 def _facts(model: TableModel) -> list[tuple[str, str]]:
@@ -59,6 +59,9 @@ def _columns(preprocessor: TablePreprocessor) -> None:
         elif isinstance(encoder, Embedded):
             rows.append((encoder.name, f"embedded: {len(encoder.categories)} categories, and one for unknown or missing"))
     facts(rows)
+    if preprocessor.notes_:
+        out().print()
+        facts([("Note", note) for note in preprocessor.notes_])
 
 
 def _some(values: Any, most: int = 6) -> str:
@@ -67,4 +70,4 @@ def _some(values: Any, most: int = 6) -> str:
 
 def layer_table(network: Network) -> None:
     """The layers of a network as a table: shapes of one sample, parameters, FLOPs."""
-    plain(network.summary())
+    fitted(network.summary())

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..data import Table, TableFeatures, TablePreprocessor
 from ..errors import ModelFileError, ParameterError
-from ..layers import Concat, Dense, Embedding, Input
+from ..layers import Concat, Dense, Embedding, Flatten, Input
 from ..layers.base import get_activation
 from ..losses import Loss, get_loss
 from ..model import Network, load
@@ -45,7 +45,7 @@ class TableModel:
     """A network and its preprocessing.
 
     Parameters
-        network : one input of numbers (N, F) if there are any, then one of indices (N,) for each embedded column
+        network : one input of numbers (N, F) if there are any, then one of indices (N, 1) for each embedded column
         preprocessor : fitted ; facts : plain data about the training, shown by ``chainrule show``
     """
 
@@ -77,9 +77,10 @@ class TableModel:
             inputs.append(Input(features["numeric"].shape[1]))
             parts.append(inputs[0])
         for _, _, cardinality in features["categories"]:
-            index = Input((), dtype="int")
+            index = Input(1, dtype="int")
             inputs.append(index)
-            parts.append(Embedding(cardinality, width=min(32, math.ceil(math.sqrt(cardinality))))(index))
+            vector = Embedding(cardinality, width=min(32, math.ceil(math.sqrt(cardinality))))(index)
+            parts.append(Flatten()(vector))
         x = parts[0] if len(parts) == 1 else Concat()(*parts)
         for units in hidden:
             x = get_activation(activation)(Dense(units)(x))
@@ -115,7 +116,7 @@ class TableModel:
     def inputs(features: TableFeatures) -> Any:
         """What the network's fit and predict take: one array, or a list of one for each input."""
         numeric = [features["numeric"]] if features["numeric"].shape[1] else []
-        arrays = [*numeric, *(index for _, index, _ in features["categories"])]
+        arrays = [*numeric, *(index[:, None] for _, index, _ in features["categories"])]
         return arrays[0] if len(arrays) == 1 else arrays
 
     def predict(self, table: Table) -> Prediction:
@@ -167,7 +168,7 @@ class TableModel:
         """ModelFileError unless network and preprocessing belong together."""
         numeric = len(self.preprocessor.numeric_names_)
         embedded = [e for e in self.preprocessor.encoders_ if hasattr(e, "cardinality")]
-        wanted = [*([(numeric,)] if numeric else []), *(() for _ in embedded)]
+        wanted = [*([(numeric,)] if numeric else []), *((1,) for _ in embedded)]
         if self.network.input_shapes != wanted:
             raise ModelFileError(f"the network takes {self.network.input_shapes}, its preprocessing gives {wanted}.")
         limits = [limit for limit in self.network.index_limits() if limit is not None]

@@ -31,6 +31,7 @@ __all__ = ["TrainOptions", "run"]
 #: Steps that training is given by default, the bounds of the epochs they are made of, and the fewest rows to validate on.
 _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS, _FEWEST_ROWS = 8000, 30, 500, 8
 _INTERRUPTED = 130
+_MOST_NOTES = 6
 #: Weight decay of the default optimizer is 3 up to 500 rows and falls with 1/√rows: the fewer rows, the easier they are
 #: learned by heart. Chosen on six small tables; on each it gives better test metrics than none.
 _DECAY, _DECAY_ROWS = 3.0, 500
@@ -209,7 +210,11 @@ def _describe(
         f"{test.n_rows if test else 0:,} to test on",
     ]
     rows.append(("Split", ", ".join(parts)))
-    rows += [("Note", note) for note in (*notes, *preprocessor.notes_)]
+    notes += preprocessor.notes_
+    more = (
+        [f"and {len(notes) - _MOST_NOTES} more notes, which chainrule show prints."] if len(notes) > _MOST_NOTES + 1 else []
+    )
+    rows += [("Note", note) for note in (notes[:_MOST_NOTES] + more if more else notes)]
     sizes = " → ".join(
         [f"{features['numeric'].shape[1]} numbers"] * bool(features["numeric"].shape[1])
         + [f"Dense({layer.units})" for layer in network.layers.values() if hasattr(layer, "units")]
@@ -246,7 +251,7 @@ def _loss_name(loss: Loss) -> str:
 
 
 def _unit(loss: Loss) -> str:
-    return "nats per row" if "entropy" in loss.name else f"{_loss_name(loss)}, standardised target"
+    return "nats per row" if "entropy" in loss.name else f"{_loss_name(loss)}, standardised"
 
 
 def _say_how_it_ended(interrupted: bool, stopping: EarlyStopping | None, epochs: int) -> None:
@@ -277,5 +282,5 @@ def _say_what_next(given: TrainOptions, place: Path) -> None:
     saved = [str(place)] + ([str(given.plot)] if given.plot is not None else [])
     out().print(f"\nSaved {' and '.join(saved)}", style="bold green")
     model = shlex.quote(str(place))
-    plain(f"Next:  chainrule predict {model} NEW.csv -o predictions.csv")
+    plain(f"Next:  chainrule predict {model} NEW.csv -o out.csv")
     plain(f"       chainrule show {model}")

@@ -88,15 +88,15 @@ def _panel(axes: Any, history: History, name: str, unit: str, best_epoch: int | 
     shown = [(name, "training", _TRAINING, "-")]
     if f"val_{name}" in history:
         shown.append((f"val_{name}", "validation", _HELD_OUT, "--"))
-    marker = "o" if len(history.epochs) < 3 else ""
+    few, many = len(history.epochs) < 3, len(history.epochs) > 100  # dashes of a long, jagged line cannot be read
     for entry, label, colour, style in shown:
         axes.plot(
             history.epochs,
             history[entry],
-            style,
+            "-" if many else style,
             color=colour,
-            marker=marker,
-            linewidth=2,
+            marker="o" if few else "",
+            linewidth=1.3 if many else 2,
             label=f"{label}, {_last(history[entry])}",
         )
     words = name.replace("_", " ")
