@@ -165,7 +165,8 @@ def test_row_ops(op, shape):
 
 @pytest.mark.parametrize("op", ["sum", "max"])
 @pytest.mark.parametrize(
-    "shape,axis", [((7,), 0), ((300, 200), 0), ((300, 200), 1), ((300, 200), None), ((4, 5, 6), 1), ((4, 5, 6), (0, 1)), ((4, 5, 6), (0, 2)), ((1, 9), 0)]
+    "shape,axis", [((7,), 0), ((300, 200), 0), ((300, 200), 1), ((300, 200), None), ((4, 5, 6), 1), ((4, 5, 6), (0, 1)), ((4, 5, 6), (0, 2)), ((1, 9), 0), ((40, 1, 60), (0, 1)),
+     ((40, 1, 60), (1, 2)), ((40, 1, 60), 1), ((1, 1), None), ((7, 1), 1), ((300, 1, 20), (0, 2)), ((64, 50, 1), (1, 2))]
 )
 def test_reductions(op, shape, axis):
     x = np.random.default_rng(7).normal(size=shape).astype(np.float32)

@@ -48,7 +48,7 @@ f32, i32, u32, i64, u64 = np.float32, np.int32, np.uint32, np.int64, np.uint64
 ONE, ZERO = f32(1.0), f32(0.0)
 
 
-@njit(inline="always", error_model="numpy")
+@njit(forceinline=True, error_model="numpy")
 def _mix(x):
     x = x ^ (x >> u32(16))
     x = u32(x * u32(0x7FEB352D))
@@ -57,7 +57,7 @@ def _mix(x):
     return x ^ (x >> u32(16))
 
 
-@njit(inline="always", error_model="numpy")
+@njit(forceinline=True, error_model="numpy")
 def _keys(seed, stream, step):
     z = u64(seed) * u64(0x9E3779B97F4A7C15) + u64(step) * u64(0xD1B54A32D192ED03) + u64(stream) * u64(0x8CB92BA72F3D8DD7)
     z = (z ^ (z >> u64(30))) * u64(0xBF58476D1CE4E5B9)
@@ -265,17 +265,19 @@ def elementwise(args, _1, _2, _3):
             for r in range(per_block):
                 for i in range(columns):
                     store_f32(own + 4 * r * columns, i, load_f32(at, i))
-    if columns <= BLOCK:
-        row = 0
-        while row < rows:
+    # Short rows go several to a block, long ones in pieces; one place calls the machine, so that it is compiled once.
+    pieces = 1 if columns <= BLOCK else (columns + BLOCK - 1) // BLOCK
+    row, piece = 0, 0
+    while row < rows:
+        n, column, m = 1, piece * BLOCK, columns - piece * BLOCK
+        if pieces == 1:
             n = per_block if rows - row > per_block else rows - row
-            _block(args, operands, addresses, code, instructions, row, 0, n * columns, row * columns, n)
+            m = n * columns
+        elif m > BLOCK:
+            m = BLOCK
+        _block(args, operands, addresses, code, instructions, row, column, m, row * columns + column, n)
+        piece += 1
+        if piece == pieces:
+            piece = 0
             row += n
-    else:
-        for row in range(rows):
-            column = 0
-            while column < columns:
-                m = BLOCK if columns - column > BLOCK else columns - column
-                _block(args, operands, addresses, code, instructions, row, column, m, row * columns + column, 1)
-                column += m
     return 0

@@ -299,7 +299,7 @@ def root_quotient_lanes(typingctx: Any, d: Any, a: Any, s: Any, v: Any, r: Any, 
     return types.void(*[types.int64] * 7), codegen
 
 
-@njit(inline="always")
+@njit(forceinline=True)
 def word_float(address, index):  # type: ignore[no-untyped-def]
     """The float32 in the low half of a word."""
     return bits_float(types.int32(word(address, index) & 0xFFFFFFFF))

@@ -20,7 +20,7 @@ _NAN = f32(np.nan)
 ONE, ZERO, HALF = f32(1.0), f32(0.0), f32(0.5)
 
 
-@njit(inline="always", error_model="numpy")
+@njit(forceinline=True, error_model="numpy")
 def exp(x):
     """eˣ by x = n ln 2 + r, a polynomial in r, and 2ⁿ put into the exponent in two steps (for results below 2⁻¹²⁶)."""
     n = rint(x * _LOG2E)
@@ -42,7 +42,7 @@ def exp(x):
     return ZERO if x < f32(-103.97208) else y
 
 
-@njit(inline="always", error_model="numpy")
+@njit(forceinline=True, error_model="numpy")
 def log(x):
     """The natural logarithm by x = 2ᵉ m with m in [√½, √2) and a polynomial in (m − 1)."""
     tiny = x < f32(1.17549435e-38)
@@ -72,7 +72,7 @@ def log(x):
     return y
 
 
-@njit(inline="always", error_model="numpy")
+@njit(forceinline=True, error_model="numpy")
 def log1p(x):
     """log(1 + x): the rounding of 1 + x is made good by the factor x / ((1 + x) − 1) (Kahan)."""
     u = ONE + x
@@ -83,7 +83,7 @@ def log1p(x):
     return x if x == _INF else y
 
 
-@njit(inline="always", error_model="numpy")
+@njit(forceinline=True, error_model="numpy")
 def expm1(x):
     """eˣ − 1: its series near 0, where the difference would cancel."""
     p = fma(x, f32(1 / 40320), f32(1 / 5040))
@@ -96,14 +96,14 @@ def expm1(x):
     return p if fabs(x) < f32(0.5) else exp(x) - ONE
 
 
-@njit(inline="always", error_model="numpy")
+@njit(forceinline=True, error_model="numpy")
 def tanh(x):
     """(1 − e) / (1 + e) with e = exp(−2|x|), by expm1 so that small x keep their digits."""
     t = expm1(f32(-2.0) * fabs(x))
     return copysign(-t / (t + f32(2.0)), x)
 
 
-@njit(inline="always", error_model="numpy")
+@njit(forceinline=True, error_model="numpy")
 def sigmoid(x):
     """1 / (1 + e⁻ˣ) from e = exp(−|x|), which cannot overflow."""
     e = exp(-fabs(x))
@@ -111,14 +111,14 @@ def sigmoid(x):
     return r if x >= ZERO else e * r
 
 
-@njit(inline="always", error_model="numpy")
+@njit(forceinline=True, error_model="numpy")
 def softplus(x):
     """max(x, 0) + log(1 + exp(−|x|))"""
     y = log1p(exp(-fabs(x)))
     return y + x if x > ZERO else (y if x == x else x)
 
 
-@njit(inline="always", error_model="numpy")
+@njit(forceinline=True, error_model="numpy")
 def erf(x):
     """The error function: W. J. Cody's rational forms (Mathematics of Computation 23, 1969)."""
     a = fabs(x)

@@ -336,11 +336,15 @@ def argmax(node: Node, threads: int) -> Task:
 def reduce(node: Node, threads: int) -> Task:
     x, out, axes = node.inputs[0], node.outputs[0], node.attrs["axis"]
     mode = {"sum": 0, "max": 1}[node.op]
-    axes = [i for i in axes if x.shape[i] != 1] or list(axes[:1])
-    if not axes or axes != list(range(axes[0], axes[0] + len(axes))) or x.size == 0:
+    # Axes of size 1 change nothing, wherever they lie.
+    wide = [i for i, n in enumerate(x.shape) if n != 1]
+    kept = [i for i in wide if i not in axes]
+    over = [i for i in wide if i in axes]
+    if x.size == 0 or any(over[0] < i < over[-1] for i in kept if over):
         raise Unsupported
-    outer, count = prod(x.shape[: axes[0]]), prod(x.shape[axes[0] : axes[-1] + 1])
-    inner = prod(x.shape[axes[-1] + 1 :])
+    outer = prod(x.shape[i] for i in kept if over and i < over[0])
+    count, inner = prod(x.shape[i] for i in over), prod(x.shape[i] for i in kept if not over or i > over[-1])
+    by_first = bool(over) and kept[:1] == [0] and over[0] > 0
 
     def call(a0: int, a1: int, low: int, high: int) -> Call:
         words = [a1 - a0, count, inner, Address(x, a0 * count * inner), Address(out, a0 * inner), mode, low, high]
@@ -352,7 +356,7 @@ def reduce(node: Node, threads: int) -> Task:
             Part([call(0, 1, a, b)], [access(x)], [access(out, a, b)]) if b > a else None for a, b in zip(cuts, cuts[1:])
         ]
         return Task(node, parts)
-    if threads > 1 and outer >= threads and x.size >= _SMALL and axes[0] > 0:
+    if threads > 1 and x.shape[0] >= threads and x.size >= _SMALL and by_first:
         lead = bounds(x.shape[0], threads)
         per = outer // x.shape[0]
         parts = []
