@@ -24,6 +24,7 @@ def files(folder: Path) -> Path:
         "latin.csv": "a,b\n1,caf\xe9\n".encode("latin-1"),
         "foreign.csv": b"PK\x03\x04 and more",
         "constant.csv": b"a,b\n1,x\n2,x\n3,x\n",
+        "two.csv": b"a,b\n1,x\n2,y\n",
         "table.xyz": b"a,b\n1,2\n",
     }
     for name, data in texts.items():
@@ -47,6 +48,7 @@ TABLES = [
     (("flowers.csv", "--task", "regression"), ["'kind'", "expected a number"]),
     (("flowers.csv", "--loss", "mse"), ["--loss mse", "3 classes", "softmax_cross_entropy"]),
     (("flowers.csv", "--loss", "binary_cross_entropy"), ["3 classes", "softmax_cross_entropy"]),
+    (("two.csv", "--target", "b"), ["2 rows cannot be split", "--test-fraction 0"]),
     (("constant.csv", "--target", "b"), ["'b' is 'x' in every row"]),
 ]
 
@@ -89,6 +91,7 @@ OPTIONS = [
     (("--plot", "nowhere/a.png"), ["nowhere", "does not exist"]),
     (("--model", "nowhere/a.chainrule"), ["--model", "does not exist"]),
     (("--quiet", "--verbose"), ["--verbose and --quiet"]),
+    (("--delimiter", ";;"), ["--delimiter", "';;'"]),
     (("--hiden", "3"), ["--hiden", "--hidden"]),
 ]
 

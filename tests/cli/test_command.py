@@ -91,6 +91,19 @@ def test_broken_pipe_is_quiet(folder, run, environment):
         assert done.stderr == ""
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_full_disk_closed_output_and_few_letters(run, folder, environment):
+    assert run("train", "flowers.csv", "-t", "kind", "--epochs", "2", "-m", "full.chainrule", "-q").code == 0
+    start = f"'{sys.executable}' -m chainrule show full.chainrule"
+    options = {"cwd": folder, "capture_output": True, "text": True}
+    done = subprocess.run(["bash", "-c", f"{start} > /dev/full"], env=environment(), **options)
+    assert done.returncode == 1 and done.stderr.count("Error:") == 1 and "Traceback" not in done.stderr
+    done = subprocess.run(["bash", "-c", f"{start} >&-"], env=environment(), **options)
+    assert (done.returncode, done.stderr) == (0, "")
+    done = subprocess.run(["bash", "-c", start], env=environment(PYTHONIOENCODING="ascii"), **options)
+    assert (done.returncode, done.stderr) == (0, "") and "softmax" in done.stdout
+
+
 @pytest.mark.parametrize("columns", [60, 120])
 def test_on_a_terminal(folder, columns, environment):
     text = on_terminal(

@@ -112,7 +112,7 @@ def test_options(run):
         "--exclude", "width", "--batch-size", "10", "--loss", "cross_entropy", "-m", "linear.chainrule",
     )  # fmt: skip
     assert (done.code, done.err) == (0, "")
-    assert "1 numbers → Dense(3)" in done.out and "On the" not in done.out and "sgd, softmax" in done.out
+    assert "1 numbers → Dense(3)" in done.out and "Test part" not in done.out and "sgd, softmax" in done.out
     assert [f" {i}/5 " in done.out for i in range(1, 6)] == [True] * 5
     done = run("train", "flowers.csv", "-t", "length", "--task", "regression", "--epochs", "2", "-m", "r.chainrule", "-q")
     assert (done.code, done.out, done.err) == (0, "", "")

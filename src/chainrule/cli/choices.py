@@ -12,6 +12,7 @@ from ..errors import ParameterError, UnknownNameError
 __all__ = [
     "TASKS",
     "column_list",
+    "delimiter_of",
     "fraction",
     "hidden_units",
     "known_name",
@@ -23,6 +24,16 @@ __all__ = [
 ]
 
 TASKS = ("auto", "classification", "regression")
+
+
+def delimiter_of(text: str | None) -> str | None:
+    """The character between fields; None to find it out. "tab" and "\\t" are the tab, which is hard to type."""
+    if text is None:
+        return None
+    text = "\t" if text.lower() in ("tab", "\\t") else text
+    if len(text) != 1 or text in '"\r\n':
+        raise ParameterError(f"--delimiter must be one character, such as ; or the word tab. Got {text!r}.")
+    return text
 
 
 def hidden_units(text: str) -> list[int]:

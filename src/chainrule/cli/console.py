@@ -47,7 +47,11 @@ def fitted(text: str) -> None:
             if not gaps:
                 break
             console.print(margin + rest[: gaps[-1].start()], soft_wrap=True)
-            rest, margin = rest[gaps[-1].end() :], " " * 8
+            # Below the column it belongs to, where there is room for it.
+            start = gaps[-2].end() if len(gaps) > 1 else len(rest) - len(rest.lstrip())
+            after = rest[gaps[-1].end() :]
+            indent = len(margin) + start + 2
+            rest, margin = after, " " * (indent if indent + len(after) <= console.width else 8)
         console.print(margin + rest, soft_wrap=True)
 
 

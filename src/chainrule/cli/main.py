@@ -8,6 +8,7 @@ Every error that chainrule expects is one message on standard error without a tr
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -71,6 +72,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     end = given.index("--") if "--" in given else len(given)
     debug = "--debug" in given[:end]
     given = [a for a in given[:end] if a != "--debug"] + given[end:]
+    # A process may be started without them; what it says is then for nobody.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a letter such as η shows ? instead
+            stream.reconfigure(errors="replace")
     try:
         code = app(args=given, prog_name="chainrule", standalone_mode=False)
         sys.stdout.flush()
@@ -94,6 +101,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(f"Error: {error}")
         failed = isinstance(error, (DivergenceError, EngineError, MissingDependencyError))
         return FAILED if failed else WRONG_INPUT
+    except OSError as error:
+        if debug:
+            raise
+        where = f"{error.filename!r}: " if error.filename else "the output cannot be written: "
+        _say(f"Error: {where}{error.strerror or error}.")
+        # What could not be written is still in the buffer, and Python would try, and complain, once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except MemoryError:
         if debug:
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,6 +37,7 @@ def run(
     quiet: bool = False,
 ) -> None:
     """Predicts and writes, or shows some rows."""
+    delimiter = choices.delimiter_of(delimiter)
     to_stdout = output is not None and str(output) == "-"
     if output is not None and not to_stdout:
         choices.output_place("--output", output)
@@ -51,6 +53,8 @@ def run(
     else:
         columns: Columns = {**_given_columns(data_path, data, delimiter, encoding), **found}
         if to_stdout:
+            if isinstance(sys.stdout, io.TextIOWrapper):
+                sys.stdout.reconfigure(encoding="utf-8", errors="strict")  # as in a file
             writer = csv.writer(sys.stdout, lineterminator="\n")
             writer.writerow(columns)
             writer.writerows(zip(*columns.values(), strict=True))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..data import Table, TableFeatures, TablePreprocessor, read_table, split_validation
 from ..engine import get_engine
-from ..errors import ParameterError, did_you_mean
+from ..errors import DataError, ParameterError, did_you_mean
 from ..layers.base import get_activation
 from ..losses import Loss, get_loss
 from ..optimizers import Optimizer, get_optimizer
@@ -71,7 +71,7 @@ class TrainOptions:
 def run(given: TrainOptions) -> None:
     """Trains, scores and saves; exits with 130 when Ctrl-C ended the training."""
     hidden, optimizer, place = _check(given)
-    data = read_table(given.data, delimiter=given.delimiter, encoding=given.encoding)
+    data = read_table(given.data, delimiter=choices.delimiter_of(given.delimiter), encoding=given.encoding)
     exclude = choices.column_list(given.exclude)
     if given.target in exclude:
         raise ParameterError(f"--exclude: {given.target!r} is the target, which must be kept.")
@@ -139,6 +139,7 @@ def run(given: TrainOptions) -> None:
 
 def _check(given: TrainOptions) -> tuple[list[int], Optimizer, Path]:
     """Everything that can be wrong with the options, before the file is read."""
+    choices.delimiter_of(given.delimiter)
     if given.verbose and given.quiet:
         raise ParameterError("--verbose and --quiet exclude each other. Give one of them.")
     hidden = choices.hidden_units(given.hidden)
@@ -182,7 +183,13 @@ def _split(
     if not given.test_fraction:
         return data.take(rows), None, whole.task_
     classes = codes if whole.task_ == "classification" else None
-    train, test = split_validation(len(rows), given.test_fraction, np.random.default_rng(given.seed), classes)
+    try:
+        train, test = split_validation(len(rows), given.test_fraction, np.random.default_rng(given.seed), classes)
+    except DataError as error:
+        raise DataError(
+            f"{data.source}: {len(rows)} rows cannot be split with --test-fraction {given.test_fraction:g}. {error} "
+            "Give more rows, or --test-fraction 0 to test on none."
+        ) from error
     return data.take(rows[train]), data.take(rows[test]), whole.task_
 
 
@@ -274,7 +281,10 @@ def _scores(given: TrainOptions, model: TableModel, y: NDArray[Any], test: Table
     model.facts["test rows"] = own.rows
     if not given.quiet:
         show_scores(
-            f"On the {own.rows:,} test rows", own, [(name, score(preprocessor, test, guess))], target=preprocessor.target
+            f"Test part ({own.rows:,} row{'s' * (own.rows != 1)})",
+            own,
+            [(name, score(preprocessor, test, guess))],
+            target=preprocessor.target,
         )
 
 
