@@ -19,7 +19,11 @@ try:
 except EngineError as error:
     pytest.skip(f"the onednn engine cannot be used here: {error}", allow_module_level=True)
 
-UNARY = [n for n, s in OPS.items() if s.kind == "elementwise" and n not in ("where", "random_uniform") and s.text.count("{1}") == 0]
+UNARY = [
+    n
+    for n, s in OPS.items()
+    if s.kind == "elementwise" and n not in ("where", "random_uniform") and s.text.count("{1}") == 0
+]
 BINARY = [n for n, s in OPS.items() if s.kind == "elementwise" and "{1}" in s.text and "{2}" not in s.text]
 
 
@@ -50,7 +54,9 @@ def compare(emit, arrays, *, rtol=3e-6, atol=1e-6):
             np.testing.assert_allclose(found[name], w, rtol=rtol, atol=atol, err_msg=f"{name}, {threads} threads")
 
 
-SPECIAL = np.array([0.0, -0.0, 1.0, -1.0, 1e4, -1e4, 1e-30, -1e-30, 88.0, -88.0, 1e-3, 0.5, np.inf, -np.inf, np.nan], np.float32)
+SPECIAL = np.array(
+    [0.0, -0.0, 1.0, -1.0, 1e4, -1e4, 1e-30, -1e-30, 88.0, -88.0, 1e-3, 0.5, np.inf, -np.inf, np.nan], np.float32
+)
 
 
 def oracle(op, x):
@@ -62,7 +68,9 @@ def oracle(op, x):
 @pytest.mark.parametrize("op", UNARY)
 def test_unary_values_and_limits(op):
     generator = np.random.default_rng(0)
-    x = np.concatenate([SPECIAL, generator.normal(size=3001) * 4, generator.uniform(-100, 100, 2000), np.linspace(-1, 1, 1111)])
+    x = np.concatenate(
+        [SPECIAL, generator.normal(size=3001) * 4, generator.uniform(-100, 100, 2000), np.linspace(-1, 1, 1111)]
+    )
     x = x.astype(np.float32)
     wanted = oracle(op, x)
     for threads in (1, 2):
@@ -91,7 +99,10 @@ def test_unary_values_and_limits(op):
 )
 def test_binary_broadcasting(op, a, b):
     generator = np.random.default_rng(1)
-    x, y = (generator.integers(-3, 4, s).astype(np.float32) if op == "equal" else generator.normal(size=s).astype(np.float32) for s in (a, b))
+    x, y = (
+        generator.integers(-3, 4, s).astype(np.float32) if op == "equal" else generator.normal(size=s).astype(np.float32)
+        for s in (a, b)
+    )
     compare(lambda k, u, v: k.emit(op, u, v)[0], {"x": np.asarray(x), "y": np.asarray(y)})
 
 
@@ -103,9 +114,27 @@ def test_random_elementwise_chains(data):
     if rows * columns > 20000:
         columns = 20000 // rows
     shapes = [(rows, columns), (columns,), (1, columns), (), (rows, columns)]
-    names = ["add", "subtract", "multiply", "maximum", "greater", "tanh", "sigmoid", "relu", "square", "negative", "where", "softplus"]
+    names = [
+        "add",
+        "subtract",
+        "multiply",
+        "maximum",
+        "greater",
+        "tanh",
+        "sigmoid",
+        "relu",
+        "square",
+        "negative",
+        "where",
+        "softplus",
+    ]
     steps = [
-        (data.draw(st.sampled_from(names)), data.draw(st.integers(0, 99)), data.draw(st.integers(0, 99)), data.draw(st.integers(0, 99)))
+        (
+            data.draw(st.sampled_from(names)),
+            data.draw(st.integers(0, 99)),
+            data.draw(st.integers(0, 99)),
+            data.draw(st.integers(0, 99)),
+        )
         for _ in range(data.draw(st.integers(1, 14)))
     ]
 
@@ -136,7 +165,11 @@ def test_matmul(m, n, k_, ta, tb):
 @pytest.mark.parametrize("m,n,k_", [(128, 1024, 784), (1, 1024, 784), (2, 640, 512), (1, 10, 1024), (300, 200, 100)])
 def test_large_products_with_epilogue(m, n, k_):
     generator = np.random.default_rng(4)
-    arrays = {"x": generator.normal(size=(m, k_)), "w": generator.normal(size=(k_, n)) / k_**0.5, "b": generator.normal(size=n)}
+    arrays = {
+        "x": generator.normal(size=(m, k_)),
+        "w": generator.normal(size=(k_, n)) / k_**0.5,
+        "b": generator.normal(size=n),
+    }
     arrays = {name: a.astype(np.float32) for name, a in arrays.items()}
     compare(lambda k, x, w, b: k.relu(k.add(k.matmul(x, w), b)), arrays, rtol=1e-4, atol=1e-5)
 
@@ -148,12 +181,23 @@ def test_large_products_with_epilogue(m, n, k_):
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(1, 300), st.integers(1, 40), st.sampled_from([0.0, 0.1]), st.sampled_from([1.0, 30.0, 1e4]), st.booleans())
+@given(
+    st.integers(1, 300), st.integers(1, 40), st.sampled_from([0.0, 0.1]), st.sampled_from([1.0, 30.0, 1e4]), st.booleans()
+)
 def test_softmax_cross_entropy(n, classes, smoothing, scale, indices):
     generator = np.random.default_rng(5)
     z = (generator.normal(size=(n, classes)) * scale).astype(np.float32)
-    y = generator.integers(0, classes, n).astype(np.int32) if indices else generator.dirichlet(np.ones(classes), n).astype(np.float32)
-    compare(lambda k, a, b: k.softmax_cross_entropy(a, b, label_smoothing=smoothing), {"z": z, "y": y}, rtol=2e-5, atol=2e-6 * max(1, scale))
+    y = (
+        generator.integers(0, classes, n).astype(np.int32)
+        if indices
+        else generator.dirichlet(np.ones(classes), n).astype(np.float32)
+    )
+    compare(
+        lambda k, a, b: k.softmax_cross_entropy(a, b, label_smoothing=smoothing),
+        {"z": z, "y": y},
+        rtol=2e-5,
+        atol=2e-6 * max(1, scale),
+    )
 
 
 @pytest.mark.parametrize("op", ["softmax", "log_softmax", "log_sum_exp", "argmax"])
@@ -165,8 +209,24 @@ def test_row_ops(op, shape):
 
 @pytest.mark.parametrize("op", ["sum", "max"])
 @pytest.mark.parametrize(
-    "shape,axis", [((7,), 0), ((300, 200), 0), ((300, 200), 1), ((300, 200), None), ((4, 5, 6), 1), ((4, 5, 6), (0, 1)), ((4, 5, 6), (0, 2)), ((1, 9), 0), ((40, 1, 60), (0, 1)),
-     ((40, 1, 60), (1, 2)), ((40, 1, 60), 1), ((1, 1), None), ((7, 1), 1), ((300, 1, 20), (0, 2)), ((64, 50, 1), (1, 2))]
+    "shape,axis",
+    [
+        ((7,), 0),
+        ((300, 200), 0),
+        ((300, 200), 1),
+        ((300, 200), None),
+        ((4, 5, 6), 1),
+        ((4, 5, 6), (0, 1)),
+        ((4, 5, 6), (0, 2)),
+        ((1, 9), 0),
+        ((40, 1, 60), (0, 1)),
+        ((40, 1, 60), (1, 2)),
+        ((40, 1, 60), 1),
+        ((1, 1), None),
+        ((7, 1), 1),
+        ((300, 1, 20), (0, 2)),
+        ((64, 50, 1), (1, 2)),
+    ],
 )
 def test_reductions(op, shape, axis):
     x = np.random.default_rng(7).normal(size=shape).astype(np.float32)
@@ -257,12 +317,17 @@ def _bfloat16(x):
 
 
 @pytest.mark.skipif(not get_engine("onednn").library.has_bfloat16, reason="this processor has no bfloat16")
-@pytest.mark.parametrize("m,n,k_,ta,tb", [(128, 256, 300, False, False), (257, 130, 127, True, False), (128, 200, 333, False, True)])
+@pytest.mark.parametrize(
+    "m,n,k_,ta,tb", [(128, 256, 300, False, False), (257, 130, 127, True, False), (128, 200, 333, False, True)]
+)
 def test_products_in_bfloat16_round_their_inputs_only(m, n, k_, ta, tb):
     generator = np.random.default_rng(9)
     x = generator.normal(size=(k_, m) if ta else (m, k_)).astype(np.float32)
     y = generator.normal(size=(n, k_) if tb else (k_, n)).astype(np.float32)
-    plan = plan_of(lambda k, a, b: k.relu(k.matmul(a, b, transpose_a=ta, transpose_b=tb)), {"x": (x.shape, "float"), "y": (y.shape, "float")})
+    plan = plan_of(
+        lambda k, a, b: k.relu(k.matmul(a, b, transpose_a=ta, transpose_b=tb)),
+        {"x": (x.shape, "float"), "y": (y.shape, "float")},
+    )
     a, b = _bfloat16(x), _bfloat16(y)
     wanted = np.maximum((a.T if ta else a).astype(np.float64) @ (b.T if tb else b), 0)
     for threads in (1, 2):
@@ -274,9 +339,17 @@ def test_products_in_bfloat16_round_their_inputs_only(m, n, k_, ta, tb):
 def test_the_barrier_waits_for_slow_threads():
     """Many short steps with waits between; a race would give other numbers now and then."""
     generator = np.random.default_rng(10)
-    arrays = {"x": generator.normal(size=(64, 100)), "w": generator.normal(size=(100, 90)), "v": generator.normal(size=(90, 64))}
+    arrays = {
+        "x": generator.normal(size=(64, 100)),
+        "w": generator.normal(size=(100, 90)),
+        "v": generator.normal(size=(90, 64)),
+    }
     arrays = {n: a.astype(np.float32) for n, a in arrays.items()}
-    plan = plan_of(lambda k, x, w, v: k.matmul(k.matmul(k.matmul(x, w), v), k.tanh(x)), {n: (a.shape, "float") for n, a in arrays.items()}, 64)
+    plan = plan_of(
+        lambda k, x, w, v: k.matmul(k.matmul(k.matmul(x, w), v), k.tanh(x)),
+        {n: (a.shape, "float") for n, a in arrays.items()},
+        64,
+    )
     one = get_engine("onednn", threads=1).compile(plan, {}).run(arrays)["o0"]
     executable = get_engine("onednn", threads=2).compile(plan, {})
     for _ in range(300):

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-
 from ..errors import NotFittedError, ParameterError, ShapeError, UnknownNameError
 from ..initializers import Constant, default_for
 from ..initializers import get as get_initializer
@@ -61,8 +60,7 @@ class NetworkGraph:
             x = Tensor()
             self._tensors = ([x], [self._chain(x, layers)])
         else:
-            as_list = lambda t: [t] if isinstance(t, Tensor) else list(t or [])
-            self._tensors = (as_list(inputs), as_list(outputs))
+            self._tensors = (_as_list(inputs), _as_list(outputs))
         self.calls: list[Call] = []
         self.input_ids: list[int] = []
         self.output_ids: list[int] = []
@@ -221,8 +219,7 @@ class NetworkGraph:
             state=lambda layer, name: Value(states[f"{layer}.{name}"].shape, role="state"),
         )
         tensors = {
-            i: Value((2, *shape), dtype)
-            for i, shape, dtype in zip(self.input_ids, shapes, self.input_dtypes, strict=True)
+            i: Value((2, *shape), dtype) for i, shape, dtype in zip(self.input_ids, shapes, self.input_dtypes, strict=True)
         }
         for call in self.calls:
             xs = [tensors[i] for i in call.inputs]
@@ -270,3 +267,5 @@ class NetworkGraph:
         return not any(parameter.startswith(layer + ".") for layer in self.frozen)
 
 
+def _as_list(tensors: Tensor | Sequence[Tensor] | None) -> list[Tensor]:
+    return [tensors] if isinstance(tensors, Tensor) else list(tensors or [])

@@ -50,6 +50,7 @@ class Builder:
         self.random_count = 0
         self._parameter = parameter
         self._state = state
+        self._places: dict[int, Value] = {}
 
     # ------------------------------------------------------------ context
 
@@ -110,11 +111,16 @@ class Builder:
 
     def assign(self, target: Value, value: Operand) -> Value:
         """Stores ``value`` in ``target`` (a parameter, slot or state). Values read before keep their meaning."""
+        target = self._places.get(id(target), target)
         (out,) = self.emit("copy", value)
         if out.shape != target.shape:
             raise ShapeError(f"assign: a value of shape {out.shape} does not fit a target of shape {target.shape}.")
         out.base, out.offset = (target.base, target.offset) if target.base is not None else (target, 0)
         return out
+
+    def stand_in(self, value: Value, place: Value) -> None:
+        """From now on an assignment to ``value`` goes to ``place``, for a value computed from what is stored there."""
+        self._places[id(value)] = place
 
     # ------------------------------------------------------------ elementwise
 

@@ -98,7 +98,9 @@ class _Lowering:
         weights: Sequence[str | None],
     ) -> tuple[Value, dict[int, Value], list[Value]]:
         """Emits J = Σ c ℓ for every output and the first gradients dz; returns J, {tensor: dz} and the targets."""
-        k, total, first, ys = self.k, None, {}, []
+        k, ys = self.k, []
+        total: Value | None = None
+        first: dict[int, Value] = {}
         backward = []
         for i, (z, loss) in enumerate(zip(outputs, losses, strict=True)):
             shape, dtype = loss.target(z.shape)[targets[i]]
@@ -198,26 +200,14 @@ class _Lowering:
                 new = w
                 if decay and optimizer.weight_decay:
                     new = k.subtract(w, k.multiply(w, k.multiply(k.scalar("lr"), optimizer.weight_decay)))
-                    # The optimizer's own read of w sees the decayed weights; its assignment stays to w's place.
+                    # The optimizer reads the decayed weights; what it assigns to them goes to w's place.
                     new.name = w.name
-                optimizer.update(_Target(k, new, w), new, g, {n: part(a, start, stop) for n, a in slots.items()})
+                    k.stand_in(new, w)
+                optimizer.update(k, new, g, {n: part(a, start, stop) for n, a in slots.items()})
         return penalty
 
     def plan(self, outputs: dict[str, Value]) -> Plan:
         return Plan(self.k.nodes, self.inputs, outputs, self.arenas, self.k.scalars, self.batch)
-
-
-class _Target:
-    """The Builder as an optimizer sees it when w was decayed first: ``assign(w, ...)`` writes to w's place."""
-
-    def __init__(self, k: Builder, decayed: Value, place: Value) -> None:
-        self._k, self._decayed, self._place = k, decayed, place
-
-    def __getattr__(self, name: str):  # type: ignore[no-untyped-def]
-        return getattr(self._k, name)
-
-    def assign(self, target: Value, value: Value) -> Value:
-        return self._k.assign(self._place if target is self._decayed else target, value)
 
 
 def lower_prediction(network: NetworkGraph, batch: int, *, every_layer: bool = False) -> Plan:

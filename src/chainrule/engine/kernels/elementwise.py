@@ -12,15 +12,26 @@ The block of arguments (64-bit words)
     7, 8 address of seed and step cells for random numbers ; 9 index of the first element (of the whole array)
 """
 
-# mypy: disable-error-code="no-untyped-def,no-untyped-call,misc"
-
 from __future__ import annotations
 
 import numpy as np
 from numba import cfunc, njit, types
 
 from . import mathematics as mt
-from .intrinsics import LANES, bits_float, copysign, fabs, load_f32, load_i32, prefetch, root_quotient_lanes, set_word, sqrt, store_f32, word
+from .intrinsics import (
+    LANES,
+    bits_float,
+    copysign,
+    fabs,
+    load_f32,
+    load_i32,
+    prefetch,
+    root_quotient_lanes,
+    set_word,
+    sqrt,
+    store_f32,
+    word,
+)
 from .intrinsics import fma as fused_multiply_add
 
 #: Elements of a register.
@@ -211,7 +222,7 @@ def _block(args, operands, addresses, code, instructions, row, column, m, offset
     columns, count = word(args, 1), word(args, 2)
     for j in range(count):
         kind, at = word(operands, 3 * j), word(operands, 3 * j + 1)
-        if kind == FULL or kind == INTEGERS:
+        if kind in (FULL, INTEGERS):
             set_word(addresses, j, at + 4 * offset)
             if columns >= _LONG:
                 # The operands take turns in bursts of a block, which the hardware's own prefetching does not follow.

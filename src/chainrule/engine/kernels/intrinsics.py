@@ -117,9 +117,7 @@ def to_int(typingctx: Any, x: Any) -> Any:
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         # Freeze: an out-of-range conversion is poison in LLVM, and the value is only used where it is in range.
-        function = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(I32, [F32]), "llvm.fptosi.sat.i32.f32"
-        )
+        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(I32, [F32]), "llvm.fptosi.sat.i32.f32")
         return builder.call(function, [args[0]])
 
     return types.int32(types.float32), codegen
@@ -223,7 +221,20 @@ def pause(typingctx: Any) -> Any:
 
 @intrinsic
 def call_sgemm(
-    typingctx: Any, function: Any, ta: Any, tb: Any, m: Any, n: Any, k: Any, a: Any, lda: Any, b: Any, ldb: Any, beta: Any, c: Any, ldc: Any
+    typingctx: Any,
+    function: Any,
+    ta: Any,
+    tb: Any,
+    m: Any,
+    n: Any,
+    k: Any,
+    a: Any,
+    lda: Any,
+    b: Any,
+    ldb: Any,
+    beta: Any,
+    c: Any,
+    ldc: Any,
 ) -> Any:
     """dnnl_sgemm(ta, tb, m, n, k, 1, a, lda, b, ldb, beta, c, ldc) for row-major matrices."""
 
@@ -300,6 +311,6 @@ def root_quotient_lanes(typingctx: Any, d: Any, a: Any, s: Any, v: Any, r: Any, 
 
 
 @njit(forceinline=True)
-def word_float(address, index):  # type: ignore[no-untyped-def]
+def word_float(address, index):
     """The float32 in the low half of a word."""
     return bits_float(types.int32(word(address, index) & 0xFFFFFFFF))

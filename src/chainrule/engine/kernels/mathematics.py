@@ -3,8 +3,6 @@
 Errors are a few units in the last place; limits and NaN are exact (the tests compare with float64).
 """
 
-# mypy: disable-error-code="no-untyped-def,no-untyped-call"
-
 from __future__ import annotations
 
 import numpy as np

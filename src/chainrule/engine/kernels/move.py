@@ -1,7 +1,5 @@
 """Kernels that put elements elsewhere: rows of a table, slices, other orders of axes; and what feeds a step its data."""
 
-# mypy: disable-error-code="no-untyped-def,no-untyped-call,misc"
-
 from __future__ import annotations
 
 import numpy as np
@@ -22,7 +20,14 @@ def _copy(d, x, n):
 @cfunc(KERNEL, error_model="numpy")
 def copy_blocks(args, _1, _2, _3):
     """0 blocks, 1 elements of a block, 2 source, 3 its stride, 4 target, 5 its stride (strides in elements)."""
-    blocks, n, x, x_stride, out, out_stride = (word(args, 0), word(args, 1), word(args, 2), word(args, 3), word(args, 4), word(args, 5))
+    blocks, n, x, x_stride, out, out_stride = (
+        word(args, 0),
+        word(args, 1),
+        word(args, 2),
+        word(args, 3),
+        word(args, 4),
+        word(args, 5),
+    )
     for i in range(blocks):
         _copy(out + 4 * i * out_stride, x + 4 * i * x_stride, n)
     return 0
@@ -39,7 +44,11 @@ def permute(args, _1, _2, _3):
                 for d in range(word(args, 5)):
                     for e in range(word(args, 6)):
                         base = (
-                            a * word(args, 8) + b * word(args, 9) + c * word(args, 10) + d * word(args, 11) + e * word(args, 12)
+                            a * word(args, 8)
+                            + b * word(args, 9)
+                            + c * word(args, 10)
+                            + d * word(args, 11)
+                            + e * word(args, 12)
                         )
                         n, stride = word(args, 7), word(args, 13)
                         for f in range(n):
@@ -51,7 +60,14 @@ def permute(args, _1, _2, _3):
 @cfunc(KERNEL, error_model="numpy")
 def gather(args, _1, _2, _3):
     """0 rows to take, 1 width, 2 table, 3 its rows, 4 indices (int32), 5 output. An index outside gives a row of NaN."""
-    count, width, table, rows, index, out = (word(args, 0), word(args, 1), word(args, 2), word(args, 3), word(args, 4), word(args, 5))
+    count, width, table, rows, index, out = (
+        word(args, 0),
+        word(args, 1),
+        word(args, 2),
+        word(args, 3),
+        word(args, 4),
+        word(args, 5),
+    )
     for i in range(count):
         r = i64(load_i32(index, i))
         if 0 <= r < rows:
@@ -65,7 +81,14 @@ def gather(args, _1, _2, _3):
 @cfunc(KERNEL, error_model="numpy")
 def scatter_add(args, _1, _2, _3):
     """0 rows of x, 1 width, 2 x, 3 indices (int32), 4 output, 5 its rows. The output is zeroed first."""
-    count, width, x, index, out, rows = (word(args, 0), word(args, 1), word(args, 2), word(args, 3), word(args, 4), word(args, 5))
+    count, width, x, index, out, rows = (
+        word(args, 0),
+        word(args, 1),
+        word(args, 2),
+        word(args, 3),
+        word(args, 4),
+        word(args, 5),
+    )
     for i in range(rows * width):
         store_f32(out, i, f32(0.0))
     for i in range(count):

@@ -1,7 +1,5 @@
 """Matrix products: oneDNN's sgemm as a call, and products of one row, which memory speed bounds."""
 
-# mypy: disable-error-code="no-untyped-def,no-untyped-call,misc"
-
 from __future__ import annotations
 
 import numpy as np
@@ -15,7 +13,8 @@ f32 = np.float32
 
 @cfunc(KERNEL, error_model="numpy")
 def sgemm(args, _1, _2, _3):
-    """C = A B + beta C: 0 dnnl_sgemm, 1 'N' or 'T' of A, 2 of B, 3 M, 4 N, 5 K, 6 A, 7 lda, 8 B, 9 ldb, 10 beta, 11 C, 12 ldc."""
+    """C = A B + beta C: 0 dnnl_sgemm, 1 'N' or 'T' of A, 2 of B, 3 M, 4 N, 5 K, 6 A, 7 lda, 8 B, 9 ldb, 10 beta, 11 C,
+    12 ldc"""
     return call_sgemm(
         word(args, 0), word(args, 1), word(args, 2), word(args, 3), word(args, 4), word(args, 5), word(args, 6),
         word(args, 7), word(args, 8), word(args, 9), word_float(args, 10), word(args, 11), word(args, 12),
@@ -43,7 +42,7 @@ def _one_row(y, x, k, w, n):
 
 @cfunc(KERNEL, error_model="numpy")
 def row_product(args, _1, _2, _3):
-    """y = x W for one row x (K) and row-major W (K, N): 0 K, 1 N (columns to do), 2 x, 3 W, 4 elements of a row of W, 5 y."""
+    """y = x W for one row x (K) and row-major W (K, N): 0 K, 1 columns to do, 2 x, 3 W, 4 elements of a row of W, 5 y."""
     count, n, x, w, stride, y = word(args, 0), word(args, 1), word(args, 2), word(args, 3), 4 * word(args, 4), word(args, 5)
     for j in range(n):
         store_f32(y, j, f32(0.0))

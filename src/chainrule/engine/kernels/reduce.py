@@ -1,7 +1,5 @@
 """Sums and maxima over axes."""
 
-# mypy: disable-error-code="no-untyped-def,no-untyped-call,misc"
-
 from __future__ import annotations
 
 import numpy as np
@@ -47,7 +45,14 @@ def reduce(args, _1, _2, _3):
 
     0 A, 1 R, 2 B, 3 x, 4 out, 5 SUM or MAX, 6 low, 7 high
     """
-    outer, count, inner, x, out, mode = (word(args, 0), word(args, 1), word(args, 2), word(args, 3), word(args, 4), word(args, 5))
+    outer, count, inner, x, out, mode = (
+        word(args, 0),
+        word(args, 1),
+        word(args, 2),
+        word(args, 3),
+        word(args, 4),
+        word(args, 5),
+    )
     low, high = word(args, 6), word(args, 7)
     if inner == 1:
         for a in range(outer):

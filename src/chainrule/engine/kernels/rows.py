@@ -1,7 +1,5 @@
 """Kernels that work on the last axis: softmax and its relatives, cross-entropy, argmax."""
 
-# mypy: disable-error-code="no-untyped-def,no-untyped-call,misc"
-
 from __future__ import annotations
 
 import numpy as np

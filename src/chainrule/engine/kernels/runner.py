@@ -1,7 +1,5 @@
 """The loop that runs a plan: a table of calls for each thread, step after step, without coming back to Python."""
 
-# mypy: disable-error-code="no-untyped-def,no-untyped-call,misc"
-
 from __future__ import annotations
 
 from numba import cfunc, njit, types
@@ -41,8 +39,8 @@ def _wait(shared, threads, sched_yield):
 def run_thread(shared):
     """One thread's share of all steps. The function that GOMP_parallel starts in every thread.
 
-    shared: 0 steps, 1 number of the first step, 2 threads, 3 omp_get_thread_num, 4 sched_yield, 5 any error, 8 arrivals and 16 generation of
-    the barrier
+    shared: 0 steps, 1 number of the first step, 2 threads, 3 omp_get_thread_num, 4 sched_yield, 5 any error,
+    8 arrivals and 16 generation of the barrier
     then for each thread: 0 its table, 1 rows, 2 its cell (step of this call, step of all), 3 first error: row + 1, 4 status
     """
     steps, first, threads = word(shared, 0), word(shared, 1), word(shared, 2)

@@ -23,7 +23,7 @@ from ..kernels.library import kernels
 from ..reference.engine import compute
 from .library import open_library
 from .precision import round_products
-from .primitives import BoundProduct, product, stream
+from .primitives import BoundProduct, Matrix, product, stream
 from .schedule import barriers, epochs
 from .tasks import Address, Block, Call, Cell, Code, Float, Function, Memory, ProductCall, Task, make_tasks
 
@@ -111,7 +111,8 @@ class OneDNNExecutable(Executable):
         self.temporaries = aligned_zeros(max(size, 64), np.uint8)
         self._offsets = temporaries
         self.staging = {
-            name: aligned_zeros(v.shape or (1,), np.int32 if v.dtype == "int" else np.float32) for name, v in plan.inputs.items()
+            name: aligned_zeros(v.shape or (1,), np.int32 if v.dtype == "int" else np.float32)
+            for name, v in plan.inputs.items()
         }
         self.scalar_names = list(plan.scalars)
         self.scalar_row = aligned_zeros(max(16, len(plan.scalars)), np.float32)
@@ -137,7 +138,7 @@ class OneDNNExecutable(Executable):
         for segment in reversed(self.segments):
             if not segment.fallback:
                 self._tables(segment, first=segment is self.segments[0], last=segment is last)
-        if self.segments and self.segments[0].fallback or not self.segments:
+        if (self.segments and self.segments[0].fallback) or not self.segments:
             front = _Segment([], False)
             self.segments.insert(0, front)
             self._tables(front, first=True, last=False)
@@ -451,8 +452,12 @@ class OneDNNExecutable(Executable):
             if array.shape[1:] != v.shape[1:]:
                 raise EngineError(f"input {name!r}: the plan was made for samples {v.shape[1:]}, got {array.shape[1:]}.")
             if order is None and len(array) < needed:
-                raise EngineError(f"input {name!r}: {steps} steps of {self.plan.batch} need {needed} samples, got {len(array)}.")
-            if order is not None and (len(order) < needed or (needed and not 0 <= order[:needed].min() <= order[:needed].max() < len(array))):
+                raise EngineError(
+                    f"input {name!r}: {steps} steps of {self.plan.batch} need {needed} samples, got {len(array)}."
+                )
+            if order is not None and (
+                len(order) < needed or (needed and not 0 <= order[:needed].min() <= order[:needed].max() < len(array))
+            ):
                 raise EngineError(f"order: {needed} sample numbers below {len(array)} are needed.")
 
 
@@ -465,7 +470,20 @@ def _sgemm(call: ProductCall) -> Call:
         return (ord("N"), m.row_stride) if plain else (ord("T"), m.column_stride)
 
     (ta, lda), (tb, ldb) = side(a), side(b)
-    words = [Function("dnnl_sgemm"), ta, tb, a.rows, b.columns, a.columns, spots[0], lda, spots[1], ldb, Float(0.0), spots[2]]
+    words = [
+        Function("dnnl_sgemm"),
+        ta,
+        tb,
+        a.rows,
+        b.columns,
+        a.columns,
+        spots[0],
+        lda,
+        spots[1],
+        ldb,
+        Float(0.0),
+        spots[2],
+    ]
     return Call("sgemm", [*words, c.row_stride])
 
 

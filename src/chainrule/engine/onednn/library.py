@@ -35,7 +35,8 @@ class _Version(ctypes.Structure):
 class Library:
     """An open oneDNN.
 
-    Parameters  dnnl, gomp : the libraries ; path : of libdnnl ; version : (major, minor, patch) ; isa : instruction set in use
+    Parameters  dnnl, gomp : the libraries ; path : of libdnnl ; version : (major, minor, patch) ;
+                isa : instruction set in use
     """
 
     dnnl: ctypes.CDLL

@@ -93,7 +93,7 @@ class Product:
         finally:
             library.gomp.omp_set_num_threads(before)
             dnnl.dnnl_primitive_attr_destroy(attributes)
-            if description:
+            if description.value:
                 dnnl.dnnl_primitive_desc_destroy(description)
 
     def __del__(self) -> None:

@@ -127,15 +127,15 @@ def compile_program(nodes: list[Node], outputs: tuple[Value, ...], product: Valu
             uses.setdefault(id(v), []).append(n)
     direct: dict[int, Value] = {}
     for n in list(assignments):
-        source = n.inputs[0]
-        if id(source) not in made or id(source) in asked or id(source) in direct:
+        origin = n.inputs[0]
+        if id(origin) not in made or id(origin) in asked or id(origin) in direct:
             continue
-        start = next(i for i, m in enumerate(rest) if m.outputs[0] is source)
+        start = next(i for i, m in enumerate(rest) if m.outputs[0] is origin)
         # The value may be computed straight into its place when nothing later still reads what was there.
         if not any(_same_memory(n.outputs[0], v) for m in rest[start + 1 :] for v in m.inputs) and not any(
             _same_memory(n.outputs[0], v) for m in assignments if m is not n for v in m.inputs
         ):
-            direct[id(source)] = n.outputs[0]
+            direct[id(origin)] = n.outputs[0]
             assignments.remove(n)
 
     def alone(v: Value) -> Node | None:

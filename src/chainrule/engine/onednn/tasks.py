@@ -1,13 +1,14 @@
 """How each op is divided among threads, and which kernel calls do each thread's part.
 
-A task is one node of the plan. Its parts are what each thread does; what a part reads and writes are ranges of elements, from
-which ``schedule.py`` finds where threads must wait for each other. Calls are made later, when every value has an address.
+A task is one node of the plan. Its parts are what each thread does; what a part reads and writes are ranges of elements,
+from which ``schedule.py`` finds where threads must wait for each other. Calls are made later, when every value has an address.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -206,7 +207,7 @@ def elementwise(node: Node, threads: int) -> Task:
         cuts = _row_cuts(shape, threads) if program.rows == 1 or len(shape) > 1 else None
         if cuts is None:
             return Task(node, _solo(threads, _elementwise_part(program, node, 0, size, {})))
-        return Task(node, [_elementwise_part(program, node, a, b, {}) if b > a else None for a, b in zip(cuts, cuts[1:])])
+        return Task(node, [_elementwise_part(program, node, a, b, {}) if b > a else None for a, b in pairwise(cuts)])
     # The product is made in the memory of the last output, where the chain then works in place.
     home = chain[-1].outputs[0]
     aliases = {id(product.outputs[0]): home}
@@ -238,11 +239,11 @@ def _matmul_cuts(node: Node, threads: int, *, only_rows: bool = False) -> tuple[
         return "rows", solo
     if not only_rows and n >= 32 * threads and (m < threads or (n >= 4 * m and flops > 8e6) or (m == 1)):
         cuts = bounds(n, threads, 16)
-        return "columns", list(zip(cuts, cuts[1:]))
+        return "columns", list(pairwise(cuts))
     if m < threads:
         return "rows", solo
     cuts = bounds(m, threads, 8 if m >= 16 * threads else 1)
-    return "rows", list(zip(cuts, cuts[1:]))
+    return "rows", list(pairwise(cuts))
 
 
 def _matmul_parts(node: Node, threads: int, home: Value | None = None, *, only_rows: bool = False) -> list[Part | None]:
@@ -290,7 +291,7 @@ def _by_rows(node: Node, threads: int, columns: int, call: Callable[[int, int], 
     cuts = _row_cuts(shape, threads) if len(shape) > 1 else None
     row_cuts = [0, rows] if cuts is None else [c // columns for c in cuts]
     parts: list[Part | None] = []
-    for a, b in zip(row_cuts, row_cuts[1:]):
+    for a, b in pairwise(row_cuts):
         part = Part([call(a, b)])
         for values, places in ((node.inputs, part.reads), (node.outputs, part.writes)):
             for v in values:
@@ -307,7 +308,14 @@ def softmax_cross_entropy(node: Node, threads: int) -> Task:
     smoothing = Float(node.attrs["label_smoothing"])
 
     def call(a: int, b: int) -> Call:
-        at = [Address(z, a * k), Address(y, a * k if wide else a), int(not wide), smoothing, Address(loss, a), Address(dz, a * k)]
+        at = [
+            Address(z, a * k),
+            Address(y, a * k if wide else a),
+            int(not wide),
+            smoothing,
+            Address(loss, a),
+            Address(dz, a * k),
+        ]
         return Call("softmax_cross_entropy", [b - a, k, *at, Memory(4 * (b - a) + 64)])
 
     return _by_rows(node, threads, k, call)
@@ -353,14 +361,14 @@ def reduce(node: Node, threads: int) -> Task:
     if threads > 1 and outer == 1 and inner >= 32 * threads and x.size >= 8 * _SMALL:
         cuts = bounds(inner, threads, 16)
         parts: list[Part | None] = [
-            Part([call(0, 1, a, b)], [access(x)], [access(out, a, b)]) if b > a else None for a, b in zip(cuts, cuts[1:])
+            Part([call(0, 1, a, b)], [access(x)], [access(out, a, b)]) if b > a else None for a, b in pairwise(cuts)
         ]
         return Task(node, parts)
     if threads > 1 and x.shape[0] >= threads and x.size >= _SMALL and by_first:
         lead = bounds(x.shape[0], threads)
         per = outer // x.shape[0]
         parts = []
-        for a, b in zip(lead, lead[1:]):
+        for a, b in pairwise(lead):
             a, b = a * per, b * per
             reads, writes = access(x, a * count * inner, b * count * inner), access(out, a * inner, b * inner)
             parts.append(Part([call(a, b, 0, inner)], [reads], [writes]) if b > a else None)
@@ -404,7 +412,7 @@ def cast(node: Node, threads: int) -> Task:
     x, out = node.inputs[0], node.outputs[0]
     cuts = _row_cuts(x.shape, threads) or [0, x.size, *[x.size] * (threads - 1)]
     parts: list[Part | None] = []
-    for a, b in zip(cuts, cuts[1:]):
+    for a, b in pairwise(cuts):
         call = Call("to_bfloat16", [b - a, Address(x, a), Address(out, a)])
         parts.append(Part([call], [access(x, a, b)], [access(out, a, b)]) if b > a else None)
     return Task(node, parts)
@@ -480,4 +488,3 @@ def make_tasks(nodes: Sequence[Node], threads: int, elementwise_ops: set[str]) -
                 else:
                     tasks.append(Task(member, _solo(threads, _whole(member, [])), fallback=True))
     return tasks
-

@@ -50,7 +50,14 @@ _ERF_MIDDLE = (
     ),
 )
 _ERF_LARGE = (
-    (3.05326634961232344e-1, 3.60344899949804439e-1, 1.25781726111229246e-1, 1.60837851487422766e-2, 6.58749161529837803e-4, 1.63153871373020978e-2),
+    (
+        3.05326634961232344e-1,
+        3.60344899949804439e-1,
+        1.25781726111229246e-1,
+        1.60837851487422766e-2,
+        6.58749161529837803e-4,
+        1.63153871373020978e-2,
+    ),
     (2.56852019228982242e0, 1.87295284992346725e0, 5.27905102951428412e-1, 6.05183413124413191e-2, 2.33520497626869185e-3),
 )
 
@@ -83,21 +90,25 @@ def _flag(compare: Callable[[Array, Array], Array]) -> Callable[..., Array]:
 def _log_sum_exp(x: Array) -> Array:
     top = x.max(axis=-1, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)
-    return (top + np.log(np.exp(x - top).sum(axis=-1, keepdims=True)))[..., 0]
+    total: Array = top + np.log(np.exp(x - top).sum(axis=-1, keepdims=True))
+    return total[..., 0]
 
 
 def _softmax(x: Array) -> Array:
     e = np.exp(x - x.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
+    result: Array = e / e.sum(axis=-1, keepdims=True)
+    return result
 
 
 def _log_softmax(x: Array) -> Array:
     shifted = x - x.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    result: Array = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return result
 
 
 def _one_hot(index: Array, classes: int, dtype: Any) -> Array:
-    return (index[..., None] == np.arange(classes)).astype(dtype)
+    hot: Array = (index[..., None] == np.arange(classes)).astype(dtype)
+    return hot
 
 
 def _cross_entropy(attrs: Attrs, z: Array, y: Array) -> tuple[Array, Array]:
@@ -142,7 +153,7 @@ ELEMENTWISE: dict[str, Callable[..., Array]] = {
     "greater": _flag(np.greater),
     "greater_equal": _flag(np.greater_equal),
     "equal": _flag(np.equal),
-    "where": lambda c, a, b: np.where(c != 0, a, b),
+    "where": lambda c, a, b: np.asarray(np.where(c != 0, a, b)),
     "copy": np.copy,
     "negative": np.negative,
     "absolute": np.abs,

@@ -113,9 +113,9 @@ def _absorb_products(nodes: list[Node], used: dict[int, list[Node]], asked: set[
             product = last.outputs[0]
             inside = {id(m) for m in members}
             only_here = all(id(u) in inside for u in used.get(id(product), []))
-            if product in node.inputs and only_here and id(product) not in asked and product.base is None:
-                if product.shape == members[-1].outputs[0].shape:
-                    result[-1] = _fused([last, *members], used, asked)
-                    continue
+            kept_inside = only_here and id(product) not in asked and product.base is None
+            if product in node.inputs and kept_inside and product.shape == members[-1].outputs[0].shape:
+                result[-1] = _fused([last, *members], used, asked)
+                continue
         result.append(node)
     return result
