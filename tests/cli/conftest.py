@@ -57,6 +57,7 @@ def run(folder: Path) -> Run:
         )
         return Result(done.returncode, done.stdout, done.stderr)
 
+    start("info")  # on a fresh machine the first process compiles the kernels, and says so on standard error
     return start
 
 

@@ -33,6 +33,7 @@ class ProgressTable(Callback):
             self._live = Live(console=self._console, auto_refresh=False, transient=True)
             self._live.start()
         self._started = self._row_at = time.perf_counter()
+        self._first_done: float | None = None
         self._drawn = 0.0
         self._epoch = self._last_row = 0
         self._since_row = (0.0, 0.0)  # samples and seconds of training, so that the rate is a mean and does not flicker
@@ -49,6 +50,8 @@ class ProgressTable(Callback):
 
     def on_epoch_end(self, trainer: Trainer, epoch: int, logs: Logs) -> None:
         self._epoch = epoch
+        if self._first_done is None:
+            self._first_done = time.perf_counter()
         self._since_row = (self._since_row[0] + self._now[0], self._since_row[1] + self._now[1])
         self._now = (0.0, 0.0)
         self._logs = {name: value for name, value in logs.items() if name not in ("learning_rate", "seconds")}
@@ -70,9 +73,13 @@ class ProgressTable(Callback):
 
     # ------------------------------------------------------------ text
 
-    def _left(self, trainer: Trainer, done: float) -> float:
-        seconds = time.perf_counter() - self._started
-        return seconds / done * (trainer.epochs - done) if done > 0 else 0.0
+    def _left(self, trainer: Trainer, done: float) -> str:
+        """The time left; not known before one epoch is done, which also prepares what all others use."""
+        now = time.perf_counter()
+        if self._first_done is not None and done > 1:
+            return duration((now - self._first_done) / (done - 1) * (trainer.epochs - done))
+        seconds = now - self._started
+        return duration(seconds / done * (trainer.epochs - done)) if done > 0 and seconds > _LONGEST else "-"
 
     def _row(self, trainer: Trainer, epoch: int) -> None:
         narrow = self._console.width < 76
@@ -86,7 +93,7 @@ class ProgressTable(Callback):
             self._console.print(head, style="bold", no_wrap=True, overflow="ellipsis", crop=True)
         cells = {"epoch": f"{epoch}/{trainer.epochs}", "samples/s": size(self._rate)}
         cells |= {name: f"{v:.4f}" if abs(v) < 100 else f"{v:.4g}" for name, v in self._logs.items()}
-        cells["time left"] = duration(self._left(trainer, epoch))
+        cells["time left"] = self._left(trainer, epoch)
         line = (" " * gap).join(cells.get(name, "-").rjust(width) for name, width in self._widths.items())
         self._console.print(line, no_wrap=True, overflow="ellipsis", crop=True)
         self._last_row, self._row_at, self._since_row = epoch, time.perf_counter(), (0.0, 0.0)
@@ -99,7 +106,7 @@ class ProgressTable(Callback):
 
         self._drawn = now
         share = min(1.0, done / max(trainer.epochs, 1))
-        after = f"  loss {loss:.4f}  {size(self._rate)} samples/s  {duration(self._left(trainer, done))} left"
+        after = f"  loss {loss:.4f}  {size(self._rate)} samples/s  {self._left(trainer, done)} left"
         before = f"epoch {min(int(done) + 1, trainer.epochs)}/{trainer.epochs} "
         room = max(4, min(30, self._console.width - len(before) - len(after) - 1))
         full = round(share * room)
