@@ -1,7 +1,7 @@
 # make demo    install chainrule in .venv and run the demonstration
 # make test    install it for testing and run the tests
 # make lint    style, types and which way the imports look
-# make bench   compare with the other libraries installed here
+# make bench   compare with the other libraries installed in .venv; ARGS="--budget 3" passes options on
 # make clean   remove .venv and everything that was built
 #
 # PYTHON=/path/to/python3.12 make test   uses another Python (3.11 or newer)
@@ -71,7 +71,7 @@ lint: $(DEV_STAMP)
 	$(BIN)/lint-imports
 
 bench: $(TEST_STAMP)
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
