@@ -186,6 +186,17 @@ def atomic_add(typingctx: Any, address: Any, value: Any) -> Any:
 
 
 @intrinsic
+def atomic_claim(typingctx: Any, address: Any, expected: Any, value: Any) -> Any:
+    """Replaces ``expected`` by ``value`` at an address; whether this thread did it, and no other before."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = builder.inttoptr(args[0], I64.as_pointer())
+        return builder.extract_value(builder.cmpxchg(pointer, args[1], args[2], "seq_cst", "seq_cst"), 1)
+
+    return types.boolean(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
 def atomic_load(typingctx: Any, address: Any) -> Any:
     """The word at an address as other threads left it."""
 
@@ -193,17 +204,6 @@ def atomic_load(typingctx: Any, address: Any) -> Any:
         return builder.load_atomic(builder.inttoptr(args[0], I64.as_pointer()), "acquire", 8)
 
     return types.int64(types.int64), codegen
-
-
-@intrinsic
-def atomic_store(typingctx: Any, address: Any, value: Any) -> Any:
-    """Writes a word so that other threads see it and all that was written before."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.store_atomic(args[1], builder.inttoptr(args[0], I64.as_pointer()), "release", 8)
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64), codegen
 
 
 @intrinsic

@@ -28,7 +28,7 @@ from .schedule import barriers, epochs
 from .tasks import Address, Block, Call, Cell, Code, Float, Function, Memory, ProductCall, Task, make_tasks
 
 #: Layout of the runner's blocks; see kernels/runner.py.
-_ROW_WORDS, _SHARED, _PER_THREAD = 5, 24, 8
+_ROW_WORDS, _SHARED, _PER_PART = 5, 24, 8
 _ELEMENTWISE = {name for name, spec in OPS.items() if spec.kind == "elementwise"}
 #: A step that takes one thread less than this is not divided: waiting for each other would cost more than it gains.
 _WORTH_DIVIDING = 15e-6
@@ -233,31 +233,32 @@ class OneDNNExecutable(Executable):
     def _tables(self, segment: _Segment, *, first: bool, last: bool) -> None:
         """The tables of one segment. The first segment's also feed the step its data; a lone one's keep its outputs."""
         threads = self.threads
-        shared = aligned_zeros(_SHARED + _PER_THREAD * threads, np.int64)
+        shared = aligned_zeros(_SHARED + _PER_PART * threads, np.int64)
         shared[2] = threads
         shared[3] = self.library.address("omp_get_thread_num")
         shared[4] = self.library.address("sched_yield")
-        barrier = [0] * _ROW_WORDS
-        tables: list[list[int]] = []
         for t in range(threads):
-            rows: list[list[int]] = []
+            phases: list[list[list[int]]] = [[]]
             for number, (task, wait) in enumerate(segment.tasks):
                 if wait and number:
-                    rows.append(barrier)
+                    phases.append([])
                 part = task.parts[t]
-                rows += [self._row(call, t) for call in part.calls] if part is not None else []
+                phases[-1] += [self._row(call, t) for call in part.calls] if part is not None else []
             if first:
-                rows = [*self._feed_rows(t), *([barrier] if threads > 1 else []), *rows]
+                rows = self._feed_rows(t)
+                phases = [rows, *phases] if threads > 1 else [rows + phases[0]]
             if last and self.native:
                 if threads > 1:
-                    rows.append(barrier)
+                    phases.append([])
                 if t == 0:
-                    rows += self._keep_rows()
-            tables.append([w for row in rows for w in row])
-        for t, table in enumerate(tables):
-            cell = int(self.cells.ctypes.data) + 64 * t
-            at = _SHARED + _PER_THREAD * t
-            shared[at : at + 3] = [self.words.block(table) if table else 0, len(table) // _ROW_WORDS, cell]
+                    phases[-1] += self._keep_rows()
+            places = []
+            for rows in phases:
+                table = [w for row in rows for w in row]
+                places += [self.words.block(table) if table else 0, len(rows)]
+            at = _SHARED + _PER_PART * t
+            shared[6] = len(phases)
+            shared[at : at + 2] = [self.words.block(places), int(self.cells.ctypes.data) + 64 * t]
         segment.share(shared)
 
     def _feed_rows(self, thread: int) -> list[list[int]]:
@@ -318,7 +319,7 @@ class OneDNNExecutable(Executable):
     def _launch(self, segment: _Segment, steps: int, first: int) -> None:
         control = segment.control
         assert control is not None
-        control[0], control[1] = steps, first
+        control[0], control[1], control[8] = steps, first, 0
         gomp = self.library.gomp
         if self.threads == 1:
             before = gomp.omp_get_max_threads()
@@ -328,11 +329,13 @@ class OneDNNExecutable(Executable):
             if before != 1:
                 gomp.omp_set_num_threads(before)
         else:
+            for t in range(self.threads):
+                control[_SHARED + _PER_PART * t + 2] = 0
             gomp.GOMP_parallel(self._run_together, segment.address, self.threads, 0)
         if control[5]:
             control[5] = 0
             for t in range(self.threads):
-                at = _SHARED + _PER_THREAD * t
+                at = _SHARED + _PER_PART * t
                 row, status = control[at + 3], control[at + 4]
                 control[at + 3] = 0
                 if row:
