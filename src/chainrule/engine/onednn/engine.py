@@ -64,6 +64,10 @@ class _Words:
         return address
 
 
+def _address(array: Array) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
 def _float_word(value: float) -> int:
     return int(struct.unpack("<I", struct.pack("<f", np.float32(value)))[0])
 
@@ -131,8 +135,10 @@ class OneDNNExecutable(Executable):
         self.places: list[dict[str, list[tuple[int, int]]]] = [{name: [] for name in plan.inputs} for _ in range(threads)]
         self.segments = self._segments(tasks, waits)
         last = self.segments[-1] if self.segments else None
-        self.feeds: list[NDArray[np.int64]] = []
-        self.keeps: dict[str, NDArray[np.int64]] = {}
+        # Words of the blocks that every run sets anew: where the data, the scalars and the kept outputs are.
+        self._feed_words: dict[str, list[Any]] = {name: [] for name in plan.inputs}
+        self._keep_words: dict[str, Any] = {}
+        self._scalar_feed = ctypes.c_int64()
         self.native = len(self.segments) == 1 and last is not None and not last.fallback
         # The first segment last: its feeds must know every place where a later segment reads an input.
         for segment in reversed(self.segments):
@@ -267,7 +273,7 @@ class OneDNNExecutable(Executable):
         if thread == 0 and self.scalar_names:
             at = self.words.block([0, len(self.scalar_names), int(self.scalar_row.ctypes.data), cell])
             rows.append([self.kernels["feed_scalars"], at, 0, 0, 0])
-            self._scalar_feed = at
+            self._scalar_feed = ctypes.c_int64.from_address(at)
         for name, value in self.plan.inputs.items():
             batch = value.shape[0] if value.shape else 1
             low, high = batch * thread // self.threads, batch * (thread + 1) // self.threads
@@ -276,23 +282,17 @@ class OneDNNExecutable(Executable):
             width = prod(value.shape[1:])
             words = [0, 0, width, batch, int(self.staging[name].ctypes.data), low, high, cell, len(places), block]
             at = self.words.block(words)
-            self._feeds_of(name).append(at)
+            self._feed_words[name].append((ctypes.c_int64 * 2).from_address(at))
             rows.append([self.kernels["feed"], at, 0, 0, 0])
         return rows
 
-    def _feeds_of(self, name: str) -> list[int]:
-        if not hasattr(self, "_feed_blocks"):
-            self._feed_blocks: dict[str, list[int]] = {}
-        return self._feed_blocks.setdefault(name, [])
-
     def _keep_rows(self) -> list[list[int]]:
         rows = []
-        self._keep_blocks: dict[str, int] = {}
         for name, value in self.plan.outputs.items():
             if value.shape == () and value.dtype == "float":
                 base, _ = self._base(value)
                 at = self.words.block([base, 0, int(self.cells.ctypes.data)])
-                self._keep_blocks[name] = at
+                self._keep_words[name] = ctypes.c_int64.from_address(at + 8)
                 rows.append([self.kernels["keep_scalar"], at, 0, 0, 0])
         return rows
 
@@ -312,8 +312,6 @@ class OneDNNExecutable(Executable):
     def _check_process(self) -> None:
         if self.process != os.getpid() and self.threads > 1:
             # OpenMP's threads did not survive the fork; starting new ones in the child may hang.
-            if hasattr(self, "_feed_blocks"):
-                del self._feed_blocks
             self._build(1)
 
     def _launch(self, segment: _Segment, steps: int, first: int) -> None:
@@ -344,16 +342,17 @@ class OneDNNExecutable(Executable):
     def _bind(self, data: Mapping[str, Array], order: NDArray[np.int64] | None) -> list[Array]:
         """Points the feeds at the data. Returns what must stay alive during the run."""
         alive: list[Array] = []
+        samples = 0 if order is None else _address(order)
         for name, value in self.plan.inputs.items():
             array = data[name]
             wanted = np.int32 if value.dtype == "int" else np.float32
             if array.dtype != wanted or not array.flags.c_contiguous:
                 array = np.ascontiguousarray(array, wanted)
             alive.append(array)
-            for at in self._feed_blocks.get(name, ()):
-                words = (ctypes.c_int64 * 2).from_address(at)
-                words[0] = array.ctypes.data
-                words[1] = 0 if order is None else order.ctypes.data
+            at = _address(array)
+            for words in self._feed_words[name]:
+                words[0] = at
+                words[1] = samples
         return alive
 
     def run(
@@ -368,13 +367,13 @@ class OneDNNExecutable(Executable):
 
     def _step(self, inputs: Mapping[str, Array], scalars: Mapping[str, float], step: int, seed: int) -> dict[str, Array]:
         alive = self._bind(inputs, None)
-        row = np.array([scalars[n] for n in self.scalar_names], np.float32)
         if self.scalar_names:
-            ctypes.c_int64.from_address(self._scalar_feed).value = int(row.ctypes.data)
-        kept = np.zeros(len(self.plan.outputs), np.float32)
-        if self.native:
-            for i, at in enumerate(self._keep_blocks.values()):
-                ctypes.c_int64.from_address(at + 8).value = int(kept.ctypes.data) + 4 * i
+            row = np.array([scalars[n] for n in self.scalar_names], np.float32)
+            self._scalar_feed.value = _address(row)
+        if self._keep_words:
+            kept = np.empty(len(self._keep_words), np.float32)
+            for i, place in enumerate(self._keep_words.values()):
+                place.value = _address(kept) + 4 * i
         self.seed[0] = seed
         for segment in self.segments:
             if segment.fallback:
@@ -439,14 +438,14 @@ class OneDNNExecutable(Executable):
             for i, name in enumerate(self.scalar_names):
                 rows[:, i] = scalars[name]
             if self.scalar_names:
-                ctypes.c_int64.from_address(self._scalar_feed).value = int(rows.ctypes.data)
-            kept = np.zeros((len(self._keep_blocks), steps), np.float32)
-            for i, at in enumerate(self._keep_blocks.values()):
-                ctypes.c_int64.from_address(at + 8).value = int(kept[i].ctypes.data)
+                self._scalar_feed.value = _address(rows)
+            kept = np.zeros((len(self._keep_words), steps), np.float32)
+            for i, place in enumerate(self._keep_words.values()):
+                place.value = _address(kept[i])
             self.seed[0] = seed
             self._launch(self.segments[0], steps, step)
             del alive
-            return {name: kept[i].astype(np.float64) for i, name in enumerate(self._keep_blocks)}
+            return {name: kept[i].astype(np.float64) for i, name in enumerate(self._keep_words)}
 
     def _check_data(self, data: Mapping[str, Array], order: NDArray[np.int64] | None, steps: int) -> None:
         """The kernels trust what they are given, so what could read outside an array is refused here."""

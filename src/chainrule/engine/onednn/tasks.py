@@ -1,7 +1,8 @@
 """How each op is divided among threads, and which kernel calls do each thread's part.
 
 A task is one node of the plan. Its parts are what each thread does; what a part reads and writes are ranges of elements,
-from which ``schedule.py`` finds where threads must wait for each other. Calls are made later, when every value has an address.
+from which ``schedule.py`` finds where threads must wait for each other. Calls are made later, when every value has an
+address.
 """
 
 from __future__ import annotations
