@@ -131,11 +131,12 @@ def _standalone(kernel: Any, name: str) -> str:
     count = len(kernel._sig.args)
     parameters = ", ".join(f"i64 %a{i}" for i in range(count))
     symbol = kernel.native_name.removeprefix("cfunc.")
+    result = f"i{kernel._sig.return_type.bitwidth}"
     return (
-        f"{text}\ndefine i32 @{name}({parameters}) {{\n"
-        f"  %result = alloca i32\n  %exception = alloca ptr\n"
+        f"{text}\ndefine {result} @{name}({parameters}) {{\n"
+        f"  %result = alloca {result}\n  %exception = alloca ptr\n"
         f'  %status = call i32 @"{symbol}"(ptr %result, ptr %exception, {parameters})\n'
-        f"  %value = load i32, ptr %result\n  ret i32 %value\n}}\n"
+        f"  %value = load {result}, ptr %result\n  ret {result} %value\n}}\n"
     )
 
 

@@ -22,13 +22,12 @@ from ..base import Array, Engine, Executable, arena_view
 from ..kernels.library import kernels
 from ..reference.engine import compute
 from .library import open_library
+from .pool import Job
 from .precision import round_products
 from .primitives import BoundProduct, Matrix, product, stream
 from .schedule import barriers, epochs
 from .tasks import Address, Block, Call, Cell, Code, Float, Function, Memory, ProductCall, Task, make_tasks
 
-#: Layout of the runner's blocks; see kernels/runner.py.
-_ROW_WORDS, _SHARED, _PER_PART = 5, 24, 8
 _ELEMENTWISE = {name for name, spec in OPS.items() if spec.kind == "elementwise"}
 #: A step that takes one thread less than this is not divided: waiting for each other would cost more than it gains.
 _WORTH_DIVIDING = 15e-6
@@ -73,19 +72,11 @@ def _float_word(value: float) -> int:
 
 
 class _Segment:
-    """A stretch of tasks that the compiled loop runs, or one fallback task that Python runs."""
+    """A stretch of tasks that the compiled loop runs as a job, or one fallback task that Python runs."""
 
     def __init__(self, tasks: list[tuple[Task, bool]], fallback: bool) -> None:
         self.tasks, self.fallback = tasks, fallback
-        self.shared: NDArray[np.int64] | None = None
-        self.control: Any = None
-        self.address = ctypes.c_void_p()
-
-    def share(self, words: NDArray[np.int64]) -> None:
-        """Takes the runner's block; ctypes reads and writes single words of it faster than NumPy."""
-        self.shared = words
-        self.control = (ctypes.c_int64 * len(words)).from_address(words.ctypes.data)
-        self.address = ctypes.c_void_p(words.ctypes.data)
+        self.job: Job | None = None
 
 
 class OneDNNExecutable(Executable):
@@ -120,9 +111,6 @@ class OneDNNExecutable(Executable):
         }
         self.scalar_names = list(plan.scalars)
         self.scalar_row = aligned_zeros(max(16, len(plan.scalars)), np.float32)
-        runner = self.kernels["run_thread"]
-        self._run_alone = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)(runner)
-        self._run_together = ctypes.c_void_p(runner)
         self.seed = np.zeros(1, np.int64)
         self.cells = np.zeros((threads, 8), np.int64)
         self.words = _Words()
@@ -238,12 +226,8 @@ class OneDNNExecutable(Executable):
 
     def _tables(self, segment: _Segment, *, first: bool, last: bool) -> None:
         """The tables of one segment. The first segment's also feed the step its data; a lone one's keep its outputs."""
-        threads = self.threads
-        shared = aligned_zeros(_SHARED + _PER_PART * threads, np.int64)
-        shared[2] = threads
-        shared[3] = self.library.address("omp_get_thread_num")
-        shared[4] = self.library.address("sched_yield")
-        for t in range(threads):
+        tables = []
+        for t in range(self.threads):
             phases: list[list[list[int]]] = [[]]
             for number, (task, wait) in enumerate(segment.tasks):
                 if wait and number:
@@ -252,9 +236,9 @@ class OneDNNExecutable(Executable):
                 phases[-1] += [self._row(call, t) for call in part.calls] if part is not None else []
             if first:
                 rows = self._feed_rows(t)
-                phases = [rows, *phases] if threads > 1 else [rows + phases[0]]
+                phases = [rows, *phases] if self.threads > 1 else [rows + phases[0]]
             if last and self.native:
-                if threads > 1:
+                if self.threads > 1:
                     phases.append([])
                 if t == 0:
                     phases[-1] += self._keep_rows()
@@ -262,10 +246,10 @@ class OneDNNExecutable(Executable):
             for rows in phases:
                 table = [w for row in rows for w in row]
                 places += [self.words.block(table) if table else 0, len(rows)]
-            at = _SHARED + _PER_PART * t
-            shared[6] = len(phases)
-            shared[at : at + 2] = [self.words.block(places), int(self.cells.ctypes.data) + 64 * t]
-        segment.share(shared)
+            tables.append((self.words.block(places), len(phases)))
+        segment.job = Job(self.library, self.kernels, self.threads, tables[0][1])
+        for t, (places_at, _) in enumerate(tables):
+            segment.job.set_part(t, places_at, int(self.cells.ctypes.data) + 64 * t)
 
     def _feed_rows(self, thread: int) -> list[list[int]]:
         """Rows that give a step its scalars and samples. Called after the rows that use them, so all places are known."""
@@ -314,31 +298,6 @@ class OneDNNExecutable(Executable):
             # OpenMP's threads did not survive the fork; starting new ones in the child may hang.
             self._build(1)
 
-    def _launch(self, segment: _Segment, steps: int, first: int) -> None:
-        control = segment.control
-        assert control is not None
-        control[0], control[1], control[8] = steps, first, 0
-        gomp = self.library.gomp
-        if self.threads == 1:
-            before = gomp.omp_get_max_threads()
-            if before != 1:
-                gomp.omp_set_num_threads(1)
-            self._run_alone(segment.address)
-            if before != 1:
-                gomp.omp_set_num_threads(before)
-        else:
-            for t in range(self.threads):
-                control[_SHARED + _PER_PART * t + 2] = 0
-            gomp.GOMP_parallel(self._run_together, segment.address, self.threads, 0)
-        if control[5]:
-            control[5] = 0
-            for t in range(self.threads):
-                at = _SHARED + _PER_PART * t
-                row, status = control[at + 3], control[at + 4]
-                control[at + 3] = 0
-                if row:
-                    raise EngineError(f"a kernel of the plan failed (row {row - 1} of thread {t}, status {status}).")
-
     def _bind(self, data: Mapping[str, Array], order: NDArray[np.int64] | None) -> list[Array]:
         """Points the feeds at the data. Returns what must stay alive during the run."""
         alive: list[Array] = []
@@ -379,7 +338,8 @@ class OneDNNExecutable(Executable):
             if segment.fallback:
                 self._fallback(segment, inputs, scalars, step, seed)
             else:
-                self._launch(segment, 1, step)
+                assert segment.job is not None
+                segment.job.run(1, step)
         found: dict[str, Array] = {}
         for (name, value), (view, source) in zip(self.plan.outputs.items(), self._bound, strict=True):
             if view is not None:
@@ -443,7 +403,9 @@ class OneDNNExecutable(Executable):
             for i, place in enumerate(self._keep_words.values()):
                 place.value = _address(kept[i])
             self.seed[0] = seed
-            self._launch(self.segments[0], steps, step)
+            job = self.segments[0].job
+            assert job is not None
+            job.run(steps, step)
             del alive
             return {name: kept[i].astype(np.float64) for i, name in enumerate(self._keep_words)}
 

@@ -134,8 +134,6 @@ def _find() -> Library:
             f"libgomp, the OpenMP library of GCC that oneDNN runs on, is missing ({error}). "
             f"Install it with: apt-get install libgomp1 (or the package libgomp of your system)"
         ) from None
-    gomp.GOMP_parallel.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
-    gomp.GOMP_parallel.restype = None
     version, dnnl, path = best
     dnnl.dnnl_get_effective_cpu_isa.restype = ctypes.c_int
     code = dnnl.dnnl_get_effective_cpu_isa()
