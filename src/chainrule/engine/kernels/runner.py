@@ -8,7 +8,8 @@ computed does not depend on who computes it, since the parts are fixed.
 The blocks, in 64-bit words
     job      0 steps, 1 number of the first step, 2 parts, 3 omp_set_num_threads, 4 sched_yield, 5 any error,
              6 phases of a step, 7 omp_get_max_threads ; 8 parts done, ever ; 16 limit: phases to do, ever,
-             17 phase at which this run began ; 24 workers inside ; then for each part: 0 address and number of rows of
+             17 phase at which this run began, 18 pthread_sigmask, 19 signals to hold back, 20 place for those held back
+             before, 21 SIG_BLOCK, 22 SIG_SETMASK ; 24 workers inside ; then for each part: 0 address and number of rows of
              its phases, 1 its cell (step of this run, step of all), 2 the phase that nobody has begun,
              3 first error: row + 1, 4 status
     pool     0 number of the last job ; 8 the job ; 16 workers asleep ; 24 syscall, 25 number of futex,
@@ -87,7 +88,12 @@ def _work(job, me):
 
 @cfunc(types.int32(types.int64, types.int64), error_model="numpy")
 def run_job(job, pool):
-    """Runs all steps of a job, with the help of the pool's workers (pool 0: alone)."""
+    """Runs all steps of a job, with the help of the pool's workers (pool 0: alone).
+
+    Signals wait until it is over: oneDNN's sgemm uses the stack pointer for other things, and a signal that comes then, such
+    as Ctrl-C, would be written over whatever memory it points at. The workers hold all signals back from their start.
+    """
+    call4(word(job, 18), word(job, 21), word(job, 19), word(job, 20), 0)
     # oneDNN's products are divided by the plan, not again by oneDNN.
     before = types.int64(call4(word(job, 7), 0, 0, 0, 0))
     if before != 1:
@@ -108,6 +114,7 @@ def run_job(job, pool):
         _work(job, types.int64(0))
     if before != 1:
         call4(word(job, 3), before, 0, 0, 0)
+    call4(word(job, 18), word(job, 22), word(job, 20), 0, 0)
     return 0
 
 

@@ -202,7 +202,7 @@ class OneDNNExecutable(Executable):
         return [self.kernels[call.kernel], self._args(call.words, thread), 0, 0, 0]
 
     def _product_row(self, call: ProductCall, thread: int) -> list[int]:
-        if all(m.dtype == "float" for m in call.matrices):
+        if not _as_primitive(call):
             return self._row(_sgemm(call), thread)
         spots = [self._word(a, thread) for a in call.addresses]
         made = product(self.library, *call.matrices)
@@ -423,6 +423,14 @@ class OneDNNExecutable(Executable):
                 len(order) < needed or (needed and not 0 <= order[:needed].min() <= order[:needed].max() < len(array))
             ):
                 raise EngineError(f"order: {needed} sample numbers below {len(array)} are needed.")
+
+
+def _as_primitive(call: ProductCall) -> bool:
+    """Whether a primitive is better than dnnl_sgemm: for bfloat16, and for large products with a transposed right side."""
+    a, b, _ = call.matrices
+    if "bfloat16" in (a.dtype, b.dtype):
+        return True
+    return b.column_stride != 1 and b.row_stride == 1 and 2 * a.rows * a.columns * b.columns >= 8e6
 
 
 def _sgemm(call: ProductCall) -> Call:

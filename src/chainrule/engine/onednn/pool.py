@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import signal
 import threading
 import time
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from .library import Library
 
 #: Layout of a job; see kernels/runner.py.
 JOB_WORDS, PART_WORDS, ROW_WORDS = 32, 8, 5
+#: Signals that can come at any moment, for which products may not be interrupted; see kernels/runner.py.
+_SIGNALS = signal.valid_signals() - {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP}
 _FUTEX = {"x86_64": 202, "AMD64": 202, "aarch64": 98, "arm64": 98}
 
 
@@ -47,13 +50,27 @@ class Pool:
                 create = self.library.gomp.pthread_create
                 create.argtypes = [ctypes.c_void_p] * 4
                 start = ctypes.c_void_p(self.kernels["work_forever"])
-                if create(ctypes.byref(handle), None, start, ctypes.c_void_p(int(own.ctypes.data))):
+                # A new thread holds back the signals that the one that makes it does.
+                before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+                try:
+                    failed = create(ctypes.byref(handle), None, start, ctypes.c_void_p(int(own.ctypes.data)))
+                finally:
+                    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+                if failed:
                     return
                 self.library.gomp.pthread_detach.argtypes = [ctypes.c_ulong]
                 self.library.gomp.pthread_detach(handle)
                 self.workers.append(own)
 
 
+def _signal_set() -> NDArray[np.int64]:
+    """The signals to hold back as the C library's set of 1024 bits."""
+    bits = np.zeros(1024, np.uint8)
+    bits[[int(number) - 1 for number in _SIGNALS]] = 1
+    return np.packbits(bits, bitorder="little").view(np.int64)
+
+
+_held_back = _signal_set()
 _pool: Pool | None = None
 #: Blocks of jobs that are over, by their length. They are never given back to the system, because a worker that comes late
 #: may still look at one.
@@ -84,6 +101,9 @@ class Job:
         names = ("omp_set_num_threads", "sched_yield", "omp_get_max_threads")
         set_threads, sched_yield, get_threads = (library.address(n) for n in names)
         self.words[2:8] = [parts, set_threads, sched_yield, 0, phases, get_threads]
+        self._held_before = np.zeros_like(_held_back)
+        sets = [int(_held_back.ctypes.data), int(self._held_before.ctypes.data)]
+        self.words[18:23] = [library.address("pthread_sigmask"), *sets, int(signal.SIG_BLOCK), int(signal.SIG_SETMASK)]
         self.parts, self.process = parts, os.getpid()
         self.address = int(self.words.ctypes.data)
         self.control: Any = (ctypes.c_int64 * length).from_address(self.address)
