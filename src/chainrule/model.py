@@ -157,8 +157,7 @@ class Network(NetworkGraph):
 
         The loss of an epoch in ``history_`` is the mean over its samples of what was minimised, penalties included.
         """
-        _check_positive("epochs", epochs)
-        _check_positive("batch_size", batch_size)
+        epochs, batch_size = _positive("epochs", epochs), _positive("batch_size", batch_size)
         if verbose not in (0, 1, 2):
             raise ParameterError(f"fit: verbose must be 0, 1 or 2. Got {verbose!r}.")
         _check_split(validation_split)
@@ -232,7 +231,7 @@ class Network(NetworkGraph):
                     Copies and pickles of a network start with a new optimizer state
         Raises      as ``fit``
         """
-        _check_positive("batch_size", batch_size)
+        batch_size = _positive("batch_size", batch_size)
         name, count, kind = self._engine_wanted
         kind = "float32" if kind == "float64" else kind
         self._use_engine(engine or name, count if threads is None else threads, precision or kind)
@@ -347,7 +346,10 @@ class Network(NetworkGraph):
     def _loss_weights(self, loss_weights: Sequence[float] | None) -> list[float] | None:
         if loss_weights is None:
             return None
-        found = [float(w) for w in loss_weights]
+        try:
+            found = [float(w) for w in loss_weights]
+        except (TypeError, ValueError):
+            found = []
         if len(found) != len(self.output_ids) or not all(np.isfinite(found)) or min(found) < 0:
             raise ParameterError(
                 f"loss_weights must be one finite number of at least 0 for each of {len(self.output_ids)} output(s). "
@@ -393,7 +395,7 @@ class Network(NetworkGraph):
         Raises      NotFittedError before the shapes are known ; ShapeError, DtypeError, DataError when X does not fit
         """
         self.require_built("predict")
-        _check_positive("batch_size", batch_size)
+        batch_size = _positive("batch_size", batch_size)
         xs = self._quick_input(X) or input_arrays(self, X)
         n, dtypes = len(xs[0]), input_dtypes(self)
         executables = self._predicting()
@@ -444,7 +446,7 @@ class Network(NetworkGraph):
         Raises      NotFittedError before the shapes are known ; ShapeError, DtypeError, DataError when X or y does not fit
         """
         self.require_built("evaluate")
-        _check_positive("batch_size", batch_size)
+        batch_size = _positive("batch_size", batch_size)
         loss = getattr(self, "loss_", None) if loss is None else loss
         if is_stream(X, y):
             intake = StreamIntake(X, self).take(loss)
@@ -518,7 +520,7 @@ class Network(NetworkGraph):
             loss, optimizer : those of the last fit; before any, squared_error and adam
         """
         self.require_built("plan")
-        _check_positive("batch", batch)
+        batch = _positive("batch", batch)
         if not training:
             return optimise(lower_prediction(self, batch))
         loss = getattr(self, "loss_", "squared_error") if loss is None else loss
@@ -719,9 +721,10 @@ def _align(arena: Arena) -> None:
     arena.flat = flat
 
 
-def _check_positive(name: str, value: Any) -> None:
+def _positive(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise ParameterError(f"{name} must be an int of at least 1. Got {value!r}.")
+    return int(value)  # NumPy's ints would get into the shapes of plans
 
 
 def _check_split(value: Any) -> None:
@@ -730,7 +733,8 @@ def _check_split(value: Any) -> None:
 
 
 def _callbacks(callbacks: Any) -> list[Callback]:
-    found = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
+    several = isinstance(callbacks, Iterable) and not isinstance(callbacks, Callback)
+    found = list(callbacks) if several else [] if callbacks is None else [callbacks]
     for callback in found:
         if not isinstance(callback, Callback):
             raise ParameterError(

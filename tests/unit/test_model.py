@@ -197,3 +197,54 @@ def test_engines_learn_the_same(engine: str) -> None:
     net = fitted(engine=engine)
     np.testing.assert_allclose(net.parameters.flat, fitted().parameters.flat, rtol=1e-3, atol=1e-4)
     assert net.evaluate(X, y)["loss"] == pytest.approx(fitted().evaluate(X, y)["loss"], rel=1e-3)
+
+
+@pytest.mark.parametrize("engine", ["reference", "auto"])
+def test_numbers_of_numpy_are_numbers(engine: str) -> None:
+    X, y = data()
+    net = Network([Input((np.int64(3),)), Dense(np.int64(4)), Dropout(np.float32(0.1)), Dense(np.int32(2))], random_state=0)
+    net.fit(X, y, epochs=np.int64(1), batch_size=np.int32(7), learning_rate=np.float32(0.01), engine=engine, verbose=0)
+    assert net.predict(X, batch_size=np.int16(9)).shape == (60, 2)
+    assert net.evaluate(X, y, batch_size=np.uint8(11))["loss"] > 0
+    assert Network([Dense(2)]).build(np.int64(3)).input_shapes == [(3,)]
+
+
+@pytest.mark.parametrize("shape", ["3", 0, -3, 3.0, True, (3, 0)])
+def test_build_refuses_what_is_no_shape(shape: Any) -> None:
+    with pytest.raises(ShapeError, match="build: a shape must be the positive sizes"):
+        Network([Dense(2)]).build(shape)
+
+
+@pytest.mark.parametrize("seed", ["abc", -1, 1.5])
+def test_random_state_that_is_none(seed: Any) -> None:
+    with pytest.raises(ParameterError, match="random_state must be an int of at least 0"):
+        Network([Dense(2)], random_state=seed)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"callbacks": print}, "callbacks must be instances"),
+        ({"loss_weights": "a"}, "loss_weights must be one finite number"),
+        ({"loss_weights": 2.0}, "loss_weights must be one finite number"),
+        ({"class_weight": {"a": 1}}, "names the class 'a'"),
+        ({"class_weight": {0.5: 1}}, "names the class 0.5"),
+        ({"class_weight": {0: "x"}}, "finite numbers of at least 0"),
+        ({"class_weight": ["a", "b"]}, "finite numbers of at least 0"),
+        ({"loss": SoftmaxCrossEntropy(label_smoothing="a")}, "label_smoothing"),  # type: ignore[arg-type]
+    ],
+)
+def test_arguments_of_a_wrong_kind(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        fitted(**options)
+
+
+def test_numbers_that_float32_cannot_hold() -> None:
+    X, _ = data()
+    y = np.zeros((60, 2))
+    y[4, 1] = -1e300
+    with pytest.raises(DataError, match=r"y contains values too large for float32: y\[4, 1\] is -1e\+300"):
+        Network([Dense(2)]).fit(X, y, **QUIET)
+    with pytest.raises(DataError, match="sample_weight contains values too large"):
+        Network([Dense(2)]).fit(X, np.zeros((60, 2)), sample_weight=np.full(60, 1e300), **QUIET)
+    Network([Dense(2)], dtype="float64").fit(X, np.zeros((60, 2)), sample_weight=np.full(60, 1e39), **QUIET)

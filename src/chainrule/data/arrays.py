@@ -19,7 +19,7 @@ from ._types import Array
 from .containers import place_of, to_array, to_labels, to_numbers
 from .frames import column_names, frame_kind
 
-__all__ = ["as_features", "as_targets", "check_features", "check_lengths", "feature_names"]
+__all__ = ["as_features", "as_targets", "check_features", "check_lengths", "check_range", "feature_names"]
 
 CHUNK_BYTES = 64 * 2**20  # what a check reads at a time, so that no memory map is loaded whole
 
@@ -146,6 +146,20 @@ def check_features(X: Array, n_features_expected: int, *, name: str = "X", owner
             f"{name} has {got} features, but {owner} is expecting {n_features_expected} features as input. "
             f"Pass the columns it was trained on, in the same order; got shape {X.shape}."
         )
+
+
+def check_range(array: Array, dtype: np.dtype[Any], name: str) -> None:
+    """DataError when a finite number of the array becomes infinite in the smaller float ``dtype``; with its place."""
+    if array.dtype.kind == dtype.kind == "f" and array.itemsize > dtype.itemsize:
+        limit = np.finfo(dtype).max
+        for start, chunk in _chunks(array):
+            if max(chunk.max(), -chunk.min()) > limit:
+                at = np.unravel_index(int(np.abs(chunk).argmax()), chunk.shape)
+                place = ", ".join(map(str, (start + int(at[0]), *(int(i) for i in at[1:]))))
+                raise DataError(
+                    f"{name} contains values too large for {dtype}: {name}[{place}] is {chunk[at]!s} (the limit is "
+                    f"{limit:.3g}). Divide {name} by its scale first."
+                )
 
 
 # ---------------------------------------------------------------- shape

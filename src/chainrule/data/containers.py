@@ -112,7 +112,7 @@ def to_numbers(array: Array, name: str, columns: list[str] | None) -> Array:
         return _object_numbers(array, name, columns)
     if kind in "UST":
         index = (0,) * array.ndim
-        raise _not_a_number(array[index], index, name, columns, f"text (dtype {array.dtype})")
+        raise _not_a_number(array[index].item(), index, name, columns, f"text (dtype {array.dtype})")
     what = "dates or durations" if kind in "Mm" else "records"
     advice = f"turn them into numbers first, e.g. {name}.astype('int64')" if kind in "Mm" else "pass plain columns"
     raise DtypeError(f"{name} must hold numbers, got {what} (dtype {array.dtype}): {advice}.")

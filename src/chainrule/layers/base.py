@@ -18,8 +18,11 @@ import inspect
 import math
 import numbers
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
+
+import numpy as np
 
 from ..errors import ParameterError, ShapeError, UnknownNameError
 from ..ops import Builder, Saved, Value
@@ -87,12 +90,12 @@ def Input(shape: int | tuple[int, ...], *, dtype: str = "float") -> Tensor:
 
     Parameters  shape : of one sample, without the batch dimension ; dtype : "float" or "int" (indices for an Embedding)
     """
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
-    if any(not isinstance(s, int) or s < 1 for s in shape):
+    sizes = tuple(shape) if isinstance(shape, Iterable) else (shape,)
+    if any(isinstance(s, bool) or not isinstance(s, numbers.Integral) or s < 1 for s in sizes):
         raise ParameterError(f"Input: expected positive sizes of one sample, such as Input((64,)). Got shape={shape!r}.")
     if dtype not in ("float", "int"):
         raise ParameterError(f'Input: dtype must be "float" or "int". Got {dtype!r}.')
-    return Tensor(shape=shape, dtype=dtype)
+    return Tensor(shape=tuple(int(s) for s in sizes), dtype=dtype)
 
 
 class Layer:
@@ -151,7 +154,7 @@ class Layer:
         shown = []
         for i, (key, value) in enumerate(self.config().items()):
             argument = signature.parameters[key]
-            if value != argument.default:
+            if isinstance(value, np.ndarray) or value != argument.default:
                 bare = i == 0 and argument.kind is not argument.KEYWORD_ONLY
                 shown.append(repr(value) if bare else f"{key}={value!r}")
         return f"{type(self).__name__}({', '.join(shown)})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..errors import ParameterError
 from ..ops.value import Shape
+from ..registry import finite_number
 from .base import Array, Builder, ElementwiseLoss, Saved, Value
 from .numeric import LARGEST_BELOW_ONE, SMALLEST_NORMAL, sigmoid
 
@@ -39,7 +40,7 @@ class BinaryCrossEntropy(ElementwiseLoss):
         return 0.5 if self.from_probabilities else 0.0
 
     def validate(self) -> None:
-        if not 0 <= self.label_smoothing < 1:
+        if not finite_number(self.label_smoothing) or not 0 <= self.label_smoothing < 1:
             raise ParameterError(f"BinaryCrossEntropy: label_smoothing must be in [0, 1). Got {self.label_smoothing!r}.")
 
     @property

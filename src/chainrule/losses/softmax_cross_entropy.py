@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..errors import ParameterError, ShapeError
 from ..ops.value import Shape
+from ..registry import finite_number
 from .base import Array, Builder, Loss, Saved, Value
 from .numeric import SMALLEST_NORMAL, softmax
 
@@ -38,7 +39,7 @@ class SoftmaxCrossEntropy(Loss):
         return [(output_shape[:-1], "int"), (output_shape, "float")]
 
     def validate(self) -> None:
-        if not 0 <= self.label_smoothing < 1:
+        if not finite_number(self.label_smoothing) or not 0 <= self.label_smoothing < 1:
             raise ParameterError(f"SoftmaxCrossEntropy: label_smoothing must be in [0, 1). Got {self.label_smoothing!r}.")
 
     @property

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,12 @@ class NetworkGraph:
         self.parameters = Arena({}, dtype)
         self.states = Arena({}, dtype)
         self.frozen: set[str] = set()
-        self.rng = random_state if isinstance(random_state, np.random.Generator) else np.random.default_rng(random_state)
+        try:
+            self.rng = np.random.default_rng(random_state)
+        except (TypeError, ValueError):
+            raise ParameterError(
+                f"Network: random_state must be an int of at least 0, a NumPy Generator or None. Got {random_state!r}."
+            ) from None
 
     # ------------------------------------------------------------ structure
 
@@ -183,7 +189,7 @@ class NetworkGraph:
 
         Raises  ShapeError when shapes do not fit the layers, naming the layer
         """
-        given = [(s,) if isinstance(s, int) else tuple(s) for s in input_shapes] or self.declared_input_shapes()
+        given = [_sample_shape(s) for s in input_shapes] or self.declared_input_shapes()
         if given is None:
             raise ShapeError("build: give the shape of one sample, such as build((64,)).")
         if len(given) != len(self.input_ids):
@@ -265,6 +271,14 @@ class NetworkGraph:
     def trainable(self, parameter: str) -> bool:
         """Whether fits change this parameter."""
         return not any(parameter.startswith(layer + ".") for layer in self.frozen)
+
+
+def _sample_shape(shape: Any) -> Shape:
+    """The shape of one sample from what ``build`` was given; ShapeError when it is none."""
+    sizes = [shape] if isinstance(shape, (Integral, str)) or not isinstance(shape, Iterable) else list(shape)
+    if any(isinstance(s, bool) or not isinstance(s, Integral) or s < 1 for s in sizes):
+        raise ShapeError(f"build: a shape must be the positive sizes of one sample, such as (64,). Got {shape!r}.")
+    return tuple(int(s) for s in sizes)
 
 
 def _as_list(tensors: Tensor | Sequence[Tensor] | None) -> list[Tensor]:

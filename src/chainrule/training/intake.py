@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.arrays import as_features, check_lengths
+from ..data.arrays import as_features, check_lengths, check_range
 from ..data.batches import Batch, IteratorData
 from ..errors import DataError, ParameterError, ShapeError
 from ..layers import check_indices
@@ -160,7 +160,9 @@ def take_arrays(
         y, form = fit_target(one, y, shape, name=f"y[{i}]" if several_outputs else "y")
         kind, weight = weigh(one, y, form, shape, by_sample, by_class[i])
         arrays[f"y{i}"], dtypes[f"y{i}"] = y, _target_dtype(network, one, y, form, shape)
+        check_range(y, dtypes[f"y{i}"], f"y[{i}]" if several_outputs else "y")
         if weight is not None:
+            check_range(weight, np.dtype(network.dtype), "sample_weight")
             arrays[f"w{i}"], dtypes[f"w{i}"] = weight, np.dtype(network.dtype)
         forms.append(form)
         kinds.append(kind)

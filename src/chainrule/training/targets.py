@@ -12,6 +12,7 @@ from ..data.arrays import as_targets
 from ..errors import DataError, DtypeError, ParameterError, ShapeError
 from ..losses import Loss, get_loss
 from ..ops.value import Shape
+from ..registry import finite_number
 
 Array = NDArray[Any]
 
@@ -26,7 +27,7 @@ def target_array(y: Any, *, name: str = "y") -> Array:
     array = as_targets(y, name=name)
     if array.dtype.kind not in "biuf":
         raise DtypeError(
-            f"{name} holds text labels such as {array.flat[0]!r}; a Network learns numbers. Encode them with "
+            f"{name} holds text labels such as {str(array.flat[0])!r}; a Network learns numbers. Encode them with "
             f"chainrule.data.ClassLabels.fit({name}).encode({name}), or use NeuralClassifier, which does it for you."
         )
     return array
@@ -149,13 +150,13 @@ def _class_weights(class_weight: Any, labels: Array, classes: int) -> NDArray[np
     if isinstance(class_weight, Mapping):
         by_class = np.ones(classes)
         for label, weight in class_weight.items():
-            if isinstance(label, bool) or int(label) != label or not 0 <= label < classes:
+            if not finite_number(label) or int(label) != label or not 0 <= label < classes:
                 raise ParameterError(
                     f"class_weight names the class {label!r}; the classes are the indices 0 to {classes - 1}."
                 )
-            by_class[int(label)] = weight
+            by_class[int(label)] = weight if finite_number(weight) else np.nan  # refused below
     else:
-        by_class = np.asarray(class_weight, np.float64)
+        by_class = _numbers(class_weight)
         if by_class.shape != (classes,):
             raise ParameterError(f"class_weight must have one weight for each of {classes} classes. Got {class_weight!r}.")
     if not np.isfinite(by_class).all() or (by_class < 0).any():
@@ -163,8 +164,15 @@ def _class_weights(class_weight: Any, labels: Array, classes: int) -> NDArray[np
     return by_class
 
 
+def _numbers(class_weight: Any) -> NDArray[np.float64]:
+    try:
+        return np.asarray(class_weight, np.float64)
+    except (TypeError, ValueError):
+        raise ParameterError(f"class_weight must be finite numbers of at least 0. Got {class_weight!r}.") from None
+
+
 def _output_weights(y: Array, class_weight: Any, sample_weight: Array | None) -> tuple[str, Array]:
-    by_output = np.asarray(class_weight, np.float64)
+    by_output = _numbers(class_weight)
     if by_output.shape != y.shape[-1:] or not np.isfinite(by_output).all() or (by_output < 0).any():
         raise ParameterError(
             f"class_weight must have one finite weight of at least 0 for each of the {y.shape[-1]} outputs. "
