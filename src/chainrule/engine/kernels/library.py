@@ -34,7 +34,7 @@ class KernelLibrary:
         start = time.perf_counter()
         try:
             import llvmlite.binding as llvm
-        except ImportError as error:
+        except (ImportError, OSError) as error:  # OSError: its shared library is missing or of another system
             raise EngineError(f"the compiled kernels need llvmlite and numba, which cannot be imported: {error}") from None
         _initialise(llvm)
         self.path = cache_folder() / f"kernels-{_key(llvm)}.bin"
@@ -47,24 +47,39 @@ class KernelLibrary:
         self.seconds = time.perf_counter() - start
 
 
-_library: KernelLibrary | None = None
+_library: KernelLibrary | EngineError | None = None
 
 
 def kernels() -> KernelLibrary:
-    """The process's kernels, loaded when first asked for."""
+    """The process's kernels, loaded when first asked for.
+
+    Raises      EngineError when they cannot be had here; it is found out once, not at every fit
+    """
     global _library
     if _library is None:
-        _library = KernelLibrary()
+        try:
+            _library = KernelLibrary()
+        except EngineError as error:
+            _library = error
+    if isinstance(_library, EngineError):
+        raise EngineError(str(_library)) from None
     return _library
 
 
 def cache_folder() -> Path:
-    """Where compiled kernels are kept: chainrule under the user's cache folder."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "chainrule" / "cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "chainrule"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chainrule"
+    """Where compiled kernels are kept: chainrule under the user's cache folder.
+
+    A user without a home (a container's number without a name) has a folder of their own among the temporary files.
+    """
+    try:
+        if sys.platform == "win32":
+            return Path(os.environ.get("LOCALAPPDATA") or Path.home()) / "chainrule" / "cache"
+        if sys.platform == "darwin":
+            return Path.home() / "Library" / "Caches" / "chainrule"
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chainrule"
+    except RuntimeError:
+        user = os.getuid() if hasattr(os, "getuid") else "user"
+        return Path(tempfile.gettempdir()) / f"chainrule-{user}"
 
 
 def _initialise(llvm: Any) -> None:
@@ -96,11 +111,25 @@ def _target_machine(llvm: Any) -> Any:
 
 def _compile(llvm: Any) -> bytes:
     """Object code of all kernels, each under a C name of its own."""
-    print("chainrule: compiling its kernels for this processor, once (about 10 seconds) ...", file=sys.stderr, flush=True)
     try:
-        from .catalogue import KERNELS
+        import numba
     except ImportError as error:
         raise EngineError(f"the kernels cannot be compiled, because Numba cannot be imported: {error}") from None
+    print("chainrule: compiling its kernels for this processor, once (about 10 seconds) ...", file=sys.stderr, flush=True)
+    try:
+        return _object_code(llvm)
+    except EngineError:
+        raise
+    except Exception as error:  # what a Numba made for other versions raises cannot be listed
+        raise EngineError(
+            f"Numba {getattr(numba, '__version__', '?')} cannot compile the kernels ({type(error).__name__}: {error}). "
+            f"Install versions of numba and llvmlite that fit: pip install --upgrade numba"
+        ) from error
+
+
+def _object_code(llvm: Any) -> bytes:
+    from .catalogue import KERNELS
+
     whole = None
     for name, kernel in KERNELS.items():
         module = llvm.parse_assembly(_standalone(kernel, _PREFIX + name))
