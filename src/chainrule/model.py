@@ -127,7 +127,8 @@ class Network(NetworkGraph):
             y : targets (N,) or (N, ...) ; a list of one for each output
             loss : a loss or its name, for several outputs one for all or a list. None picks: class indices (int or bool
                 targets, one for each row of several outputs) softmax_cross_entropy; zeros and ones of int or bool dtype, one
-                for each output, binary_cross_entropy; all others squared_error. ``loss_`` tells which
+                for each output, binary_cross_entropy; all others squared_error. ``loss_`` tells which. A cross-entropy by
+                name (or picked) takes probabilities where the output comes from Softmax or Sigmoid, else logits
             optimizer : an Optimizer or its name ; it is copied ; learning_rate : number or schedule in its place
             epochs : int >= 1, passes over the data (with resume: in all) ; batch_size : int >= 1, samples a step; the last
                 batch of an epoch may be smaller, and its gradient is the mean over its own samples
@@ -147,7 +148,7 @@ class Network(NetworkGraph):
             verbose : 0 silent, 1 live progress on a terminal, 2 one line an epoch
             engine, threads : see chainrule.engine.get_engine ; precision : "float32" or "bfloat16" (products only)
             resume : a file of the callback Checkpoint; the fit goes on bit for bit as if it had never stopped, when all
-                other arguments are the same
+                other arguments are the same (LBFGS goes on from the weights and gathers its curvature pairs anew)
         Raises
             ShapeError, DtypeError, DataError : X or y does not fit ; ParameterError : another argument is out of its range
             DivergenceError : a number stopped being finite; the weights before that step are kept
@@ -300,7 +301,7 @@ class Network(NetworkGraph):
         weights = {"sample_weight": sample_weight}
         if not validation_split:
             return take_arrays(self, xs, ys, loss, **weights, class_weight=class_weight), None, seed
-        losses = choose_losses(loss, ys, self.output_shapes)
+        losses = choose_losses(loss, ys, self)
         classes = None
         if len(ys) == 1 and _holds_classes(losses[0], ys[0], self.output_shapes[0]):
             classes = np.asarray(ys[0]).reshape(-1)
@@ -584,7 +585,7 @@ class Network(NetworkGraph):
         if y is not None and loss is None:
             loss = getattr(self, "loss_", None)
             if loss is None and self.built:
-                loss = choose_losses(None, target_arrays(y, len(self.output_ids)), self.output_shapes)
+                loss = choose_losses(None, target_arrays(y, len(self.output_ids)), self)
         return trace(self, X, y, loss=loss, **options)
 
     @property

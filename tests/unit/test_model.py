@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from chainrule.errors import DataError, ModelFileError, NotFittedError, ParameterError, ShapeError
-from chainrule.layers import Add, Dense, Dropout, Input, ReLU, Tanh
+from chainrule.layers import Add, Dense, Dropout, Input, ReLU, Sigmoid, Softmax, Tanh
 from chainrule.losses import SoftmaxCrossEntropy
 from chainrule.model import Network, load
 from chainrule.optimizers import SGD, Adam, Cosine
@@ -248,3 +248,24 @@ def test_numbers_that_float32_cannot_hold() -> None:
     with pytest.raises(DataError, match="sample_weight contains values too large"):
         Network([Dense(2)]).fit(X, np.zeros((60, 2)), sample_weight=np.full(60, 1e300), **QUIET)
     Network([Dense(2)], dtype="float64").fit(X, np.zeros((60, 2)), sample_weight=np.full(60, 1e39), **QUIET)
+
+
+@pytest.mark.parametrize("loss", [None, "softmax_cross_entropy", "categorical_crossentropy"])
+def test_softmax_is_not_applied_twice(loss: str | None) -> None:
+    X, y = data()
+    logits = Network([Dense(2)], random_state=0).fit(X, y, loss=loss, epochs=3, **QUIET)
+    probabilities = Network([Dense(2), Softmax()], random_state=0).fit(X, y, loss=loss, epochs=3, **QUIET)
+    np.testing.assert_allclose(probabilities.parameters.flat, logits.parameters.flat, rtol=1e-4, atol=1e-6)
+    assert probabilities.loss_ == SoftmaxCrossEntropy(from_probabilities=True)
+    np.testing.assert_allclose(probabilities.loss_.prediction(probabilities.predict(X)).sum(axis=1), 1, rtol=1e-6)
+    # A loss given as an object is taken at its word.
+    assert Network([Dense(2), Softmax()]).fit(X, y, loss=SoftmaxCrossEntropy(), **QUIET).loss_ == SoftmaxCrossEntropy()
+
+
+@pytest.mark.parametrize("loss", [None, "bce"])
+def test_sigmoid_is_not_applied_twice(loss: str | None) -> None:
+    X, y = data()
+    logits = Network([Dense(1)], random_state=0).fit(X, y, loss=loss, epochs=3, **QUIET)
+    probabilities = Network([Dense(1), Sigmoid()], random_state=0).fit(X, y, loss=loss, epochs=3, **QUIET)
+    np.testing.assert_allclose(probabilities.parameters.flat, logits.parameters.flat, rtol=1e-4, atol=1e-6)
+    assert probabilities.evaluate(X, y)["accuracy"] == logits.evaluate(X, y)["accuracy"]

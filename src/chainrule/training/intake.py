@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ..data.arrays import as_features, check_lengths, check_range
 from ..data.batches import Batch, IteratorData
 from ..errors import DataError, ParameterError, ShapeError
-from ..layers import check_indices
-from ..losses import Loss, get_loss
+from ..layers import HardSigmoid, Layer, Sigmoid, Softmax, check_indices
+from ..losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy, get_loss
 from ..network import NetworkGraph
 from .feeds import ArrayFeed, StreamFeed
 from .targets import fit_target, pick_loss, sample_weights, target_array, weigh
@@ -111,17 +111,38 @@ def several(values: Any, count: int, name: str, what: str) -> list[Any]:
 # ---------------------------------------------------------------- losses
 
 
-def choose_losses(loss: Any, ys: Sequence[Array], shapes: Sequence[tuple[int, ...]]) -> list[Loss]:
-    """One loss for each output: as named, or as ``pick_loss`` finds them from the targets."""
+def choose_losses(loss: Any, ys: Sequence[Array], network: NetworkGraph) -> list[Loss]:
+    """One loss for each output: as named, or as ``pick_loss`` finds them from the targets.
+
+    A cross-entropy that is not given as an object reads an output of Softmax or Sigmoid as the probabilities they are: as
+    logits they would go through the softmax twice.
+    """
+    shapes, ends = network.output_shapes, [_last_layer(network, i) for i in network.output_ids]
     if loss is None:
-        return [pick_loss(y, shape) for y, shape in zip(ys, shapes, strict=True)]
+        return [_reading(pick_loss(y, shape), end) for y, shape, end in zip(ys, shapes, ends, strict=True)]
     given = list(loss) if isinstance(loss, (list, tuple)) else [loss] * len(shapes)
     if len(given) != len(shapes):
         raise ParameterError(f"the network has {len(shapes)} output(s), got {len(given)} loss(es).")
-    losses = [pick_loss(y, s) if one is None else get_loss(one) for one, y, s in zip(given, ys, shapes, strict=True)]
+    losses = [
+        one if isinstance(one, Loss) else _reading(pick_loss(y, shape) if one is None else get_loss(one), end)
+        for one, y, shape, end in zip(given, ys, shapes, ends, strict=True)
+    ]
     for one in losses:
         one.validate()
     return losses
+
+
+def _last_layer(network: NetworkGraph, output: int) -> Layer | None:
+    return next((call.layer for call in network.calls if call.output == output), None)
+
+
+def _reading(loss: Loss, end: Layer | None) -> Loss:
+    """The loss, from probabilities where the last layer makes them."""
+    if isinstance(loss, SoftmaxCrossEntropy) and isinstance(end, Softmax):
+        return SoftmaxCrossEntropy(from_probabilities=True)
+    if isinstance(loss, BinaryCrossEntropy) and isinstance(end, (Sigmoid, HardSigmoid)):
+        return BinaryCrossEntropy(from_probabilities=True)
+    return loss
 
 
 # ---------------------------------------------------------------- arrays
@@ -146,7 +167,7 @@ def take_arrays(
     """Arrays as a feed. Parameters  rows : the samples that take part, None for all ; others : as in Network.fit"""
     several_outputs = len(ys) > 1
     n = check_lengths(X=xs[0], **{f"y[{i}]" if several_outputs else "y": y for i, y in enumerate(ys)})
-    losses = choose_losses(loss, ys, network.output_shapes)
+    losses = choose_losses(loss, ys, network)
     by_sample = sample_weights(sample_weight, n)
     by_class = (
         list(class_weight) if several_outputs and isinstance(class_weight, (list, tuple)) else [class_weight] * len(ys)
@@ -224,7 +245,7 @@ class StreamIntake:
         first = self.first
         assert first is not None
         ys = self._targets(first)
-        losses = choose_losses(loss, ys, self.network.output_shapes)
+        losses = choose_losses(loss, ys, self.network)
         intake = self._intake(first, losses, None)
         forms, kinds = intake.forms, intake.weights
 
