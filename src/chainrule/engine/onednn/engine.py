@@ -30,7 +30,7 @@ from .tasks import Address, Block, Call, Cell, Code, Float, Function, Memory, Pr
 
 _ELEMENTWISE = {name for name, spec in OPS.items() if spec.kind == "elementwise"}
 #: A step that takes one thread less than this is not divided: waiting for each other would cost more than it gains.
-_WORTH_DIVIDING = 15e-6
+_WORTH_DIVIDING = 40e-6
 _FLOPS_PER_SECOND, _BYTES_PER_SECOND = 150e9, 30e9
 
 _in_child = False

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import convolution
+
 Array = NDArray[Any]
 Attrs = dict[str, Any]
 
@@ -191,3 +193,4 @@ KERNELS: dict[str, Callable[..., Any]] = {
     "one_hot": lambda attrs, index: _one_hot(index, attrs["classes"], np.float32),
 }
 KERNELS.update({name: lambda attrs, *xs, f=f: f(*xs) for name, f in ELEMENTWISE.items()})
+KERNELS.update(convolution.KERNELS)
