@@ -252,6 +252,131 @@ class Builder:
             return x
         return self.reshape(self.sum(x, axes), shape)
 
+    # ------------------------------------------------------------ images (N, *spatial, C): 1, 2 or 3 spatial axes
+
+    def conv(
+        self,
+        x: Value,
+        w: Value,
+        *,
+        stride: Sequence[int],
+        padding: Sequence[tuple[int, int]],
+        dilation: Sequence[int],
+        groups: int = 1,
+    ) -> Value:
+        """y[n, p, o] = Σ x[n, stride p + dilation k − before, c] w[k, c, o]: convolution as networks mean it, not flipped.
+
+        Parameters
+            x : (N, *spatial, C) ; w : (*kernel, C / groups, O) ; stride, dilation : of each spatial axis
+            padding : (before, after) of each spatial axis, of zeros
+            groups : the channels of x and of y are split into so many groups that do not see each other
+        """
+        attrs = {"stride": tuple(stride), "padding": tuple(map(tuple, padding)), "dilation": tuple(dilation)}
+        return self.emit("conv", x, w, **attrs, groups=groups)[0]
+
+    def conv_backward_data(
+        self,
+        dy: Value,
+        w: Value,
+        *,
+        spatial: Sequence[int],
+        stride: Sequence[int],
+        padding: Sequence[tuple[int, int]],
+        dilation: Sequence[int],
+        groups: int = 1,
+    ) -> Value:
+        """dx of ``conv`` for an x of these spatial sizes: also the transposed convolution of dy"""
+        attrs = {"stride": tuple(stride), "padding": tuple(map(tuple, padding)), "dilation": tuple(dilation)}
+        return self.emit("conv_backward_data", dy, w, spatial=tuple(spatial), **attrs, groups=groups)[0]
+
+    def conv_backward_weights(
+        self,
+        x: Value,
+        dy: Value,
+        *,
+        kernel: Sequence[int],
+        stride: Sequence[int],
+        padding: Sequence[tuple[int, int]],
+        dilation: Sequence[int],
+        groups: int = 1,
+    ) -> Value:
+        """dw of ``conv`` for a kernel of these sizes"""
+        attrs = {"stride": tuple(stride), "padding": tuple(map(tuple, padding)), "dilation": tuple(dilation)}
+        return self.emit("conv_backward_weights", x, dy, kernel=tuple(kernel), **attrs, groups=groups)[0]
+
+    def max_pool(
+        self, x: Value, *, kernel: Sequence[int], stride: Sequence[int], padding: Sequence[tuple[int, int]]
+    ) -> tuple[Value, Value]:
+        """The largest element of each window, and which of the window's elements it is, for ``max_pool_backward``.
+
+        The number is of the first largest one, counted along the last spatial axis first. Padding is never the largest.
+        Nobody needs the numbers in prediction: an engine that sees them unused need not compute them.
+        """
+        attrs = {"kernel": tuple(kernel), "stride": tuple(stride), "padding": tuple(map(tuple, padding))}
+        y, index = self.emit("max_pool", x, **attrs)
+        return y, index
+
+    def max_pool_backward(
+        self,
+        dy: Value,
+        index: Value,
+        *,
+        spatial: Sequence[int],
+        kernel: Sequence[int],
+        stride: Sequence[int],
+        padding: Sequence[tuple[int, int]],
+    ) -> Value:
+        """dx of ``max_pool`` for an x of these spatial sizes: each dy is added where its window's largest element was"""
+        attrs = {"kernel": tuple(kernel), "stride": tuple(stride), "padding": tuple(map(tuple, padding))}
+        return self.emit("max_pool_backward", dy, index, spatial=tuple(spatial), **attrs)[0]
+
+    def average_pool(
+        self,
+        x: Value,
+        *,
+        kernel: Sequence[int],
+        stride: Sequence[int],
+        padding: Sequence[tuple[int, int]],
+        count_padding: bool = False,
+    ) -> Value:
+        """The mean of each window; padding counts as zeros (count_padding) or not at all"""
+        attrs = {"kernel": tuple(kernel), "stride": tuple(stride), "padding": tuple(map(tuple, padding))}
+        return self.emit("average_pool", x, **attrs, count_padding=count_padding)[0]
+
+    def average_pool_backward(
+        self,
+        dy: Value,
+        *,
+        spatial: Sequence[int],
+        kernel: Sequence[int],
+        stride: Sequence[int],
+        padding: Sequence[tuple[int, int]],
+        count_padding: bool = False,
+    ) -> Value:
+        """dx of ``average_pool`` for an x of these spatial sizes: each dy is spread evenly over its window"""
+        attrs = {"kernel": tuple(kernel), "stride": tuple(stride), "padding": tuple(map(tuple, padding))}
+        return self.emit("average_pool_backward", dy, spatial=tuple(spatial), **attrs, count_padding=count_padding)[0]
+
+    def resample(self, x: Value, *, size: Sequence[int], method: str) -> Value:
+        """x with other spatial sizes. Output p of O on an axis of I elements lies at s = (p + ½) I / O − ½ of the input.
+
+        Parameters
+            size : of each spatial axis of the output
+            method : "nearest" takes element floor(s + ½); "linear" mixes the two elements around s by their distance
+                (bilinear, trilinear), at the borders the outermost alone; "area" is the mean of elements floor(p I / O)
+                to ceil((p + 1) I / O) − 1
+        """
+        return self.emit("resample", x, size=tuple(size), method=method)[0]
+
+    def resample_backward(self, dy: Value, *, spatial: Sequence[int], method: str) -> Value:
+        """dx of ``resample`` for an x of these spatial sizes"""
+        return self.emit("resample_backward", dy, spatial=tuple(spatial), method=method)[0]
+
+    def pad(self, x: Value, padding: Sequence[tuple[int, int]]) -> Value:
+        """x with (before, after) zeros on each axis, also the first; its backward pass is a ``slice`` of each axis"""
+        pairs = tuple((int(before), int(after)) for before, after in padding)
+        return self.emit("pad", x, padding=pairs)[0] if any(map(any, pairs)) else x
+
     # ------------------------------------------------------------ rows (the last axis)
 
     def softmax(self, x: Value) -> Value:

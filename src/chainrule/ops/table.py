@@ -5,7 +5,8 @@ Kinds
     view         the same elements under another shape; costs nothing
     row          works on the last axis, row by row
     reduce       sums or maxima over axes
-    product      matrix products
+    product      matrix products and convolutions
+    window       works on windows of the spatial axes of images (see ``spatial``)
     move         copies elements to other places
 
 A shape rule takes the inputs' values and the attributes and returns the outputs as (shape, dtype) pairs; it raises
@@ -20,6 +21,7 @@ from math import prod
 from typing import Any
 
 from ..errors import ShapeError
+from . import spatial
 from .value import Node, Shape, Value
 
 Attrs = dict[str, Any]
@@ -267,6 +269,58 @@ _register(
 )
 _register("one_hot", "move", _one_hot, _zero, "onehot({0})", r"\operatorname{{onehot}}({0})")
 _register("random_uniform", "elementwise", _random, lambda n: 10 * _out_size(n), "U(0, 1)", r"U(0, 1)")
+
+_register("conv", "product", spatial.conv, spatial.conv_flops, "{0} ∗ {1}", r"{0} \ast {1}", 1)
+_register(
+    "conv_backward_data",
+    "product",
+    spatial.conv_backward_data,
+    spatial.conv_flops,
+    "{0} ∗ᵀ {1}",
+    r"{0} \ast^{{\top}} {1}",
+    1,
+)
+_register(
+    "conv_backward_weights", "product", spatial.conv_backward_weights, spatial.conv_flops, "{0} ⋆ {1}", r"{0} \star {1}", 1
+)
+_register(
+    "max_pool",
+    "window",
+    spatial.max_pool,
+    spatial.pool_flops,
+    "maxpool({0})",
+    r"\operatorname{{maxpool}}({0})",
+    more=(("argmaxpool({0})", r"\operatorname{{argmaxpool}}({0})", 0),),
+)
+_register(
+    "max_pool_backward",
+    "window",
+    spatial.max_pool_backward,
+    spatial.pool_flops,
+    "scatter({0} at {1})",
+    r"\operatorname{{scatter}}({0} \text{{ at }} {1})",
+)
+_register(
+    "average_pool", "window", spatial.average_pool, spatial.pool_flops, "avgpool({0})", r"\operatorname{{avgpool}}({0})"
+)
+_register(
+    "average_pool_backward",
+    "window",
+    spatial.average_pool_backward,
+    spatial.pool_flops,
+    "avgpoolᵀ({0})",
+    r"\operatorname{{avgpool}}^{{\top}}({0})",
+)
+_register("resample", "window", spatial.resample, spatial.resample_flops, "resample({0})", r"\operatorname{{resample}}({0})")
+_register(
+    "resample_backward",
+    "window",
+    spatial.resample_backward,
+    spatial.resample_flops,
+    "resampleᵀ({0})",
+    r"\operatorname{{resample}}^{{\top}}({0})",
+)
+_register("pad", "move", spatial.pad, _zero, "pad({0})", r"\operatorname{{pad}}({0})")
 
 
 _register("cast", "move", lambda inputs, attrs: [(inputs[0].shape, attrs["to"])], _zero, "{0}")
