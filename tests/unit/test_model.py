@@ -269,3 +269,26 @@ def test_sigmoid_is_not_applied_twice(loss: str | None) -> None:
     probabilities = Network([Dense(1), Sigmoid()], random_state=0).fit(X, y, loss=loss, epochs=3, **QUIET)
     np.testing.assert_allclose(probabilities.parameters.flat, logits.parameters.flat, rtol=1e-4, atol=1e-6)
     assert probabilities.evaluate(X, y)["accuracy"] == logits.evaluate(X, y)["accuracy"]
+
+
+def test_predicting_the_same_shape_again_still_looks_at_the_data():
+    """The short way of repeated predictions: new weights, NaN, another dtype or order are all noticed."""
+    net = Network([Dense(3), ReLU(), Dense(2)], random_state=0).build(4)
+    x = np.ones((2, 4), np.float32)
+    first = net.predict(x)
+    np.testing.assert_array_equal(net.predict(x), first)
+    net.parameters["0.dense.weight"][...] *= 2
+    assert not np.array_equal(net.predict(x), first)
+    bad = x.copy()
+    bad[1, 2] = np.nan
+    with pytest.raises(DataError, match="NaN"):
+        net.predict(bad)
+    with pytest.raises(ShapeError):
+        net.predict(np.ones((2, 5), np.float32))
+    wide = np.arange(16, dtype=np.float32).reshape(2, 8)
+    np.testing.assert_allclose(net.predict(wide[:, ::2]), net.predict(np.ascontiguousarray(wide[:, ::2])), rtol=1e-6)
+    np.testing.assert_allclose(net.predict(x.astype(np.float64)), net.predict(x), rtol=1e-6)
+    with pytest.raises(ParameterError):
+        net.predict(x, batch_size=0)
+    copy = pickle.loads(pickle.dumps(net))
+    np.testing.assert_array_equal(copy.predict(x), net.predict(x))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numba import cfunc, njit
 
-from .intrinsics import call4, call_sgemm, fma, load_f32, store_f32, word, word_float
+from .intrinsics import call4, call_sgemm, fma, load_f32, prefetch, store_f32, word, word_float
 from .rows import KERNEL
 
 f32 = np.float32
+#: Rows that are asked for before they are needed.
+AHEAD = 1
 
 
 @cfunc(KERNEL, error_model="numpy")
@@ -47,6 +49,10 @@ def row_product(args, _1, _2, _3):
     for j in range(n):
         store_f32(y, j, f32(0.0))
     # One row at a time: one stream, which the hardware fetches ahead; y stays in the first-level cache.
+    ahead = 4 * n * AHEAD
     for k in range(count):
-        _one_row(y, x, k, w + k * stride, n)
+        at = w + k * stride
+        for line in range((n + 15) // 16):
+            prefetch(at + ahead + 64 * line)
+        _one_row(y, x, k, at, n)
     return 0

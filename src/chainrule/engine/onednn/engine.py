@@ -26,7 +26,7 @@ from .pool import Job
 from .precision import round_products
 from .primitives import BoundProduct, Matrix, product, stream
 from .schedule import barriers, epochs
-from .tasks import Address, Block, Call, Cell, Code, Float, Function, Memory, ProductCall, Task, make_tasks
+from .tasks import Address, Block, Call, Cell, Code, Float, Function, Memory, ProductCall, Task, Within, make_tasks
 
 _ELEMENTWISE = {name for name, spec in OPS.items() if spec.kind == "elementwise"}
 #: A step that takes one thread less than this is not divided: waiting for each other would cost more than it gains.
@@ -115,6 +115,7 @@ class OneDNNExecutable(Executable):
         self.cells = np.zeros((threads, 8), np.int64)
         self.words = _Words()
         self._scratch: list[NDArray[Any]] = []
+        self._memories: dict[int, tuple[Memory, Array]] = {}
         self._bound_products: list[BoundProduct] = []
         self._streams = [stream(self.library) for _ in range(threads)]
         self._bases: dict[int, int] = {}
@@ -175,8 +176,11 @@ class OneDNNExecutable(Executable):
         if isinstance(item, Float):
             return _float_word(item.value), None, 0
         if isinstance(item, Memory):
-            self._scratch.append(aligned_zeros(item.bytes, np.uint8))
-            return int(self._scratch[-1].ctypes.data), None, 0
+            if id(item) not in self._memories:
+                self._memories[id(item)] = (item, aligned_zeros(item.bytes, np.uint8))
+            return _address(self._memories[id(item)][1]), None, 0
+        if isinstance(item, Within):
+            return self._word(item.memory, thread)[0] + 4 * item.elements, None, 0
         if isinstance(item, Code):
             self._scratch.append(np.array(item.words, np.int32))
             return int(self._scratch[-1].ctypes.data), None, 0
@@ -318,7 +322,8 @@ class OneDNNExecutable(Executable):
         self, inputs: Mapping[str, Array], scalars: Mapping[str, float] | None = None, *, step: int = 0, seed: int = 0
     ) -> dict[str, Array]:
         with self.lock:
-            self._check_process()
+            if self.threads > 1:
+                self._check_process()
             for name, v in self.plan.inputs.items():
                 if inputs[name].shape != v.shape:
                     raise EngineError(f"input {name!r}: the plan was made for shape {v.shape}, got {inputs[name].shape}.")

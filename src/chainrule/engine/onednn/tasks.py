@@ -35,11 +35,19 @@ class Address:
         return self.elements * (2 if self.value.dtype == "bfloat16" else 4)
 
 
-@dataclass
+@dataclass(eq=False)
 class Memory:
-    """Working memory for one call, in bytes."""
+    """Working memory, in bytes: the same object is the same memory."""
 
     bytes: int
+
+
+@dataclass
+class Within:
+    """An address in working memory, some elements (of 4 bytes) from its start."""
+
+    memory: Memory
+    elements: int
 
 
 @dataclass
@@ -265,7 +273,7 @@ def _matmul_parts(node: Node, threads: int, home: Value | None = None, *, only_r
         part.reads.append(access(a) if ta or axis == "columns" else access(a, r0 * k, r1 * k))
         part.reads.append(access(b))
         part.writes.append(access(out, r0 * n, r1 * n))
-        if m == 1 and not tb and a.dtype == b.dtype == "float":
+        if _is_row_product(node):
             words = [k, c1 - c0, Address(a), Address(b, c0), n, Address(out, c0)]
             part.calls.append(Call("row_product", words))
         else:
@@ -278,8 +286,35 @@ def _matmul_parts(node: Node, threads: int, home: Value | None = None, *, only_r
     return parts
 
 
-def matmul(node: Node, threads: int) -> Task:
+def matmul(node: Node, threads: int) -> Task | list[Task]:
+    if _is_row_product(node) and threads > 1 and node.inputs[1].size >= _STREAMED:
+        return _row_by_stretches(node, threads)
     return Task(node, _matmul_parts(node, threads))
+
+
+#: Elements of a matrix from which a product of one row is bound by reading the matrix.
+_STREAMED = 65536
+
+
+def _is_row_product(node: Node) -> bool:
+    plain = not node.attrs["transpose_b"] and all(v.dtype == "float" for v in node.inputs)
+    return node.outputs[0].shape[0] == 1 and plain
+
+
+def _row_by_stretches(node: Node, threads: int) -> list[Task]:
+    """y = x W with W cut into stretches of rows, so that each thread reads one stretch of memory; then the sum of all."""
+    (a, b), out = node.inputs, node.outputs[0]
+    k, n = b.shape
+    partial = Memory(4 * n * threads)
+    key = id(partial)
+    parts: list[Part | None] = []
+    for t, (low, high) in enumerate(pairwise(bounds(k, threads))):
+        words = [high - low, n, Address(a, low), Address(b, low * n), n, Within(partial, t * n)]
+        reads = [access(a, low, high), access(b, low * n, high * n)]
+        parts.append(Part([Call("row_product", words)], reads, [(key, t * n, (t + 1) * n)]))
+    total = Call("reduce", [1, threads, n, partial, Address(out), 0, 0, n])
+    whole = Part([total], [(key, 0, threads * n)], [access(out)])
+    return [Task(node, parts), Task(node, _solo(threads, whole))]
 
 
 # ---------------------------------------------------------------- rows of the last axis
@@ -439,7 +474,7 @@ def one_hot(node: Node, threads: int) -> Task:
     return Task(node, _solo(threads, _whole(node, [call])))
 
 
-_TASKS: dict[str, Callable[[Node, int], Task]] = {
+_TASKS: dict[str, Callable[[Node, int], Task | list[Task]]] = {
     "matmul": matmul,
     "fused": elementwise,
     "softmax_cross_entropy": softmax_cross_entropy,
@@ -476,11 +511,13 @@ def make_tasks(nodes: Sequence[Node], threads: int, elementwise_ops: set[str]) -
                 rest = Node("fused", (product.outputs[0], *outside), node.outputs, {"nodes": chain}, node.where)
                 tasks += make_tasks([product, rest], threads, elementwise_ops)
                 continue
+        builder: Callable[[Node, int], Task | list[Task]] | None
         builder = elementwise if node.op in elementwise_ops else _TASKS.get(node.op)
         try:
             if builder is None or any(v.size == 0 for v in node.inputs):
                 raise Unsupported
-            tasks.append(builder(node, threads))
+            made_tasks = builder(node, threads)
+            tasks += made_tasks if isinstance(made_tasks, list) else [made_tasks]
         except Unsupported:
             members = node.attrs.get("nodes", [node])
             for member in members:
