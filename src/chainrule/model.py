@@ -404,7 +404,7 @@ class Network(NetworkGraph):
             same = arena is self.parameters.flat and X.flags.c_contiguous
             if same and type(batch_size) is int and len(X) <= batch_size and math.isfinite(np.add.reduce(X, axis=None)):
                 with compiled.lock:
-                    return compiled.executable.run({"x0": X})["output0"]
+                    return compiled.executable.predict(X)
         self.require_built("predict")
         batch_size = _positive("batch_size", batch_size)
         quick = self._quick_input(X)

@@ -35,6 +35,10 @@ class Executable:
         """
         raise NotImplementedError
 
+    def predict(self, x: Array) -> Array:
+        """``run`` for a plan of one input "x0" and one output "output0": x of its shape and dtype, C-contiguous."""
+        return self.run({"x0": x})["output0"]
+
     def run_steps(
         self,
         data: Mapping[str, Array],
