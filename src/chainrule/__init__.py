@@ -13,10 +13,11 @@ from ._version import __version__
 #: Public names by the module they live in.
 _PUBLIC: dict[str, tuple[str, ...]] = {
     "chainrule.model": ("Network", "load"),
+    "chainrule.network": ("Residual",),
     "chainrule.layers": (
-        "Add", "Concat", "Dense", "Dropout", "ELU", "Embedding", "Flatten", "GELU", "HardSigmoid", "Identity", "Input",
-        "LeakyReLU", "LogSoftmax", "Multiply", "PReLU", "RReLU", "ReLU", "Reshape", "SELU", "SiLU", "Sigmoid", "Softmax",
-        "Softplus", "Softsign", "Tanh",
+        "Add", "BatchNorm", "Concat", "Dense", "Dropout", "ELU", "Embedding", "Flatten", "GELU", "GroupNorm", "HardSigmoid",
+        "Identity", "Input", "InstanceNorm", "LayerNorm", "LeakyReLU", "LogSoftmax", "Multiply", "PReLU", "RReLU", "ReLU",
+        "Reshape", "SELU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign", "Tanh",
     ),
     "chainrule.estimators": ("NeuralClassifier", "NeuralRegressor"),
 }  # fmt: skip
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from .layers import *  # noqa: F403
     from .model import Network as Network
     from .model import load as load
+    from .network import Residual as Residual
 
 
 def __getattr__(name: str) -> Any:

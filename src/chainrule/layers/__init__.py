@@ -2,6 +2,7 @@
 
 from .add import Add
 from .base import Activation, Input, Layer, Parameter, State, Tensor, get_activation
+from .batch_norm import BatchNorm
 from .concat import Concat
 from .dense import Dense
 from .dropout import Dropout
@@ -9,8 +10,11 @@ from .elu import ELU
 from .embedding import Embedding, check_indices
 from .flatten import Flatten
 from .gelu import GELU
+from .group_norm import GroupNorm
 from .hard_sigmoid import HardSigmoid
 from .identity import Identity
+from .instance_norm import InstanceNorm
+from .layer_norm import LayerNorm
 from .leaky_relu import LeakyReLU
 from .log_softmax import LogSoftmax
 from .multiply import Multiply
@@ -32,15 +36,19 @@ __all__ = [
     "SELU",
     "Activation",
     "Add",
+    "BatchNorm",
     "Concat",
     "Dense",
     "Dropout",
     "Embedding",
     "Flatten",
+    "GroupNorm",
     "HardSigmoid",
     "Identity",
     "Input",
+    "InstanceNorm",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "LogSoftmax",
     "Multiply",

@@ -22,4 +22,6 @@ def check_joined(layer: str, xs: tuple[Value, ...], *, alike_but: int | None = N
         raise ShapeError(f"{layer}: the shapes {text} have different numbers of axes. Use Reshape to make them alike.")
     for axis, sizes in enumerate(zip(*shapes, strict=True)):
         if axis != alike_but and len(set(sizes) - ({1} if alike_but is None else set())) > 1:
-            raise ShapeError(f"{layer}: the shapes {text} differ on axis {axis}.")
+            raise ShapeError(
+                f"{layer}: the shapes {text} differ on axis {axis}. Make them alike, for example by a layer on one of them."
+            )

@@ -2,5 +2,6 @@
 
 from .graph import Call, NetworkGraph
 from .parameters import Arena, Entry
+from .residual import Residual
 
-__all__ = ["Arena", "Call", "Entry", "NetworkGraph"]
+__all__ = ["Arena", "Call", "Entry", "NetworkGraph", "Residual"]

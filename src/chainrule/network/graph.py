@@ -239,8 +239,16 @@ class NetworkGraph:
                 with k.at("forward", call.name):
                     tensors[call.output], _ = call.layer.forward(k, *xs)
             except ShapeError as error:
-                raise ShapeError(f"layer {call.name!r}: {error}") from None
+                raise ShapeError(f"layer {call.name!r}: {error}{self._sources(call, tensors)}") from None
         return parameters, states, [tensors[i].shape[1:] for i in self.output_ids]
+
+    def _sources(self, call: Call, tensors: dict[int, Value]) -> str:
+        """Where the inputs of a layer that joins several come from, for its errors."""
+        if len(call.inputs) < 2:
+            return ""
+        makers = {c.output: repr(c.name) for c in self.calls} | {n: f"input {i}" for i, n in enumerate(self.input_ids)}
+        found = (f"{tensors[i].shape[1:]} from {makers[i]}" for i in call.inputs)
+        return f" Its inputs are, of one sample, {' and '.join(found)}."
 
     def _next_activation(self, parameter: str) -> str | None:
         """Name of the activation that follows the layer of this parameter, through layers that only pass values on."""
@@ -251,13 +259,16 @@ class NetworkGraph:
                 return None
             if users[0].layer.activation_name:
                 return users[0].layer.activation_name
-            if type(users[0].layer).__name__ not in ("Dropout", "Identity", "Flatten", "Reshape", "BatchNorm"):
+            if type(users[0].layer).__name__ not in _PASSING:
                 return None
             at = users[0].output
         return None
 
     def freeze(self, *names: str) -> NetworkGraph:
-        """Keeps all parameters of these layers as they are in later fits. ``unfreeze`` undoes it."""
+        """Keeps all parameters of these layers as they are in later fits. ``unfreeze`` undoes it.
+
+        Running statistics are kept as well, and computed with: a frozen BatchNorm acts in training as in prediction.
+        """
         for name in names:
             self.layer(name)
         self.frozen |= set(names)
@@ -271,6 +282,10 @@ class NetworkGraph:
     def trainable(self, parameter: str) -> bool:
         """Whether fits change this parameter."""
         return not any(parameter.startswith(layer + ".") for layer in self.frozen)
+
+
+#: Layers that leave the choice of the start weights before them to the activation that comes after.
+_PASSING = ("Dropout", "Identity", "Flatten", "Reshape", "BatchNorm", "LayerNorm", "GroupNorm", "InstanceNorm")
 
 
 def _sample_shape(shape: Any) -> Shape:

@@ -36,7 +36,8 @@ class Value:
 
     Parameters
         shape : its shape ; dtype : "float" (the engine's precision), "int" (32 bits) or "bfloat16" (made by an engine)
-        role : one of ROLES ; name : of an input, parameter, arena or scalar
+        role : one of ROLES ; name : of an input, parameter, arena or scalar; of a temporary, the word or letter that
+            equations show it by
         constant : the number, for role "constant" (always of shape ())
         base, offset : the arena this value is a view of, and where in it, in elements
         producer : the node that makes it, None for inputs, parameters, arenas, scalars and constants

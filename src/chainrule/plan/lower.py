@@ -18,7 +18,7 @@ class _Lowering:
 
     def __init__(self, network: NetworkGraph, batch: int, training: bool) -> None:
         network.require_built("lowering")
-        self.network, self.batch = network, batch
+        self.network, self.batch, self.training = network, batch, training
         self.arenas: dict[str, Value] = {}
         self._views: dict[str, Value] = {}
         self.k = Builder(training=training, parameter=self.parameter, state=self.state)
@@ -54,11 +54,18 @@ class _Lowering:
 
     def forward(self) -> list[Value]:
         """Emits every layer's forward equations; returns the outputs."""
+        keeping = {name.rpartition(".")[0] for name in self.network.states}
         for call in self.network.calls:
+            # A frozen layer keeps its running statistics, too, and computes with them.
+            self.k.training = self.training and not (call.name in self.network.frozen and call.name in keeping)
             with self.k.at("forward", call.name):
-                y, saved = call.layer.forward(self.k, *(self.tensors[i] for i in call.inputs))
+                try:
+                    y, saved = call.layer.forward(self.k, *(self.tensors[i] for i in call.inputs))
+                except ShapeError as error:
+                    raise ShapeError(f"layer {call.name!r}: {error}") from None
             self.tensors[call.output] = y
             self.saved.append(saved)
+        self.k.training = self.training
         return [self.tensors[i] for i in self.network.output_ids]
 
     def backward(self, gradients: Mapping[int, Value]) -> dict[int, Value]:

@@ -35,6 +35,9 @@ class FullBatch:
                 f"it. Pass arrays or memory maps, or use another optimizer such as Adam."
             )
         self.trainer, self.feed = trainer, feed
+        #: Running statistics of the weights accepted last; those of weights only tried on the way must not stay.
+        self.states = np.array(trainer.network.states.flat)
+        self._tried: dict[float, Any] = {}
         #: Metrics by the loss they came with, since the last call of ``forget``.
         self.metrics: dict[float, dict[str, float]] = {}
 
@@ -42,6 +45,7 @@ class FullBatch:
         trainer = self.trainer
         trainer.interrupts.check()
         np.copyto(trainer.network.parameters.flat, w, casting="same_kind")
+        np.copyto(trainer.network.states.flat, self.states)
         gradient: Floats = np.zeros(w.shape)
         sums: dict[str, float] = {}
         samples = 0
@@ -58,7 +62,15 @@ class FullBatch:
             trainer.interrupts.busy = False
         means = {name.removeprefix("metric."): total / samples for name, total in sums.items()}
         self.metrics[means["loss"]] = means
+        self._tried[means["loss"]] = np.array(trainer.network.states.flat)
         return means["loss"], gradient / samples
+
+    def accept(self, loss: float) -> None:
+        """The weights tried that gave this loss are taken: so are their metrics and running statistics."""
+        self.metrics = {loss: self.metrics.get(loss, {"loss": loss})}
+        self.states = self._tried.get(loss, self.states)
+        self._tried.clear()
+        np.copyto(self.trainer.network.states.flat, self.states)
 
 
 def fit_full_batch(
@@ -74,8 +86,8 @@ def fit_full_batch(
     def after_iteration(result: Any) -> bool:
         nonlocal started
         np.copyto(parameters, result.w, casting="same_kind")
-        logs = function.metrics.get(result.loss, {"loss": result.loss})
-        function.metrics = {result.loss: logs}
+        function.accept(result.loss)
+        logs = function.metrics[result.loss]
         trainer.step += 1
         trainer.seen = feed.n_samples or 0
         finish_epoch(dict(logs), started)
@@ -93,10 +105,12 @@ def fit_full_batch(
         best = result.w
         if not trainer.history.epochs:  # it was at the minimum from the start
             np.copyto(parameters, best, casting="same_kind")
+            function.accept(result.loss)
             trainer.seen = feed.n_samples or 0
-            finish_epoch(dict(function.metrics.get(result.loss, {"loss": result.loss})), started)
+            finish_epoch(dict(function.metrics[result.loss]), started)
     except DivergenceError as error:
         np.copyto(parameters, start)
+        np.copyto(trainer.network.states.flat, function.states)
         trainer.history.diverged = True
         raise DivergenceError(f"{error} {_where(trainer, feed)}".rstrip()) from error
     np.copyto(parameters, best, casting="same_kind")

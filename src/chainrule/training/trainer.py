@@ -196,6 +196,9 @@ class Trainer:
         if isinstance(schedule, Schedule) and steps is not None:
             schedule.bind(steps)
         self._steps_ahead = steps or 256
+        if feed.n_samples and self.network.states and not self.optimizer.full_batch and feed.n_samples % batch_size:
+            # What cannot be done with a shorter last batch (BatchNorm on a single sample) is said before the first epoch.
+            self.executable(feed.n_samples % batch_size)
         self.samples_an_epoch = feed.n_samples or 0
         self._block = (0, 0, {})
         self.recorder.forget()

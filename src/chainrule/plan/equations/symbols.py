@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 _SUPER = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SUB = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
-#: Letters of parameters and states by the names that layers give them; others are written in full.
+#: Letters by the names that layers give their parameters, states and values between; others are written in full.
 LETTERS = {
     "weight": ("W", "W"),
     "bias": ("b", "b"),
@@ -18,7 +18,7 @@ LETTERS = {
     "scale": ("γ", r"\gamma"),
     "shift": ("β", r"\beta"),
     "mean": ("μ", r"\mu"),
-    "variance": ("σ²", r"\sigma^2"),
+    "variance": ("v", "v"),  # not σ², which a layer's number above would make σ²²
 }
 
 

@@ -107,6 +107,15 @@ def number_term(value: float) -> Term:
                 return _fraction(above, text if below == 1 else f"({below} {text})", value)
         if abs(value * (BATCH - 1) / BATCH - 1) < 1e-12:
             return _fraction("N", "(N − 1)", value)
+        for limit in (10_000, 10_000_000) if 1e-7 < value * BATCH < 1e4 else ():
+            near = float(Fraction(value * BATCH).limit_denominator(limit))
+            excess = value * BATCH / near - 1 if near else 0.0
+            if 1e-13 < excess < 1e-6:  # a / (c N − 1) is a / (c N) and 1 / (c N) of it more
+                count = round(1 / (excess * BATCH))
+                ratio = _ratio(value * (count * BATCH - 1)) if count > 1 else None
+                if ratio is not None:
+                    above, below = ratio
+                    return _fraction(above, f"({count}N − 1)" if below == 1 else f"({below} ({count}N − 1))", value)
         plain = Fraction(value).limit_denominator(1000)
         if value < 1000 and abs(plain - value) < 1e-14 * value:
             return _fraction(str(plain.numerator), str(plain.denominator), value)

@@ -1,7 +1,7 @@
 """Goes through a recorded plan in order and writes its equations.
 
 A value that is asked for (a layer's output, a gradient) is a line of its own. Others are written into the lines that use
-them, unless they are random, or long and used twice, or very long: these get a letter and a line too.
+them, unless the layer named them, they are random, long and used twice, or very long: these get a letter and a line too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ...ops import Node, Value
 from ...ops.value import Shape
 from .record import Record, Target, arena_symbol
-from .symbols import Symbol, word
+from .symbols import LETTERS, Symbol, word
 from .terms import (
     ATOM,
     BATCH,
@@ -89,6 +89,8 @@ class Writer:
                 self._line(at, chained, "←", term, value)
             elif node.op not in ("reshape", "copy") and self._wants_letter(node, value, term):
                 letter = word("u" if node.op == "random_uniform" else "c" if value.shape == () else "t")
+                if value.name:
+                    letter = LETTERS.get(value.name) or word(value.name)
                 level = self.record.layer_level.get(node.where.layer)
                 symbol = self.record.names.new(letter, layer=level)
                 self._line(at, symbol, "∼" if node.op == "random_uniform" else "=", term, value)
@@ -101,7 +103,7 @@ class Writer:
                     self._line(at, target.symbol, "←", inputs[0], node.inputs[0])
 
     def _wants_letter(self, node: Node, value: Value, term: Term) -> bool:
-        if node.op == "random_uniform":
+        if node.op == "random_uniform" or (node.where.phase == "forward" and value.name and value.base is None):
             return True
         length, uses = len(term.text), self.uses.get(id(value), 0)
         if node.where.phase == "update" and value.shape == () and length > LONG:

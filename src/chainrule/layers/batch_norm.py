@@ -1,0 +1,111 @@
+"""Batch normalisation."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from ..ops.value import Shape
+from ._normalisation import _Normalisation, by_channel, called, channel_sum
+from .base import Builder, Parameter, Saved, ShapeError, State, Value, check_number
+
+
+class BatchNorm(_Normalisation):
+    """Batch normalisation ``y = γ ⊙ (x − μ) / √(σ² + ε) + β``, for each channel (the last axis) over all other axes.
+
+    In training ``μ = Σ x / m`` and ``σ² = Σ (x − μ)² / m`` are those of the batch, with m values a channel, and the running
+    statistics follow them: ``running_mean ← momentum running_mean + (1 − momentum) μ`` and
+    ``running_var ← momentum running_var + (1 − momentum) m / (m − 1) σ²``, which is unbiased. Each batch counts as one
+    step of them and is normalised by its own m, also a last batch that is shorter. In prediction μ and σ² are the running
+    statistics, which stay as they are; so they are in training when the layer is frozen (``Network.freeze``).
+    With only one value a channel (a batch of one sample without other axes) σ² would be 0 and y = β whatever x is: such a
+    batch cannot be trained on.
+
+    A bias just before is of no use, as subtracting μ takes it out: Dense(units, bias=False) saves it.
+
+    Parameters  momentum : float in [0, 1) = 0.9, the share of the old running statistics kept at each step (other libraries
+                call 1 − momentum the momentum) ; epsilon : float > 0 = 1e-5 ; affine : bool = True, whether to learn γ and β
+                gamma_init, beta_init : Initializer, its name or a number
+    Shapes      x, y (N, C), (N, T, C) or (N, H, W, C) ; gamma γ, beta β (C,), without decay ;
+                states running_mean, running_var (C,), which start at 0 and 1
+    Backward    with n = (x − μ) / √(σ² + ε):  dγ = Σ dy ⊙ n ;  dβ = Σ dy ;
+                dx = γ / √(σ² + ε) ⊙ (dy − Σ dy / m − n ⊙ Σ (dy ⊙ n) / m) ; with running statistics
+                dx = γ / √(σ² + ε) ⊙ dy
+    Raises      ShapeError when x has no channel axis, or in training only one value a channel ;
+                ParameterError when momentum or epsilon is out of its range
+    References  Ioffe and Szegedy, Batch normalization: accelerating deep network training by reducing internal covariate
+                shift, ICML 2015
+
+    Example
+        >>> BatchNorm(momentum=0.99)
+        BatchNorm(momentum=0.99)
+    """
+
+    def __init__(
+        self,
+        *,
+        momentum: float = 0.9,
+        epsilon: float = 1e-5,
+        affine: bool = True,
+        gamma_init: Any = "ones",
+        beta_init: Any = "zeros",
+    ):
+        self.momentum, self.epsilon, self.affine = momentum, epsilon, affine
+        self.gamma_init, self.beta_init = gamma_init, beta_init
+
+    def validate(self) -> None:
+        super().validate()
+        check_number(self, "momentum", low=0, below=1)
+
+    def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
+        if len(shapes[0]) < 2:
+            raise ShapeError(
+                f"BatchNorm: expected input (N, ..., C), got {shapes[0]}; give each sample at least one channel."
+            )
+        return self.scale_and_shift(shapes[0][-1:])
+
+    def states(self, *shapes: Shape) -> dict[str, State]:
+        return {"running_mean": State(shapes[0][-1:], 0.0), "running_var": State(shapes[0][-1:], 1.0)}
+
+    def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
+        shape, epsilon = xs[0].shape, float(self.epsilon)
+        m, x = prod(shape[:-1]), by_channel(k, xs[0])
+        if k.training:
+            if m == 1:
+                raise ShapeError(
+                    f"BatchNorm: training needs more than one value a channel, got a batch of shape {shape}, whose variance "
+                    f"is 0. Choose a batch_size that does not leave a single sample over (or Network.freeze the layer)."
+                )
+            mean = called(k.multiply(channel_sum(k, x), 1 / m), "mean")
+            centred = k.subtract(x, mean)
+            # A second pass over x − μ: Σ x² / m − μ² would lose all digits where μ is large beside σ.
+            squares = channel_sum(k, k.square(centred))
+            variance = called(k.multiply(squares, 1 / m), "variance")
+            keep = float(self.momentum)
+            old_mean, old_variance = k.state("running_mean"), k.state("running_var")
+            k.set_state("running_mean", k.add(k.multiply(old_mean, keep), k.multiply(mean, 1 - keep)))
+            k.set_state("running_var", k.add(k.multiply(old_variance, keep), k.multiply(squares, (1 - keep) / (m - 1))))
+        else:
+            centred, variance = k.subtract(x, k.state("running_mean")), k.state("running_var")
+        r = called(k.divide(1.0, k.sqrt(k.add(variance, epsilon))), "r")
+        scale = k.multiply(k.param("gamma"), r) if self.affine else r
+        y = k.multiply(centred, scale)
+        if self.affine:
+            y = k.add(y, k.param("beta"))
+        return k.reshape(y, shape), Saved(centred=centred, r=r, scale=scale, m=m if k.training else None)
+
+    def backward(self, k: Builder, saved: Saved, dy: Value) -> Value:
+        # Written with x − μ in place of n = (x − μ) r, so that only one array of the size of x is kept.
+        shape, m, r = dy.shape, saved.m, saved.r
+        dy = by_channel(k, dy)
+        if self.affine or m is not None:
+            total = channel_sum(k, dy)
+            along = k.multiply(channel_sum(k, k.multiply(dy, saved.centred)), r)
+        if self.affine:
+            k.grad("gamma", along)
+            k.grad("beta", total)
+        dx = dy
+        if m is not None:
+            shared = k.multiply(total, 1 / m)
+            dx = k.subtract(k.subtract(dx, shared), k.multiply(saved.centred, k.multiply(k.multiply(along, r), 1 / m)))
+        return k.reshape(k.multiply(dx, saved.scale), shape)
