@@ -117,7 +117,7 @@ class OneDNNExecutable(Executable):
         self._scratch: list[NDArray[Any]] = []
         self._memories: dict[int, tuple[Memory, Array]] = {}
         self._bound_products: list[BoundProduct] = []
-        self._streams = [stream(self.library) for _ in range(threads)]
+        self._streams: dict[int, Stream] = {}
         self._bases: dict[int, int] = {}
         self._constants: dict[float, Array] = {}
         self._aliases = {k: v for t in tasks for k, v in t.aliases.items()}
@@ -210,12 +210,14 @@ class OneDNNExecutable(Executable):
             return self._row(_sgemm(call), thread)
         spots = [self._word(a, thread) for a in call.addresses]
         made = product(self.library, *call.matrices)
+        if thread not in self._streams:
+            self._streams[thread] = Stream(self.library)
         bound = BoundProduct(made, (spots[0][0], spots[1][0], spots[2][0]))
         self._bound_products.append(bound)
         words = [
             self.library.address("dnnl_primitive_execute"),
             made.handle.value,
-            self._streams[thread].value,
+            self._streams[thread].handle.value,
             bound.count,
             ctypes.addressof(bound.arguments),
             self.library.address("dnnl_memory_set_data_handle"),

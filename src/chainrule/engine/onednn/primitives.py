@@ -149,11 +149,16 @@ def engine(library: Library) -> Any:
     return _engine
 
 
-def stream(library: Library) -> Any:
-    """A stream of oneDNN's; each thread of a plan has its own."""
-    made = _Handle()
-    _check(library.dnnl.dnnl_stream_create(ctypes.byref(made), engine(library), _IN_ORDER), "stream")
-    return made
+class Stream:
+    """A stream of oneDNN's, in which a thread's primitives run one after the other; destroyed with the object."""
+
+    def __init__(self, library: Library) -> None:
+        self.library, self.handle = library, _Handle()
+        _check(library.dnnl.dnnl_stream_create(ctypes.byref(self.handle), engine(library), _IN_ORDER), "stream")
+
+    def __del__(self) -> None:
+        if getattr(self, "handle", None):
+            self.library.dnnl.dnnl_stream_destroy(self.handle)
 
 
 def product(library: Library, a: Matrix, b: Matrix, c: Matrix) -> Product:
