@@ -24,7 +24,7 @@ from ..reference.engine import compute
 from .library import open_library
 from .pool import Job
 from .precision import round_products
-from .primitives import BoundProduct, Matrix, product, stream
+from .primitives import BoundProduct, Matrix, Stream, product
 from .schedule import barriers, epochs
 from .tasks import Address, Block, Call, Cell, Code, Float, Function, Memory, ProductCall, Task, Within, make_tasks
 
