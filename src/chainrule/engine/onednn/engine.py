@@ -217,7 +217,7 @@ class OneDNNExecutable(Executable):
         words = [
             self.library.address("dnnl_primitive_execute"),
             made.handle.value,
-            self._streams[thread].handle.value,
+            self._streams[thread].handle.value or 0,
             bound.count,
             ctypes.addressof(bound.arguments),
             self.library.address("dnnl_memory_set_data_handle"),
