@@ -326,6 +326,8 @@ def test_outputs_that_do_not_fit_are_named_with_their_layers() -> None:
         Network([Dense(8), Residual([ReLU(), Dense(16)])]).build(4)
     with pytest.raises(ShapeError, match=r"\(16,\) from '0.dense' and \(4,\) from input 0"):
         Network([Residual([Dense(16)])]).build(4)
+    with pytest.raises(ShapeError, match=r"\(1,\) from '0.dense' and \(4,\) from input 0"):
+        Network([Residual([Dense(1)])]).build(4)  # one output is not repeated four times
 
 
 @pytest.mark.parametrize("arguments", [([],), (Dense(3),), ("relu",), ([Dense(3), "relu"],), ([Dense(3)], "relu")])

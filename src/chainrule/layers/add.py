@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..errors import ParameterError
 from ._join import check_joined
 from .base import Builder, Layer, Saved, Value
 
@@ -9,9 +10,11 @@ from .base import Builder, Layer, Saved, Value
 class Add(Layer):
     """Sum of its inputs ``y = x₁ + x₂ + ...``: a residual connection is ``Add()(x, f(x))``.
 
+    Parameters  broadcast : bool = True ; whether a size of 1 on an axis is repeated to the size of the others
     Shapes      x₁, x₂, ... : the same, or 1 on an axis, which is then repeated ; y : the larger sizes
     Backward    dxᵢ = dy, summed over the axes on which xᵢ was repeated
-    Raises      ShapeError when the shapes do not fit, or there are fewer than two inputs
+    Raises      ShapeError when the shapes do not fit, or there are fewer than two inputs ;
+                ParameterError when broadcast is not a bool
 
     Example
         >>> from chainrule.layers import Input
@@ -21,8 +24,15 @@ class Add(Layer):
 
     arity = None
 
+    def __init__(self, *, broadcast: bool = True):
+        self.broadcast = broadcast
+
+    def validate(self) -> None:
+        if not isinstance(self.broadcast, bool):
+            raise ParameterError(f"Add: broadcast must be True or False. Got {self.broadcast!r}.")
+
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
-        check_joined("Add", xs)
+        check_joined("Add", xs, broadcast=self.broadcast)
         y = xs[0]
         for x in xs[1:]:
             y = k.add(y, x)

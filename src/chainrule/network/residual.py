@@ -37,7 +37,7 @@ def Residual(layers: Sequence[Any], shortcut: Any = None) -> NetworkGraph:
     x = Tensor()
     path = _apply(layers, x, "layers")
     around = x if shortcut is None else _apply(shortcut if _is_list(shortcut) else [shortcut], x, "shortcut")
-    return NetworkGraph(inputs=x, outputs=Add()(path, around))
+    return NetworkGraph(inputs=x, outputs=Add(broadcast=False)(path, around))
 
 
 def _is_list(value: Any) -> bool:
