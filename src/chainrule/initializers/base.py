@@ -95,9 +95,7 @@ class Initializer(ABC):
         if not good or value < minimum:
             kind = "an integer" if integer else "a finite number"
             bound = "" if minimum == -math.inf else f" >= {minimum:g}"
-            raise ParameterError(
-                f"The {parameter} of {type(self).__name__} must be {kind}{bound}. Got {value!r} instead."
-            )
+            raise ParameterError(f"The {parameter} of {type(self).__name__} must be {kind}{bound}. Got {value!r} instead.")
 
 
 def _is_integer(value: object) -> bool:

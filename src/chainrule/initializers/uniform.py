@@ -36,9 +36,7 @@ class Uniform(Initializer):
         self._check("low")
         self._check("high")
         if self.low > self.high:
-            raise ParameterError(
-                f"The low of Uniform must be <= high. Got low={self.low!r}, high={self.high!r} instead."
-            )
+            raise ParameterError(f"The low of Uniform must be <= high. Got low={self.low!r}, high={self.high!r} instead.")
         if not np.isfinite(float(self.high) - float(self.low)):
             raise ParameterError(
                 f"The interval of Uniform must have a finite length. Got low={self.low!r}, high={self.high!r} instead."

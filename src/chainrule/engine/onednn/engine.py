@@ -216,7 +216,7 @@ class OneDNNExecutable(Executable):
         self._bound_products.append(bound)
         words = [
             self.library.address("dnnl_primitive_execute"),
-            made.handle.value,
+            made.handle.value or 0,
             self._streams[thread].handle.value or 0,
             bound.count,
             ctypes.addressof(bound.arguments),
