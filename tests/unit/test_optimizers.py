@@ -373,6 +373,21 @@ def test_bad_functions_are_refused() -> None:
         LBFGS().minimise(rosenbrock, np.ones((2, 2)))
 
 
+def test_lbfgs_goes_on_from_its_state_to_the_bit() -> None:
+    optimizer, start = LBFGS(history=4), np.array([-1.2, 1.0, -1.2, 1.0])
+    options = {"tolerance_gradient": 1e-9, "tolerance_change": 0.0}
+    whole = optimizer.minimise(rosenbrock, start, **options)
+    for steps in (0, 1, 3, 12, whole.iterations):
+        part = optimizer.minimise(rosenbrock, start, max_iterations=steps, **options)
+        went_on = optimizer.minimise(rosenbrock, np.zeros(4), state=part.state, **options)
+        np.testing.assert_array_equal(went_on.w, whole.w)
+        assert went_on.iterations == whole.iterations and went_on.evaluations == whole.evaluations and went_on.converged
+    with pytest.raises(ShapeError, match=r"'w' of the state must have the shape of w0, \(3,\)"):
+        optimizer.minimise(rosenbrock, np.zeros(3), state=whole.state)
+    with pytest.raises(ParameterError, match="lacks iterations"):
+        optimizer.minimise(rosenbrock, start, state={k: v for k, v in whole.state.items() if k != "iterations"})
+
+
 def test_a_plan_with_lbfgs_gives_the_penalised_gradient_and_moves_nothing() -> None:
     j, g, w = plain()
     network = network_of(5)

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from chainrule.errors import DivergenceError, ModelFileError, ParameterError
-from chainrule.layers import Dense, Dropout, ReLU
+from chainrule.layers import Dense, Dropout, ReLU, Tanh
 from chainrule.model import Network
-from chainrule.optimizers import SGD, Adam, ReduceOnPlateau
+from chainrule.optimizers import LBFGS, SGD, Adam, ReduceOnPlateau
 from chainrule.training import Callback, Checkpoint, EarlyStopping, History, LambdaCallback, checkpoint
 from chainrule.training.interrupt import InterruptGuard
 from chainrule.training.progress import Progress
@@ -169,6 +169,39 @@ def test_resumed_fit_is_the_same_to_the_bit(tmp_path: Path, optimizer: Any) -> N
     # And once more from the checkpoint of the resumed fit, which has nothing left to do.
     again = network(seed=5).fit(X, y, epochs=6, resume=path, **options)
     assert again.history_.epochs == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_resumed_lbfgs_is_the_same_to_the_bit(tmp_path: Path, dtype: str) -> None:
+    X, y = data()
+    path = tmp_path / "fit.ckpt"
+    options: dict[str, Any] = {"optimizer": LBFGS(history=3), "metrics": ["accuracy"], **QUIET}
+
+    def make(seed: int = 0) -> Network:
+        return Network([Dense(8), Tanh(), Dense(2)], random_state=seed, dtype=dtype)
+
+    whole = make().fit(X, y, epochs=10, **options)
+    assert len(whole.history_.epochs) == 10
+    make().fit(X, y, epochs=5, callbacks=Checkpoint(path), **options)
+    resumed = make(9).fit(X, y, epochs=10, resume=path, **options)
+    np.testing.assert_array_equal(weights(resumed), weights(whole))
+    for name in ("loss", "accuracy"):
+        assert resumed.history_[name] == whole.history_[name]
+    # The pairs are what makes it so.
+    file = checkpoint.CheckpointFile(path)
+    assert file.tensors["search.curvature"].shape == (3,) and file.tensors["search.s.2"].dtype == np.float64
+
+
+def test_lbfgs_that_was_done_stays_so(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X, path = rng.normal(size=(30, 3)), tmp_path / "fit.ckpt"
+    y = X @ np.array([[1.0], [2.0], [-1.0]])
+    options: dict[str, Any] = {"optimizer": "lbfgs", **QUIET}
+    whole = Network([Dense(1)], random_state=0).fit(X, y, epochs=60, callbacks=Checkpoint(path), **options)
+    assert len(whole.history_.epochs) < 60
+    resumed = Network([Dense(1)], random_state=1).fit(X, y, epochs=60, resume=path, **options)
+    np.testing.assert_array_equal(weights(resumed), weights(whole))
+    assert resumed.history_.epochs == whole.history_.epochs
 
 
 def test_resume_with_another_kind_of_random_numbers(tmp_path: Path) -> None:

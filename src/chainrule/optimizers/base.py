@@ -113,6 +113,10 @@ class Optimizer(Configurable):
         """How step scalars other than the learning rate η are made, for printed equations: {name: (text, LaTeX)}."""
         return {}
 
+    def method_equations(self) -> list[tuple[str, str]]:
+        """What an optimizer does with the gradient outside the plan, for printed equations: lines (text, LaTeX)."""
+        return []
+
     def update(self, k: Builder, w: Value, g: Value, slot: dict[str, Value]) -> None:
         """Emits the update of w by ``k.assign``."""
         raise NotImplementedError

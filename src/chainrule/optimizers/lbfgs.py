@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import DivergenceError, ParameterError, ShapeError
 from ..registry import finite_number
 from .base import Builder, Floats, Optimizer, Value
 
 Function = Callable[[Floats], tuple[float, Any]]
+State = dict[str, NDArray[Any]]
+_Pair = tuple[Floats, Floats, float]  # s, y and sᵀy
 
 _ARMIJO = 1e-4  # a step must lower the loss by this part of what its slope promises
 _CURVATURE = 0.9  # and flatten the slope to at most this part
@@ -29,6 +32,7 @@ class LBFGSResult:
     Parameters
         w, loss, gradient : the best point found, J and dJ/dw there ; iterations, evaluations : how many it took
         converged : whether a tolerance was met ; message : why it ended
+        state : all that the search needs to go on from here to the bit, as arrays by name; see LBFGS.minimise
     """
 
     w: Floats
@@ -38,6 +42,7 @@ class LBFGSResult:
     evaluations: int
     converged: bool
     message: str
+    state: State = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass
@@ -97,6 +102,18 @@ class LBFGS(Optimizer):
                     f"Got {getattr(self, key)!r}. Use l2, or another optimizer such as Adam."
                 )
 
+    def method_equations(self) -> list[tuple[str, str]]:
+        steps = f"of the last {self.history} steps"
+        search = f"by line search from {self.learning_rate} (strong Wolfe conditions)"
+        g = r"\mathrm{gradient}"
+        pairs = rf"s = \Delta w, \; y = \Delta {g}"
+        return [
+            ("p = −H gradient, over all parameters", rf"p &= -H \, {g} && \text{{over all parameters}}"),
+            (f"H from the pairs s = Δw, y = Δgradient {steps}", rf"H & \text{{ from the pairs }} {pairs} \text{{ {steps}}}"),
+            ("w ← w + α p", r"w &\leftarrow w + \alpha \, p"),
+            (f"α {search}", rf"\alpha & \text{{ {search}}}"),
+        ]
+
     def update(self, k: Builder, w: Value, g: Value, slot: dict[str, Value]) -> None:
         k.assign(slot["gradient"], g)
 
@@ -109,18 +126,33 @@ class LBFGS(Optimizer):
         tolerance_gradient: float = 1e-5,
         tolerance_change: float = 1e-9,
         callback: Callable[[LBFGSResult], object] | None = None,
+        state: Mapping[str, NDArray[Any]] | None = None,
     ) -> LBFGSResult:
         """Searches the w with the least loss.
 
         Parameters
             function : w (float64, flat) -> (loss, gradient) ; w0 : the start, flat, left as it is
-            max_iterations : steps at most
+            max_iterations : steps at most, in this call
             tolerance_gradient : ends when no entry of the gradient is larger
             tolerance_change : ends when the loss, relative to max(1, |loss|), or every entry of w changes by less
             callback : called after every step with the result so far; ends the search by returning True
+            state : the ``state`` of an earlier result; the search goes on from there to the bit as if it had never stopped,
+                and of w0 only the shape matters. Its arrays, of n = w.size numbers each unless told:
+                "w", "gradient", "loss" ()              the point reached
+                "best.w", "best.gradient", "best.loss"  the best one, left out when it is the same
+                "s.0", "y.0", "s.1", ...                the differences of w and of the gradient, oldest first
+                "curvature" (pairs,)                    sᵀy = 1/ρ of each pair
+                "step" (), "loss_before" ()             the largest change of an entry of w in the last step, the loss before
+                "iterations", "evaluations", "stalled"  (), counts
+        Raises
+            ShapeError : w0 is not flat, or the gradient or the state has another size ; ParameterError : not a state
+            DivergenceError : the loss or its gradient is not finite at the start
         """
         self.validate()
-        evaluations = 0
+        evaluations = iterations = stalled = 0
+        change = before = np.inf  # the largest change of an entry of w in the last step, and the loss before it
+        converged = False
+        pairs: deque[_Pair] = deque(maxlen=self.history)
 
         def evaluate(w: Floats) -> tuple[float, Floats]:
             nonlocal evaluations
@@ -134,29 +166,52 @@ class LBFGS(Optimizer):
         w = np.array(w0, np.float64)
         if w.ndim != 1:
             raise ShapeError(f"LBFGS: w0 must be one flat array. Got shape {w.shape}.")
-        loss, gradient = evaluate(w)
-        if not (np.isfinite(loss) and np.isfinite(gradient).all()):
-            raise DivergenceError(
-                f"LBFGS: the loss ({loss}) or its gradient is not finite at the start. Scale the inputs or start smaller."
-            )
-        pairs: deque[tuple[Floats, Floats, float]] = deque(maxlen=self.history)
-        best = _Point(0.0, w, loss, gradient, 0.0)
-        iterations, stalled, converged, message = 0, 0, False, "max_iterations reached"
+        if state is None:
+            point = best = _Point(0.0, w, *evaluate(w), 0.0)
+            if not (np.isfinite(point.loss) and np.isfinite(point.gradient).all()):
+                raise DivergenceError(
+                    f"LBFGS: the loss ({point.loss}) or its gradient is not finite at the start. Scale the inputs or start "
+                    f"smaller."
+                )
+        else:
+            point, best, kept = _unpacked(state, w.size)
+            pairs.extend(kept)
+            iterations, evaluations, stalled = (int(state[name]) for name in _COUNTS)
+            change, before = float(state["step"]), float(state["loss_before"])
+        last = iterations + max_iterations
 
         def result() -> LBFGSResult:
-            return LBFGSResult(best.w, best.loss, best.gradient, iterations, evaluations, converged, message)
+            counts = dict(zip(_COUNTS, map(np.array, (iterations, evaluations, stalled)), strict=True))
+            numbers = {"step": np.array(change), "loss_before": np.array(before)}
+            packed = {**_packed(point, best, pairs), **numbers, **counts}
+            return LBFGSResult(best.w, best.loss, best.gradient, iterations, evaluations, converged, message, packed)
 
-        largest = float(np.abs(gradient).max(initial=0.0))
-        if largest <= tolerance_gradient:
-            converged, message = True, "tolerance_gradient met at the start"
+        def tolerance_met() -> str:
+            """Which tolerance the last step has met."""
+            if float(np.abs(point.gradient).max(initial=0.0)) <= tolerance_gradient:
+                return "tolerance_gradient met"
+            steady = change <= tolerance_change or abs(before - point.loss) <= tolerance_change * max(1.0, abs(point.loss))
+            return "tolerance_change met" if iterations and steady else ""
+
+        message = tolerance_met()
+        if message:
+            converged, message = True, message + " at the start"
+            best = point if message.startswith("tolerance_gradient") else best
             return result()
-        while iterations < max_iterations:
+        message = "max_iterations reached"
+        while iterations < last:
+            if stalled >= _STALLED:
+                message = f"no lower loss in {_STALLED} steps: the precision of the loss is reached"
+                break
+            w, gradient = point.w, point.gradient
             direction = -_two_loops(gradient, pairs)
             if not gradient @ direction < 0:  # rounding spoilt the curvature: start again from the gradient
                 pairs.clear()
                 direction = -gradient
             alpha = self.learning_rate * (1.0 if pairs else min(1.0, 1.0 / float(np.abs(gradient).sum())))
-            step = _line_search(evaluate, _Point(0.0, w, loss, gradient, float(gradient @ direction)), direction, alpha)
+            step = _line_search(
+                evaluate, _Point(0.0, w, point.loss, gradient, float(gradient @ direction)), direction, alpha
+            )
             if step is None:
                 if pairs:
                     pairs.clear()
@@ -165,31 +220,67 @@ class LBFGS(Optimizer):
                 break
             iterations += 1
             s, y = step.w - w, step.gradient - gradient
-            change, before = float(np.abs(s).max()), loss
-            w, loss, gradient = step.w, step.loss, step.gradient
-            stalled = 0 if loss < best.loss else stalled + 1
-            if loss <= best.loss:
-                best = step
+            change, before = float(np.abs(s).max()), point.loss
+            point = step
+            stalled = 0 if point.loss < best.loss else stalled + 1
+            if point.loss <= best.loss:
+                best = point
             curvature = float(s @ y)
             if curvature > 1e-10 * float(np.linalg.norm(s) * np.linalg.norm(y)):
                 pairs.append((s, y, curvature))
-            largest = float(np.abs(gradient).max())
-            if largest <= tolerance_gradient:
-                # Equal within the noise of the loss, the point of the smaller gradient is the better one.
-                best, converged, message = step, True, "tolerance_gradient met"
-            elif change <= tolerance_change or abs(before - loss) <= tolerance_change * max(1.0, abs(loss)):
-                converged, message = True, "tolerance_change met"
+            met = tolerance_met()
+            if met:
+                converged, message = True, met
+                if met == "tolerance_gradient met":
+                    # Equal within the noise of the loss, the point of the smaller gradient is the better one.
+                    best = point
             asked = callback is not None and callback(result()) is True
             if converged:
                 break
-            if asked or stalled == _STALLED:
-                precision = f"no lower loss in {_STALLED} steps: the precision of the loss is reached"
-                message = "ended by the callback" if asked else precision
+            if asked:
+                message = "ended by the callback"
                 break
         return result()
 
 
-def _two_loops(gradient: Floats, pairs: deque[tuple[Floats, Floats, float]]) -> Floats:
+_COUNTS = ("iterations", "evaluations", "stalled")
+
+
+def _packed(point: _Point, best: _Point, pairs: deque[_Pair]) -> State:
+    """The arrays of a search; none is copied, as none is changed in place."""
+    found: State = {"w": point.w, "gradient": point.gradient, "loss": np.array(point.loss)}
+    if best is not point:
+        found |= {"best.w": best.w, "best.gradient": best.gradient, "best.loss": np.array(best.loss)}
+    for i, (s, y, _) in enumerate(pairs):
+        found |= {f"s.{i}": s, f"y.{i}": y}
+    return {**found, "curvature": np.array([c for _, _, c in pairs])}
+
+
+def _unpacked(state: Mapping[str, NDArray[Any]], size: int) -> tuple[_Point, _Point, list[_Pair]]:
+    """The point reached, the best one and the pairs."""
+
+    def vector(name: str) -> Floats:
+        found = np.array(state[name], np.float64)
+        if found.shape != (size,):
+            raise ShapeError(f"LBFGS: {name!r} of the state must have the shape of w0, ({size},). Got {found.shape}.")
+        return found
+
+    def point(start: str) -> _Point:
+        return _Point(0.0, vector(f"{start}w"), float(state[f"{start}loss"]), vector(f"{start}gradient"), 0.0)
+
+    needed = ["w", "gradient", "loss", "curvature", "step", "loss_before", *_COUNTS]
+    needed += [f"best.{name}" for name in ("w", "gradient", "loss") if "best.w" in state]
+    count = len(state["curvature"]) if "curvature" in state else 0
+    needed += [f"{name}.{i}" for i in range(count) for name in "sy"]
+    missing = [name for name in needed if name not in state]
+    if missing:
+        raise ParameterError(f"LBFGS: state must be that of a result of minimise. It lacks {', '.join(missing)}.")
+    reached = point("")
+    pairs = [(vector(f"s.{i}"), vector(f"y.{i}"), float(state["curvature"][i])) for i in range(count)]
+    return reached, point("best.") if "best.w" in state else reached, pairs
+
+
+def _two_loops(gradient: Floats, pairs: deque[_Pair]) -> Floats:
     """H g from the stored pairs, without H (Nocedal and Wright, algorithm 7.4)."""
     q, factors = gradient.copy(), []
     for s, y, curvature in reversed(pairs):

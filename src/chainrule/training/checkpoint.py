@@ -27,9 +27,10 @@ FORMAT = "chainrule checkpoint 1"
 class Checkpoint(Callback):
     """Saves the fit every few epochs, for ``fit(..., resume=path)``.
 
-    One safetensors file holds parameters, states and optimizer slots, and in its header as JSON the step, the epoch, the
-    state of the random generator, of the schedule and of the other callbacks, and the history. It is written beside its
-    place and then moved there, so an interrupted save leaves the old file.
+    One safetensors file holds parameters, states and optimizer slots (for LBFGS also its curvature pairs and where its
+    search stands), and in its header as JSON the step, the epoch, the state of the random generator, of the schedule and of
+    the other callbacks, and the history. It is written beside its place and then moved there, so an interrupted save leaves
+    the old file.
 
     Parameters
         path : of the file ; every : epochs between saves = 1, int >= 1; the last epoch is always saved
@@ -85,6 +86,8 @@ def save_checkpoint(trainer: Trainer, path: str | os.PathLike[str]) -> None:
         if name != "gradients":
             # safetensors takes no empty tensor for granted everywhere; a network without states has none.
             tensors[f"arena.{name}"] = np.array(arena)
+    for name, array in trainer.search.items():
+        tensors[f"search.{name}"] = np.ascontiguousarray(array).reshape(array.shape)
     callbacks = []
     for i, callback in enumerate(trainer.callbacks):
         plain = {}
@@ -165,6 +168,7 @@ class CheckpointFile:
         for name, arena in trainer.arenas.items():
             if name != "gradients":
                 np.copyto(arena, self.tensors[f"arena.{name}"])
+        trainer.search = {n.removeprefix("search."): a for n, a in self.tensors.items() if n.startswith("search.")}
         trainer.epoch, trainer.step, trainer.seed = int(self.meta["epoch"]), int(self.meta["step"]), self.seed
         trainer.restore_rng(_unplain(self.meta["rng"]))
         trainer.restore_schedule(_unplain(self.meta["schedule"]))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 #: Samples that the loss is computed on at a time, so that memory does not grow with the data.
 BATCH = 4096
+_METRIC = "metric."
 
 
 class FullBatch:
@@ -65,6 +66,16 @@ class FullBatch:
         self._tried[means["loss"]] = np.array(trainer.network.states.flat)
         return means["loss"], gradient / samples
 
+    def recall(self, arrays: dict[str, Any]) -> None:
+        """Takes up the metrics that ``kept`` gave to a checkpoint."""
+        logs = {name.removeprefix(_METRIC): float(a) for name, a in arrays.items() if name.startswith(_METRIC)}
+        if logs:
+            self.metrics = {logs["loss"]: logs}
+
+    def kept(self, loss: float) -> dict[str, Any]:
+        """The metrics of the weights accepted last, as arrays."""
+        return {_METRIC + name: np.array(value) for name, value in self.metrics[loss].items()}
+
     def accept(self, loss: float) -> None:
         """The weights tried that gave this loss are taken: so are their metrics and running statistics."""
         self.metrics = {loss: self.metrics.get(loss, {"loss": loss})}
@@ -76,18 +87,25 @@ class FullBatch:
 def fit_full_batch(
     trainer: Trainer, feed: Feed, finish_epoch: Callable[[dict[str, float], float], None], begin_epoch: Callable[[], None]
 ) -> None:
-    """Runs ``optimizer.minimise``; each of its iterations counts as an epoch and a step."""
+    """Runs ``optimizer.minimise``; each of its iterations counts as an epoch and a step.
+
+    With ``trainer.search`` from a checkpoint it goes on where that one stood. While it runs, the state of the search and the
+    metrics stand there.
+    """
     optimizer: Any = trainer.optimizer
     function = FullBatch(trainer, feed)
     parameters = trainer.network.parameters.flat
     start = np.array(parameters)
     started = time.perf_counter()
+    search = {name: a for name, a in trainer.search.items() if not name.startswith(_METRIC)}
+    function.recall(trainer.search)
 
     def after_iteration(result: Any) -> bool:
         nonlocal started
         np.copyto(parameters, result.w, casting="same_kind")
         function.accept(result.loss)
         logs = function.metrics[result.loss]
+        trainer.search = {**result.state, **function.kept(result.loss)}
         trainer.step += 1
         trainer.seen = feed.n_samples or 0
         finish_epoch(dict(logs), started)
@@ -100,7 +118,11 @@ def fit_full_batch(
     best = start
     try:
         result = optimizer.minimise(
-            function, start.astype(np.float64), max_iterations=trainer.epochs - trainer.epoch, callback=after_iteration
+            function,
+            start.astype(np.float64),
+            max_iterations=trainer.epochs - trainer.epoch,
+            callback=after_iteration,
+            state=search or None,
         )
         best = result.w
         if not trainer.history.epochs:  # it was at the minimum from the start
@@ -113,6 +135,8 @@ def fit_full_batch(
         np.copyto(trainer.network.states.flat, function.states)
         trainer.history.diverged = True
         raise DivergenceError(f"{error} {_where(trainer, feed)}".rstrip()) from error
+    finally:
+        trainer.search = {}  # of no use in another fit, and large
     np.copyto(parameters, best, casting="same_kind")
 
 

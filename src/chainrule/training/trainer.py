@@ -89,6 +89,8 @@ class Trainer:
         self.stop = False
         self.history = History()
         self.callbacks: list[Callback] = []
+        #: What an optimizer that drives itself keeps between its steps, for checkpoints.
+        self.search: dict[str, Array] = {}
         self.samples_an_epoch = 0
         self.seen = 0
         self.interrupts = InterruptGuard()
