@@ -16,7 +16,7 @@ from .data.batches import split_validation
 from .engine.base import Engine
 from .errors import DataError, DtypeError, ParameterError, ShapeError
 from .layers import Tensor
-from .losses import Loss, get_loss
+from .losses import Loss
 from .metrics import Metric
 from .network import Arena, NetworkGraph
 from .ops.memory import aligned_zeros
@@ -150,7 +150,7 @@ class Network(NetworkGraph):
             verbose : 0 silent, 1 live progress on a terminal, 2 one line an epoch
             engine, threads : see chainrule.engine.get_engine ; precision : "float32" or "bfloat16" (products only)
             resume : a file of the callback Checkpoint; the fit goes on bit for bit as if it had never stopped, when all
-                other arguments are the same (LBFGS goes on from the weights and gathers its curvature pairs anew)
+                other arguments are the same
         Raises
             ShapeError, DtypeError, DataError : X or y does not fit ; ParameterError : another argument is out of its range
             DivergenceError : a number stopped being finite; the weights before that step are kept
@@ -531,16 +531,15 @@ class Network(NetworkGraph):
 
         Parameters
             batch : samples ; training : False for the plan of a prediction
-            loss, optimizer : those of the last fit; before any, squared_error and adam
+            loss, optimizer : those of the last fit; before any, squared_error and adam. A loss by name is read as in fit
         """
         self.require_built("plan")
         batch = _positive("batch", batch)
         if not training:
             return optimise(lower_prediction(self, batch))
         loss = getattr(self, "loss_", "squared_error") if loss is None else loss
-        given = list(loss) if isinstance(loss, (list, tuple)) else [loss] * len(self.output_ids)
         optimizer = getattr(self, "optimizer_", "adam") if optimizer is None else optimizer
-        return optimise(lower_training(self, [get_loss(one) for one in given], get_optimizer(optimizer), batch))
+        return optimise(lower_training(self, choose_losses(loss, None, self), get_optimizer(optimizer), batch))
 
     def summary(self) -> str:
         """A table of the layers as text: name, layer, shape of its output for one sample, parameters, FLOPs a sample."""
@@ -577,28 +576,33 @@ class Network(NetworkGraph):
 
         ``print`` shows it as text, a notebook as mathematics, ``.latex()`` gives the source; see chainrule.plan.equations.
 
-        Parameters  loss, optimizer : those of the last fit by default; before any fit the forward pass alone is shown
+        Parameters  loss, optimizer : those of the last fit by default; before any fit the forward pass alone is shown;
+                    a loss by name is read as in fit
         Raises      NotFittedError before the shapes are known
         """
         from .plan.equations import Equations
 
+        self.require_built("equations")
         config = self.fit_config_
         return Equations(
             self,
-            config.get("loss") if loss is None else loss,
+            config.get("loss") if loss is None else choose_losses(loss, None, self),
             config.get("optimizer") if optimizer is None else optimizer,
             targets=config.get("forms") if loss is None else None,
             loss_weights=config.get("loss_weights"),
         )
 
     def trace(self, X: Any, y: Any = None, *, loss: Any = None, **options: Any) -> Any:
-        """Every z, a, dz, da, dW and db for these samples, by name. See chainrule.training.trace."""
+        """Every z, a, dz, da, dW and db for these samples, by name. See chainrule.training.trace.
+
+        A loss by name is read as in fit, and so is none before any fit.
+        """
         from .training.trace import trace
 
         if y is not None and loss is None:
             loss = getattr(self, "loss_", None)
-            if loss is None and self.built:
-                loss = choose_losses(None, target_arrays(y, len(self.output_ids)), self)
+        if y is not None and self.built:
+            loss = choose_losses(loss, target_arrays(y, len(self.output_ids)), self)
         return trace(self, X, y, loss=loss, **options)
 
     @property

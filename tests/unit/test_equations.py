@@ -30,7 +30,7 @@ from chainrule.layers import (
 from chainrule.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy, get_loss
 from chainrule.network import NetworkGraph
 from chainrule.ops import OPS, Saved
-from chainrule.optimizers import SGD, Adam, AdamW, Optimizer
+from chainrule.optimizers import LBFGS, SGD, Adam, AdamW, Optimizer
 from chainrule.plan.equations import Equations
 from chainrule.plan.equations.terms import BATCH, number_term, shape_text
 from chainrule.training.trace import trace
@@ -451,6 +451,19 @@ def test_every_optimizer(name: str) -> None:
     net = NetworkGraph([Dense(3), ReLU(), Dense(1)], random_state=0).build((2,))
     equations = Equations(net, "squared_error", name)
     assert "←" in str(equations).partition("update")[2] and "_old" not in str(equations)
+    well_formed(equations)
+
+
+def test_lbfgs_says_what_it_does_beyond_the_plan() -> None:
+    equations = Equations(NetworkGraph([layers.Dense(1)]).build((2,)), "squared_error", LBFGS(history=5))
+    assert str(equations).splitlines()[-5:] == [
+        "  gradient ← g",
+        "  p = −H gradient, over all parameters",
+        "  H from the pairs s = Δw, y = Δgradient of the last 5 steps",
+        "  w ← w + α p",
+        "  α by line search from 1.0 (strong Wolfe conditions)",
+    ]
+    assert r"w &\leftarrow w + \alpha \, p \\" in equations.latex()
     well_formed(equations)
 
 

@@ -292,3 +292,21 @@ def test_predicting_the_same_shape_again_still_looks_at_the_data():
         net.predict(x, batch_size=0)
     copy = pickle.loads(pickle.dumps(net))
     np.testing.assert_array_equal(copy.predict(x), net.predict(x))
+
+
+@pytest.mark.parametrize(("end", "name"), [(Softmax(), "softmax_cross_entropy"), (Sigmoid(), "bce")])
+def test_a_loss_by_name_is_read_the_same_everywhere(end: Softmax | Sigmoid, name: str) -> None:
+    X, y = data()
+    net = Network([Dense(2 if isinstance(end, Softmax) else 1), end], random_state=0)
+    net.build(X.shape[1:])
+    before = net.trace(X, y, loss=name)
+    plan, equations = net.plan(loss=name).show(), str(net.equations(loss=name, optimizer="sgd"))
+    net.fit(X, y, loss=name, epochs=1, learning_rate=1e-30, **QUIET)
+    assert before.loss == pytest.approx(net.evaluate(X, y)["loss"], rel=1e-5)
+    kind = type(net.loss_)
+    assert net.loss_ == kind(from_probabilities=True)
+    assert before.loss == net.trace(X, y, loss=net.loss_).loss
+    assert before.loss != net.trace(X, y, loss=kind()).loss  # an object is taken at its word
+    assert plan == net.plan(loss=kind(from_probabilities=True), optimizer="adam").show()
+    assert plan != net.plan(loss=kind(), optimizer="adam").show()
+    assert equations == str(net.equations(loss=kind(from_probabilities=True), optimizer="sgd"))

@@ -111,22 +111,23 @@ def several(values: Any, count: int, name: str, what: str) -> list[Any]:
 # ---------------------------------------------------------------- losses
 
 
-def choose_losses(loss: Any, ys: Sequence[Array], network: NetworkGraph) -> list[Loss]:
-    """One loss for each output: as named, or as ``pick_loss`` finds them from the targets.
+def choose_losses(loss: Any, ys: Sequence[Array] | None, network: NetworkGraph) -> list[Loss]:
+    """One loss for each output: as named, or as ``pick_loss`` finds them from the targets (where there are any).
 
     A cross-entropy that is not given as an object reads an output of Softmax or Sigmoid as the probabilities they are: as
     logits they would go through the softmax twice.
     """
     shapes, ends = network.output_shapes, [_last_layer(network, i) for i in network.output_ids]
-    if loss is None:
-        return [_reading(pick_loss(y, shape), end) for y, shape, end in zip(ys, shapes, ends, strict=True)]
+
+    def found(one: Any, i: int) -> Loss:
+        if isinstance(one, Loss):
+            return one
+        return _reading(pick_loss(ys[i], shapes[i]) if one is None and ys is not None else get_loss(one), ends[i])
+
     given = list(loss) if isinstance(loss, (list, tuple)) else [loss] * len(shapes)
     if len(given) != len(shapes):
         raise ParameterError(f"the network has {len(shapes)} output(s), got {len(given)} loss(es).")
-    losses = [
-        one if isinstance(one, Loss) else _reading(pick_loss(y, shape) if one is None else get_loss(one), end)
-        for one, y, shape, end in zip(given, ys, shapes, ends, strict=True)
-    ]
+    losses = [found(one, i) for i, one in enumerate(given)]
     for one in losses:
         one.validate()
     return losses

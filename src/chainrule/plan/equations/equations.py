@@ -152,6 +152,10 @@ class Equations:
         used = [name for name in self._record.k.scalars if name in known]
         return [(f"{name} = {known[name][0]}", rf"\mathrm{{{escape(name)}}} = {known[name][1]}") for name in used]
 
+    def _method(self) -> list[tuple[str, str]]:
+        """What the optimizer does beyond the plan, as text and LaTeX."""
+        return [] if self.optimizer is None else self.optimizer.method_equations()
+
     # ------------------------------------------------------------ text
 
     def __str__(self) -> str:
@@ -169,7 +173,7 @@ class Equations:
                     head = f"{head}  {repr(self._layer(section)).ljust(second)}"
                 rows.extend(self._rows(section, lines, head if phase in ("forward", "backward") else "", phase))
             if phase == "update":
-                rows.extend(("", text, []) for text, _ in self._scalars())
+                rows.extend(("", text, []) for text, _ in [*self._scalars(), *self._method()])
             out.extend(_table(rows))
         return "\n".join(line.rstrip() for line in out)
 
@@ -223,6 +227,7 @@ class Equations:
                     rows.append(rf"& {section.unchanged.as_latex()} \text{{ passes unchanged}} && {upright(beside)} \\")
             if phase == "update":
                 rows.extend(text.replace(" = ", " &= ", 1) + r" \\" for _, text in self._scalars())
+                rows.extend(rf"{text} \\" for _, text in self._method())
         return "\n".join([r"\begin{aligned}", *rows, r"\end{aligned}"])
 
     def _repr_latex_(self) -> str:
