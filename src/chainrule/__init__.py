@@ -15,9 +15,12 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
     "chainrule.model": ("Network", "load"),
     "chainrule.network": ("Residual",),
     "chainrule.layers": (
-        "Add", "BatchNorm", "Concat", "Dense", "Dropout", "ELU", "Embedding", "Flatten", "GELU", "GroupNorm", "HardSigmoid",
-        "Identity", "Input", "InstanceNorm", "LayerNorm", "LeakyReLU", "LogSoftmax", "Multiply", "PReLU", "RReLU", "ReLU",
-        "Reshape", "SELU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign", "Tanh",
+        "AdaptiveAveragePool2D", "Add", "AveragePool1D", "AveragePool2D", "AveragePool3D", "BatchNorm", "Concat", "Conv1D",
+        "Conv2D", "Conv3D", "ConvTranspose1D", "ConvTranspose2D", "Cropping1D", "Cropping2D", "Dense", "DepthwiseConv2D",
+        "Dropout", "ELU", "Embedding", "Flatten", "GELU", "GlobalAveragePool", "GlobalMaxPool", "GroupNorm", "HardSigmoid",
+        "Identity", "Input", "InstanceNorm", "LayerNorm", "LeakyReLU", "LogSoftmax", "MaxPool1D", "MaxPool2D", "MaxPool3D",
+        "Multiply", "PReLU", "RReLU", "ReLU", "Reshape", "SELU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign",
+        "SpatialDropout", "Tanh", "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D",
     ),
     "chainrule.estimators": ("NeuralClassifier", "NeuralRegressor"),
 }  # fmt: skip

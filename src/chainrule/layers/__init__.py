@@ -1,15 +1,29 @@
 """Layers: one file each, forward and backward equations side by side."""
 
+from .adaptive_average_pool2d import AdaptiveAveragePool2D
 from .add import Add
+from .average_pool1d import AveragePool1D
+from .average_pool2d import AveragePool2D
+from .average_pool3d import AveragePool3D
 from .base import Activation, Input, Layer, Parameter, State, Tensor, get_activation
 from .batch_norm import BatchNorm
 from .concat import Concat
+from .conv1d import Conv1D
+from .conv2d import Conv2D
+from .conv3d import Conv3D
+from .conv_transpose1d import ConvTranspose1D
+from .conv_transpose2d import ConvTranspose2D
+from .cropping1d import Cropping1D
+from .cropping2d import Cropping2D
 from .dense import Dense
+from .depthwise_conv2d import DepthwiseConv2D
 from .dropout import Dropout
 from .elu import ELU
 from .embedding import Embedding, check_indices
 from .flatten import Flatten
 from .gelu import GELU
+from .global_average_pool import GlobalAveragePool
+from .global_max_pool import GlobalMaxPool
 from .group_norm import GroupNorm
 from .hard_sigmoid import HardSigmoid
 from .identity import Identity
@@ -17,6 +31,9 @@ from .instance_norm import InstanceNorm
 from .layer_norm import LayerNorm
 from .leaky_relu import LeakyReLU
 from .log_softmax import LogSoftmax
+from .max_pool1d import MaxPool1D
+from .max_pool2d import MaxPool2D
+from .max_pool3d import MaxPool3D
 from .multiply import Multiply
 from .prelu import PReLU
 from .relu import ReLU
@@ -28,20 +45,39 @@ from .silu import SiLU
 from .softmax import Softmax
 from .softplus import Softplus
 from .softsign import Softsign
+from .spatial_dropout import SpatialDropout
 from .tanh import Tanh
+from .up_sampling1d import UpSampling1D
+from .up_sampling2d import UpSampling2D
+from .zero_padding1d import ZeroPadding1D
+from .zero_padding2d import ZeroPadding2D
 
 __all__ = [
     "ELU",
     "GELU",
     "SELU",
     "Activation",
+    "AdaptiveAveragePool2D",
     "Add",
+    "AveragePool1D",
+    "AveragePool2D",
+    "AveragePool3D",
     "BatchNorm",
     "Concat",
+    "Conv1D",
+    "Conv2D",
+    "Conv3D",
+    "ConvTranspose1D",
+    "ConvTranspose2D",
+    "Cropping1D",
+    "Cropping2D",
     "Dense",
+    "DepthwiseConv2D",
     "Dropout",
     "Embedding",
     "Flatten",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
     "GroupNorm",
     "HardSigmoid",
     "Identity",
@@ -51,6 +87,9 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "LogSoftmax",
+    "MaxPool1D",
+    "MaxPool2D",
+    "MaxPool3D",
     "Multiply",
     "PReLU",
     "Parameter",
@@ -62,9 +101,14 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Softsign",
+    "SpatialDropout",
     "State",
     "Tanh",
     "Tensor",
+    "UpSampling1D",
+    "UpSampling2D",
+    "ZeroPadding1D",
+    "ZeroPadding2D",
     "check_indices",
     "get_activation",
 ]

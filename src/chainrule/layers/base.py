@@ -132,10 +132,10 @@ class Layer:
 
     @classmethod
     def kind(cls) -> str:
-        """The class's name as it stands in parameter names: ``LeakyReLU`` is ``leaky_relu``, ``PReLU`` is ``prelu``."""
+        """The class's name as it stands in parameter names: ``LeakyReLU`` is ``leaky_relu``, ``Conv2D`` is ``conv2d``."""
         if cls.__dict__.get("activation_name"):
             return str(cls.activation_name)
-        text = re.sub(r"(Re|Si|E)LU", lambda m: m.group().capitalize(), cls.__name__)
+        text = re.sub(r"(Re|Si|E)LU|\dD$", lambda m: m.group().capitalize(), cls.__name__)
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", text).lower()
 
     @classmethod

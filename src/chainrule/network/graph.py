@@ -285,7 +285,12 @@ class NetworkGraph:
 
 
 #: Layers that leave the choice of the start weights before them to the activation that comes after.
-_PASSING = ("Dropout", "Identity", "Flatten", "Reshape", "BatchNorm", "LayerNorm", "GroupNorm", "InstanceNorm")
+_PASSING = (
+    "Dropout", "SpatialDropout", "Identity", "Flatten", "Reshape", "BatchNorm", "LayerNorm", "GroupNorm", "InstanceNorm",
+    "MaxPool1D", "MaxPool2D", "MaxPool3D", "AveragePool1D", "AveragePool2D", "AveragePool3D", "AdaptiveAveragePool2D",
+    "GlobalMaxPool", "GlobalAveragePool", "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D", "Cropping1D",
+    "Cropping2D",
+)  # fmt: skip
 
 
 def _sample_shape(shape: Any) -> Shape:

@@ -1,0 +1,83 @@
+"""What convolutions of one, two and three dimensions have in common."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any, ClassVar
+
+from ..errors import ParameterError
+from ..ops.value import Shape
+from ._spatial import check_image, check_pairs, check_sizes, find_padding, sizes
+from .base import Builder, Layer, Parameter, Saved, ShapeError, Value, check_integer
+
+
+class _Convolution(Layer):
+    """Base of the convolutions ``z = x ∗ W + b``: parameters and equations for any number of spatial axes."""
+
+    axes: ClassVar[int]
+
+    # What the layers state under these names. An annotation alone makes no attribute.
+    channels: int
+    kernel: Any
+    stride: Any
+    padding: Any
+    dilation: Any
+    groups: int
+    bias: bool
+    weight_init: Any
+    bias_init: Any
+
+    def validate(self) -> None:
+        check_integer(self, "channels")
+        check_integer(self, "groups")
+        self._check_window()
+        if self.channels % self.groups:
+            raise ParameterError(
+                f"{type(self).__name__}: groups={self.groups} does not divide channels={self.channels}. "
+                f"Each group makes the same number of channels."
+            )
+
+    def _check_window(self) -> None:
+        for name in ("kernel", "stride", "dilation"):
+            check_sizes(self, name, self.axes)
+        check_pairs(self, "padding", self.axes, words=("valid", "same"))
+        if not isinstance(self.bias, bool):
+            raise ParameterError(f"{type(self).__name__}: bias must be True or False. Got {self.bias!r}.")
+
+    def _counts(self, inputs: int) -> tuple[int, int]:
+        """(channels, groups) for this number of input channels."""
+        return int(self.channels), int(self.groups)
+
+    def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
+        check_image(self, self.axes, shapes[0])
+        inputs = shapes[0][-1]
+        channels, groups = self._counts(inputs)
+        if inputs % groups:
+            raise ShapeError(
+                f"{type(self).__name__}: groups={groups} does not divide the {inputs} channels of the input {shapes[0]}."
+            )
+        kernel = sizes(self.kernel, self.axes)
+        fan_in, fan_out = prod(kernel) * inputs // groups, prod(kernel) * channels // groups
+        shape = (*kernel, inputs // groups, channels)
+        found = {"weight": Parameter(shape, self.weight_init, fan_in=fan_in, fan_out=fan_out)}
+        if self.bias:
+            found["bias"] = Parameter((channels,), self.bias_init, fan_in=fan_in, fan_out=fan_out, decay=False)
+        return found
+
+    def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
+        x, w = xs[0], k.param("weight")
+        spatial, kernel = x.shape[1:-1], sizes(self.kernel, self.axes)
+        stride, dilation = sizes(self.stride, self.axes), sizes(self.dilation, self.axes)
+        padding = find_padding(self.padding, spatial, kernel, stride, dilation)
+        _, groups = self._counts(x.shape[-1])
+        window: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        z = k.conv(x, w, **window)
+        if self.bias:
+            z = k.add(z, k.param("bias"))
+        return z, Saved(x=x, w=w, window=window)
+
+    def backward(self, k: Builder, saved: Saved, dy: Value) -> Value:
+        k.grad("weight", k.conv_backward_weights(saved.x, dy, kernel=saved.w.shape[:-2], **saved.window))
+        if self.bias:
+            k.grad("bias", k.sum(dy, axis=tuple(range(dy.ndim - 1))))
+        return k.conv_backward_data(dy, saved.w, spatial=saved.x.shape[1:-1], **saved.window)

@@ -1,0 +1,54 @@
+"""Convolution of sequences."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from ._convolution import _Convolution
+
+
+class Conv1D(_Convolution):
+    """Convolution of sequences ``z[n, t, o] = Σ x[n, s t + d u − p, c] W[u, c, o] + b[o]``.
+
+    As everywhere in deep learning the kernel is not flipped (a cross-correlation), and x is 0 outside the sequence. Each
+    spatial size becomes ⌊(size + padding before + after − d (kernel − 1) − 1) / s⌋ + 1, and p is the padding before.
+
+    Parameters
+        channels : int >= 1, number of outputs O
+        kernel : int >= 1 or one in a tuple, size of the kernel
+        stride : int >= 1 or one in a tuple = 1, step s from one output to the next
+        padding : "valid" (none), "same", int >= 0 or one in a tuple, or a (before, after) pair in a tuple
+            = "valid". "same" as in Keras and TensorFlow: sizes become ⌈size / s⌉, an odd element of padding at the end
+        dilation : int >= 1 or one in a tuple = 1, step d from one element of the kernel to the next
+        groups : int >= 1 = 1, dividing C and O ; output group g sees input group g only (groups = C: depthwise)
+        bias : bool = True
+        weight_init, bias_init : Initializer or its name; weight_init=None follows the next activation
+    Shapes      x (N, T, C) ; weight W (kernel, C / groups, O) ; bias b (O,) ; z (N, T', O)
+    Backward    dx = dz ∗ᵀ W ; dW = x ⋆ dz ; db = Σ dz over all axes but the last    (∗ᵀ is the transpose of the
+                linear map x ↦ x ∗ W, ⋆ correlates x with dz)
+    Raises      ShapeError when x is not (N, T, C), groups does not divide C, or the kernel is larger than the
+                padded sequence ; ParameterError when an argument is out of range, or groups does not divide channels
+    References  Waibel et al., Phoneme recognition using time-delay neural networks, IEEE Trans. ASSP 1989
+
+    Example
+        >>> Conv1D(16, 5)
+        Conv1D(16, kernel=5)
+    """
+
+    axes: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        channels: int,
+        kernel: int | tuple[int, ...],
+        *,
+        stride: int | tuple[int, ...] = 1,
+        padding: Any = "valid",
+        dilation: int | tuple[int, ...] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        weight_init: Any = None,
+        bias_init: Any = "zeros",
+    ):
+        self.channels, self.kernel, self.stride, self.padding, self.dilation = channels, kernel, stride, padding, dilation
+        self.groups, self.bias, self.weight_init, self.bias_init = groups, bias, weight_init, bias_init

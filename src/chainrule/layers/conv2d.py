@@ -1,0 +1,55 @@
+"""Convolution of images."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from ._convolution import _Convolution
+
+
+class Conv2D(_Convolution):
+    """Convolution of images ``z[n, i, j, o] = Σ x[n, s i + d u − p, s j + d v − p, c] W[u, v, c, o] + b[o]``.
+
+    As everywhere in deep learning the kernel is not flipped (a cross-correlation), and x is 0 outside the image. Each
+    spatial size becomes ⌊(size + padding before + after − d (kernel − 1) − 1) / s⌋ + 1, and p is the padding before.
+
+    Parameters
+        channels : int >= 1, number of outputs O
+        kernel : int >= 1 or two, size of the kernel
+        stride : int >= 1 or two = 1, step s from one output to the next
+        padding : "valid" (none), "same", int >= 0 or two, or two (before, after) pairs
+            = "valid". "same" as in Keras and TensorFlow: sizes become ⌈size / s⌉, an odd element of padding at the end
+        dilation : int >= 1 or two = 1, step d from one element of the kernel to the next
+        groups : int >= 1 = 1, dividing C and O ; output group g sees input group g only (groups = C: depthwise)
+        bias : bool = True
+        weight_init, bias_init : Initializer or its name; weight_init=None follows the next activation
+    Shapes      x (N, H, W, C) ; weight W (kh, kw, C / groups, O) ; bias b (O,) ; z (N, H', W', O)
+    Backward    dx = dz ∗ᵀ W ; dW = x ⋆ dz ; db = Σ dz over all axes but the last    (∗ᵀ is the transpose of the
+                linear map x ↦ x ∗ W, ⋆ correlates x with dz)
+    Raises      ShapeError when x is not (N, H, W, C), groups does not divide C, or the kernel is larger than the
+                padded image ; ParameterError when an argument is out of range, or groups does not divide channels
+    References  LeCun et al., Gradient-based learning applied to document recognition, Proc. IEEE 1998 ;
+                Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016
+
+    Example
+        >>> Conv2D(16, 3)
+        Conv2D(16, kernel=3)
+    """
+
+    axes: ClassVar[int] = 2
+
+    def __init__(
+        self,
+        channels: int,
+        kernel: int | tuple[int, ...],
+        *,
+        stride: int | tuple[int, ...] = 1,
+        padding: Any = "valid",
+        dilation: int | tuple[int, ...] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        weight_init: Any = None,
+        bias_init: Any = "zeros",
+    ):
+        self.channels, self.kernel, self.stride, self.padding, self.dilation = channels, kernel, stride, padding, dilation
+        self.groups, self.bias, self.weight_init, self.bias_init = groups, bias, weight_init, bias_init

@@ -1,0 +1,60 @@
+"""Transposed convolution of sequences."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from ._transposed_convolution import _TransposedConvolution
+
+
+class ConvTranspose1D(_TransposedConvolution):
+    """Transposed convolution of sequences ``z = x ∗ᵀ W + b``: every element of x adds a kernel, scaled by it, to the output,
+    s apart from its neighbour's: ``z[n, s t + d u − p, o] += x[n, t, c] W[u, o, c]``.
+
+    It is what a convolution with weight W does to gradients, not its inverse, and makes sequences larger. A kernel that is
+    a multiple of the stride covers every output equally often; others leave a pattern.
+
+    Parameters
+        channels : int >= 1, number of outputs O
+        kernel : int >= 1 or one in a tuple, size of the kernel
+        stride : int >= 1 or one in a tuple = 1, step s
+        padding : "valid" (none), "same", int >= 0 or one in a tuple, or
+            one (before, after) pair in a tuple = "valid": what is cut off the borders of the
+            output (p before), "same" so that size times stride is left
+        output_padding : int >= 0 or one in a tuple = 0, less than the stride: elements added at the end of the output
+        dilation : int >= 1 or one in a tuple = 1, step d from one element of the kernel to the next
+        groups : int >= 1 = 1, dividing C and O ; output group g sees input group g only
+        bias : bool = True
+        weight_init, bias_init : Initializer or its name; weight_init=None follows the next activation
+    Shapes      x (N, T, C) ; weight W (kernel, O / groups, C) ; bias b (O,) ; z (N, T', O), with each spatial size
+                (size − 1) s + d (kernel − 1) + 1 − padding before − after + output_padding, or size · s for "same"
+    Backward    dx = dz ∗ W ; dW = dz ⋆ x ; db = Σ dz over all axes but the last    (dz is convolved with the same W)
+    Raises      ShapeError when x is not (N, T, C), groups does not divide C, or nothing is left of the output ;
+                ParameterError when an argument is out of range, or groups does not divide channels
+    References  Zeiler et al., Deconvolutional networks, CVPR 2010 ;
+                Odena et al., Deconvolution and checkerboard artifacts, Distill 2016
+
+    Example
+        >>> ConvTranspose1D(8, 4, stride=2, padding="same")
+        ConvTranspose1D(8, kernel=4, stride=2, padding='same')
+    """
+
+    axes: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        channels: int,
+        kernel: int | tuple[int, ...],
+        *,
+        stride: int | tuple[int, ...] = 1,
+        padding: Any = "valid",
+        output_padding: int | tuple[int, ...] = 0,
+        dilation: int | tuple[int, ...] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        weight_init: Any = None,
+        bias_init: Any = "zeros",
+    ):
+        self.channels, self.kernel, self.stride, self.padding, self.dilation = channels, kernel, stride, padding, dilation
+        self.output_padding, self.groups, self.bias = output_padding, groups, bias
+        self.weight_init, self.bias_init = weight_init, bias_init
