@@ -6,14 +6,17 @@ A step of the timed loop is one of ``Trainer``'s: samples are gathered by a list
 from __future__ import annotations
 
 import numpy as np
-
 from bench import workloads as W
 from bench.adapters import Base
 
 _DENSE = ("dense", "relu", "sigmoid", "tanh", "flatten")
 PEERS = {
     "chainrule": dict(
-        pip=["."], imports="chainrule", default=True, only=lambda w: all(l[0] in _DENSE for l in w.layers), note="fully connected networks"
+        pip=["."],
+        imports="chainrule",
+        default=True,
+        only=lambda w: all(l[0] in _DENSE for l in w.layers),
+        note="fully connected networks",
     ),
     "chainrule-bf16": dict(
         pip=["."],
@@ -56,11 +59,16 @@ class Adapter(Base):
         from chainrule.training import Trainer
 
         network = self._network(w.layers, w.shape, W.params(w))
-        optimizer = {"sgd": lambda: SGD(w.lr), "momentum": lambda: SGD(w.lr, momentum=0.9), "adam": lambda: Adam(w.lr)}[w.opt]()
+        optimizer = {"sgd": lambda: SGD(w.lr), "momentum": lambda: SGD(w.lr, momentum=0.9), "adam": lambda: Adam(w.lr)}[
+            w.opt
+        ]()
         engine = get_engine(threads=self.threads, dtype=self.precision)
         trainer = Trainer(network, [SoftmaxCrossEntropy()], optimizer, engine=engine)
         batches = W.batches(w)
-        data = {"x0": np.concatenate([x for x, _ in batches]), "y0": np.concatenate([y for _, y in batches]).astype(np.int32)}
+        data = {
+            "x0": np.concatenate([x for x, _ in batches]),
+            "y0": np.concatenate([y for _, y in batches]).astype(np.int32),
+        }
         order = np.arange(len(data["x0"]))
         executable, orders, done = trainer.executable(w.batch).executable, {}, 0
 
