@@ -118,7 +118,6 @@ class OneDNNExecutable(Executable):
         self._memories: dict[int, tuple[Memory, Array]] = {}
         self._bound_products: list[BoundProduct] = []
         self._streams: dict[int, Stream] = {}
-        self._bases: dict[int, int] = {}
         self._constants: dict[float, Array] = {}
         self._aliases = {k: v for t in tasks for k, v in t.aliases.items()}
         self.places: list[dict[str, list[tuple[int, int]]]] = [{name: [] for name in plan.inputs} for _ in range(threads)]

@@ -16,7 +16,7 @@ from typing import Any
 from ...ops import Node, Value
 from ...plan.memory import is_view, root
 from .primitives import Matrix
-from .program import Program, Unsupported, compile_program
+from .program import BLOCK, COLUMN, CONSTANT, FULL, INTEGERS, Program, Unsupported, compile_program
 
 #: A range of elements of a root value or arena: (key, first, end).
 Access = tuple[int, int, int]
@@ -175,15 +175,15 @@ def _program_call(program: Program, first: int, end: int, aliases: dict[int, Val
     operands: list[Any] = []
     for o in program.operands:
         value = aliases.get(id(o.value), o.value) if o.value is not None else None
-        if o.kind == 5:
+        if o.kind == CONSTANT:
             operands += [o.kind, Float(o.number), 0]
         elif value is None:
             operands += [o.kind, 0, 0]
         else:
-            shift = {1: first, 6: first, 4: row}.get(o.kind, 0)
+            shift = {FULL: first, INTEGERS: first, COLUMN: row}.get(o.kind, 0)
             operands += [o.kind, Address(value, shift), 0]
     code = [word for line in program.code for word in line]
-    memory = Memory(len(program.operands) * (4 * 512 + 8) + 64)
+    memory = Memory(len(program.operands) * (4 * BLOCK + 8) + 64)
     words = [rows, columns, len(program.operands), len(program.code), Block(operands), Code(code), memory]
     return Call("elementwise", [*words, Cell("seed"), Cell("step"), first])
 
@@ -193,9 +193,9 @@ def _elementwise_part(program: Program, node: Node, first: int, end: int, aliase
     for o in program.operands:
         if o.value is None or id(o.value) in aliases:
             continue
-        if o.kind in (1, 6):
+        if o.kind in (FULL, INTEGERS):
             spot = access(o.value, first, end)
-        elif o.kind == 4:
+        elif o.kind == COLUMN:
             spot = access(o.value, first // program.columns, -(-end // program.columns))
         else:
             spot = access(o.value)
