@@ -214,7 +214,7 @@ def in_plan(loss: Loss, metric: Metric, z: Array, y: Array) -> float:
     form = loss.target_form(y, z.shape)
     plan = lower_training(network, [loss], None, len(z), targets=[form], metrics=[metric], backward=False)
     executable = ReferenceEngine().compile(optimise(plan), {"parameters": np.zeros(0)})
-    return float(executable.run({"x0": z, "y0": y})[f"metric.{metric.name}"])
+    return float(executable.run({"x0": z, "y0": y})[f"metric.{metric.name}"]) / len(z)
 
 
 def test_metrics_in_plans_are_those_of_the_predictions() -> None:

@@ -310,3 +310,15 @@ def test_a_loss_by_name_is_read_the_same_everywhere(end: Softmax | Sigmoid, name
     assert plan == net.plan(loss=kind(from_probabilities=True), optimizer="adam").show()
     assert plan != net.plan(loss=kind(), optimizer="adam").show()
     assert equations == str(net.equations(loss=kind(from_probabilities=True), optimizer="sgd"))
+
+
+@pytest.mark.parametrize("engine", ["auto", "reference"])
+def test_a_share_of_samples_is_exact(engine: str) -> None:
+    """Metrics that count samples are ratios of whole numbers, also over batches of several sizes."""
+    net = Network([Dense(3)], random_state=0).build(4)
+    x = np.random.default_rng(0).normal(size=(1000, 4)).astype(np.float32)
+    y = np.argmax(net.predict(x), axis=1)
+    y[:18] = (y[:18] + 1) % 3
+    net.fit(x, y, learning_rate=1e-12, epochs=1, batch_size=77, verbose=0, engine=engine)
+    assert net.history_["accuracy"][-1] == 0.982
+    assert net.evaluate(x, y, batch_size=300)["accuracy"] == 0.982

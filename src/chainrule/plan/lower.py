@@ -248,7 +248,7 @@ def lower_training(
         optimizer : None leaves out the update: gradients stay in the arena "gradients"
         targets : for each output, which of the forms that its loss takes (Loss.target) ; weights : for each output None,
             "sample" (one weight a sample) or "element" (one for each entry of ℓ)
-        metrics : emitters ``metric.forward(k, z, y) -> per-sample values``, for the first output; mean over the batch
+        metrics : emitters ``metric.forward(k, z, y) -> per-sample values``, for the first output; their sum over the batch
         training : whether Dropout and the like train ; backward : False computes the loss only
         input_gradients : also return dJ/dx as "dx0", ... ; outputs : also return the network's outputs
     """
@@ -270,7 +270,7 @@ def lower_training(
     with low.k.at("loss"):
         for metric in metrics:
             values = metric.forward(low.k, zs[0], ys[0])  # type: ignore[attr-defined]
-            found[f"metric.{metric.name}"] = low.k.mean(values)  # type: ignore[attr-defined]
+            found[f"metric.{metric.name}"] = low.k.sum(values)  # type: ignore[attr-defined]
     if outputs:
         found |= {f"output{i}": z for i, z in enumerate(zs)}
     return low.plan({"loss": total} | found)

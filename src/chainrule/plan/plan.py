@@ -15,7 +15,8 @@ class Plan:
     Parameters
         nodes : in an order in which each comes after those it needs
         inputs : arrays given at every run, by name: "x0", "x1", ... ; "y0", ... ; "w0", ...
-        outputs : arrays that a run returns, by name: "loss", "output0", "metric.accuracy", ...
+        outputs : arrays that a run returns, by name: "loss" (a mean over the batch), "output0", ...,
+            "metric.accuracy", ... (sums over the batch)
         arenas : flat arrays kept between runs, by name: "parameters", "gradients", "states", "slot.m", ...
         scalars : numbers that change from step to step, by name, in order
         batch : samples a step works on

@@ -13,7 +13,7 @@ from ..losses import Loss
 from ..metrics import Accuracy, BinaryAccuracy, Metric, get_metric
 from ..network import NetworkGraph
 from ..plan import lower_training
-from .executables import Compiled, Executables
+from .executables import Compiled, Executables, total
 from .feeds import Feed, Piece
 
 Array = NDArray[Any]
@@ -99,10 +99,9 @@ def evaluate(
             else:
                 found = compiled.executable.run_steps(piece.data, piece.order, {}, steps=piece.steps)
         for name, values in found.items():
-            name = name.removeprefix("metric.")
-            sums[name] = sums.get(name, 0.0) + float(values.sum()) * piece.batch
+            sums[name] = sums.get(name, 0.0) + total(name, values, piece.batch)
         samples += piece.batch * piece.steps
-    means = {name: total / samples for name, total in sums.items()}
+    means = {name.removeprefix("metric."): value / samples for name, value in sums.items()}
     if outside:
         y, z = np.concatenate(kept["y0"]), np.concatenate(kept["output0"])
         w = np.concatenate(kept["w0"]) if kept["w0"] else None

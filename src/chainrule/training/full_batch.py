@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import DivergenceError, ParameterError
 from .divergence import Run
+from .executables import total
 from .feeds import Feed
 
 if TYPE_CHECKING:
@@ -57,11 +58,11 @@ class FullBatch:
                 found = run(piece.data, piece.order, trainer.scalars(piece.steps), steps=1, step=0, seed=trainer.seed)
                 gradient += trainer.arenas["slot.gradient"].astype(np.float64) * piece.batch
                 for name, values in found.items():
-                    sums[name] = sums.get(name, 0.0) + float(values[0]) * piece.batch
+                    sums[name] = sums.get(name, 0.0) + total(name, values, piece.batch)
                 samples += piece.batch
         finally:
             trainer.interrupts.busy = False
-        means = {name.removeprefix("metric."): total / samples for name, total in sums.items()}
+        means = {name.removeprefix("metric."): value / samples for name, value in sums.items()}
         self.metrics[means["loss"]] = means
         self._tried[means["loss"]] = np.array(trainer.network.states.flat)
         return means["loss"], gradient / samples

@@ -20,7 +20,7 @@ from ..plan import Plan, lower_training
 from .callbacks import Callback
 from .checkpoint import Checkpoint, CheckpointFile
 from .divergence import Recorder, Run
-from .executables import Compiled, Executables
+from .executables import Compiled, Executables, total
 from .feeds import Feed
 from .full_batch import fit_full_batch
 from .history import History
@@ -274,7 +274,7 @@ class Trainer:
             within += piece.steps
             samples += piece.batch * piece.steps
             for name, values in found.items():
-                sums[name] = sums.get(name, 0.0) + float(values.sum()) * piece.batch
+                sums[name] = sums.get(name, 0.0) + total(name, values, piece.batch)
             if not np.isfinite(sums["loss"]):
                 raise self._diverged()
             recorder.after(seconds, float(found["loss"][-1]))
@@ -289,7 +289,7 @@ class Trainer:
         if not recorder.finite():
             raise self._diverged()
         self.seen = samples
-        return {name.removeprefix("metric."): total / samples for name, total in sums.items()}
+        return {name.removeprefix("metric."): value / samples for name, value in sums.items()}
 
     def _finish_epoch(
         self, logs: dict[str, float], started: float, validation: Callable[[], dict[str, float]] | None
