@@ -7,7 +7,7 @@ from typing import Any
 import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import njit, types
-from numba.core import cgutils
+from numba.core import cgutils, config
 from numba.extending import intrinsic
 
 F32, I32, I64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
@@ -273,7 +273,9 @@ def call_sgemm(
 
 
 #: Lanes of the vector form below; 1 where the processor has no AVX-512, and then only the plain form is compiled.
-LANES = 16 if llvm.get_host_cpu_features().get("avx512f") else 1
+#: (Numba can be told to compile for another processor, which then decides.)
+_OWN_PROCESSOR = not config.CPU_NAME and not config.CPU_FEATURES
+LANES = 16 if _OWN_PROCESSOR and llvm.get_host_cpu_features().get("avx512f") else 1
 
 
 @intrinsic
