@@ -27,6 +27,22 @@ class _Convolution(Layer):
     weight_init: Any
     bias_init: Any
 
+    def __init__(
+        self,
+        channels: int,
+        kernel: int | tuple[int, ...],
+        *,
+        stride: int | tuple[int, ...] = 1,
+        padding: Any = "valid",
+        dilation: int | tuple[int, ...] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        weight_init: Any = None,
+        bias_init: Any = "zeros",
+    ):
+        self.channels, self.kernel, self.stride, self.padding, self.dilation = channels, kernel, stride, padding, dilation
+        self.groups, self.bias, self.weight_init, self.bias_init = groups, bias, weight_init, bias_init
+
     def validate(self) -> None:
         check_integer(self, "channels")
         check_integer(self, "groups")

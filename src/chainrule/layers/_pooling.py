@@ -36,6 +36,11 @@ class _Pooling(Layer):
 class _MaxPooling(_Pooling):
     """Base of the max pooling layers."""
 
+    def __init__(
+        self, kernel: int | tuple[int, ...] = 2, *, stride: int | tuple[int, ...] | None = None, padding: Any = "valid"
+    ):
+        self.kernel, self.stride, self.padding = kernel, stride, padding
+
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         window = self._window(xs[0].shape)
         y, index = k.max_pool(xs[0], **window)
@@ -49,6 +54,16 @@ class _AveragePooling(_Pooling):
     """Base of the average pooling layers."""
 
     count_padding: bool
+
+    def __init__(
+        self,
+        kernel: int | tuple[int, ...] = 2,
+        *,
+        stride: int | tuple[int, ...] | None = None,
+        padding: Any = "valid",
+        count_padding: bool = False,
+    ):
+        self.kernel, self.stride, self.padding, self.count_padding = kernel, stride, padding, count_padding
 
     def validate(self) -> None:
         super().validate()

@@ -18,6 +18,24 @@ class _TransposedConvolution(_Convolution):
 
     output_padding: Any
 
+    def __init__(
+        self,
+        channels: int,
+        kernel: int | tuple[int, ...],
+        *,
+        stride: int | tuple[int, ...] = 1,
+        padding: Any = "valid",
+        output_padding: int | tuple[int, ...] = 0,
+        dilation: int | tuple[int, ...] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        weight_init: Any = None,
+        bias_init: Any = "zeros",
+    ):
+        self.channels, self.kernel, self.stride, self.padding, self.dilation = channels, kernel, stride, padding, dilation
+        self.output_padding, self.groups, self.bias = output_padding, groups, bias
+        self.weight_init, self.bias_init = weight_init, bias_init
+
     def validate(self) -> None:
         super().validate()
         check_sizes(self, "output_padding", self.axes, low=0)

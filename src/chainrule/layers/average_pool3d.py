@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ._pooling import _AveragePooling
 
@@ -31,13 +31,3 @@ class AveragePool3D(_AveragePooling):
     """
 
     axes: ClassVar[int] = 3
-
-    def __init__(
-        self,
-        kernel: int | tuple[int, ...] = 2,
-        *,
-        stride: int | tuple[int, ...] | None = None,
-        padding: Any = "valid",
-        count_padding: bool = False,
-    ):
-        self.kernel, self.stride, self.padding, self.count_padding = kernel, stride, padding, count_padding

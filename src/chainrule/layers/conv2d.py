@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ._convolution import _Convolution
 
@@ -37,19 +37,3 @@ class Conv2D(_Convolution):
     """
 
     axes: ClassVar[int] = 2
-
-    def __init__(
-        self,
-        channels: int,
-        kernel: int | tuple[int, ...],
-        *,
-        stride: int | tuple[int, ...] = 1,
-        padding: Any = "valid",
-        dilation: int | tuple[int, ...] = 1,
-        groups: int = 1,
-        bias: bool = True,
-        weight_init: Any = None,
-        bias_init: Any = "zeros",
-    ):
-        self.channels, self.kernel, self.stride, self.padding, self.dilation = channels, kernel, stride, padding, dilation
-        self.groups, self.bias, self.weight_init, self.bias_init = groups, bias, weight_init, bias_init

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ._pooling import _MaxPooling
 
@@ -29,8 +29,3 @@ class MaxPool1D(_MaxPooling):
     """
 
     axes: ClassVar[int] = 1
-
-    def __init__(
-        self, kernel: int | tuple[int, ...] = 2, *, stride: int | tuple[int, ...] | None = None, padding: Any = "valid"
-    ):
-        self.kernel, self.stride, self.padding = kernel, stride, padding

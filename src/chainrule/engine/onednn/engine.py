@@ -137,6 +137,9 @@ class OneDNNExecutable(Executable):
             self.segments.insert(0, front)
             self._tables(front, first=True, last=False)
         self._bound = [self._io(v) for v in plan.outputs.values()]
+        # Whether ``predict`` needs nothing but the address of its input: no scalars in or out, no fallback.
+        lone = len(self._bound) == 1 and self._bound[0][0] is not None and list(plan.inputs) == ["x0"]
+        self._plain = self.native and lone and not self._keep_words and not self.scalar_names
 
     def _segments(self, tasks: list[Task], waits: list[bool]) -> list[_Segment]:
         segments: list[_Segment] = []
@@ -299,8 +302,8 @@ class OneDNNExecutable(Executable):
     # ------------------------------------------------------------ running
 
     def _check_process(self) -> None:
-        if self.process != os.getpid() and self.threads > 1:
-            # OpenMP's threads did not survive the fork; starting new ones in the child may hang.
+        if self.threads > 1 and self.process != os.getpid():
+            # The workers did not survive the fork, and oneDNN's OpenMP may hang when it starts threads in the child.
             self._build(1)
 
     def _bind(self, data: Mapping[str, Array], order: NDArray[np.int64] | None) -> list[Array]:
@@ -323,26 +326,22 @@ class OneDNNExecutable(Executable):
         self, inputs: Mapping[str, Array], scalars: Mapping[str, float] | None = None, *, step: int = 0, seed: int = 0
     ) -> dict[str, Array]:
         with self.lock:
-            if self.threads > 1:
-                self._check_process()
+            self._check_process()
             for name, v in self.plan.inputs.items():
                 if inputs[name].shape != v.shape:
                     raise EngineError(f"input {name!r}: the plan was made for shape {v.shape}, got {inputs[name].shape}.")
             return self._step(inputs, scalars or {}, step, seed)
 
     def predict(self, x: Array) -> Array:
-        view = self._bound[0][0]
-        if not self.native or len(self._bound) != 1 or view is None or len(self._feed_words) != 1 or self.scalar_names:
+        if not self._plain:
             return super().predict(x)
         with self.lock:
-            if self.threads > 1 and self.process != os.getpid():
-                self._check_process()
-                view = self._bound[0][0]
-                assert view is not None
-            at, job = _address(x), self.segments[0].job
+            self._check_process()
+            at, job, view = _address(x), self.segments[0].job, self._bound[0][0]
             for words in self._feed_words["x0"]:
                 words[0], words[1] = at, 0
-            assert job is not None
+            self.seed[0] = 0
+            assert job is not None and view is not None
             job.run(1, 0)
             return view.copy()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from math import isinf, isnan
 from string import Formatter
@@ -270,8 +270,3 @@ def function(name: str, terms: Sequence[Term]) -> Term:
     escaped = name.replace("_", r"\_")
     inside = ", ".join(t.latex for t in terms)
     return Term(f"{name}({', '.join(t.text for t in terms)})", rf"\operatorname{{{escaped}}}({inside})")
-
-
-def without_structure(term: Term) -> Term:
-    """The term as a whole, not to be merged into a product or sum around it."""
-    return replace(term, factors=None, addends=None)
