@@ -1,0 +1,113 @@
+"""Changes to a network or to how it is trained, as data: what a finding proposes and a cure carries out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import ParameterError, UnknownNameError
+
+#: The closed vocabulary: kind → (argument: what it is), and how it reads.
+KINDS: dict[str, dict[str, str]] = {
+    "activation": {"layers": "names of activation layers, () for all hidden ones", "to": "name of an activation"},
+    "insert_activation": {"after": "names of layers", "to": "name of an activation"},
+    "initialise": {"layers": "names of layers, () for all with weights", "law": 'name of an initializer, "lsuv" among them'},
+    "normalise": {"after": "names of layers, () for all hidden ones with weights", "by": '"batch_norm" or "layer_norm"'},
+    "residual": {"layers": "names of the layers that are joined over, () for every hidden block of one width"},
+    "output": {
+        "activation": 'name of the last activation, "identity" for none',
+        "loss": "name of the loss",
+        "units": "units of the last layer with weights, None to keep them",
+    },
+    "scale_inputs": {"method": '"standard": each feature to mean 0 and variance 1'},
+    "scale_targets": {"method": '"standard": each target to mean 0 and variance 1'},
+    "learning_rate": {
+        "factor": "to multiply the rate by",
+        "value": "the rate, or None",
+        "range_test": "whether to search it",
+    },
+    "clip": {"norm": "largest norm of the whole gradient"},
+    "optimizer": {"name": "of the optimizer"},
+    "batch_size": {"value": "samples a step"},
+    "epochs": {"factor": "to multiply the epochs by"},
+    "early_stopping": {"patience": "epochs"},
+    "capacity": {"layers": "names of layers, () for all hidden ones", "factor": "to multiply the units by"},
+    "dropout": {"layers": "names of Dropout layers, () for all (inserted where there are none)", "rate": "share in [0, 1)"},
+    "weight_decay": {"value": "of weight_decay, l1 and l2 of the optimizer"},
+    "revive": {"layers": "names of activation layers whose dead units are drawn anew"},
+    "unfreeze": {"layers": "names of frozen layers"},
+    "class_weight": {"value": '"balanced"'},
+    "data": {"advice": "what to do with the data by hand; nothing a cure could do"},
+}
+
+_WORDS = {
+    "activation": "replace the activation of {layers} by {to}",
+    "insert_activation": "insert {to} after {after}",
+    "initialise": "draw the weights of {layers} anew by {law}",
+    "normalise": "insert {by} after {after}",
+    "residual": "join the input of {layers} to its output (residual)",
+    "output": "end in {activation} with the loss {loss}",
+    "scale_inputs": "scale every input to mean 0 and variance 1",
+    "scale_targets": "scale the targets to mean 0 and variance 1",
+    "clip": "clip the norm of the gradient at {norm:g}",
+    "optimizer": "use the optimizer {name}",
+    "batch_size": "use a batch size of {value}",
+    "epochs": "train {factor:g} times as many epochs",
+    "early_stopping": "stop early, with a patience of {patience} epochs",
+    "capacity": "multiply the units of {layers} by {factor:g}",
+    "dropout": "set the Dropout of {layers} to {rate:g}",
+    "weight_decay": "set weight decay to {value:g}",
+    "revive": "draw the dead units of {layers} anew",
+    "unfreeze": "unfreeze {layers}",
+    "class_weight": "weigh the classes by their frequency (class_weight={value!r})",
+    "data": "{advice}",
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One concrete change.
+
+    Parameters  kind : one of ``KINDS`` ; arguments : by name, as ``KINDS[kind]`` says; what is not given is None or ()
+    Raises      UnknownNameError for another kind ; ParameterError for an argument that the kind does not have
+
+    Example
+        >>> print(Change("activation", {"to": "relu"}))
+        replace the activation of all hidden layers by relu
+    """
+
+    kind: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise UnknownNameError("kind of change", self.kind, KINDS)
+        unknown = set(self.arguments) - set(KINDS[self.kind])
+        if unknown:
+            raise ParameterError(
+                f"Change: {self.kind!r} has no argument {sorted(unknown)[0]!r}. It has: {', '.join(KINDS[self.kind])}."
+            )
+
+    def __getitem__(self, name: str) -> Any:
+        """The argument of this name; None, or () for layers, when it was not given."""
+        if name not in KINDS[self.kind]:
+            raise UnknownNameError("argument of the change", name, KINDS[self.kind])
+        return self.arguments.get(name, () if name in ("layers", "after") else None)
+
+    def __str__(self) -> str:
+        if self.kind == "learning_rate":
+            if self["value"] is not None:
+                return f"set the learning rate to {self['value']:g}"
+            if self["factor"] is not None and not self["range_test"]:
+                return f"multiply the learning rate by {self['factor']:g}"
+            return "find the learning rate by a range test"
+        shown = {n: _named(self[n]) if n in ("layers", "after") else self[n] for n in KINDS[self.kind]}
+        return _WORDS[self.kind].format(**shown)
+
+
+def _named(layers: Any) -> str:
+    names = [layers] if isinstance(layers, str) else list(layers)
+    if not names:
+        return "all hidden layers"
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

@@ -1,0 +1,96 @@
+"""The answer of ``net.diagnose``: what is wrong and why, most important first, or that all is well, with the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .finding import Finding
+
+if TYPE_CHECKING:
+    from .chain import Chain
+    from .statistics import Statistics
+
+
+class Diagnosis:
+    """Findings about one network on its data.
+
+    Attributes
+        findings : root causes (errors, then warnings), the first one first; each with the symptoms that follow from it
+        notes : borderline findings and what is good to know; they do not make a run unhealthy
+        healthy : whether there is no finding ; cause : the first finding, or None
+        evidence : {what: number} that the verdict rests on
+        statistics : of every layer at the sampled steps ; history : {name: one number an epoch}
+        errors : {name of a rule: what it raised}; the other rules were not harmed
+    """
+
+    def __init__(
+        self,
+        findings: Sequence[Finding] = (),
+        notes: Sequence[Finding] = (),
+        *,
+        evidence: Mapping[str, float] | None = None,
+        statistics: Statistics | None = None,
+        history: Mapping[str, Sequence[float]] | None = None,
+        errors: Mapping[str, str] | None = None,
+    ) -> None:
+        self.findings, self.notes = tuple(findings), tuple(notes)
+        self.evidence = dict(evidence or {})
+        self.statistics = statistics
+        self.history = {name: list(values) for name, values in (history or {}).items()}
+        self.errors = dict(errors or {})
+
+    @property
+    def healthy(self) -> bool:
+        return not self.findings
+
+    @property
+    def cause(self) -> Finding | None:
+        return self.findings[0] if self.findings else None
+
+    def chain(self, step: int | None = None) -> Chain:
+        """The gains of the gradient along the chain rule, layer by layer.
+
+        Parameters  step : the sampled step nearest to this one; None for the last one sampled
+        Raises      ParameterError when no gradient was sampled
+        """
+        from .chain import chain_of
+
+        return chain_of(self.statistics, step)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the statistics as plain data, ready for JSON."""
+        return {
+            "healthy": self.healthy,
+            "findings": [f.to_dict() for f in self.findings],
+            "notes": [f.to_dict() for f in self.notes],
+            "evidence": self.evidence,
+            "history": self.history,
+            "errors": self.errors,
+        }
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.findings)
+
+    def __len__(self) -> int:
+        return len(self.findings)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __contains__(self, name: object) -> bool:
+        """Whether a finding, or a symptom of one, has this name or code."""
+        return any(name in (f.code, f.name) for root in self.findings for f in (root, *root.symptoms))
+
+    def __str__(self) -> str:
+        head = "healthy" if self.healthy else f"{len(self.findings)} fault(s) found"
+        lines = [f"Diagnosis: {head}"]
+        lines += [str(f) for f in (*self.findings, *self.notes)]
+        if self.healthy:
+            lines += [f"  {what}: {value:.4g}" for what, value in self.evidence.items()]
+        lines += [f"[rule failed] {name}: {error}" for name, error in self.errors.items()]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        names = ", ".join(f.name for f in self.findings)
+        return f"Diagnosis({names or 'healthy'})"
