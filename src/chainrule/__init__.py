@@ -25,7 +25,10 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
     "chainrule.estimators": ("NeuralClassifier", "NeuralRegressor"),
 }  # fmt: skip
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
-_MODULES = ("data", "engine", "errors", "initializers", "layers", "losses", "metrics", "optimizers", "testing", "training")
+_MODULES = (
+    "adversarial", "architectures", "data", "engine", "errors", "initializers", "layers", "losses", "metrics", "optimizers",
+    "testing", "training",
+)  # fmt: skip
 
 __all__ = ["__version__", *_HOME]
 

@@ -1,0 +1,21 @@
+"""Ready networks by name, each a function that returns a ``Network`` and names its paper."""
+
+from .autoencoder import autoencoder
+from .lenet5 import lenet5
+from .mobilenet_small import mobilenet_small
+from .registry import ARCHITECTURES, get_architecture
+from .resnet import resnet, resnet20
+from .unet import unet
+from .vgg_small import vgg_small
+
+__all__ = [
+    "ARCHITECTURES",
+    "autoencoder",
+    "get_architecture",
+    "lenet5",
+    "mobilenet_small",
+    "resnet",
+    "resnet20",
+    "unet",
+    "vgg_small",
+]

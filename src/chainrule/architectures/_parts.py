@@ -1,0 +1,59 @@
+"""What the architectures have in common: how their arguments are checked, and the blocks they repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
+
+from ..errors import ParameterError, ShapeError
+from ..layers import BatchNorm, Conv2D, ReLU
+from ..model import Network
+
+#: Channels of one sample's picture, or its whole shape (H, W, C); None leaves it to the first fit.
+InputShape = tuple[int, int, int] | None
+
+
+def check_count(owner: str, **counts: Any) -> None:
+    """ParameterError unless each is an int of at least 1."""
+    for name, value in counts.items():
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+            raise ParameterError(f"{owner}: {name} must be an int of at least 1. Got {value!r}.")
+
+
+def check_widths(owner: str, name: str, widths: Any, *, fewest: int = 1) -> tuple[int, ...]:
+    """Numbers of channels, one for each level; ParameterError when they are none."""
+    good = isinstance(widths, Sequence) and not isinstance(widths, str) and len(widths) >= fewest
+    if not good or any(isinstance(w, bool) or not isinstance(w, Integral) or w < 1 for w in widths):
+        raise ParameterError(
+            f"{owner}: {name} must be a sequence of at least {fewest} int(s) of at least 1, the channels of each level. "
+            f"Got {widths!r}."
+        )
+    return tuple(int(w) for w in widths)
+
+
+def check_divides(owner: str, input_shape: InputShape, factor: int, why: str) -> None:
+    """ShapeError unless both sides of the picture are multiples of the factor."""
+    if input_shape is not None and any(side % factor for side in input_shape[:2]):
+        height, width = (-(-side // factor) * factor for side in input_shape[:2])
+        raise ShapeError(
+            f"{owner}: {why}, so both sides of the picture must be multiples of {factor}. Got input_shape={input_shape}. "
+            f"Pad or resize to {height}×{width}, or use fewer levels."
+        )
+
+
+def convolution(channels: int, *, kernel: int = 3, stride: int = 1, init: Any = "he_normal") -> list[Any]:
+    """Convolution without a bias, batch normalisation, ReLU. The padding is half the kernel on every side."""
+    return [*normalised(channels, kernel=kernel, stride=stride, init=init), ReLU()]
+
+
+def normalised(channels: int, *, kernel: int = 3, stride: int = 1, init: Any = "he_normal") -> list[Any]:
+    """Convolution without a bias, which batch normalisation would take out again, and that."""
+    return [Conv2D(channels, kernel, stride=stride, padding=kernel // 2, bias=False, weight_init=init), BatchNorm()]
+
+
+def finished(network: Network, input_shape: InputShape) -> Network:
+    """The network, built where the shape of a picture was given."""
+    if input_shape is not None:
+        network.build(input_shape)
+    return network
