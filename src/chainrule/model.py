@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .data.batches import split_validation
+from .data.sequences import Sequences
 from .engine.base import Engine
 from .errors import DataError, DtypeError, ParameterError, ShapeError
 from .layers import Tensor
@@ -21,14 +22,15 @@ from .metrics import Metric
 from .network import Arena, NetworkGraph
 from .ops.memory import aligned_zeros
 from .ops.table import node_flops
+from .ops.value import FREE
 from .optimizers import Optimizer, Schedule, get_optimizer
 from .plan import Plan, lower_prediction, lower_training, optimise
 from .training import Callback, EarlyStopping, Trainer
 from .training.checkpoint import CheckpointFile
 from .training.data_dependent import initialise_from_data
-from .training.evaluation import choose_metrics, evaluate
+from .training.evaluation import choose_metrics, evaluate, predict_sequences
 from .training.executables import Compiled, Executables
-from .training.feeds import ArrayFeed
+from .training.feeds import ArrayFeed, SequenceFeed, StreamFeed
 from .training.intake import (
     Intake,
     StreamIntake,
@@ -124,9 +126,11 @@ class Network(NetworkGraph):
         """Trains the network; fitting again goes on from the weights it has, with a new optimizer state.
 
         Parameters
-            X : samples (N, ...) as an array, memory map or DataFrame ; a list of one for each input ; or an iterable (or a
-                function that returns an iterator) of batches ``(x, y)`` or ``(x, y, sample_weight)``, then without y
-            y : targets (N,) or (N, ...) ; a list of one for each output
+            X : samples (N, ...) as an array, memory map or DataFrame ; Sequences of different lengths (for an
+                Input((None, ...)); batches are made of samples of about one length) ; a list of one for each input ; or an
+                iterable (or a function that returns an iterator) of batches ``(x, y)`` or ``(x, y, sample_weight)``, then
+                without y
+            y : targets (N,) or (N, ...), or Sequences with one target a step ; a list of one for each output
             loss : a loss or its name, for several outputs one for all or a list. None picks: class indices (int or bool
                 targets, one for each row of several outputs) softmax_cross_entropy; zeros and ones of int or bool dtype, one
                 for each output, binary_cross_entropy; all others squared_error. ``loss_`` tells which. A cross-entropy by
@@ -298,14 +302,14 @@ class Network(NetworkGraph):
             raise ParameterError("fit: y is missing. Pass fit(X, y), or an iterable of batches (x, y) as X.")
         xs = input_arrays(self, X)
         ys = target_arrays(y, len(self.output_ids))
-        self.build(*(x.shape[1:] for x in xs))
+        self.build(*(tuple(None if s == FREE else s for s in x.shape[1:]) for x in xs))
         seed = int(self.rng.integers(_SEEDS)) if seed is None else seed
         weights = {"sample_weight": sample_weight}
         if not validation_split:
             return take_arrays(self, xs, ys, loss, **weights, class_weight=class_weight), None, seed
         losses = choose_losses(loss, ys, self)
         classes = None
-        if len(ys) == 1 and _holds_classes(losses[0], ys[0], self.output_shapes[0]):
+        if len(ys) == 1 and not isinstance(ys[0], Sequences) and _holds_classes(losses[0], ys[0], self.output_shapes[0]):
             classes = np.asarray(ys[0]).reshape(-1)
         train, held_out = split_validation(len(xs[0]), validation_split, np.random.default_rng(seed), classes)
         # The weights of classes are for learning; what is held out is measured as it is.
@@ -338,7 +342,7 @@ class Network(NetworkGraph):
 
     def _initialise(self, intake: Intake, batch_size: int) -> None:
         """Start weights that depend on the data, from the first samples."""
-        if isinstance(intake.feed, ArrayFeed):
+        if not isinstance(intake.feed, StreamFeed):
             initialise_from_data(self, self._predicting(), intake.feed.first(max(batch_size, 256)))
             return
         from .training.data_dependent import data_dependent_parameters
@@ -374,7 +378,7 @@ class Network(NetworkGraph):
             intake.losses,
             optimizer,
             engine=self._engine,
-            metrics=[m for m in metrics if m.fits_plan(intake.losses[0])],
+            metrics=[m for m in metrics if m.fits_plan(intake.losses[0]) and not self._masked(intake)],
             loss_weights=loss_weights,
             forms=intake.forms,
             weights=intake.weights,
@@ -387,10 +391,16 @@ class Network(NetworkGraph):
         self._forms = list(intake.forms)
         return trainer
 
+    @staticmethod
+    def _masked(intake: Intake) -> bool:
+        """Whether the first output has targets for steps of which some are padding, which no metric in a plan may count."""
+        return isinstance(intake.feed, SequenceFeed) and "w0" in intake.feed.masks
+
     # ------------------------------------------------------------ using
 
     def predict(self, X: Any, *, batch_size: int = 1024) -> Any:
-        """The raw outputs for any number of samples, as (N, ...) ; a tuple of arrays for several outputs.
+        """The raw outputs for any number of samples, as (N, ...) ; a tuple of arrays for several outputs. Outputs
+        for each step of Sequences are Sequences again.
 
         Raw means before the loss's link: logits for cross-entropies. ``net.loss_.prediction(z)`` makes them probabilities.
 
@@ -409,8 +419,12 @@ class Network(NetworkGraph):
         batch_size = _positive("batch_size", batch_size)
         quick = self._quick_input(X)
         xs = quick or input_arrays(self, X)
-        n, dtypes = len(xs[0]), input_dtypes(self)
         executables = self._predicting()
+        if any(isinstance(x, Sequences) for x in xs):
+            several = predict_sequences(self, executables, xs, batch_size)
+            return several[0] if len(several) == 1 else tuple(several)
+        n, dtypes = len(xs[0]), input_dtypes(self)
+        shapes = tuple(x.shape[1:] for x in xs)
         found: list[Array] = []
         for start in range(0, n, batch_size):
             stop = min(start + batch_size, n)
@@ -419,7 +433,10 @@ class Network(NetworkGraph):
                 f"x{i}": np.ascontiguousarray(x if batch == n else x[start:stop], d)
                 for i, (x, d) in enumerate(zip(xs, dtypes, strict=True))
             }
-            compiled = executables.get(("predict", batch), lambda batch=batch: lower_prediction(self, batch))  # type: ignore[misc]
+            compiled = executables.get(
+                ("predict", batch, shapes),
+                lambda batch=batch: lower_prediction(self, batch, shapes=shapes),  # type: ignore[misc]
+            )
             with compiled.lock:
                 outputs = compiled.executable.run(inputs)
             if batch == n:
@@ -492,21 +509,23 @@ class Network(NetworkGraph):
         """
         self.require_built("input_gradient")
         intake = self._intake(X, y, getattr(self, "loss_", None) if loss is None else loss, None)
+        if not isinstance(intake.feed, ArrayFeed):
+            raise ParameterError("input_gradient: give arrays of one length, such as X.padded() of Sequences.")
         if "int" in self.input_dtypes:
             raise ParameterError("input_gradient: an input of indices has no gradient.")
         arenas = {**self._arenas(), "gradients": aligned_zeros(self.parameters.flat.size, self.dtype)}
         executables = Executables(self._get_engine(), arenas)
-        assert isinstance(intake.feed, ArrayFeed)
         n = intake.feed.n_samples
         parts: list[list[Array]] = [[] for _ in self.input_ids]
-        for piece in intake.feed.pieces(1024, lambda batch: 1):
+        for piece in intake.feed.pieces(1024, lambda batch, shapes: 1):
             compiled = executables.get(
-                piece.batch,
-                lambda batch=piece.batch: lower_training(  # type: ignore[misc]
+                (piece.batch, piece.shapes),
+                lambda batch=piece.batch, shapes=piece.shapes: lower_training(  # type: ignore[misc]
                     self,
                     intake.losses,
                     None,
                     batch,
+                    shapes=shapes,
                     targets=intake.forms,
                     weights=intake.weights,
                     loss_weights=getattr(self, "loss_weights_", None),
@@ -516,7 +535,7 @@ class Network(NetworkGraph):
             )
             found = compiled.executable.run({name: piece.data[name] for name in compiled.executable.plan.inputs})
             for i, part in enumerate(parts):
-                shape = (piece.batch, *(self.input_shapes or [])[i])
+                shape = (piece.batch, *piece.shapes[i])
                 dx = found.get(f"dx{i}", np.zeros(shape, self.dtype))
                 part.append(dx * dx.dtype.type(piece.batch / n))
         whole = [np.concatenate(part) for part in parts]

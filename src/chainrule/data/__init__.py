@@ -5,6 +5,7 @@ from .batches import ArrayData, Batch, Batches, IteratorData, shuffled_order, sp
 from .datasets import load_digits
 from .labels import ClassLabels, TargetKind, target_kind
 from .preprocessing import TableFeatures, TablePreprocessor
+from .sequences import Sequences, length_buckets
 from .table import Column, Table, read_table, write_predictions
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "ClassLabels",
     "Column",
     "IteratorData",
+    "Sequences",
     "Table",
     "TableFeatures",
     "TablePreprocessor",
@@ -23,6 +25,7 @@ __all__ = [
     "check_features",
     "check_lengths",
     "feature_names",
+    "length_buckets",
     "load_digits",
     "read_table",
     "shuffled_order",

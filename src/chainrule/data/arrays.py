@@ -55,7 +55,7 @@ def as_features(
         >>> as_features([[1, 2], [3]])
         Traceback (most recent call last):
         ...
-        chainrule.errors.ShapeError: X is ragged: row 0 has length 2, row 1 has length 1. Pad or cut all to one length.
+        chainrule.errors.ShapeError: X is ragged: row 0 has length 2, row 1 has length 1. Pad or cut all to one length, ...
     """
     source, columns = to_array(X, name)
     if source.ndim and 0 in source.shape:

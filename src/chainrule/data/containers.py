@@ -90,7 +90,10 @@ def _ragged(data: Any, name: str, error: Exception) -> ShapeError:
     for row, length in enumerate(lengths):
         if length != lengths[0]:
             was, now = ("a single value" if k is None else f"length {k}" for k in (lengths[0], length))
-            return ShapeError(f"{name} is ragged: row 0 has {was}, row {row} has {now}. Pad or cut all to one length.")
+            return ShapeError(
+                f"{name} is ragged: row 0 has {was}, row {row} has {now}. Pad or cut all to one length, "
+                f"or keep the lengths with chainrule.data.Sequences({name})."
+            )
     return ShapeError(f"{name} is ragged: its rows do not form one rectangular array ({error}).")
 
 

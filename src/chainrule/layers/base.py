@@ -26,7 +26,7 @@ import numpy as np
 
 from ..errors import ParameterError, ShapeError, UnknownNameError
 from ..ops import Builder, Saved, Value
-from ..ops.value import Shape
+from ..ops.value import FREE, Shape
 
 __all__ = [
     "Activation",
@@ -85,17 +85,20 @@ class Tensor:
         self.caller, self.inputs, self.shape, self.dtype = caller, inputs, shape, dtype
 
 
-def Input(shape: int | tuple[int, ...], *, dtype: str = "float") -> Tensor:
+def Input(shape: int | tuple[int | None, ...] | None, *, dtype: str = "float") -> Tensor:
     """An input of a network in the functional form.
 
-    Parameters  shape : of one sample, without the batch dimension ; dtype : "float" or "int" (indices for an Embedding)
+    Parameters
+        shape : of one sample, without the batch dimension. None stands for a size that may differ between samples, such as
+            the length of a sequence: Input((None, 8)) takes sequences of vectors of 8 numbers
+        dtype : "float" or "int" (indices for an Embedding)
     """
-    sizes = tuple(shape) if isinstance(shape, Iterable) else (shape,)
-    if any(isinstance(s, bool) or not isinstance(s, numbers.Integral) or s < 1 for s in sizes):
+    sizes = list(shape) if isinstance(shape, Iterable) else [shape]
+    if any(isinstance(s, bool) or not isinstance(s, numbers.Integral) or s < 1 for s in sizes if s is not None):
         raise ParameterError(f"Input: expected positive sizes of one sample, such as Input((64,)). Got shape={shape!r}.")
     if dtype not in ("float", "int"):
         raise ParameterError(f'Input: dtype must be "float" or "int". Got {dtype!r}.')
-    return Tensor(shape=tuple(int(s) for s in sizes), dtype=dtype)
+    return Tensor(shape=tuple(FREE if s is None else int(s) for s in sizes), dtype=dtype)
 
 
 class Layer:

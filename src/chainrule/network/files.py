@@ -28,7 +28,7 @@ from ..errors import ChainruleError, ModelFileError, ParameterError
 from ..initializers import INITIALIZERS
 from ..layers import Layer, Tensor
 from ..losses import Loss
-from ..ops.value import Shape
+from ..ops.value import FREE, Shape
 from ..optimizers import Optimizer, Schedule
 from ..registry import from_config, to_config
 from .graph import NetworkGraph
@@ -297,7 +297,7 @@ def _network(description: dict[str, Any], network_class: type[N]) -> N:
 
     for described in _list(description, "inputs", dict):
         shape, dtype = tuple(_list(described, "shape", int)), described.get("dtype")
-        if any(s < 1 for s in shape) or dtype not in ("float", "int"):
+        if any(s < 1 and s != FREE for s in shape) or dtype not in ("float", "int"):
             raise ModelFileError(f"its description is damaged: no input has shape {shape} and dtype {dtype!r:.40}.")
         add(described.get("tensor"), Tensor(shape=shape, dtype=dtype))
     inputs = list(tensors.values())
@@ -352,7 +352,7 @@ def _declare(
     """The shapes of the inputs and the arenas, once it is sure that the file has exactly their tensors."""
     shapes = network.declared_input_shapes()
     assert shapes is not None
-    parameters, states, network.output_shapes = network._declare(shapes)
+    parameters, states, network.output_shapes = network._declare_free(shapes)
     wanted = {name: tuple(int(s) for s in p.shape) for name, p in parameters.items()}
     wanted |= {name: tuple(int(s) for s in s.shape) for name, s in states.items()}
     given = {name: found for name, found in present.items() if not name.startswith(_EXTRA)}

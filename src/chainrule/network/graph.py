@@ -15,7 +15,7 @@ from ..initializers import get as get_initializer
 from ..layers import Layer, Tensor
 from ..layers.base import Parameter, State
 from ..ops import Builder, Value
-from ..ops.value import Shape
+from ..ops.value import FREE, Shape
 from .parameters import Arena
 
 
@@ -37,6 +37,9 @@ class NetworkGraph:
         inputs, outputs : the functional form instead: Tensors made by Input and by calling layers
         random_state : int, numpy Generator or None; draws the start weights and all later randomness
         dtype : "float32" or "float64"; float64 runs on the reference engine
+
+    A size of an input that is None (Input((None,))) is free: it may differ from batch to batch, and no parameter may depend
+    on it. In ``input_shapes`` and ``output_shapes`` it is FREE = −1.
 
     A network used inside another, or called on Tensors, contributes its layers; a layer or network used twice shares its
     parameters. Shapes are those of one sample; parameters exist once the network is built, which the first fit does.
@@ -184,24 +187,28 @@ class NetworkGraph:
         shapes = [t.shape for t in self._tensors[0]]
         return None if any(s is None for s in shapes) else [s for s in shapes if s is not None]
 
-    def build(self, *input_shapes: Shape | int) -> NetworkGraph:
+    def build(self, *input_shapes: tuple[int | None, ...] | int) -> NetworkGraph:
         """Fixes the shapes (of one sample each) and draws the start weights. Building twice with the same shapes keeps them.
 
         Raises  ShapeError when shapes do not fit the layers, naming the layer
         """
+        declared_shapes = [t.shape for t in self._tensors[0]]
         given = [_sample_shape(s) for s in input_shapes] or self.declared_input_shapes()
         if given is None:
             raise ShapeError("build: give the shape of one sample, such as build((64,)).")
         if len(given) != len(self.input_ids):
             raise ShapeError(f"build: the network has {len(self.input_ids)} input(s), got {len(given)} shape(s).")
-        for i, (declared, shape) in enumerate(zip((t.shape for t in self._tensors[0]), given, strict=True)):
-            if declared is not None and declared != shape:
-                raise ShapeError(f"input {i}: the network was made for samples of shape {declared}, got {shape}.")
+        for i, (declared, shape) in enumerate(zip(declared_shapes, given, strict=True)):
+            if declared is not None and not fits(shape, declared):
+                raise ShapeError(
+                    f"input {i}: the network was made for samples of shape {shown(declared)}, got {shown(shape)}."
+                )
         if self.input_shapes is not None:
-            if self.input_shapes != given:
+            if not all(fits(shape, built) for shape, built in zip(given, self.input_shapes, strict=True)):
                 raise ShapeError(f"the network was built for samples of shape {self.input_shapes}, got {given}.")
             return self
-        parameters, states, self.output_shapes = self._declare(given)
+        given = [shape if declared is None else declared for shape, declared in zip(given, declared_shapes, strict=True)]
+        parameters, states, self.output_shapes = self._declare_free(given)
         self.parameters = Arena({n: (p.shape, p.decay) for n, p in parameters.items()}, self.dtype)
         self.states = Arena({n: (s.shape, False) for n, s in states.items()}, self.dtype)
         for name, p in parameters.items():
@@ -215,6 +222,43 @@ class NetworkGraph:
             self.states[name][...] = s.value
         self.input_shapes = given
         return self
+
+    def _declare_free(self, shapes: list[Shape]) -> tuple[dict[str, Parameter], dict[str, State], list[Shape]]:
+        """``_declare`` for shapes with free sizes: what changes with them is found by declaring for two lengths."""
+        if not any(FREE in shape for shape in shapes):
+            self._stand_in = list(shapes)
+            return self._declare(shapes)
+        for size in _STAND_INS:
+            try:
+                self._stand_in = [tuple(size if s == FREE else s for s in shape) for shape in shapes]
+                half = [tuple(size // 2 if s == FREE else s for s in shape) for shape in shapes]
+                (parameters, states, outputs), (others, more, changed) = self._declare(self._stand_in), self._declare(half)
+                break
+            except ShapeError:
+                if size == _STAND_INS[-1]:
+                    raise
+        for name, p in (parameters | states).items():
+            if p.shape != (others | more)[name].shape:
+                raise ShapeError(
+                    f"{name!r} would have another shape for sequences of another length, {p.shape} or "
+                    f"{(others | more)[name].shape}. Use a layer that does not depend on the length, such as a recurrent "
+                    f"one or GlobalAveragePool, or sequences of one length."
+                )
+        free = [
+            tuple(a if a == b else FREE for a, b in zip(x, y, strict=True)) for x, y in zip(outputs, changed, strict=True)
+        ]
+        return parameters, states, free
+
+    def concrete(self, shapes: Sequence[Shape] | None = None) -> list[Shape]:
+        """Shapes of one sample of each input without free sizes: those given, else with stand-ins for free sizes."""
+        self.require_built("concrete")
+        return list(self._stand_in if shapes is None else shapes)
+
+    def outputs_for(self, shapes: Sequence[Shape]) -> list[Shape]:
+        """The shapes of one sample of each output for inputs of these shapes."""
+        if not any(FREE in shape for shape in self.output_shapes):
+            return self.output_shapes
+        return self._declare(list(shapes))[2]
 
     def _declare(self, shapes: list[Shape]) -> tuple[dict[str, Parameter], dict[str, State], list[Shape]]:
         """Asks every layer for its parameters, finding the shapes by emitting the forward equations for a batch of 2."""
@@ -293,12 +337,26 @@ _PASSING = (
 )  # fmt: skip
 
 
+#: Lengths for which a network with free sizes is declared; longer ones where a layer needs them.
+_STAND_INS = (8, 64, 512)
+
+
+def fits(shape: Shape, wanted: Shape) -> bool:
+    """Whether samples of this shape fit a network made for ``wanted``, whose free sizes may be any."""
+    return len(shape) == len(wanted) and all(w in (s, FREE) for s, w in zip(shape, wanted, strict=True))
+
+
+def shown(shape: Shape) -> str:
+    """The shape as text, T for a free size."""
+    return f"({', '.join('T' if s == FREE else str(s) for s in shape)}{',' * (len(shape) == 1)})"
+
+
 def _sample_shape(shape: Any) -> Shape:
     """The shape of one sample from what ``build`` was given; ShapeError when it is none."""
     sizes = [shape] if isinstance(shape, (Integral, str)) or not isinstance(shape, Iterable) else list(shape)
-    if any(isinstance(s, bool) or not isinstance(s, Integral) or s < 1 for s in sizes):
+    if any(isinstance(s, bool) or not isinstance(s, Integral) or s < 1 for s in sizes if s is not None):
         raise ShapeError(f"build: a shape must be the positive sizes of one sample, such as (64,). Got {shape!r}.")
-    return tuple(int(s) for s in sizes)
+    return tuple(FREE if s is None else int(s) for s in sizes)
 
 
 def _as_list(tensors: Tensor | Sequence[Tensor] | None) -> list[Tensor]:

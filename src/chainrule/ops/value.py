@@ -12,6 +12,10 @@ from typing import Any
 
 Shape = tuple[int, ...]
 
+#: Stands in the shape of a network's input for a size that may differ from batch to batch, such as a sequence's length.
+#: No value of a plan has it: plans are made for sizes that are known.
+FREE = -1
+
 #: What a value is to the plan. Only temporaries are planned into the arena of temporaries.
 ROLES = ("input", "parameter", "state", "arena", "scalar", "constant", "temporary")
 

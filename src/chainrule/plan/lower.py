@@ -9,6 +9,7 @@ from ..errors import ShapeError
 from ..losses import Loss
 from ..network import Arena, NetworkGraph
 from ..ops import Builder, Saved, Value
+from ..ops.value import Shape
 from ..optimizers import Optimizer
 from .plan import Plan
 
@@ -16,7 +17,7 @@ from .plan import Plan
 class _Lowering:
     """The state shared by the phases of one lowering: the Builder, the arenas, the tensors of the network."""
 
-    def __init__(self, network: NetworkGraph, batch: int, training: bool) -> None:
+    def __init__(self, network: NetworkGraph, batch: int, training: bool, shapes: Sequence[Shape] | None = None) -> None:
         network.require_built("lowering")
         self.network, self.batch, self.training = network, batch, training
         self.arenas: dict[str, Value] = {}
@@ -27,8 +28,7 @@ class _Lowering:
         self.saved: list[Saved] = []
         #: Every dx that a layer passed back: (number of the call, number of its input, dx, sum with earlier ones).
         self.passed: list[tuple[int, int, Value, Value]] = []
-        assert network.input_shapes is not None
-        for i, shape in enumerate(network.input_shapes):
+        for i, shape in enumerate(network.concrete(shapes)):
             x = Value((batch, *shape), network.input_dtypes[i], "input", f"x{i}")
             self.inputs[x.name] = self.tensors[network.input_ids[i]] = x
 
@@ -217,9 +217,14 @@ class _Lowering:
         return Plan(self.k.nodes, self.inputs, outputs, self.arenas, self.k.scalars, self.batch)
 
 
-def lower_prediction(network: NetworkGraph, batch: int, *, every_layer: bool = False) -> Plan:
-    """The forward pass alone, as in prediction: outputs "output0", ...; with every_layer also "layer.NAME" of each call."""
-    low = _Lowering(network, batch, training=False)
+def lower_prediction(
+    network: NetworkGraph, batch: int, *, shapes: Sequence[Shape] | None = None, every_layer: bool = False
+) -> Plan:
+    """The forward pass alone, as in prediction: outputs "output0", ...; with every_layer also "layer.NAME" of each call.
+
+    Parameters  shapes : of one sample of each input, for a network that leaves sizes free
+    """
+    low = _Lowering(network, batch, False, shapes)
     outputs = {f"output{i}": v for i, v in enumerate(low.forward())}
     if every_layer:
         outputs |= {f"layer.{c.name}": low.tensors[c.output] for c in network.calls}
@@ -232,6 +237,7 @@ def lower_training(
     optimizer: Optimizer | None,
     batch: int,
     *,
+    shapes: Sequence[Shape] | None = None,
     targets: Sequence[int] | None = None,
     weights: Sequence[str | None] | None = None,
     loss_weights: Sequence[float] | None = None,
@@ -244,6 +250,7 @@ def lower_training(
     """Forward, loss, backward and update of one step.
 
     Parameters
+        shapes : of one sample of each input, for a network that leaves sizes free
         losses : one for each output ; loss_weights : factors of each in J (1 by default)
         optimizer : None leaves out the update: gradients stay in the arena "gradients"
         targets : for each output, which of the forms that its loss takes (Loss.target) ; weights : for each output None,
@@ -252,7 +259,7 @@ def lower_training(
         training : whether Dropout and the like train ; backward : False computes the loss only
         input_gradients : also return dJ/dx as "dx0", ... ; outputs : also return the network's outputs
     """
-    low, count = _Lowering(network, batch, training), len(network.output_ids)
+    low, count = _Lowering(network, batch, training, shapes), len(network.output_ids)
     if len(losses) != count:
         raise ShapeError(f"the network has {count} output(s), got {len(losses)} loss(es).")
     zs = low.forward()
@@ -281,6 +288,7 @@ def lower_trace(
     losses: Sequence[Loss] | None,
     batch: int,
     *,
+    shapes: Sequence[Shape] | None = None,
     targets: Sequence[int] | None = None,
     training: bool = True,
 ) -> Plan:
@@ -289,7 +297,7 @@ def lower_trace(
     Outputs, for each call number n: "y.n" its output, "dy.n" the gradient of it, "dx.n.i" what it passes back to its
     input i; "d.NAME" for each parameter, frozen ones too; "dx0", ... for each input; "loss".
     """
-    low, count = _Lowering(network, batch, training), len(network.output_ids)
+    low, count = _Lowering(network, batch, training, shapes), len(network.output_ids)
     zs = low.forward()
     found = {f"y.{n}": low.tensors[c.output] for n, c in enumerate(network.calls)}
     if losses is not None:

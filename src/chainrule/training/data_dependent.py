@@ -17,8 +17,7 @@ from .executables import Executables
 
 def data_dependent_parameters(network: NetworkGraph) -> list[tuple[str, str, LSUV]]:
     """(layer, parameter, law) of every parameter whose law asks for data, in the order of the layers."""
-    assert network.input_shapes is not None
-    declared, _, _ = network._declare(network.input_shapes)
+    declared, _, _ = network._declare(network.concrete())
     found: list[tuple[str, str, LSUV]] = []
     for call in network.calls:
         for name, parameter in declared.items():
@@ -42,7 +41,10 @@ def initialise_from_data(network: NetworkGraph, executables: Executables, inputs
         return
     batch = len(inputs["x0"])
     # A use of its own: the key is not that of any prediction.
-    compiled = executables.get(("layers", batch), lambda: lower_prediction(network, batch, every_layer=True))
+    shapes = tuple(inputs[f"x{i}"].shape[1:] for i in range(len(network.input_ids)))
+    compiled = executables.get(
+        ("layers", batch, shapes), lambda: lower_prediction(network, batch, shapes=shapes, every_layer=True)
+    )
     given = {name: inputs[name] for name in compiled.executable.plan.inputs}
     for layer, name, law in wanted:
         for _ in range(law.max_iterations):

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ParameterError
+from ..data.sequences import Sequences
+from ..errors import ParameterError, ShapeError
 from ..losses import Loss
 from ..metrics import Accuracy, BinaryAccuracy, Metric, get_metric
 from ..network import NetworkGraph
-from ..plan import lower_training
+from ..ops.value import FREE, Shape
+from ..plan import lower_prediction, lower_training
 from .executables import Compiled, Executables, total
-from .feeds import Feed, Piece
+from .feeds import Feed, Piece, SequenceFeed
 
 Array = NDArray[Any]
 
@@ -72,16 +74,18 @@ def evaluate(
     inside = [m for m in metrics if m.fits_plan(losses[0]) and weights[0] is None]
     outside = [m for m in metrics if m not in inside]
     sums: dict[str, float] = {}
-    samples = 0
+    terms = 0
     kept: dict[str, list[Array]] = {"y0": [], "w0": [], "output0": []}
-    for piece in feed.pieces(batch_size, lambda batch: 1024):
+    executables.limit = max(executables.limit, feed.plans)
+    for piece in feed.pieces(batch_size, lambda batch, shapes: 1024):
 
-        def lower(batch: int = piece.batch) -> Any:
+        def lower(batch: int = piece.batch, shapes: tuple[Shape, ...] = piece.shapes) -> Any:
             return lower_training(
                 network,
                 losses,
                 None,
                 batch,
+                shapes=shapes,
                 targets=forms,
                 weights=weights,
                 loss_weights=loss_weights,
@@ -92,17 +96,21 @@ def evaluate(
             )
 
         parts = [*forms, *weights, *(loss_weights or ()), *map(repr, losses), *map(repr, inside)]
-        compiled = executables.get(("evaluate", piece.batch, bool(outside), *parts), lower)
+        compiled = executables.get(("evaluate", piece.batch, piece.shapes, bool(outside), *parts), lower)
         with compiled.lock:
             if outside:
                 found = _run_keeping(compiled, piece, kept)
             else:
                 found = compiled.executable.run_steps(piece.data, piece.order, {}, steps=piece.steps)
         for name, values in found.items():
-            sums[name] = sums.get(name, 0.0) + total(name, values, piece.batch)
-        samples += piece.batch * piece.steps
-    means = {name.removeprefix("metric."): value / samples for name, value in sums.items()}
+            sums[name] = sums.get(name, 0.0) + total(name, values, piece.terms or piece.batch)
+        terms += (piece.terms or piece.batch) * piece.steps
+    means = {name.removeprefix("metric."): value / terms for name, value in sums.items()}
     if outside:
+        if isinstance(feed, SequenceFeed) and feed.masks:
+            # Batches have lengths of their own: their steps count as samples, those of the padding with weight 0.
+            kept = {n: [a.reshape(-1, *a.shape[2:]) for a in arrays] for n, arrays in kept.items()}
+            kept["w0"] = [(w > 0).astype(w.dtype) for w in kept["w0"]]
         y, z = np.concatenate(kept["y0"]), np.concatenate(kept["output0"])
         w = np.concatenate(kept["w0"]) if kept["w0"] else None
         prediction = losses[0].prediction(z)
@@ -127,3 +135,47 @@ def _run_keeping(compiled: Compiled, piece: Piece, kept: dict[str, list[Array]])
             if name in inputs:
                 kept[name].append(inputs[name])
     return {name: np.array(values) for name, values in numbers.items()}
+
+
+def predict_sequences(
+    network: NetworkGraph, executables: Executables, xs: Sequence[Array | Sequences], batch_size: int
+) -> list[Array | Sequences]:
+    """The outputs for inputs of which some are Sequences, in the order of the samples.
+
+    Raises      ShapeError when an output for each step has another number of steps than its sample
+    """
+    dtypes = {f"x{i}": np.int32 if d == "int" else network.dtype for i, d in enumerate(network.input_dtypes)}
+    feed = SequenceFeed({f"x{i}": x for i, x in enumerate(xs)}, dtypes)
+    executables.limit = max(executables.limit, feed.plans)
+    lengths = [x.lengths for x in xs if isinstance(x, Sequences)]
+    free = [FREE in shape for shape in network.output_shapes]
+    found: list[list[Array]] = [[] for _ in network.output_ids]
+    rows = feed.batches(batch_size)
+    for piece, which in zip(feed.pieces(batch_size, lambda batch, shapes: 1), rows, strict=True):
+        compiled = executables.get(
+            ("predict", piece.batch, piece.shapes),
+            lambda batch=piece.batch, shapes=piece.shapes: lower_prediction(network, batch, shapes=shapes),  # type: ignore[misc]
+        )
+        with compiled.lock:
+            outputs = compiled.executable.run(piece.data)
+        for i, parts in enumerate(found):
+            z = outputs[f"output{i}"]
+            if not free[i]:
+                parts.append(z)
+                continue
+            steps = next(
+                (one[which] for one, shape in zip(lengths, piece.shapes, strict=False) if shape[0] == z.shape[1]), None
+            )
+            if steps is None:
+                raise ShapeError(
+                    f"predict: the output has {z.shape[1]} steps for sequences of {[s[0] for s in piece.shapes]}, so it "
+                    "cannot be cut to the lengths of the samples. Predict arrays of one length, such as X.padded()."
+                )
+            parts.extend(z[n, :t] for n, t in enumerate(steps))
+    order = np.concatenate(rows)
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    whole: list[Array | Sequences] = []
+    for i, parts in enumerate(found):
+        whole.append(Sequences([parts[n] for n in back]) if free[i] else np.concatenate(parts)[back])
+    return whole

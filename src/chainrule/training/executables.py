@@ -59,9 +59,10 @@ class Executables:
         return len(self._kept)
 
 
-def total(name: str, values: NDArray[Any], batch: int) -> float:
+def total(name: str, values: NDArray[Any], terms: int) -> float:
     """Of a plan's scalar output at several steps, the sum over all their samples.
 
-    A plan gives its loss as a mean over the batch and its metrics as sums, so that a share of whole samples stays exact.
+    A plan gives its loss as a mean over the ``terms`` of a step and its metrics as sums, so that a share of whole samples
+    stays exact.
     """
-    return float(values.sum()) * (1 if name.startswith("metric.") else batch)
+    return float(values.sum()) * (1 if name.startswith("metric.") else terms)

@@ -7,10 +7,14 @@ arrays they read and the order in which they read them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..data.sequences import Sequences, length_buckets
+from ..ops.value import Shape
 
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
@@ -23,7 +27,7 @@ class Piece(NamedTuple):
     """``steps`` steps on ``batch`` samples each.
 
     ``order`` numbers samples of ``data``, None takes them as they lie; ``owned`` bytes were read for this piece alone;
-    ``kinds`` names the targets' forms and weights (None: those of the trainer).
+    ``terms`` is over how many the loss of a step is a mean, where it is not over its samples.
     """
 
     data: Arrays
@@ -31,14 +35,27 @@ class Piece(NamedTuple):
     batch: int
     steps: int
     owned: int = 0
+    terms: int = 0
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """The shapes of one sample of each input, which say what plan can run the piece."""
+        found, i = [], 0
+        while (x := self.data.get(f"x{i}")) is not None:
+            found.append(x.shape[1:])
+            i += 1
+        return tuple(found)
 
 
-#: Says how many steps of a batch size the next piece may have.
-Pace = Callable[[int], int]
+#: Says how many steps of a batch size, on inputs of these shapes (None: those of the network), the next piece may have.
+Pace = Callable[[int, "tuple[Shape, ...] | None"], int]
 
 
 class Feed(Protocol):
     """What the trainer needs of its data."""
+
+    #: How many plans an epoch needs, at most.
+    plans: int
 
     @property
     def n_samples(self) -> int | None:
@@ -62,6 +79,8 @@ class ArrayFeed:
     piece reads its own rows, in the order in which they lie in the file.
     """
 
+    plans = 2
+
     def __init__(self, arrays: Arrays, dtypes: Mapping[str, Any], rows: Order | None = None) -> None:
         self.on_disk = any(isinstance(a, np.memmap) for a in arrays.values())
         self.dtypes = {name: np.dtype(dtypes[name]) for name in arrays}
@@ -72,6 +91,11 @@ class ArrayFeed:
     @property
     def n_samples(self) -> int:
         return self._n
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """The shapes of one sample of each input."""
+        return Piece(self.arrays, None, 0, 0).shapes
 
     def steps(self, batch_size: int) -> int:
         return -(-self._n // min(batch_size, self._n))
@@ -89,7 +113,7 @@ class ArrayFeed:
         full, rest = divmod(n, batch)
         at = 0
         while at < full:
-            steps = min(full - at, pace(batch))
+            steps = min(full - at, pace(batch, self.shapes))
             if self.on_disk:
                 steps = max(1, min(steps, BLOCK_BYTES // max(1, self._bytes_a_sample() * batch)))
             yield self._piece(order, at * batch, batch, steps)
@@ -118,6 +142,110 @@ class ArrayFeed:
         return Piece(data, inner, batch, steps, sum(a.nbytes for a in data.values()))
 
 
+class SequenceFeed:
+    """Samples of which some arrays are ``Sequences``: batches of samples of about one length, each padded to it.
+
+    Parameters
+        arrays : by the names of a plan's inputs, arrays or Sequences ; dtypes : what each becomes
+        masks : {"w0": ("y0", (F,))} makes of w0, the weights (N,) of samples if there are any, those (N, T, F) of the steps
+            of y0: 0 at the padding
+        rows : the samples that take part, None for all
+
+    The lengths that are padded to are few, so that the plans are few, and chosen so that little is padded (see
+    ``length_buckets``). The samples of an epoch are shuffled, put in the order of their padded lengths and cut into batches,
+    and the batches are taken in random order: of each length the last samples, too few for a batch, go to the next length.
+    Where several arrays have lengths of their own, the second is sorted within the first, upwards and downwards by turns.
+    """
+
+    def __init__(
+        self,
+        arrays: Mapping[str, Array | Sequences],
+        dtypes: Mapping[str, Any],
+        *,
+        masks: Mapping[str, tuple[str, Shape]] | None = None,
+        rows: Order | None = None,
+    ) -> None:
+        self.arrays = {
+            name: a.astype(dtypes[name]) if isinstance(a, Sequences) else np.ascontiguousarray(a, dtypes[name])
+            for name, a in arrays.items()
+        }
+        self.dtypes, self.masks = {n: np.dtype(d) for n, d in dtypes.items()}, dict(masks or {})
+        self.rows = np.arange(len(next(iter(arrays.values())))) if rows is None else rows
+        # Arrays whose samples have the same lengths are padded alike.
+        self._lengths: list[Order] = []
+        self._group: dict[str, int] = {}
+        for name, a in self.arrays.items():
+            if isinstance(a, Sequences):
+                same = (g for g, lengths in enumerate(self._lengths) if np.array_equal(lengths, a.lengths))
+                self._group[name] = group = next(same, len(self._lengths))
+                if group == len(self._lengths):
+                    self._lengths.append(a.lengths)
+        # With several lengths a sample, the longest decides first: it has most of the work.
+        self._by = sorted(range(len(self._lengths)), key=lambda g: -int(self._lengths[g][self.rows].sum()))
+        self._edges = [length_buckets(lengths[self.rows]) for lengths in self._lengths]
+        self._bucket = [np.searchsorted(e, lengths) for e, lengths in zip(self._edges, self._lengths, strict=True)]
+        #: Work done on the samples, and on padding beside them, in the last epoch.
+        self.useful = self.padded = 0
+        self.plans = 4 * int(np.prod([len(e) for e in self._edges]))
+
+    @property
+    def n_samples(self) -> int:
+        return len(self.rows)
+
+    @property
+    def padding(self) -> float:
+        """The share of steps of the last epoch that were padding."""
+        return self.padded / max(1, self.useful + self.padded)
+
+    def steps(self, batch_size: int) -> int:
+        return -(-len(self.rows) // min(batch_size, len(self.rows)))
+
+    def first(self, count: int) -> dict[str, Array]:
+        """The first samples, padded to the longest of them."""
+        return self._batch(self.rows[:count])
+
+    def batches(self, batch_size: int, rng: np.random.Generator | None = None) -> list[Order]:
+        """The rows of each batch of an epoch."""
+        rows = self.rows if rng is None else self.rows[rng.permutation(len(self.rows))]
+        keys: list[Order] = [self._bucket[g][rows] for g in self._by]
+        for outer, inner in pairwise(keys):
+            np.negative(inner, out=inner, where=outer % 2 == 1)
+        rows = rows[np.lexsort(keys[::-1])]
+        batch = min(batch_size, len(rows))
+        cut = [rows[at : at + batch] for at in range(0, len(rows), batch)]
+        return cut if rng is None else [cut[i] for i in rng.permutation(len(cut))]
+
+    def pieces(self, batch_size: int, pace: Pace, rng: np.random.Generator | None = None) -> Iterator[Piece]:
+        self.useful = self.padded = 0
+        for rows in self.batches(batch_size, rng):
+            data = self._batch(rows)
+            of = next(iter(self.masks.values()), None)
+            terms = 0 if of is None else int(self._lengths[self._group[of[0]]][rows].sum())
+            yield Piece(data, None, len(rows), 1, sum(a.nbytes for a in data.values()), terms)
+
+    def _batch(self, rows: Order) -> dict[str, Array]:
+        to = []
+        for lengths, edges in zip(self._lengths, self._edges, strict=True):
+            longest = lengths[rows].max()
+            to.append(int(edges[np.searchsorted(edges, longest)]) if longest <= edges[-1] else int(longest))
+        for lengths, length in zip(self._lengths, to, strict=True):
+            used = int(lengths[rows].sum())
+            self.useful += used
+            self.padded += len(rows) * length - used
+        data: dict[str, Array] = {}
+        for name, a in self.arrays.items():
+            data[name] = a.padded(rows, to[self._group[name]]) if isinstance(a, Sequences) else a[rows]
+        for name, (of, tail) in self.masks.items():
+            lengths, length = self._lengths[self._group[of]][rows], to[self._group[of]]
+            # J is a mean over the padded steps; this makes it the mean over those that are there, of all samples together.
+            weight = len(rows) * length / lengths.sum() * (np.arange(length) < lengths[:, None])
+            if name in data:
+                weight = weight * data[name][:, None]
+            weight = np.broadcast_to(weight.reshape(weight.shape + (1,) * len(tail)), weight.shape + tail)
+            data[name] = np.ascontiguousarray(weight, self.dtypes[name])
+        return data
+
+
 class StreamFeed:
     """Batches as an iterator yields them, each one step.
 
@@ -125,6 +253,8 @@ class StreamFeed:
         epoch : called once an epoch, returns the batches as {name: array}
         steps : batches an epoch when known
     """
+
+    plans = 8
 
     def __init__(self, epoch: Callable[[], Iterator[Arrays]], steps: int | None = None) -> None:
         self._epoch, self._steps = epoch, steps

@@ -53,13 +53,14 @@ class FullBatch:
         samples = 0
         trainer.interrupts.busy = True
         try:
-            for piece in self.feed.pieces(BATCH, lambda batch: 1):
-                run = trainer.executable(piece.batch).executable.run_steps
+            for piece in self.feed.pieces(BATCH, lambda batch, shapes: 1):
+                run = trainer.executable(piece.batch, piece.shapes).executable.run_steps
                 found = run(piece.data, piece.order, trainer.scalars(piece.steps), steps=1, step=0, seed=trainer.seed)
-                gradient += trainer.arenas["slot.gradient"].astype(np.float64) * piece.batch
+                terms = piece.terms or piece.batch
+                gradient += trainer.arenas["slot.gradient"].astype(np.float64) * terms
                 for name, values in found.items():
-                    sums[name] = sums.get(name, 0.0) + total(name, values, piece.batch)
-                samples += piece.batch
+                    sums[name] = sums.get(name, 0.0) + total(name, values, terms)
+                samples += terms
         finally:
             trainer.interrupts.busy = False
         means = {name.removeprefix("metric."): value / samples for name, value in sums.items()}
@@ -143,8 +144,8 @@ def fit_full_batch(
 
 def _where(trainer: Trainer, feed: Feed) -> str:
     """Which layer the first number that is not finite comes from, as a sentence; nothing when all are finite."""
-    for piece in feed.pieces(BATCH, lambda batch: 1):
-        executable = trainer.executable(piece.batch).executable
+    for piece in feed.pieces(BATCH, lambda batch, shapes: 1):
+        executable = trainer.executable(piece.batch, piece.shapes).executable
         run = Run(executable, piece, trainer.scalars(1), 0, trainer.seed, trainer.epoch + 1, 0)
         place = trainer.recorder.place(run, 0)
         if place is not None:

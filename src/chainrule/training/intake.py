@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 
 from ..data.arrays import as_features, check_lengths, check_range
 from ..data.batches import Batch, IteratorData
+from ..data.sequences import Sequences
 from ..errors import DataError, ParameterError, ShapeError
 from ..layers import HardSigmoid, Layer, Sigmoid, Softmax, check_indices
-from ..losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy, get_loss
+from ..losses import BinaryCrossEntropy, ElementwiseLoss, Loss, SoftmaxCrossEntropy, get_loss
 from ..network import NetworkGraph
-from .feeds import ArrayFeed, StreamFeed
+from ..network.graph import fits, shown
+from ..ops.value import FREE, Shape
+from .feeds import ArrayFeed, SequenceFeed, StreamFeed
 from .targets import fit_target, pick_loss, sample_weights, target_array, weigh
 
 Array = NDArray[Any]
@@ -29,7 +32,7 @@ class Intake(NamedTuple):
     Parameters  feed : where steps read from ; losses : one for each output ; forms : of the targets ; weights : their kinds
     """
 
-    feed: ArrayFeed | StreamFeed
+    feed: ArrayFeed | SequenceFeed | StreamFeed
     losses: list[Loss]
     forms: list[int]
     weights: list[str | None]
@@ -43,8 +46,8 @@ def input_dtypes(network: NetworkGraph) -> list[np.dtype[Any]]:
     return [np.dtype(np.int32 if d == "int" else network.dtype) for d in network.input_dtypes]
 
 
-def input_arrays(network: NetworkGraph, X: Any, *, check: bool = True) -> list[Array]:
-    """X as one checked array for each input of the network; memory maps stay on disk.
+def input_arrays(network: NetworkGraph, X: Any, *, check: bool = True) -> list[Array | Sequences]:
+    """X as one checked array for each input of the network; memory maps stay on disk, Sequences stay as long as they are.
 
     Parameters  check : compare with the shapes that the network was built for
     Raises      ShapeError, DtypeError, DataError, each naming the array
@@ -54,15 +57,35 @@ def input_arrays(network: NetworkGraph, X: Any, *, check: bool = True) -> list[A
     found = []
     for i, (x, dtype) in enumerate(zip(given, dtypes, strict=True)):
         name = f"X[{i}]" if len(dtypes) > 1 else "X"
-        array = _input(x, dtype, name)
+        array = _sequences(x, dtype, name) if isinstance(x, Sequences) else _input(x, dtype, name)
         if check and network.input_shapes is not None:
             check_sample_shape(array, network.input_shapes[i], name)
         limit = limits[i]
         if limit is not None:
-            check_indices(array, limit, name=name)
+            _check_indices(array, limit, name)
         found.append(array)
     check_lengths(**{f"X[{i}]" if len(found) > 1 else "X": a for i, a in enumerate(found)})
     return found
+
+
+def _sequences(x: Sequences, dtype: np.dtype[Any], name: str) -> Sequences:
+    if dtype.kind == "i" and x.dtype.kind not in "iub":
+        good = x.values == np.rint(x.values)
+        if not good.all():
+            i = int(np.searchsorted(x.offsets, np.flatnonzero(~good.reshape(len(good), -1).all(axis=1))[0], "right")) - 1
+            raise DataError(f"{name} must hold whole numbers, indices of an embedding. Got another in {name}[{i}].")
+    check_range(x.values, dtype, name)
+    return x.astype(dtype)
+
+
+def _check_indices(x: Array | Sequences, limit: int, name: str) -> None:
+    if not isinstance(x, Sequences):
+        check_indices(x, limit, name=name)
+        return
+    bad = np.flatnonzero((x.values < 0) | (x.values >= limit))
+    if len(bad):
+        i = int(np.searchsorted(x.offsets, bad[0], "right")) - 1
+        check_indices(x[i], limit, name=f"{name}[{i}]")
 
 
 def _input(x: Any, dtype: np.dtype[Any], name: str) -> Array:
@@ -76,16 +99,24 @@ def _input(x: Any, dtype: np.dtype[Any], name: str) -> Array:
     return as_features(x, name=name, dtype=dtype)
 
 
-def check_sample_shape(array: Array, shape: tuple[int, ...], name: str) -> None:
+def check_sample_shape(array: Array | Sequences, shape: Shape, name: str) -> None:
     """ShapeError unless the samples have the shape that the network was built for."""
-    if array.shape[1:] == shape:
+    if fits(array.shape[1:], shape):
         return
+    if isinstance(array, Sequences):
+        raise ShapeError(
+            f"{name} holds sequences of different lengths, (N, {shown(array.shape[1:])[1:]} each; the network was built for "
+            f"samples of shape {shown(shape)}. Begin it with Input((None, ...)) for a length that is free, or give "
+            f"{name}.padded()."
+        )
     if len(shape) == 1 and array.ndim == 2:
         raise ShapeError(
             f"{name} has {array.shape[1]} features, but the network is expecting {shape[0]} features as input. "
             f"Pass the columns it was trained on, in the same order; got shape {array.shape}."
         )
-    wanted = ", ".join(["N", *map(str, shape)])
+    wanted = ", ".join(["N", *("T" if s == FREE else str(s) for s in shape)])
+    if FREE in shape:
+        raise ShapeError(f"{name} must have shape ({wanted}), with any T. Got {array.shape}.")
     raise ShapeError(
         f"{name} must have shape ({wanted}), as the network was built for. Got {array.shape}. "
         f"If it holds the same values, reshape it: {name}.reshape(-1, {', '.join(map(str, shape))})."
@@ -111,18 +142,21 @@ def several(values: Any, count: int, name: str, what: str) -> list[Any]:
 # ---------------------------------------------------------------- losses
 
 
-def choose_losses(loss: Any, ys: Sequence[Array] | None, network: NetworkGraph) -> list[Loss]:
+def choose_losses(
+    loss: Any, ys: Sequence[Array | Sequences] | None, network: NetworkGraph, shapes: Sequence[Shape] | None = None
+) -> list[Loss]:
     """One loss for each output: as named, or as ``pick_loss`` finds them from the targets (where there are any).
 
     A cross-entropy that is not given as an object reads an output of Softmax or Sigmoid as the probabilities they are: as
     logits they would go through the softmax twice.
     """
-    shapes, ends = network.output_shapes, [_last_layer(network, i) for i in network.output_ids]
+    ends = [_last_layer(network, i) for i in network.output_ids]
+    shapes = network.output_shapes if shapes is None else shapes
 
     def found(one: Any, i: int) -> Loss:
         if isinstance(one, Loss):
             return one
-        return _reading(pick_loss(ys[i], shapes[i]) if one is None and ys is not None else get_loss(one), ends[i])
+        return _reading(pick_loss(*_flat(ys[i], shapes[i])) if one is None and ys is not None else get_loss(one), ends[i])
 
     given = list(loss) if isinstance(loss, (list, tuple)) else [loss] * len(shapes)
     if len(given) != len(shapes):
@@ -149,16 +183,29 @@ def _reading(loss: Loss, end: Layer | None) -> Loss:
 # ---------------------------------------------------------------- arrays
 
 
-def target_arrays(y: Any, count: int) -> list[Array]:
-    """y as one array for each output of the network."""
+def target_arrays(y: Any, count: int) -> list[Array | Sequences]:
+    """y as one array for each output of the network; targets of each step of Sequences are Sequences, too."""
     names = ["y"] if count == 1 else [f"y[{i}]" for i in range(count)]
-    return [target_array(one, name=name) for one, name in zip(several(y, count, "y", "output"), names, strict=True)]
+    return [
+        one if isinstance(one, Sequences) else target_array(one, name=name)
+        for one, name in zip(several(y, count, "y", "output"), names, strict=True)
+    ]
+
+
+def _flat(y: Array | Sequences, shape: Shape) -> tuple[Array, Shape]:
+    """Targets as an array and the shape of the output for one sample, without free sizes.
+
+    All steps of Sequences become those of one long sample: what is asked of targets is asked of each step.
+    """
+    if isinstance(y, Sequences):
+        return y.values[None], tuple(len(y.values) if s == FREE else s for s in shape)
+    return y, tuple(y.shape[i + 1] if s == FREE and i + 1 < y.ndim else s for i, s in enumerate(shape))
 
 
 def take_arrays(
     network: NetworkGraph,
-    xs: Sequence[Array],
-    ys: Sequence[Array],
+    xs: Sequence[Array | Sequences],
+    ys: Sequence[Array | Sequences],
     loss: Any,
     *,
     sample_weight: Any = None,
@@ -175,20 +222,52 @@ def take_arrays(
     )
     if len(by_class) != len(ys):
         raise ParameterError(f"the network has {len(ys)} outputs, got {len(by_class)} class weights.")
-    arrays: dict[str, Array] = {f"x{i}": x for i, x in enumerate(xs)}
+    arrays: dict[str, Any] = {f"x{i}": x for i, x in enumerate(xs)}
+    ragged = any(isinstance(a, Sequences) for a in (*xs, *ys))
+    shapes = network.output_shapes if ragged else network.outputs_for([x.shape[1:] for x in xs])
+    masks: dict[str, tuple[str, Shape]] = {}
     dtypes: dict[str, Any] = {f"x{i}": d for i, d in enumerate(input_dtypes(network))}
-    forms, kinds = [], []
-    for i, (y, one, shape) in enumerate(zip(ys, losses, network.output_shapes, strict=True)):
-        y, form = fit_target(one, y, shape, name=f"y[{i}]" if several_outputs else "y")
-        kind, weight = weigh(one, y, form, shape, by_sample, by_class[i])
+    forms: list[int] = []
+    kinds: list[str | None] = []
+    for i, (given, one, free) in enumerate(zip(ys, losses, shapes, strict=True)):
+        name = f"y[{i}]" if several_outputs else "y"
+        y, shape = _flat(given, free)
+        y, form = fit_target(one, y, shape, name=name)
         arrays[f"y{i}"], dtypes[f"y{i}"] = y, _target_dtype(network, one, y, form, shape)
-        check_range(y, dtypes[f"y{i}"], f"y[{i}]" if several_outputs else "y")
+        check_range(y, dtypes[f"y{i}"], name)
+        if isinstance(given, Sequences):
+            if by_class[i] is not None:
+                raise ParameterError("class_weight with targets for each step is not defined; use sample_weight.")
+            arrays[f"y{i}"] = Sequences.from_flat(y[0], given.offsets)
+            masks[f"w{i}"] = (f"y{i}", y.shape[2:] if isinstance(one, ElementwiseLoss) else ())
+            kind, weight = "element", by_sample
+            dtypes[f"w{i}"] = np.dtype(network.dtype)
+        else:
+            kind, weight = weigh(one, y, form, shape, by_sample, by_class[i])  # type: ignore[assignment]
         if weight is not None:
             check_range(weight, np.dtype(network.dtype), "sample_weight")
             arrays[f"w{i}"], dtypes[f"w{i}"] = weight, np.dtype(network.dtype)
         forms.append(form)
         kinds.append(kind)
-    return Intake(ArrayFeed(arrays, dtypes, rows), losses, forms, kinds)
+    if not ragged:
+        return Intake(ArrayFeed(arrays, dtypes, rows), losses, forms, kinds)
+    feed = SequenceFeed(arrays, dtypes, masks=masks, rows=rows)
+    _check_steps(network, feed, losses, forms)
+    return Intake(feed, losses, forms, kinds)
+
+
+def _check_steps(network: NetworkGraph, feed: SequenceFeed, losses: Sequence[Loss], forms: Sequence[int]) -> None:
+    """ShapeError unless the targets have as many steps as the network's outputs."""
+    first = feed.first(2)
+    inputs = [first[f"x{i}"].shape[1:] for i in range(len(network.input_ids))]
+    for i, (shape, loss) in enumerate(zip(network.outputs_for(inputs), losses, strict=True)):
+        y = first[f"y{i}"]
+        wanted = loss.target((len(y), *shape))[forms[i]][0]
+        if wanted != y.shape:
+            raise ShapeError(
+                f"y{f'[{i}]' * (len(losses) > 1)}: sequences padded to shapes {inputs} make an output of shape {shape}, "
+                f"whose targets have shape {wanted[1:]}; these have {y.shape[1:]}. Give one target for each step."
+            )
 
 
 def _target_dtype(network: NetworkGraph, loss: Loss, y: Array, form: int, shape: tuple[int, ...]) -> np.dtype[Any]:
@@ -263,7 +342,8 @@ class StreamIntake:
                     raise DataError(
                         f"Batch {number} (counted from 0): targets have another form than those of the first batch."
                     )
-                yield found.feed.arrays  # type: ignore[union-attr]
+                assert isinstance(found.feed, ArrayFeed)
+                yield found.feed.arrays
 
         return Intake(StreamFeed(epoch, self.length), losses, forms, kinds)
 

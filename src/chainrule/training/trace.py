@@ -15,6 +15,7 @@ from ..errors import ParameterError, ShapeError, UnknownNameError
 from ..layers import check_indices
 from ..losses import Loss, get_loss
 from ..network import NetworkGraph
+from ..network.graph import fits
 from ..plan import lower_trace
 from ..plan.passes import eliminate_dead_code
 
@@ -179,16 +180,18 @@ def trace(
     batch = check_lengths(**{f"X[{i}]" if len(arrays) > 1 else "X": x for i, x in enumerate(arrays)})
     targets: list[int] = []
     given = {f"x{i}": x for i, x in enumerate(arrays)}
+    shapes = [x.shape[1:] for x in arrays]
+    outputs = network.outputs_for(shapes)
     if losses is not None:
         for i, (target, one) in enumerate(zip(_several(y, len(losses), "y", "output"), losses, strict=True)):
             name = f"y[{i}]" if len(losses) > 1 else "y"
             values = as_targets(target, name=name)
             check_lengths(**{"X": arrays[0], name: values})
-            shape = (batch, *network.output_shapes[i])
+            shape = (batch, *outputs[i])
             one.validate_targets(values, shape)
             targets.append(one.target_form(values, shape))
             given[f"y{i}"] = values
-    plan = lower_trace(network, losses, batch, targets=targets or None, training=training)
+    plan = lower_trace(network, losses, batch, shapes=shapes, targets=targets or None, training=training)
     plan = plan.replace(eliminate_dead_code(plan.nodes, plan.outputs.values()))
     # The float64 arenas are copies, so that running statistics of the network stay as they are.
     kept = {"parameters": network.parameters.flat, "states": network.states.flat}
@@ -225,7 +228,7 @@ def _inputs(network: NetworkGraph, X: Any) -> list[Array]:
     for i, x in enumerate(_several(X, len(shapes), "X", "input")):
         name = f"X[{i}]" if len(shapes) > 1 else "X"
         array = as_features(x, name=name, dtype=np.int32 if dtypes[i] == "int" else np.float64)
-        if array.shape[1:] != shapes[i]:
+        if not fits(array.shape[1:], shapes[i]):
             wanted = ", ".join(["N", *map(str, shapes[i])])
             raise ShapeError(f"trace: {name} must have shape ({wanted}), as the network was built. Got {array.shape}.")
         limit = limits[i]

@@ -14,6 +14,7 @@ from ..errors import DivergenceError, ParameterError
 from ..losses import Loss
 from ..network import NetworkGraph
 from ..ops.memory import aligned_zeros
+from ..ops.value import Shape
 from ..optimizers import Optimizer
 from ..optimizers.schedules import Schedule
 from ..plan import Plan, lower_training
@@ -99,30 +100,32 @@ class Trainer:
 
     # ------------------------------------------------------------ plans and scalars
 
-    def plan(self, batch: int) -> Plan:
-        """The plan of a step on ``batch`` samples, as lowered."""
+    def plan(self, batch: int, shapes: Sequence[Shape] | None = None) -> Plan:
+        """The plan of a step on ``batch`` samples, as lowered; ``shapes`` of the inputs for a network with free sizes."""
         return lower_training(
             self.network,
             self.losses,
             self.optimizer,
             batch,
+            shapes=shapes,
             targets=self.forms,
             weights=self.weights,
             loss_weights=self.loss_weights,
             metrics=self.metrics,
         )
 
-    def executable(self, batch: int) -> Compiled:
-        """The compiled plan of a step on ``batch`` samples."""
-        key = (batch, *self.forms, *self.weights, *sorted(self.network.frozen))
-        compiled = self.executables.get(key, lambda: self.plan(batch))
+    def executable(self, batch: int, shapes: Sequence[Shape] | None = None) -> Compiled:
+        """The compiled plan of a step on ``batch`` samples, with inputs of these shapes."""
+        of_inputs = tuple(self.network.concrete(shapes))
+        key = (batch, of_inputs, *self.forms, *self.weights, *sorted(self.network.frozen))
+        compiled = self.executables.get(key, lambda: self.plan(batch, of_inputs))
         if not compiled.pace:
             plan = compiled.executable.plan
             compiled.pace = 1e-5 * len(plan.nodes) + plan.flops / 1e10  # a guess, until it is measured
         return compiled
 
-    def _pace(self, batch: int) -> int:
-        return max(1, int(CHUNK_SECONDS / self.executable(batch).pace))
+    def _pace(self, batch: int, shapes: Sequence[Shape] | None = None) -> int:
+        return max(1, int(CHUNK_SECONDS / self.executable(batch, shapes).pace))
 
     def scalars(self, steps: int) -> Scalars:
         """The step scalars of the next ``steps`` steps; computed for a whole epoch at a time."""
@@ -198,9 +201,10 @@ class Trainer:
         if isinstance(schedule, Schedule) and steps is not None:
             schedule.bind(steps)
         self._steps_ahead = steps or 256
+        self.executables.limit = max(self.executables.limit, feed.plans)
         if feed.n_samples and self.network.states and not self.optimizer.full_batch and feed.n_samples % batch_size:
             # What cannot be done with a shorter last batch (BatchNorm on a single sample) is said before the first epoch.
-            self.executable(feed.n_samples % batch_size)
+            self.executable(feed.n_samples % batch_size, getattr(feed, "shapes", None))
         self.samples_an_epoch = feed.n_samples or 0
         self._block = (0, 0, {})
         self.recorder.forget()
@@ -251,10 +255,10 @@ class Trainer:
     def _epoch(self, feed: Feed, batch_size: int, shuffle: bool, started: float) -> dict[str, float]:
         """Runs all steps of an epoch; returns the means of its outputs over the samples."""
         sums: dict[str, float] = {}
-        samples = within = 0
+        samples = within = terms = 0
         recorder, interrupts = self.recorder, self.interrupts
         for piece in feed.pieces(batch_size, self._pace, self.rng if shuffle else None):
-            compiled = self.executable(piece.batch)
+            compiled = self.executable(piece.batch, piece.shapes)
             executable = compiled.executable
             scalars = self.scalars(piece.steps)
             run = Run(executable, piece, scalars, self.step, self.seed, self.epoch + 1, within)
@@ -273,8 +277,9 @@ class Trainer:
             self.step += piece.steps
             within += piece.steps
             samples += piece.batch * piece.steps
+            terms += (piece.terms or piece.batch) * piece.steps
             for name, values in found.items():
-                sums[name] = sums.get(name, 0.0) + total(name, values, piece.batch)
+                sums[name] = sums.get(name, 0.0) + total(name, values, piece.terms or piece.batch)
             if not np.isfinite(sums["loss"]):
                 raise self._diverged()
             recorder.after(seconds, float(found["loss"][-1]))
@@ -283,13 +288,13 @@ class Trainer:
                     raise self._diverged()
                 interrupts.check()
             if self.callbacks:
-                logs = {"loss": sums["loss"] / samples, "samples": samples, "seconds": time.perf_counter() - started}
+                logs = {"loss": sums["loss"] / terms, "samples": samples, "seconds": time.perf_counter() - started}
                 for callback in self.callbacks:
                     callback.on_batch_chunk_end(self, logs)
         if not recorder.finite():
             raise self._diverged()
         self.seen = samples
-        return {name.removeprefix("metric."): value / samples for name, value in sums.items()}
+        return {name.removeprefix("metric."): value / terms for name, value in sums.items()}
 
     def _finish_epoch(
         self, logs: dict[str, float], started: float, validation: Callable[[], dict[str, float]] | None
