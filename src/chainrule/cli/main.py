@@ -20,6 +20,7 @@ from .._version import __version__
 from ..errors import ChainruleError, DivergenceError, EngineError, MissingDependencyError
 from .demo import demo
 from .info import info
+from .lab import lab
 from .predict import predict
 from .show import show
 from .train import train
@@ -45,6 +46,7 @@ app.command(short_help="Predict the rows of a table with a trained model.")(pred
 app.command(short_help="Show a model: layers, preprocessing, equations.")(show)
 app.command(short_help="Show which engine, libraries and processor are used.")(info)
 app.command(short_help="Train on handwritten digits, with equations and speed.")(demo)
+app.command(short_help="Controlled experiments: vanishing gradients, start weights, optimizers ...")(lab)
 
 
 def _version(wanted: bool) -> None:

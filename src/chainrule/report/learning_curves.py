@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import MissingDependencyError, ParameterError
+from ..errors import ParameterError
+from .figures import PALETTE, check_picture_path, new_figure, save_figure, tidy
 
 if TYPE_CHECKING:
     from ..training import History
 
-__all__ = ["check_picture_path", "learning_curves"]
+__all__ = ["learning_curves"]
 
-#: Blue and orange of Okabe and Ito, which people with any colour vision can tell apart.
-_TRAINING, _HELD_OUT = "#0072B2", "#D55E00"
-_FORMATS = (".png", ".svg", ".pdf", ".jpg")
+_TRAINING, _HELD_OUT = PALETTE[:2]
 #: Entries of a history that are not how good the network is.
 _NOT_SHOWN = ("learning_rate", "seconds")
-
-
-def check_picture_path(path: str | os.PathLike[str]) -> Path:
-    """The path, when a picture can be written there; to be asked before a long fit, not after it.
-
-    Raises      ParameterError for an unknown suffix or a missing folder ; MissingDependencyError without matplotlib
-    """
-    place = Path(path)
-    if place.suffix.lower() not in _FORMATS:
-        raise ParameterError(f"A picture is written to a file named {', '.join(_FORMATS)}. Got {os.fspath(path)!r}.")
-    if not place.parent.is_dir():
-        raise ParameterError(f"{os.fspath(path)!r}: the folder {os.fspath(place.parent)!r} does not exist. Make it first.")
-    if importlib.util.find_spec("matplotlib") is None:
-        raise MissingDependencyError("matplotlib", "A picture of the learning curves", extra="plot")
-    return place
 
 
 def learning_curves(
@@ -65,23 +48,11 @@ def learning_curves(
     place = check_picture_path(path)
     if not history.epochs:
         raise ParameterError("learning_curves: the history has no epoch; fit the network first.")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
     names = [name for name in history if not name.startswith("val_") and name not in _NOT_SHOWN]
-    figure = Figure(figsize=(5.0 * len(names), 3.7), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
-    if title:
-        figure.suptitle(title, fontsize=13)
+    figure = new_figure(5.0 * len(names), 3.7, title)
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         _panel(axes, history, name, (units or {}).get(name, ""), best_epoch)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    try:
-        figure.savefig(place)
-    except OSError as error:
-        raise ParameterError(f"{os.fspath(path)!r} cannot be written: {error.strerror or error}.") from error
-    return place
+    return save_figure(figure, place)
 
 
 def _panel(axes: Any, history: History, name: str, unit: str, best_epoch: int | None) -> None:
@@ -102,12 +73,7 @@ def _panel(axes: Any, history: History, name: str, unit: str, best_epoch: int | 
     words = name.replace("_", " ")
     if best_epoch is not None:
         axes.axvline(best_epoch, color="0.45", linewidth=1, linestyle=":", label=f"kept: epoch {best_epoch}")
-    axes.set_xlabel("epoch (passes over the training rows)", fontsize=11)
-    axes.set_ylabel(f"{words} ({unit})" if unit else words, fontsize=11)
-    axes.grid(True, color="0.9", linewidth=0.8)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    tidy(axes, "epoch (passes over the training rows)", f"{words} ({unit})" if unit else words)
     low = min(v for entry, *_ in shown for v in history[entry] if v == v)
     if name == "loss" and low >= 0:
         axes.set_ylim(bottom=0)

@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,8 @@ class KernelLibrary:
 
 
 _library: KernelLibrary | EngineError | None = None
+#: Two threads that begin their first fits together must not both load: the code of the loser would vanish under its user.
+_loading = threading.Lock()
 
 
 def kernels() -> KernelLibrary:
@@ -56,11 +59,12 @@ def kernels() -> KernelLibrary:
     Raises      EngineError when they cannot be had here; it is found out once, not at every fit
     """
     global _library
-    if _library is None:
-        try:
-            _library = KernelLibrary()
-        except EngineError as error:
-            _library = error
+    with _loading:
+        if _library is None:
+            try:
+                _library = KernelLibrary()
+            except EngineError as error:
+                _library = error
     if isinstance(_library, EngineError):
         raise EngineError(str(_library)) from None
     return _library

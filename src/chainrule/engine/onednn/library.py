@@ -6,6 +6,7 @@ import ctypes
 import ctypes.util
 import os
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +62,7 @@ class Library:
 
 
 _open: Library | EngineError | None = None
+_opening = threading.Lock()
 
 
 def open_library() -> Library:
@@ -69,11 +71,12 @@ def open_library() -> Library:
     Raises  EngineError when there is none, or only versions that chainrule cannot use; it says what was found where
     """
     global _open
-    if _open is None:
-        try:
-            _open = _find()
-        except EngineError as error:
-            _open = error
+    with _opening:
+        if _open is None:
+            try:
+                _open = _find()
+            except EngineError as error:
+                _open = error
     if isinstance(_open, EngineError):
         raise _open
     return _open

@@ -72,6 +72,7 @@ def _signal_set() -> NDArray[np.int64]:
 
 _held_back = _signal_set()
 _pool: Pool | None = None
+_making = threading.Lock()
 #: Blocks of jobs that are over, by their length. They are never given back to the system, because a worker that comes late
 #: may still look at one.
 _spare: dict[int, list[NDArray[np.int64]]] = {}
@@ -80,10 +81,11 @@ _spare: dict[int, list[NDArray[np.int64]]] = {}
 def pool(library: Library, kernels: Mapping[str, int], workers: int) -> Pool:
     """The process's pool with at least this many workers."""
     global _pool
-    if _pool is None:
-        _pool = Pool(library, kernels)
-    _pool.need(workers)
-    return _pool
+    with _making:
+        if _pool is None:
+            _pool = Pool(library, kernels)
+        _pool.need(workers)
+        return _pool
 
 
 class Job:

@@ -7,6 +7,7 @@ a step runs its own part of a product.
 from __future__ import annotations
 
 import ctypes
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,19 +134,21 @@ class BoundProduct:
 
 
 _engine: Any = None
+_making = threading.Lock()
 _products: dict[tuple[Matrix, Matrix, Matrix], Product] = {}
 
 
 def engine(library: Library) -> Any:
     """oneDNN's engine object of this process's CPU."""
     global _engine
-    if _engine is None:
-        dnnl, made = library.dnnl, _Handle()
-        dnnl.dnnl_primitive_desc_query_md.restype = _Handle
-        dnnl.dnnl_primitive_desc_query_md.argtypes = [_Handle, ctypes.c_int, ctypes.c_int]
-        dnnl.dnnl_memory_desc_get_size.restype = ctypes.c_size_t
-        _check(dnnl.dnnl_engine_create(ctypes.byref(made), _CPU, ctypes.c_size_t(0)), "engine")
-        _engine = made
+    with _making:
+        if _engine is None:
+            dnnl, made = library.dnnl, _Handle()
+            dnnl.dnnl_primitive_desc_query_md.restype = _Handle
+            dnnl.dnnl_primitive_desc_query_md.argtypes = [_Handle, ctypes.c_int, ctypes.c_int]
+            dnnl.dnnl_memory_desc_get_size.restype = ctypes.c_size_t
+            _check(dnnl.dnnl_engine_create(ctypes.byref(made), _CPU, ctypes.c_size_t(0)), "engine")
+            _engine = made
     return _engine
 
 
