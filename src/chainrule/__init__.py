@@ -14,10 +14,11 @@ from ._version import __version__
 _PUBLIC: dict[str, tuple[str, ...]] = {
     "chainrule.model": ("Network", "load"),
     "chainrule.network": ("Residual",),
+    "chainrule.ops": ("SparseMatrix",),
     "chainrule.layers": (
         "AdaptiveAveragePool2D", "Add", "AveragePool1D", "AveragePool2D", "AveragePool3D", "BatchNorm", "Concat", "Conv1D",
         "Conv2D", "Conv3D", "ConvTranspose1D", "ConvTranspose2D", "Cropping1D", "Cropping2D", "Dense", "DepthwiseConv2D",
-        "Dropout", "ELU", "Embedding", "Flatten", "GELU", "GlobalAveragePool", "GlobalMaxPool", "GroupNorm", "HardSigmoid",
+        "Dropout", "ELU", "Embedding", "Flatten", "GELU", "GlobalAveragePool", "GlobalMaxPool", "GraphConv", "GroupNorm", "HardSigmoid",
         "Identity", "Input", "InstanceNorm", "LayerNorm", "LeakyReLU", "LogSoftmax", "MaxPool1D", "MaxPool2D", "MaxPool3D",
         "Multiply", "PReLU", "RReLU", "ReLU", "Reshape", "SELU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign",
         "SpatialDropout", "Tanh", "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D",
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from .model import Network as Network
     from .model import load as load
     from .network import Residual as Residual
+    from .ops import SparseMatrix as SparseMatrix
 
 
 def __getattr__(name: str) -> Any:

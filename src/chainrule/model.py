@@ -35,6 +35,7 @@ from .training.intake import (
     Intake,
     StreamIntake,
     choose_losses,
+    dense_and_constant,
     input_arrays,
     input_dtypes,
     is_stream,
@@ -92,6 +93,7 @@ class Network(NetworkGraph):
     def _forget_executables(self) -> None:
         self._engine: Engine | None = None
         self._predictors: Executables | None = None
+        self._differentiators: Executables | None = None
         self._again: tuple[tuple[int, ...], Array, Compiled] | None = None
         self._trainer: Trainer | None = None
         self._lock = threading.Lock()
@@ -159,6 +161,9 @@ class Network(NetworkGraph):
             ShapeError, DtypeError, DataError : X or y does not fit ; ParameterError : another argument is out of its range
             DivergenceError : a number stopped being finite; the weights before that step are kept
 
+        A network of a graph (with GraphConv) takes all nodes as one batch, so batch_size and shuffle have no say. Its nodes
+        may have the label -1, which stands for no label: J and the metrics are means over the others.
+
         Ctrl-C ends the fit after the step that runs and keeps what was learned: fit returns as usual, with
         ``history_.interrupted`` True. A second Ctrl-C raises KeyboardInterrupt.
 
@@ -168,6 +173,13 @@ class Network(NetworkGraph):
         if verbose not in (0, 1, 2):
             raise ParameterError(f"fit: verbose must be 0, 1 or 2. Got {verbose!r}.")
         _check_split(validation_split)
+        if self.samples is not None:
+            batch_size, shuffle = self.samples, False
+            if validation_split:
+                raise ParameterError(
+                    "fit: validation_split takes nodes out of the graph. Give validation_data=(X, y_validation) with all nodes, "
+                    "and the label -1 for those that are not validated on."
+                )
         if validation_split and validation_data is not None:
             raise ParameterError("fit: give either validation_data or validation_split, not both.")
         # The optimizer is the network's own: schedules keep state in it, and the user's may serve another fit.
@@ -253,6 +265,10 @@ class Network(NetworkGraph):
             alike = type(chosen) is type(trainer.optimizer)
             named = isinstance(optimizer, str) or learning_rate is not None
             same = same and alike and (named or chosen == trainer.optimizer)
+        if self.samples is not None:
+            batch_size, shuffle = self.samples, False
+        if trainer is not None and trainer.constants != intake.constants:
+            trainer.constants = intake.constants
         if trainer is None or not same:
             chosen = chosen or copy.deepcopy(get_optimizer("adam"))
             if learning_rate is not None:
@@ -338,17 +354,18 @@ class Network(NetworkGraph):
             weights=intake.weights,
             loss_weights=trainer.loss_weights,
             metrics=self.metrics_,
+            constants=intake.constants,
         )
 
     def _initialise(self, intake: Intake, batch_size: int) -> None:
         """Start weights that depend on the data, from the first samples."""
-        if not isinstance(intake.feed, StreamFeed):
+        if not isinstance(intake.feed, StreamFeed) and not intake.constants:
             initialise_from_data(self, self._predicting(), intake.feed.first(max(batch_size, 256)))
             return
         from .training.data_dependent import data_dependent_parameters
 
         if data_dependent_parameters(self):
-            raise ParameterError("LSUV needs the data as arrays, not as an iterator; use another initializer here.")
+            raise ParameterError("LSUV needs the data as dense arrays, not as an iterator or a sparse matrix; use another initializer.")
 
     def _loss_weights(self, loss_weights: Sequence[float] | None) -> list[float] | None:
         if loss_weights is None:
@@ -384,6 +401,7 @@ class Network(NetworkGraph):
             weights=intake.weights,
             seed=seed,
             rng=self.rng,
+            constants=intake.constants,
         )
         self._trainer = trainer
         self.loss_ = intake.losses[0] if len(intake.losses) == 1 else intake.losses
@@ -393,8 +411,9 @@ class Network(NetworkGraph):
 
     @staticmethod
     def _masked(intake: Intake) -> bool:
-        """Whether the first output has targets for steps of which some are padding, which no metric in a plan may count."""
-        return isinstance(intake.feed, SequenceFeed) and "w0" in intake.feed.masks
+        """Whether the first output has targets within a sample that no metric in a plan may count: padding, no label."""
+        unlabelled = intake.losses[0].ignore_label is not None and intake.weights[0] == "element"
+        return unlabelled or (isinstance(intake.feed, SequenceFeed) and "w0" in intake.feed.masks)
 
     # ------------------------------------------------------------ using
 
@@ -419,6 +438,8 @@ class Network(NetworkGraph):
         batch_size = _positive("batch_size", batch_size)
         quick = self._quick_input(X)
         xs = quick or input_arrays(self, X)
+        dense, constants = dense_and_constant(xs)
+        batch_size = self.samples or batch_size
         executables = self._predicting()
         if any(isinstance(x, Sequences) for x in xs):
             several = predict_sequences(self, executables, xs, batch_size)
@@ -432,10 +453,11 @@ class Network(NetworkGraph):
             inputs = {
                 f"x{i}": np.ascontiguousarray(x if batch == n else x[start:stop], d)
                 for i, (x, d) in enumerate(zip(xs, dtypes, strict=True))
+                if i in dense
             }
             compiled = executables.get(
-                ("predict", batch, shapes),
-                lambda batch=batch: lower_prediction(self, batch, shapes=shapes),  # type: ignore[misc]
+                ("predict", batch, shapes, *(m.digest for m in constants.values())),
+                lambda batch=batch: lower_prediction(self, batch, shapes=shapes, constants=constants),  # type: ignore[misc]
             )
             with compiled.lock:
                 outputs = compiled.executable.run(inputs)
@@ -456,7 +478,8 @@ class Network(NetworkGraph):
         if type(X) is not np.ndarray or self.input_shapes is None or len(self.input_shapes) != 1:
             return None
         right = X.dtype == self.dtype and X.flags.c_contiguous and X.shape[1:] == self.input_shapes[0] and len(X) > 0
-        if not right or self.input_dtypes[0] != "float" or not np.isfinite(np.add.reduce(X, axis=None)):
+        right = right and self.input_dtypes[0] == "float" and self.samples in (None, len(X))
+        if not right or not np.isfinite(np.add.reduce(X, axis=None)):
             return None
         return [X]
 
@@ -497,29 +520,32 @@ class Network(NetworkGraph):
             loss_weights=getattr(self, "loss_weights_", None),
             metrics=choose_metrics(metrics, intake.losses[0], self.output_shapes[0]),
             batch_size=batch_size,
+            constants=intake.constants,
         )
 
-    def input_gradient(self, X: Any, y: Any, *, loss: Any = None) -> Any:
+    def input_gradient(self, X: Any, y: Any, *, loss: Any = None, batch_size: int = 1024) -> Any:
         """dJ/dX of the mean loss J over all samples given, as (N, ...) ; a tuple of arrays for several inputs.
 
-        Layers act as in prediction. Nothing is learned.
+        Layers act as in prediction. Nothing is learned. Of sample n alone the gradient is N times its row.
 
-        Parameters  X, y : as in fit ; loss : that of the last fit by default
-        Raises      as ``evaluate`` ; ParameterError when an input has no gradient (indices)
+        Parameters  X, y : as in fit ; loss : that of the last fit by default ; batch_size : samples computed at a time
+        Raises      as ``evaluate`` ; ParameterError when an input has no gradient (indices, a sparse matrix)
         """
         self.require_built("input_gradient")
+        batch_size = self.samples or _positive("batch_size", batch_size)
         intake = self._intake(X, y, getattr(self, "loss_", None) if loss is None else loss, None)
         if not isinstance(intake.feed, ArrayFeed):
             raise ParameterError("input_gradient: give arrays of one length, such as X.padded() of Sequences.")
-        if "int" in self.input_dtypes:
-            raise ParameterError("input_gradient: an input of indices has no gradient.")
-        arenas = {**self._arenas(), "gradients": aligned_zeros(self.parameters.flat.size, self.dtype)}
-        executables = Executables(self._get_engine(), arenas)
-        n = intake.feed.n_samples
+        if "int" in self.input_dtypes or intake.constants:
+            kind = "a sparse matrix" if intake.constants else "indices"
+            raise ParameterError(f"input_gradient: an input of {kind} has no gradient.")
+        executables = self._differentiating()
+        n, weights = intake.feed.n_samples, getattr(self, "loss_weights_", None)
         parts: list[list[Array]] = [[] for _ in self.input_ids]
-        for piece in intake.feed.pieces(1024, lambda batch, shapes: 1):
+        for piece in intake.feed.pieces(batch_size, lambda batch, shapes: 1):
+            same = (*intake.forms, *intake.weights, *(weights or ()), *map(repr, intake.losses))
             compiled = executables.get(
-                (piece.batch, piece.shapes),
+                (piece.batch, piece.shapes, *same),
                 lambda batch=piece.batch, shapes=piece.shapes: lower_training(  # type: ignore[misc]
                     self,
                     intake.losses,
@@ -528,12 +554,14 @@ class Network(NetworkGraph):
                     shapes=shapes,
                     targets=intake.forms,
                     weights=intake.weights,
-                    loss_weights=getattr(self, "loss_weights_", None),
+                    loss_weights=weights,
                     training=False,
                     input_gradients=True,
+                    parameter_gradients=False,
                 ),
             )
-            found = compiled.executable.run({name: piece.data[name] for name in compiled.executable.plan.inputs})
+            with compiled.lock:
+                found = compiled.executable.run({name: piece.data[name] for name in compiled.executable.plan.inputs})
             for i, part in enumerate(parts):
                 shape = (piece.batch, *piece.shapes[i])
                 dx = found.get(f"dx{i}", np.zeros(shape, self.dtype))
@@ -553,7 +581,7 @@ class Network(NetworkGraph):
             loss, optimizer : those of the last fit; before any, squared_error and adam. A loss by name is read as in fit
         """
         self.require_built("plan")
-        batch = _positive("batch", batch)
+        batch = self.samples or _positive("batch", batch)
         if not training:
             return optimise(lower_prediction(self, batch))
         loss = getattr(self, "loss_", "squared_error") if loss is None else loss
@@ -563,10 +591,12 @@ class Network(NetworkGraph):
     def summary(self) -> str:
         """A table of the layers as text: name, layer, shape of its output for one sample, parameters, FLOPs a sample."""
         self.require_built("summary")
-        plan = lower_prediction(self, 1, every_layer=True)
+        batch = self.samples or 1
+        plan = lower_prediction(self, batch, every_layer=True)
         flops: dict[str, int] = {}
         for node in plan.nodes:
             flops[node.where.layer] = flops.get(node.where.layer, 0) + node_flops(node)
+        flops = {name: count // batch for name, count in flops.items()}
         rows = [("layer", "what", "output", "parameters", "FLOPs")]
         seen: set[str] = set()
         for call in self.calls:
@@ -663,7 +693,7 @@ class Network(NetworkGraph):
     def __getstate__(self) -> dict[str, Any]:
         # Executables are compiled again when they are needed; the graph is rebuilt from the calls, so that a deep network
         # does not nest as deep in the pickle.
-        dropped = ("_engine", "_predictors", "_again", "_trainer", "_lock", "_tensors")
+        dropped = ("_engine", "_predictors", "_differentiators", "_again", "_trainer", "_lock", "_tensors")
         state = {name: value for name, value in vars(self).items() if name not in dropped}
         state["inputs"] = [(t.shape, t.dtype) for t in self._tensors[0]]
         return state
@@ -701,6 +731,7 @@ class Network(NetworkGraph):
         if wanted != self._engine_wanted or self._engine is None:
             self._engine_wanted = wanted
             self._engine, self._predictors, self._again, self._trainer = None, None, None, None
+            self._differentiators = None
             self._get_engine()
 
     def _get_engine(self) -> Engine:
@@ -721,6 +752,15 @@ class Network(NetworkGraph):
             if found is None or found.arenas["parameters"] is not self.parameters.flat:
                 self._again = None
                 found = self._predictors = Executables(self._get_engine(), self._arenas())
+            return found
+
+
+    def _differentiating(self) -> Executables:
+        """The executables of ``input_gradient``, over the arenas as they are now."""
+        with self._lock:
+            found = self._differentiators
+            if found is None or found.arenas["parameters"] is not self.parameters.flat:
+                found = self._differentiators = Executables(self._get_engine(), self._arenas())
             return found
 
 

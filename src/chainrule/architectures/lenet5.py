@@ -24,8 +24,8 @@ def lenet5(
     """LeNet-5, the network that read handwritten digits: two convolutions with pooling, three fully connected layers.
 
     ``conv 6@5×5 – pool – conv 16@5×5 – pool – dense 120 – dense 84 – dense classes``, about 61,700 weights for grey pictures
-    of 28×28. Where the paper has a trained factor in its pooling, a table of which maps the second convolution sees, and radial
-    basis functions at the end, this has what became usual: plain pooling, all maps, and logits. ``activation="relu",
+    of 28×28. Where the paper has a trained factor in its pooling, a table of which maps the second convolution sees, and
+    radial basis functions at the end, this has what became usual: plain pooling, all maps, and logits. ``activation="relu",
     pooling="max"`` learns faster and is a little more accurate.
 
     Parameters  classes : int >= 1 = 10, logits ; activation : name or layer = "tanh" ; pooling : "average" or "max"

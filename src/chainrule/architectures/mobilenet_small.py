@@ -24,8 +24,8 @@ def mobilenet_small(
 ) -> Network:
     """MobileNet for small pictures: each 3×3 convolution is split into one of each channel by itself and a 1×1 convolution.
 
-    A block is depthwise convolution, batch normalisation, ReLU, 1×1 convolution, batch normalisation, ReLU, which takes about
-    a ninth of the products of a full 3×3 convolution. Seven blocks of the paper's thirteen, and a first convolution of
+    A block is depthwise convolution, batch normalisation, ReLU, 1×1 convolution, batch normalisation, ReLU, which takes
+    about a ninth of the products of a full 3×3 convolution. Seven blocks of the paper's thirteen, and a first convolution of
     stride 1, suit pictures of 32×32.
 
     Parameters  classes : int >= 1 = 10, logits ; width : > 0 = 0.5, the paper's α, factor of all numbers of channels

@@ -23,11 +23,13 @@ def unet(
 
     Each level has two 3×3 convolutions with ReLU. Down: max pooling halves both sides. Up: a 2×2 transposed convolution
     doubles them, and what the same level had on the way down is joined to it. At the end a 1×1 convolution gives the
-    logits. The convolutions are padded, so that the mask has the picture's size; in the paper it loses a border of 92 pixels.
+    logits. The convolutions are padded, so that the mask has the picture's size; in the paper it loses a border of 92
+    pixels.
 
     Parameters  classes : int >= 1 = 1, logits of each pixel: 1 for foreground against background (BinaryCrossEntropy,
-                DiceLoss), K for K classes (SoftmaxCrossEntropy) ; channels : of each level, the last at the bottom; the paper has
-                (64, 128, 256, 512, 1024) ; batch_norm : bool = True, after each 3×3 convolution; the paper has none
+                DiceLoss), K for K classes (SoftmaxCrossEntropy) ; channels : of each level, the last at the bottom; the
+                paper has (64, 128, 256, 512, 1024) ; batch_norm : bool = True, after each 3×3 convolution; the paper has
+                none
                 dropout : in [0, 1) = 0, at the bottom ; input_shape : (H, W, C) of one picture; None leaves it to the
                 first fit ; random_state, dtype : as in Network
     Shapes      x (N, H, W, C), both sides multiples of 2^(levels − 1) ; logits (N, H, W, classes)

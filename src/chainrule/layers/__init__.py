@@ -24,6 +24,7 @@ from .flatten import Flatten
 from .gelu import GELU
 from .global_average_pool import GlobalAveragePool
 from .global_max_pool import GlobalMaxPool
+from .graph_conv import GraphConv
 from .group_norm import GroupNorm
 from .hard_sigmoid import HardSigmoid
 from .identity import Identity
@@ -78,6 +79,7 @@ __all__ = [
     "Flatten",
     "GlobalAveragePool",
     "GlobalMaxPool",
+    "GraphConv",
     "GroupNorm",
     "HardSigmoid",
     "Identity",

@@ -169,6 +169,10 @@ class Layer:
         """For a layer that takes indices: they must be in 0, ..., limit − 1. None for any other layer."""
         return None
 
+    def samples(self) -> int | None:
+        """For a layer whose samples belong together, such as the nodes of a graph: how many every batch has. Else None."""
+        return None
+
     # ------------------------------------------------------------ the three questions
 
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:

@@ -57,6 +57,9 @@ class Loss(Configurable):
     reduction: ClassVar[str] = "mean"
     #: Whether ``prediction`` gives probabilities, so that ``predict_proba`` makes sense.
     probabilities: ClassVar[bool] = False
+    #: The class index that stands for no label, where a loss has one: such entries have no part in J, which is the mean over
+    #: the others. They come to ``forward`` as class 0 with weight 0.
+    ignore_label: int | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

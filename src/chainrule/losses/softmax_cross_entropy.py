@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 from ..errors import ParameterError, ShapeError
 from ..ops.value import Shape
 from ..registry import finite_number
@@ -17,6 +19,8 @@ class SoftmaxCrossEntropy(Loss):
     Parameters  label_smoothing : s in [0, 1) = 0 ; the target becomes (1 − s) t + s / K
                 from_probabilities : bool = False ; z is the distribution p itself and ℓ = −Σₖ tₖ log pₖ. p is then cut
                 below at 2⁻¹²⁶, the smallest normal float32, so −log p is at most 87.3; it is not made to sum to 1.
+                ignore_label : int or None = None ; entries of this label (pixels of no class, nodes without a label) have no
+                part in J, which becomes the mean over all others
     Shapes      z (N, ..., K) ; y (N, ...) int class indices, or (N, ..., K) float distributions ; ℓ (N, ...)
     Backward    dz = dℓ ⊙ (softmax(z) − t) ; from probabilities dp = −dℓ ⊙ t / p, and 0 where p was cut
     Raises      ParameterError when label_smoothing is outside [0, 1) ; ShapeError when z has no class axis ;
@@ -32,8 +36,11 @@ class SoftmaxCrossEntropy(Loss):
     reduction = "mean"
     probabilities = True
 
-    def __init__(self, *, label_smoothing: float = 0.0, from_probabilities: bool = False):
+    def __init__(
+        self, *, label_smoothing: float = 0.0, from_probabilities: bool = False, ignore_label: int | None = None
+    ):
         self.label_smoothing, self.from_probabilities = label_smoothing, from_probabilities
+        self.ignore_label = ignore_label
 
     def target(self, output_shape: Shape) -> list[tuple[Shape, str]]:
         return [(output_shape[:-1], "int"), (output_shape, "float")]
@@ -41,6 +48,11 @@ class SoftmaxCrossEntropy(Loss):
     def validate(self) -> None:
         if not finite_number(self.label_smoothing) or not 0 <= self.label_smoothing < 1:
             raise ParameterError(f"SoftmaxCrossEntropy: label_smoothing must be in [0, 1). Got {self.label_smoothing!r}.")
+
+        if self.ignore_label is not None and (
+            isinstance(self.ignore_label, bool) or not isinstance(self.ignore_label, Integral)
+        ):
+            raise ParameterError(f"SoftmaxCrossEntropy: ignore_label must be an int or None. Got {self.ignore_label!r}.")
 
     @property
     def predicts_raw(self) -> bool:

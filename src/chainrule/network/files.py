@@ -28,6 +28,7 @@ from ..errors import ChainruleError, ModelFileError, ParameterError
 from ..initializers import INITIALIZERS
 from ..layers import Layer, Tensor
 from ..losses import Loss
+from ..ops import SparseMatrix
 from ..ops.value import FREE, Shape
 from ..optimizers import Optimizer, Schedule
 from ..registry import from_config, to_config
@@ -44,6 +45,8 @@ N = TypeVar("N", bound=NetworkGraph)
 FORMAT = 1
 _KEY = "chainrule"
 _EXTRA = "extra/"
+#: Plain data that a layer may hold beside numbers and text.
+_DATA = {"SparseMatrix": SparseMatrix}
 _DTYPES = {"float32": "F32", "float64": "F64"}
 #: What a file that is no model file begins with, and what it probably is.
 _FOREIGN = {
@@ -338,7 +341,7 @@ def _layer(name: str, described: Any) -> Layer:
         raise ModelFileError(f"layer {name!r}: {kind} takes no argument {unknown[0]!r:.100}. Known: {', '.join(accepted)}.")
     tuples = set(_list(described, "tuples", str))
     arguments = {k: tuple(v) if k in tuples and isinstance(v, list) else v for k, v in arguments.items()}
-    layer = from_config({"class": kind, "args": arguments}, Layer.registry, INITIALIZERS)
+    layer = from_config({"class": kind, "args": arguments}, Layer.registry, INITIALIZERS, _DATA)
     assert isinstance(layer, Layer)
     layer.validate()
     # The name that the network would give by itself is given back, also where that rule has changed since.

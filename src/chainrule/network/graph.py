@@ -164,6 +164,21 @@ class NetworkGraph:
         return [limits.get(i) for i in self.input_ids]
 
     @property
+    def samples(self) -> int | None:
+        """How many samples every batch has, in a network of a graph: one for each node. None for any other network.
+
+        Raises  ShapeError, naming both layers, when two were given graphs of different sizes
+        """
+        found = [(call.name, n) for call in self.calls if (n := call.layer.samples()) is not None]
+        for name, n in found[1:]:
+            if n != found[0][1]:
+                raise ShapeError(
+                    f"layer {found[0][0]!r} has a graph of {found[0][1]} nodes and layer {name!r} one of {n}. All layers of a "
+                    f"network work on the same nodes."
+                )
+        return found[0][1] if found else None
+
+    @property
     def input_dtypes(self) -> list[str]:
         return [t.dtype for t in self._tensors[0]]
 
@@ -261,15 +276,16 @@ class NetworkGraph:
         return self._declare(list(shapes))[2]
 
     def _declare(self, shapes: list[Shape]) -> tuple[dict[str, Parameter], dict[str, State], list[Shape]]:
-        """Asks every layer for its parameters, finding the shapes by emitting the forward equations for a batch of 2."""
+        """Asks every layer for its parameters, finding the shapes by emitting the forward equations for a batch."""
         parameters: dict[str, Parameter] = {}
         states: dict[str, State] = {}
         k = Builder(
             parameter=lambda layer, name: Value(parameters[f"{layer}.{name}"].shape, role="parameter"),
             state=lambda layer, name: Value(states[f"{layer}.{name}"].shape, role="state"),
         )
+        batch = self.samples or 2
         tensors = {
-            i: Value((2, *shape), dtype) for i, shape, dtype in zip(self.input_ids, shapes, self.input_dtypes, strict=True)
+            i: Value((batch, *shape), dtype) for i, shape, dtype in zip(self.input_ids, shapes, self.input_dtypes, strict=True)
         }
         for call in self.calls:
             xs = [tensors[i] for i in call.inputs]

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ..errors import ShapeError
+from .sparse import SparseMatrix
 from .table import OPS, normalise_axes
 from .value import Node, Shape, Value, Where
 
@@ -98,6 +99,11 @@ class Builder:
     def emit(self, op: str, *inputs: Operand, **attrs: Any) -> tuple[Value, ...]:
         """Emits one node of the closed set and returns its outputs."""
         values = tuple(self.constant(v) if isinstance(v, (int, float)) else v for v in inputs)
+        if any(v.sparse is not None for v in values):
+            raise ShapeError(
+                f"{op}: the input is a sparse matrix, which only products with weights (GraphConv, Dense) and Dropout take. "
+                f"Give the network X.toarray(), or one of these layers first."
+            )
         outputs = tuple(Value(shape, dtype) for shape, dtype in OPS[op].rule(values, attrs))
         node = Node(op, values, outputs, attrs, self.where)
         for v in outputs:
@@ -229,7 +235,33 @@ class Builder:
 
     def matmul(self, a: Value, b: Value, *, transpose_a: bool = False, transpose_b: bool = False) -> Value:
         """a b for matrices, either one transposed first"""
+        if a.sparse is not None and not transpose_b:
+            return self.sparse_matmul(a.sparse, b, transpose=transpose_a, scale=a.scale, text="x")
         return self.emit("matmul", a, b, transpose_a=transpose_a, transpose_b=transpose_b)[0]
+
+    def sparse_matmul(
+        self,
+        matrix: SparseMatrix,
+        x: Value,
+        *,
+        transpose: bool = False,
+        scale: Value | None = None,
+        text: str = "A",
+        latex: str | None = None,
+    ) -> Value:
+        """A x or Aᵀ x for a constant sparse matrix A
+
+        Parameters  scale : (entries,), factors of the entries of A ; text, latex : how equations call A
+        """
+        turned = ("ᵀ", "^T") if transpose else ("", "")
+        named = {"text": text + turned[0], "latex": (latex or text) + turned[1]}
+        factors = () if scale is None else (scale,)
+        return self.emit("sparse_matmul", x, *factors, matrix=matrix, transpose=transpose, **named)[0]
+
+    def scale_entries(self, x: Value, factors: Value) -> Value:
+        """The sparse matrix x with its entries times the factors (entries,), in the order of its rows"""
+        scale = factors if x.scale is None else self.multiply(x.scale, factors)
+        return Value(x.shape, role="constant", name=x.name, sparse=x.sparse, scale=scale)
 
     def sum(self, x: Value, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> Value:
         """Σ x over the axes (all by default)"""

@@ -111,6 +111,14 @@ def _matmul_flops(node: Node) -> int:
     return 2 * node.outputs[0].size * (a[0] if node.attrs["transpose_a"] else a[1])
 
 
+def _sparse_matmul(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
+    rows, columns = attrs["matrix"].shape[::-1] if attrs["transpose"] else attrs["matrix"].shape
+    x = inputs[0]
+    if x.ndim != 2 or x.shape[0] != columns:
+        raise ShapeError(f"sparse_matmul: a sparse {rows}×{columns} matrix needs ({columns}, ...) at its right, got {x.shape}.")
+    return [((rows, x.shape[1]), "float")]
+
+
 def _reduce(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
     shape, axes = inputs[0].shape, attrs["axis"]
     kept = (1 if i in axes else s for i, s in enumerate(shape))
@@ -236,6 +244,15 @@ for _name, (_arity, _text, _latex, _prec) in _ELEMENTWISE.items():
     _register(_name, "elementwise", _elementwise_rule(_name, _arity, "float"), _out_size, _text, _latex, _prec)
 
 _register("matmul", "product", _matmul, _matmul_flops, "{0} {1}", precedence=1)
+_register(
+    "sparse_matmul",
+    "product",
+    _sparse_matmul,
+    lambda n: 2 * n.attrs["matrix"].entries * n.inputs[0].shape[1],
+    "{text} {0}",
+    r"{latex} \, {0}",
+    1,
+)
 _register("sum", "reduce", _reduce, _in_size, "Σ {0}", r"\sum {0}")
 _register("max", "reduce", _reduce, _in_size, "max {0}", r"\max {0}")
 _register("softmax", "row", _same, lambda n: 5 * _in_size(n), "softmax({0})", r"\operatorname{{softmax}}({0})")

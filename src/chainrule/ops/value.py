@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
+from .sparse import SparseMatrix
+
 Shape = tuple[int, ...]
 
 #: Stands in the shape of a network's input for a size that may differ from batch to batch, such as a sequence's length.
@@ -45,6 +47,7 @@ class Value:
         constant : the number, for role "constant" (always of shape ())
         base, offset : the arena this value is a view of, and where in it, in elements
         producer : the node that makes it, None for inputs, parameters, arenas, scalars and constants
+        sparse : the matrix itself, of an input that is a constant sparse matrix ; scale : (entries,), factors of its entries
     """
 
     shape: Shape
@@ -55,6 +58,8 @@ class Value:
     base: Value | None = None
     offset: int = 0
     producer: Node | None = field(default=None, repr=False)
+    sparse: SparseMatrix | None = None
+    scale: Value | None = None
 
     @property
     def size(self) -> int:

@@ -8,7 +8,7 @@ from math import prod
 from ..errors import ShapeError
 from ..losses import Loss
 from ..network import Arena, NetworkGraph
-from ..ops import Builder, Saved, Value
+from ..ops import Builder, Saved, SparseMatrix, Value
 from ..ops.value import Shape
 from ..optimizers import Optimizer
 from .plan import Plan
@@ -17,7 +17,14 @@ from .plan import Plan
 class _Lowering:
     """The state shared by the phases of one lowering: the Builder, the arenas, the tensors of the network."""
 
-    def __init__(self, network: NetworkGraph, batch: int, training: bool, shapes: Sequence[Shape] | None = None) -> None:
+    def __init__(
+        self,
+        network: NetworkGraph,
+        batch: int,
+        training: bool,
+        shapes: Sequence[Shape] | None = None,
+        constants: Mapping[int, SparseMatrix] | None = None,
+    ) -> None:
         network.require_built("lowering")
         self.network, self.batch, self.training = network, batch, training
         self.arenas: dict[str, Value] = {}
@@ -28,7 +35,11 @@ class _Lowering:
         self.saved: list[Saved] = []
         #: Every dx that a layer passed back: (number of the call, number of its input, dx, sum with earlier ones).
         self.passed: list[tuple[int, int, Value, Value]] = []
-        for i, shape in enumerate(network.concrete(shapes)):
+        for i, shape in enumerate(network.concrete(None if constants else shapes)):
+            matrix = (constants or {}).get(i)
+            if matrix is not None:
+                self.tensors[network.input_ids[i]] = Value((batch, *shape), role="constant", name=f"x{i}", sparse=matrix)
+                continue
             x = Value((batch, *shape), network.input_dtypes[i], "input", f"x{i}")
             self.inputs[x.name] = self.tensors[network.input_ids[i]] = x
 
@@ -218,13 +229,19 @@ class _Lowering:
 
 
 def lower_prediction(
-    network: NetworkGraph, batch: int, *, shapes: Sequence[Shape] | None = None, every_layer: bool = False
+    network: NetworkGraph,
+    batch: int,
+    *,
+    shapes: Sequence[Shape] | None = None,
+    every_layer: bool = False,
+    constants: Mapping[int, SparseMatrix] | None = None,
 ) -> Plan:
     """The forward pass alone, as in prediction: outputs "output0", ...; with every_layer also "layer.NAME" of each call.
 
     Parameters  shapes : of one sample of each input, for a network that leaves sizes free
+                constants : inputs, by number, that are constant sparse matrices; the others are given at every run
     """
-    low = _Lowering(network, batch, False, shapes)
+    low = _Lowering(network, batch, False, shapes, constants)
     outputs = {f"output{i}": v for i, v in enumerate(low.forward())}
     if every_layer:
         outputs |= {f"layer.{c.name}": low.tensors[c.output] for c in network.calls}
@@ -245,7 +262,9 @@ def lower_training(
     training: bool = True,
     backward: bool = True,
     input_gradients: bool = False,
+    parameter_gradients: bool = True,
     outputs: bool = False,
+    constants: Mapping[int, SparseMatrix] | None = None,
 ) -> Plan:
     """Forward, loss, backward and update of one step.
 
@@ -257,9 +276,11 @@ def lower_training(
             "sample" (one weight a sample) or "element" (one for each entry of ℓ)
         metrics : emitters ``metric.forward(k, z, y) -> per-sample values``, for the first output; their sum over the batch
         training : whether Dropout and the like train ; backward : False computes the loss only
-        input_gradients : also return dJ/dx as "dx0", ... ; outputs : also return the network's outputs
+        input_gradients : also return dJ/dx as "dx0", ... ; parameter_gradients : False leaves out those of the
+            parameters, and with them the update ; outputs : also return the network's outputs
+        constants : as in ``lower_prediction``
     """
-    low, count = _Lowering(network, batch, training, shapes), len(network.output_ids)
+    low, count = _Lowering(network, batch, training, shapes, constants), len(network.output_ids)
     if len(losses) != count:
         raise ShapeError(f"the network has {count} output(s), got {len(losses)} loss(es).")
     zs = low.forward()
@@ -267,8 +288,8 @@ def lower_training(
     found: dict[str, Value] = {}
     if backward:
         d = low.backward(first)
-        gradients = low.place_gradients()
-        if optimizer is not None:
+        gradients = low.place_gradients() if parameter_gradients else None
+        if optimizer is not None and gradients is not None:
             total = low.update(optimizer, gradients, total)
         if input_gradients:
             for i, at in enumerate(network.input_ids):
@@ -277,6 +298,9 @@ def lower_training(
     with low.k.at("loss"):
         for metric in metrics:
             values = metric.forward(low.k, zs[0], ys[0])  # type: ignore[attr-defined]
+            if losses[0].ignore_label is not None and (weights or [None])[0] == "sample":
+                # What has no label has no part in the metric either: the weights leave it out and keep the mean.
+                values = low.k.multiply(values, low.inputs["w0"])
             found[f"metric.{metric.name}"] = low.k.sum(values)  # type: ignore[attr-defined]
     if outputs:
         found |= {f"output{i}": z for i, z in enumerate(zs)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from ..errors import ParameterError, ShapeError
 from ..losses import Loss
 from ..metrics import Accuracy, BinaryAccuracy, Metric, get_metric
 from ..network import NetworkGraph
+from ..ops import SparseMatrix
 from ..ops.value import FREE, Shape
 from ..plan import lower_prediction, lower_training
 from .executables import Compiled, Executables, total
@@ -65,10 +66,11 @@ def evaluate(
     loss_weights: Sequence[float] | None = None,
     metrics: Sequence[Metric] = (),
     batch_size: int = 1024,
+    constants: Mapping[int, SparseMatrix] | None = None,
 ) -> dict[str, float]:
     """{"loss": mean over the samples, metric name: its value}, with layers as in prediction.
 
-    The loss is that of the data alone, without penalties. Metrics are those of the first output, with its sample weights.
+    The loss is that of the data alone, without penalties. A network of a graph takes all of it at once. Metrics are those of the first output, with its sample weights.
     """
     # A mean over samples is computed in the plan; the rest (and weighted means) by NumPy from all outputs together.
     inside = [m for m in metrics if m.fits_plan(losses[0]) and weights[0] is None]
@@ -77,7 +79,7 @@ def evaluate(
     terms = 0
     kept: dict[str, list[Array]] = {"y0": [], "w0": [], "output0": []}
     executables.limit = max(executables.limit, feed.plans)
-    for piece in feed.pieces(batch_size, lambda batch, shapes: 1024):
+    for piece in feed.pieces(network.samples or batch_size, lambda batch, shapes: 1024):
 
         def lower(batch: int = piece.batch, shapes: tuple[Shape, ...] = piece.shapes) -> Any:
             return lower_training(
@@ -93,9 +95,11 @@ def evaluate(
                 training=False,
                 backward=False,
                 outputs=bool(outside),
+                constants=constants,
             )
 
         parts = [*forms, *weights, *(loss_weights or ()), *map(repr, losses), *map(repr, inside)]
+        parts += [m.digest for m in (constants or {}).values()]
         compiled = executables.get(("evaluate", piece.batch, piece.shapes, bool(outside), *parts), lower)
         with compiled.lock:
             if outside:

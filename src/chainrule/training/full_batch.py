@@ -53,7 +53,7 @@ class FullBatch:
         samples = 0
         trainer.interrupts.busy = True
         try:
-            for piece in self.feed.pieces(BATCH, lambda batch, shapes: 1):
+            for piece in self.feed.pieces(trainer.network.samples or BATCH, lambda batch, shapes: 1):
                 run = trainer.executable(piece.batch, piece.shapes).executable.run_steps
                 found = run(piece.data, piece.order, trainer.scalars(piece.steps), steps=1, step=0, seed=trainer.seed)
                 terms = piece.terms or piece.batch
@@ -144,7 +144,7 @@ def fit_full_batch(
 
 def _where(trainer: Trainer, feed: Feed) -> str:
     """Which layer the first number that is not finite comes from, as a sentence; nothing when all are finite."""
-    for piece in feed.pieces(BATCH, lambda batch, shapes: 1):
+    for piece in feed.pieces(trainer.network.samples or BATCH, lambda batch, shapes: 1):
         executable = trainer.executable(piece.batch, piece.shapes).executable
         run = Run(executable, piece, trainer.scalars(1), 0, trainer.seed, trainer.epoch + 1, 0)
         place = trainer.recorder.place(run, 0)

@@ -17,6 +17,7 @@ from ..layers import HardSigmoid, Layer, Sigmoid, Softmax, check_indices
 from ..losses import BinaryCrossEntropy, ElementwiseLoss, Loss, SoftmaxCrossEntropy, get_loss
 from ..network import NetworkGraph
 from ..network.graph import fits, shown
+from ..ops import SparseMatrix
 from ..ops.value import FREE, Shape
 from .feeds import ArrayFeed, SequenceFeed, StreamFeed
 from .targets import fit_target, pick_loss, sample_weights, target_array, weigh
@@ -29,13 +30,15 @@ _CHECK_BYTES = 32 * 2**20
 class Intake(NamedTuple):
     """Data ready for training or evaluation.
 
-    Parameters  feed : where steps read from ; losses : one for each output ; forms : of the targets ; weights : their kinds
+    Parameters  feed : where steps read from ; losses : one for each output ; forms : of the targets ; weights : their kinds ;
+                constants : inputs, by number, that are sparse matrices and no part of the feed
     """
 
     feed: ArrayFeed | SequenceFeed | StreamFeed
     losses: list[Loss]
     forms: list[int]
     weights: list[str | None]
+    constants: dict[int, SparseMatrix]
 
 
 # ---------------------------------------------------------------- inputs
@@ -46,8 +49,10 @@ def input_dtypes(network: NetworkGraph) -> list[np.dtype[Any]]:
     return [np.dtype(np.int32 if d == "int" else network.dtype) for d in network.input_dtypes]
 
 
-def input_arrays(network: NetworkGraph, X: Any, *, check: bool = True) -> list[Array | Sequences]:
+def input_arrays(network: NetworkGraph, X: Any, *, check: bool = True) -> list[Any]:
     """X as one checked array for each input of the network; memory maps stay on disk, Sequences stay as long as they are.
+
+    For a network of a graph, whose every batch is all of X, a sparse matrix becomes a SparseMatrix.
 
     Parameters  check : compare with the shapes that the network was built for
     Raises      ShapeError, DtypeError, DataError, each naming the array
@@ -57,7 +62,15 @@ def input_arrays(network: NetworkGraph, X: Any, *, check: bool = True) -> list[A
     found = []
     for i, (x, dtype) in enumerate(zip(given, dtypes, strict=True)):
         name = f"X[{i}]" if len(dtypes) > 1 else "X"
-        array = _sequences(x, dtype, name) if isinstance(x, Sequences) else _input(x, dtype, name)
+        if network.samples is not None and _is_sparse(x):
+            array: Any = SparseMatrix.of(x, name=name)
+        else:
+            array = _sequences(x, dtype, name) if isinstance(x, Sequences) else _input(x, dtype, name)
+        if network.samples not in (None, len(array)):
+            raise ShapeError(
+                f"{name} has {len(array)} rows, but the graph of the network has {network.samples} nodes. Give one row for each "
+                f"node, all of them at once; labels of -1 leave nodes out of the loss."
+            )
         if check and network.input_shapes is not None:
             check_sample_shape(array, network.input_shapes[i], name)
         limit = limits[i]
@@ -66,6 +79,16 @@ def input_arrays(network: NetworkGraph, X: Any, *, check: bool = True) -> list[A
         found.append(array)
     check_lengths(**{f"X[{i}]" if len(found) > 1 else "X": a for i, a in enumerate(found)})
     return found
+
+
+def _is_sparse(x: Any) -> bool:
+    return isinstance(x, SparseMatrix) or hasattr(x, "tocsr")
+
+
+def dense_and_constant(xs: Sequence[Any]) -> tuple[dict[int, Any], dict[int, SparseMatrix]]:
+    """What ``input_arrays`` found, by number: arrays, which are given at every run, and sparse matrices, which are not."""
+    constants = {i: x for i, x in enumerate(xs) if isinstance(x, SparseMatrix)}
+    return {i: x for i, x in enumerate(xs) if i not in constants}, constants
 
 
 def _sequences(x: Sequences, dtype: np.dtype[Any], name: str) -> Sequences:
@@ -147,6 +170,7 @@ def choose_losses(
 ) -> list[Loss]:
     """One loss for each output: as named, or as ``pick_loss`` finds them from the targets (where there are any).
 
+    In a network of a graph a label of -1 stands for a node without one, unless the loss is given as an object.
     A cross-entropy that is not given as an object reads an output of Softmax or Sigmoid as the probabilities they are: as
     logits they would go through the softmax twice.
     """
@@ -156,7 +180,11 @@ def choose_losses(
     def found(one: Any, i: int) -> Loss:
         if isinstance(one, Loss):
             return one
-        return _reading(pick_loss(*_flat(ys[i], shapes[i])) if one is None and ys is not None else get_loss(one), ends[i])
+        picked = pick_loss(*_flat(ys[i], shapes[i])) if one is None and ys is not None else get_loss(one)
+        chosen = _reading(picked, ends[i])
+        if network.samples is not None and isinstance(chosen, SoftmaxCrossEntropy):
+            chosen.ignore_label = -1
+        return chosen
 
     given = list(loss) if isinstance(loss, (list, tuple)) else [loss] * len(shapes)
     if len(given) != len(shapes):
@@ -204,7 +232,7 @@ def _flat(y: Array | Sequences, shape: Shape) -> tuple[Array, Shape]:
 
 def take_arrays(
     network: NetworkGraph,
-    xs: Sequence[Array | Sequences],
+    xs: Sequence[Any],
     ys: Sequence[Array | Sequences],
     loss: Any,
     *,
@@ -222,38 +250,41 @@ def take_arrays(
     )
     if len(by_class) != len(ys):
         raise ParameterError(f"the network has {len(ys)} outputs, got {len(by_class)} class weights.")
-    arrays: dict[str, Any] = {f"x{i}": x for i, x in enumerate(xs)}
+    dense, constants = dense_and_constant(xs)
+    arrays: dict[str, Any] = {f"x{i}": x for i, x in dense.items()}
     ragged = any(isinstance(a, Sequences) for a in (*xs, *ys))
     shapes = network.output_shapes if ragged else network.outputs_for([x.shape[1:] for x in xs])
     masks: dict[str, tuple[str, Shape]] = {}
-    dtypes: dict[str, Any] = {f"x{i}": d for i, d in enumerate(input_dtypes(network))}
+    dtypes: dict[str, Any] = {f"x{i}": d for i, d in enumerate(input_dtypes(network)) if i in dense}
     forms: list[int] = []
     kinds: list[str | None] = []
     for i, (given, one, free) in enumerate(zip(ys, losses, shapes, strict=True)):
         name = f"y[{i}]" if several_outputs else "y"
         y, shape = _flat(given, free)
-        y, form = fit_target(one, y, shape, name=name)
+        y, form, labelled = fit_target(one, y, shape, name=name)
         arrays[f"y{i}"], dtypes[f"y{i}"] = y, _target_dtype(network, one, y, form, shape)
         check_range(y, dtypes[f"y{i}"], name)
         if isinstance(given, Sequences):
             if by_class[i] is not None:
                 raise ParameterError("class_weight with targets for each step is not defined; use sample_weight.")
+            if labelled is not None and not labelled.all():
+                raise ParameterError("ignore_label with Sequences is not defined; leave the steps out of the sequences.")
             arrays[f"y{i}"] = Sequences.from_flat(y[0], given.offsets)
             masks[f"w{i}"] = (f"y{i}", y.shape[2:] if isinstance(one, ElementwiseLoss) else ())
             kind, weight = "element", by_sample
             dtypes[f"w{i}"] = np.dtype(network.dtype)
         else:
-            kind, weight = weigh(one, y, form, shape, by_sample, by_class[i])  # type: ignore[assignment]
+            kind, weight = weigh(one, y, form, shape, by_sample, by_class[i], labelled)  # type: ignore[assignment]
         if weight is not None:
             check_range(weight, np.dtype(network.dtype), "sample_weight")
             arrays[f"w{i}"], dtypes[f"w{i}"] = weight, np.dtype(network.dtype)
         forms.append(form)
         kinds.append(kind)
     if not ragged:
-        return Intake(ArrayFeed(arrays, dtypes, rows), losses, forms, kinds)
+        return Intake(ArrayFeed(arrays, dtypes, rows), losses, forms, kinds, constants)
     feed = SequenceFeed(arrays, dtypes, masks=masks, rows=rows)
     _check_steps(network, feed, losses, forms)
-    return Intake(feed, losses, forms, kinds)
+    return Intake(feed, losses, forms, kinds, constants)
 
 
 def _check_steps(network: NetworkGraph, feed: SequenceFeed, losses: Sequence[Loss], forms: Sequence[int]) -> None:
@@ -345,7 +376,7 @@ class StreamIntake:
                 assert isinstance(found.feed, ArrayFeed)
                 yield found.feed.arrays
 
-        return Intake(StreamFeed(epoch, self.length), losses, forms, kinds)
+        return Intake(StreamFeed(epoch, self.length), losses, forms, kinds, {})
 
     def _targets(self, batch: Batch) -> list[Array]:
         count = len(self.network.output_ids)

@@ -51,10 +51,11 @@ def pick_loss(y: Array, output_shape: Shape) -> Loss:
     return get_loss("squared_error")
 
 
-def fit_target(loss: Loss, y: Array, output_shape: Shape, *, name: str = "y") -> tuple[Array, int]:
-    """The targets in one of the forms that the loss takes, and the number of that form.
+def fit_target(loss: Loss, y: Array, output_shape: Shape, *, name: str = "y") -> tuple[Array, int, Array | None]:
+    """The targets in one of the forms that the loss takes, the number of that form, and which entries have a label.
 
-    (N, 1) and (N,) are taken for each other where the loss wants the other. The dtype is left as it is.
+    (N, 1) and (N,) are taken for each other where the loss wants the other. The dtype is left as it is. Where the loss has an
+    ``ignore_label``, entries with it are 0 in what is returned, and False among the labelled; else None stands for all.
 
     Raises      ShapeError, DataError from the loss, with the name of the array
     """
@@ -68,8 +69,14 @@ def fit_target(loss: Loss, y: Array, output_shape: Shape, *, name: str = "y") ->
             form = loss.target_form(attempt, full)
         except ShapeError:
             continue
+        labelled = None
+        if loss.ignore_label is not None and loss.target(full)[form][1] == "int":
+            labelled = attempt != loss.ignore_label
+            if not labelled.any():
+                raise DataError(f"{name}: every label is {loss.ignore_label}, which stands for no label. Nothing is left.")
+            attempt = np.where(labelled, attempt, 0)
         _validate(loss, attempt, full, name)
-        return attempt, form
+        return attempt, form, labelled
     try:
         loss.target_form(y, full)
     except ShapeError as error:
@@ -99,7 +106,13 @@ def sample_weights(weight: Any, n: int, *, name: str = "sample_weight") -> Array
 
 
 def weigh(
-    loss: Loss, y: Array, form: int, output_shape: Shape, sample_weight: Array | None, class_weight: Any
+    loss: Loss,
+    y: Array,
+    form: int,
+    output_shape: Shape,
+    sample_weight: Array | None,
+    class_weight: Any,
+    labelled: Array | None = None,
 ) -> tuple[str | None, Array | None]:
     """The weights of an output's loss: (None, None), ("sample", (N,)) or ("element", the shape of ℓ).
 
@@ -108,8 +121,15 @@ def weigh(
         sample_weight : (N,) or None
         class_weight : None; "balanced" (N / (K · count of the class)); {class: weight}, 1 for classes not named; an array of
             K weights by class index; for K yes-or-no outputs an array of one weight an output
+        labelled : which entries of y have a label; the others weigh 0, and these so much more that J is their mean
     Raises      ParameterError, DataError when class_weight does not fit the targets
     """
+    if labelled is not None:
+        kind, weight = weigh(loss, y, form, output_shape, sample_weight, class_weight)
+        part = labelled * (labelled.size / labelled.sum())
+        if weight is not None:
+            part = part * weight.reshape(-1, *(1,) * (part.ndim - weight.ndim), *weight.shape[1:])
+        return "sample" if part.ndim == 1 else "element", part
     if class_weight is None:
         return (None, None) if sample_weight is None else ("sample", sample_weight)
     indices = loss.target((len(y), *output_shape))[form][1] == "int"

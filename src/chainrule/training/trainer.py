@@ -13,6 +13,7 @@ from ..engine.base import Engine
 from ..errors import DivergenceError, ParameterError
 from ..losses import Loss
 from ..network import NetworkGraph
+from ..ops import SparseMatrix
 from ..ops.memory import aligned_zeros
 from ..ops.value import Shape
 from ..optimizers import Optimizer
@@ -42,6 +43,7 @@ class Trainer:
         loss_weights : factors of the losses in J ; forms : of the targets, as in ``Loss.target`` ; weights : kind of weights
             of each output (None, "sample", "element"), as in ``lower_training``
         seed : of Dropout and the like ; rng : of the order of the samples
+        constants : inputs, by number, that are constant sparse matrices
     Attributes
         step, epoch : steps and epochs done ; epochs : of the fit that runs ; stop : a callback sets it to end the fit
         history : of all fits of this trainer ; arenas : {name: flat array} ; samples_an_epoch : 0 when not known
@@ -63,6 +65,7 @@ class Trainer:
         weights: Sequence[str | None] | None = None,
         seed: int = 0,
         rng: np.random.Generator | None = None,
+        constants: Mapping[int, SparseMatrix] | None = None,
     ) -> None:
         network.require_built("Trainer")
         optimizer.validate()
@@ -73,7 +76,7 @@ class Trainer:
         self.metrics, self.loss_weights = list(metrics), None if loss_weights is None else list(loss_weights)
         self.forms = [0] * count if forms is None else list(forms)
         self.weights: list[str | None] = [None] * count if weights is None else list(weights)
-        self.seed = seed
+        self.seed, self.constants = seed, dict(constants or {})
         self.rng = np.random.default_rng(seed) if rng is None else rng
         flat = network.parameters.flat
         self.arenas: dict[str, Array] = {
@@ -112,13 +115,14 @@ class Trainer:
             weights=self.weights,
             loss_weights=self.loss_weights,
             metrics=self.metrics,
+            constants=self.constants,
         )
 
     def executable(self, batch: int, shapes: Sequence[Shape] | None = None) -> Compiled:
         """The compiled plan of a step on ``batch`` samples, with inputs of these shapes."""
-        of_inputs = tuple(self.network.concrete(shapes))
-        key = (batch, of_inputs, *self.forms, *self.weights, *sorted(self.network.frozen))
-        compiled = self.executables.get(key, lambda: self.plan(batch, of_inputs))
+        of_inputs = tuple(self.network.concrete(None if self.constants else shapes))
+        same = (*self.forms, *self.weights, *sorted(self.network.frozen), *(m.digest for m in self.constants.values()))
+        compiled = self.executables.get((batch, of_inputs, *same), lambda: self.plan(batch, of_inputs))
         if not compiled.pace:
             plan = compiled.executable.plan
             compiled.pace = 1e-5 * len(plan.nodes) + plan.flops / 1e10  # a guess, until it is measured

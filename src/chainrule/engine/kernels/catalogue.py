@@ -10,12 +10,13 @@ from .product import primitive, row_product, sgemm
 from .reduce import reduce
 from .rows import argmax, softmax, softmax_cross_entropy
 from .runner import run_job, work_forever
+from .sparse import sparse_product
 
 KERNELS: dict[str, Any] = {
     f.__name__: f
     for f in (
         elementwise, copy_blocks, feed, feed_scalars, gather, keep_scalar, one_hot, permute, primitive, scatter_add,
         row_product, sgemm, to_bfloat16,
-        reduce, argmax, softmax, softmax_cross_entropy, run_job, work_forever,
+        reduce, argmax, softmax, softmax_cross_entropy, run_job, work_forever, sparse_product,
     )
 }  # fmt: skip

@@ -26,7 +26,7 @@ from .pool import Job
 from .precision import round_products
 from .primitives import BoundProduct, Matrix, Stream, product
 from .schedule import barriers, epochs
-from .tasks import Address, Block, Call, Cell, Code, Float, Function, Memory, ProductCall, Task, Within, make_tasks
+from .tasks import Address, Block, Call, Cell, Code, Data, Float, Function, Memory, ProductCall, Task, Within, make_tasks
 
 _ELEMENTWISE = {name for name, spec in OPS.items() if spec.kind == "elementwise"}
 #: A step that takes one thread less than this is not divided: waiting for each other would cost more than it gains.
@@ -186,6 +186,9 @@ class OneDNNExecutable(Executable):
         if isinstance(item, Code):
             self._scratch.append(np.array(item.words, np.int32))
             return int(self._scratch[-1].ctypes.data), None, 0
+        if isinstance(item, Data):
+            self._scratch.append(item.array)
+            return _address(item.array), None, 0
         if isinstance(item, Block):
             return self._args(item.words, thread), None, 0
         if isinstance(item, Function):

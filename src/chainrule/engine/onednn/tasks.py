@@ -13,6 +13,8 @@ from itertools import pairwise
 from math import prod
 from typing import Any
 
+from numpy.typing import NDArray
+
 from ...ops import Node, Value
 from ...plan.memory import is_view, root
 from .primitives import Matrix
@@ -62,6 +64,13 @@ class Code:
     """An int32 array given by its address (the code of a program)."""
 
     words: list[int]
+
+
+@dataclass
+class Data:
+    """A constant array given by its address."""
+
+    array: NDArray[Any]
 
 
 @dataclass
@@ -474,8 +483,15 @@ def one_hot(node: Node, threads: int) -> Task:
     return Task(node, _solo(threads, _whole(node, [call])))
 
 
+def sparse_matmul(node: Node, threads: int) -> Task:
+    from .sparse import sparse_matmul  # it needs what is defined here
+
+    return sparse_matmul(node, threads)
+
+
 _TASKS: dict[str, Callable[[Node, int], Task | list[Task]]] = {
     "matmul": matmul,
+    "sparse_matmul": sparse_matmul,
     "fused": elementwise,
     "softmax_cross_entropy": softmax_cross_entropy,
     "softmax": softmax,

@@ -145,6 +145,10 @@ def _matmul(attrs: Attrs, a: Array, b: Array) -> Array:
     return (a.T if attrs["transpose_a"] else a) @ (b.T if attrs["transpose_b"] else b)
 
 
+def _sparse_matmul(attrs: Attrs, x: Array, scale: Array | None = None) -> Array:
+    return np.asarray(attrs["matrix"].dot(x, scale=scale, transpose=attrs["transpose"]))
+
+
 ELEMENTWISE: dict[str, Callable[..., Array]] = {
     "add": np.add,
     "subtract": np.subtract,
@@ -176,6 +180,7 @@ ELEMENTWISE: dict[str, Callable[..., Array]] = {
 #: {op: function(attrs, *arrays) -> array or tuple of arrays}
 KERNELS: dict[str, Callable[..., Any]] = {
     "matmul": _matmul,
+    "sparse_matmul": _sparse_matmul,
     "sum": lambda attrs, x: x.sum(axis=attrs["axis"], keepdims=attrs["keepdims"]),
     "max": lambda attrs, x: x.max(axis=attrs["axis"], keepdims=attrs["keepdims"]),
     "softmax": lambda attrs, x: _softmax(x),

@@ -116,7 +116,7 @@ class Record:
         self.runs: list[tuple[int, int]] = []
         self.gradient_chain: dict[int, Symbol] = {}
         self.batch_classes = False
-        low = _Lowering(network, BATCH, training=losses is not None)
+        low = _Lowering(network, network.samples or BATCH, training=losses is not None)
         self.k = k = _Recorder(low.parameter, low.state, losses is not None)
         low.k = k
         outputs = low.forward()

@@ -1,0 +1,40 @@
+"""Products of a constant sparse matrix (compressed sparse rows) with a dense one."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import cfunc, njit
+
+from .intrinsics import fma, load_f32, load_i32, store_f32, word
+from .rows import KERNEL
+
+f32, i64 = np.float32, np.int64
+
+
+@njit(error_model="numpy")
+def _zero(d, n):
+    for j in range(n):
+        store_f32(d, j, f32(0.0))
+
+
+@njit(error_model="numpy")
+def _add_row(d, a, x, n):
+    for j in range(n):
+        store_f32(d, j, fma(a, load_f32(x, j), load_f32(d, j)))
+
+
+@cfunc(KERNEL, error_model="numpy")
+def sparse_product(args, _1, _2, _3):
+    """Rows of A X: 0 first and 1 last row, 2 columns of X, 3 where rows begin (int64), 4 column numbers (int32), 5 values,
+    6 numbers of the entries' factors (int32; 0: their own), 7 factors (0: none), 8 X, 9 output."""
+    width, begins, columns, values = word(args, 2), word(args, 3), word(args, 4), word(args, 5)
+    order, factors, x, out = word(args, 6), word(args, 7), word(args, 8), word(args, 9)
+    for r in range(word(args, 0), word(args, 1)):
+        target = out + 4 * r * width
+        _zero(target, width)
+        for e in range(word(begins, r), word(begins, r + 1)):
+            a = load_f32(values, e)
+            if factors != 0:
+                a *= load_f32(factors, i64(load_i32(order, e)) if order != 0 else e)
+            _add_row(target, a, x + 4 * width * i64(load_i32(columns, e)), width)
+    return 0
