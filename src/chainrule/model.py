@@ -177,7 +177,8 @@ class Network(NetworkGraph):
             batch_size, shuffle = self.samples, False
             if validation_split:
                 raise ParameterError(
-                    "fit: validation_split takes nodes out of the graph. Give validation_data=(X, y_validation) with all nodes, "
+                    "fit: validation_split takes nodes out of the graph. Give validation_data=(X, y_validation) with all "
+                    "nodes, "
                     "and the label -1 for those that are not validated on."
                 )
         if validation_split and validation_data is not None:
@@ -365,7 +366,9 @@ class Network(NetworkGraph):
         from .training.data_dependent import data_dependent_parameters
 
         if data_dependent_parameters(self):
-            raise ParameterError("LSUV needs the data as dense arrays, not as an iterator or a sparse matrix; use another initializer.")
+            raise ParameterError(
+                "LSUV needs the data as dense arrays, not as an iterator or a sparse matrix; use another initializer."
+            )
 
     def _loss_weights(self, loss_weights: Sequence[float] | None) -> list[float] | None:
         if loss_weights is None:
@@ -753,7 +756,6 @@ class Network(NetworkGraph):
                 self._again = None
                 found = self._predictors = Executables(self._get_engine(), self._arenas())
             return found
-
 
     def _differentiating(self) -> Executables:
         """The executables of ``input_gradient``, over the arenas as they are now."""

@@ -9,8 +9,8 @@ class Dropout(Layer):
     """Inverted dropout: in training ``y = x ⊙ m / (1 − rate)`` with mᵢ = 0 with probability rate, else 1; else ``y = x``.
 
     The mask m is drawn anew for every element at every step from the seed of the training, and kept for the backward
-    pass. Dividing by 1 − rate keeps the expectation of y at x, so prediction needs no scaling. Of a sparse x only the entries
-    that are not zero have a mask.
+    pass. Dividing by 1 − rate keeps the expectation of y at x, so prediction needs no scaling. Of a sparse x only the
+    entries that are not zero have a mask.
 
     Parameters  rate : float in [0, 1) ; the share of elements set to 0, on average
     Shapes      x, y : any

@@ -13,8 +13,8 @@ from .base import Builder, Layer, Parameter, Saved, ShapeError, Value, check_int
 
 
 class GraphConv(Layer):
-    """Graph convolution ``z = Â x W + b`` with ``Â = D^(−½) (A + I) D^(−½)``: every node mixes the features of its neighbours
-    and its own, then all nodes go through one affine map.
+    """Graph convolution ``z = Â x W + b`` with ``Â = D^(−½) (A + I) D^(−½)``: every node mixes the features of its
+    neighbours and its own, then all nodes go through one affine map.
 
     The graph is given once, with the layer, and the samples are its nodes: X has one row a node, and a batch is the whole
     graph, in training and prediction alike. A is the adjacency, D holds the sums of the rows of A + I. The smaller product
@@ -22,7 +22,8 @@ class GraphConv(Layer):
 
     Parameters
         units : int >= 1, number of outputs O
-        adjacency : A of the nodes (nodes, nodes): a SparseMatrix (``SparseMatrix.from_edges(edges, nodes=...)``), a matrix of
+        adjacency : A of the nodes (nodes, nodes): a SparseMatrix (``SparseMatrix.from_edges(edges, nodes=...)``), a
+        matrix of
             scipy.sparse, a square array, or an array of edges (edges, 2), each counted in both directions
         normalise : bool = True ; False takes Â = A as it is, or A + I
         self_loops : bool = True, whether I is added
@@ -94,7 +95,8 @@ class GraphConv(Layer):
         if x.shape[0] != nodes:
             raise ShapeError(
                 f"GraphConv: the adjacency has {nodes} nodes, X has {x.shape[0]} rows. Give one row for each node, and all "
-                f"nodes at once; edges that leave out the last nodes need SparseMatrix.from_edges(edges, nodes={x.shape[0]})."
+                f"nodes at once; edges that leave out the last nodes need SparseMatrix.from_edges(edges, "
+                f"nodes={x.shape[0]})."
             )
         first = w.shape[1] <= w.shape[0] or x.sparse is not None
         mixed = None if first else self._mix(k, x)

@@ -36,9 +36,7 @@ class SoftmaxCrossEntropy(Loss):
     reduction = "mean"
     probabilities = True
 
-    def __init__(
-        self, *, label_smoothing: float = 0.0, from_probabilities: bool = False, ignore_label: int | None = None
-    ):
+    def __init__(self, *, label_smoothing: float = 0.0, from_probabilities: bool = False, ignore_label: int | None = None):
         self.label_smoothing, self.from_probabilities = label_smoothing, from_probabilities
         self.ignore_label = ignore_label
 

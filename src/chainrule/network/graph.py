@@ -173,7 +173,8 @@ class NetworkGraph:
         for name, n in found[1:]:
             if n != found[0][1]:
                 raise ShapeError(
-                    f"layer {found[0][0]!r} has a graph of {found[0][1]} nodes and layer {name!r} one of {n}. All layers of a "
+                    f"layer {found[0][0]!r} has a graph of {found[0][1]} nodes and layer {name!r} one of {n}. All layers "
+                    f"of a "
                     f"network work on the same nodes."
                 )
         return found[0][1] if found else None
@@ -285,7 +286,8 @@ class NetworkGraph:
         )
         batch = self.samples or 2
         tensors = {
-            i: Value((batch, *shape), dtype) for i, shape, dtype in zip(self.input_ids, shapes, self.input_dtypes, strict=True)
+            i: Value((batch, *shape), dtype)
+            for i, shape, dtype in zip(self.input_ids, shapes, self.input_dtypes, strict=True)
         }
         for call in self.calls:
             xs = [tensors[i] for i in call.inputs]

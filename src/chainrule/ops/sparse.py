@@ -21,11 +21,11 @@ Array = NDArray[Any]
 class SparseMatrix:
     """A matrix of which only the entries that are not zero are kept. It never changes, so layers and plans may share it.
 
-    Row i has the entries ``values[indptr[i]:indptr[i + 1]]`` in the columns ``indices[indptr[i]:indptr[i + 1]]``, in ascending
-    order, each column once.
+    Row i has the entries ``values[indptr[i]:indptr[i + 1]]`` in the columns ``indices[indptr[i]:indptr[i + 1]]``, in
+    ascending order, each column once.
 
-    Parameters  shape : (rows, columns) ; indptr (rows + 1,), indices (entries,) : ints ; values (entries,) : numbers, in float64
-                Text in their place is what ``config`` made of them
+    Parameters  shape : (rows, columns) ; indptr (rows + 1,), indices (entries,) : ints ; values (entries,) : numbers, in
+                float64 Text in their place is what ``config`` made of them
     Raises      ShapeError, DataError when the arrays do not describe a matrix of that shape
 
     Example
@@ -89,7 +89,9 @@ class SparseMatrix:
             raise ShapeError(f"SparseMatrix: {len(r)} row numbers for {len(c)} column numbers.")
         for numbers, size, what in ((r, height, "row"), (c, width, "column")):
             if len(numbers) and not 0 <= numbers.min() <= numbers.max() < size:
-                raise DataError(f"SparseMatrix: {what} numbers must be from 0 to {size - 1}, got {numbers.min()} to {numbers.max()}.")
+                raise DataError(
+                    f"SparseMatrix: {what} numbers must be from 0 to {size - 1}, got {numbers.min()} to {numbers.max()}."
+                )
         place, where = np.unique(r * width + c, return_inverse=True)
         summed = np.bincount(where.ravel(), v, len(place))
         place, summed = place[summed != 0], summed[summed != 0]
@@ -97,7 +99,9 @@ class SparseMatrix:
         return cls((height, width), indptr, place % max(width, 1), summed)
 
     @classmethod
-    def from_edges(cls, edges: Any, *, nodes: int | None = None, weights: Any = None, directed: bool = False) -> SparseMatrix:
+    def from_edges(
+        cls, edges: Any, *, nodes: int | None = None, weights: Any = None, directed: bool = False
+    ) -> SparseMatrix:
         """The adjacency of a graph: 1 (or its weight) for each edge, in both directions unless ``directed``.
 
         Parameters  edges : (edges, 2) of node numbers, an edge given twice counts once ; nodes : how many there are; None

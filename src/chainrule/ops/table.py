@@ -115,7 +115,9 @@ def _sparse_matmul(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
     rows, columns = attrs["matrix"].shape[::-1] if attrs["transpose"] else attrs["matrix"].shape
     x = inputs[0]
     if x.ndim != 2 or x.shape[0] != columns:
-        raise ShapeError(f"sparse_matmul: a sparse {rows}×{columns} matrix needs ({columns}, ...) at its right, got {x.shape}.")
+        raise ShapeError(
+            f"sparse_matmul: a sparse {rows}×{columns} matrix needs ({columns}, ...) at its right, got {x.shape}."
+        )
     return [((rows, x.shape[1]), "float")]
 
 
@@ -249,8 +251,8 @@ _register(
     "product",
     _sparse_matmul,
     lambda n: 2 * n.attrs["matrix"].entries * n.inputs[0].shape[1],
-    "{text} {0}",
-    r"{latex} \, {0}",
+    "A {0}",
+    r"A \, {0}",
     1,
 )
 _register("sum", "reduce", _reduce, _in_size, "Σ {0}", r"\sum {0}")

@@ -70,7 +70,8 @@ def evaluate(
 ) -> dict[str, float]:
     """{"loss": mean over the samples, metric name: its value}, with layers as in prediction.
 
-    The loss is that of the data alone, without penalties. A network of a graph takes all of it at once. Metrics are those of the first output, with its sample weights.
+    The loss is that of the data alone, without penalties. A network of a graph takes all of it at once. Metrics are those
+    of the first output, with its sample weights.
     """
     # A mean over samples is computed in the plan; the rest (and weighted means) by NumPy from all outputs together.
     inside = [m for m in metrics if m.fits_plan(losses[0]) and weights[0] is None]

@@ -30,7 +30,8 @@ _CHECK_BYTES = 32 * 2**20
 class Intake(NamedTuple):
     """Data ready for training or evaluation.
 
-    Parameters  feed : where steps read from ; losses : one for each output ; forms : of the targets ; weights : their kinds ;
+    Parameters  feed : where steps read from ; losses : one for each output ; forms : of the targets ; weights : their
+                kinds ;
                 constants : inputs, by number, that are sparse matrices and no part of the feed
     """
 
@@ -68,7 +69,8 @@ def input_arrays(network: NetworkGraph, X: Any, *, check: bool = True) -> list[A
             array = _sequences(x, dtype, name) if isinstance(x, Sequences) else _input(x, dtype, name)
         if network.samples not in (None, len(array)):
             raise ShapeError(
-                f"{name} has {len(array)} rows, but the graph of the network has {network.samples} nodes. Give one row for each "
+                f"{name} has {len(array)} rows, but the graph of the network has {network.samples} nodes. Give one row for "
+                f"each "
                 f"node, all of them at once; labels of -1 leave nodes out of the loss."
             )
         if check and network.input_shapes is not None:

@@ -54,8 +54,9 @@ def pick_loss(y: Array, output_shape: Shape) -> Loss:
 def fit_target(loss: Loss, y: Array, output_shape: Shape, *, name: str = "y") -> tuple[Array, int, Array | None]:
     """The targets in one of the forms that the loss takes, the number of that form, and which entries have a label.
 
-    (N, 1) and (N,) are taken for each other where the loss wants the other. The dtype is left as it is. Where the loss has an
-    ``ignore_label``, entries with it are 0 in what is returned, and False among the labelled; else None stands for all.
+    (N, 1) and (N,) are taken for each other where the loss wants the other. The dtype is left as it is. Where the loss
+    has an ``ignore_label``, entries with it are 0 in what is returned, and False among the labelled; else None stands for
+    all.
 
     Raises      ShapeError, DataError from the loss, with the name of the array
     """
@@ -125,7 +126,7 @@ def weigh(
     Raises      ParameterError, DataError when class_weight does not fit the targets
     """
     if labelled is not None:
-        kind, weight = weigh(loss, y, form, output_shape, sample_weight, class_weight)
+        _, weight = weigh(loss, y, form, output_shape, sample_weight, class_weight)
         part = labelled * (labelled.size / labelled.sum())
         if weight is not None:
             part = part * weight.reshape(-1, *(1,) * (part.ndim - weight.ndim), *weight.shape[1:])

@@ -207,6 +207,10 @@ class Writer:
             sides.append(_transposed(term) if turned else bracket(term, ATOM, last=False))
         return Term(f"{sides[0].text} {sides[1].text}", rf"{sides[0].latex} \, {sides[1].latex}", PRODUCT)
 
+    def _op_sparse_matmul(self, node: Node, inputs: list[Term], output: int) -> Term:
+        x = bracket(inputs[0], ATOM, last=False)
+        return Term(f"{node.attrs['text']} {x.text}", rf"{node.attrs['latex']} \, {x.latex}", PRODUCT)
+
     def _op_transpose(self, node: Node, inputs: list[Term], output: int) -> Term:
         if node.inputs[0].ndim == 2 and tuple(node.attrs["axes"]) == (1, 0):
             return _transposed(inputs[0])
