@@ -28,8 +28,8 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 _MODULES = (
-    "adversarial", "architectures", "data", "engine", "errors", "initializers", "laboratory", "layers", "losses", "metrics",
-    "optimizers", "testing", "training",
+    "adversarial", "architectures", "data", "engine", "errors", "images", "initializers", "laboratory", "layers", "losses",
+    "metrics", "optimizers", "testing", "training",
 )  # fmt: skip
 
 __all__ = ["__version__", *_HOME]

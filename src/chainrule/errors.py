@@ -4,7 +4,8 @@
     ├── ShapeError            (ValueError)    an array or a layer of the wrong shape
     ├── DtypeError            (TypeError)     an array of the wrong kind (text where numbers belong, ...)
     ├── DataError             (ValueError)    data that cannot be learned from: NaN, empty, lengths, labels
-    │   └── TableError                        an unreadable table file, a missing or unknown column
+    │   ├── TableError                        an unreadable table file, a missing or unknown column
+    │   └── ImageError                        a picture that cannot be read, or does not fit the others
     ├── ParameterError        (ValueError)    a hyperparameter out of its range
     │   └── UnknownNameError                  a name that is not one of those known ("did you mean ...?")
     ├── NotFittedError        (ValueError, AttributeError)   used before fit, or before its shapes are known
@@ -30,6 +31,7 @@ __all__ = [
     "DivergenceError",
     "DtypeError",
     "EngineError",
+    "ImageError",
     "MissingDependencyError",
     "ModelFileError",
     "NotFittedError",
@@ -59,6 +61,10 @@ class DataError(ChainruleError, ValueError):
 
 class TableError(DataError):
     """A table file cannot be read, or a column is missing or unknown."""
+
+
+class ImageError(DataError):
+    """A picture or a folder of pictures cannot be read, or a picture does not fit the others."""
 
 
 class ParameterError(ChainruleError, ValueError):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .data.batches import split_validation
+from .data.batches import Batches, split_validation
 from .data.sequences import Sequences
 from .engine.base import Engine
 from .errors import DataError, DtypeError, ParameterError, ShapeError
@@ -30,10 +30,11 @@ from .training.checkpoint import CheckpointFile
 from .training.data_dependent import initialise_from_data
 from .training.evaluation import choose_metrics, evaluate, predict_sequences
 from .training.executables import Compiled, Executables
-from .training.feeds import ArrayFeed, SequenceFeed, StreamFeed
+from .training.feeds import ArrayFeed, SequenceFeed
 from .training.intake import (
+    DataSetIntake,
     Intake,
-    StreamIntake,
+    batch_intake,
     choose_losses,
     dense_and_constant,
     input_arrays,
@@ -110,7 +111,7 @@ class Network(NetworkGraph):
         learning_rate: Any = None,
         epochs: int = 20,
         batch_size: int = 32,
-        validation_data: tuple[Any, ...] | None = None,
+        validation_data: Any = None,
         validation_split: float = 0.0,
         shuffle: bool = True,
         sample_weight: Any = None,
@@ -129,9 +130,9 @@ class Network(NetworkGraph):
 
         Parameters
             X : samples (N, ...) as an array, memory map or DataFrame ; Sequences of different lengths (for an
-                Input((None, ...)); batches are made of samples of about one length) ; a list of one for each input ; or an
-                iterable (or a function that returns an iterator) of batches ``(x, y)`` or ``(x, y, sample_weight)``, then
-                without y
+                Input((None, ...)); batches are made of samples of about one length) ; a list of one for each input ; or, then
+                without y, a data set such as ImageData, or an iterable (or a function that returns an iterator) of batches
+                ``(x, y)`` or ``(x, y, sample_weight)``
             y : targets (N,) or (N, ...), or Sequences with one target a step ; a list of one for each output
             loss : a loss or its name, for several outputs one for all or a list. None picks: class indices (int or bool
                 targets, one for each row of several outputs) softmax_cross_entropy; zeros and ones of int or bool dtype, one
@@ -140,7 +141,7 @@ class Network(NetworkGraph):
             optimizer : an Optimizer or its name ; it is copied ; learning_rate : number or schedule in its place
             epochs : int >= 1, passes over the data (with resume: in all) ; batch_size : int >= 1, samples a step; the last
                 batch of an epoch may be smaller, and its gradient is the mean over its own samples
-            validation_data : (X, y) or (X, y, sample_weight), evaluated after every epoch as "val_..."
+            validation_data : (X, y), (X, y, sample_weight) or a data set, evaluated after every epoch as "val_..."
             validation_split : in [0, 1) = 0; this share of the samples, drawn at random (each class in proportion when y
                 holds class indices), is taken out of the training data and evaluated instead
             shuffle : draw a new order of the samples for every epoch
@@ -305,16 +306,21 @@ class Network(NetworkGraph):
         here have the same weights.
         """
         if is_stream(X, y):
-            if validation_split or sample_weight is not None:
-                what = "validation_split" if validation_split else "sample_weight"
+            divisible = isinstance(X, Batches) and hasattr(X, "split")
+            if (validation_split and not divisible) or sample_weight is not None:
+                what = "validation_split" if validation_split and not divisible else "sample_weight"
                 raise ParameterError(
                     f"fit: {what} does not go with an iterator of batches. Use validation_data=, and yield "
                     f"(x, y, sample_weight)."
                 )
-            stream = StreamIntake(X, self, class_weight=class_weight)
+            stream = batch_intake(X, self, class_weight=class_weight, training=True)
             self.build(*stream.shapes)
             seed = int(self.rng.integers(_SEEDS)) if seed is None else seed
-            return stream.take(loss), None, seed
+            if not validation_split:
+                return stream.take(loss), None, seed
+            learned, held_out = X.split(validation_split, np.random.default_rng(seed))
+            intake = batch_intake(learned, self, class_weight=class_weight, training=True).take(loss)
+            return intake, batch_intake(held_out, self).take(intake.losses), seed
         if y is None:
             raise ParameterError("fit: y is missing. Pass fit(X, y), or an iterable of batches (x, y) as X.")
         xs = input_arrays(self, X)
@@ -333,9 +339,11 @@ class Network(NetworkGraph):
         kept = take_arrays(self, xs, ys, losses, **weights, rows=held_out)
         return take_arrays(self, xs, ys, losses, **weights, class_weight=class_weight, rows=train), kept, seed
 
-    def _validation(self, data: tuple[Any, ...], losses: list[Loss]) -> Intake:
+    def _validation(self, data: Any, losses: list[Loss]) -> Intake:
+        if isinstance(data, Batches):
+            return DataSetIntake(data, self).take(losses)
         if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
-            raise ParameterError("fit: validation_data must be (X, y) or (X, y, sample_weight).")
+            raise ParameterError("fit: validation_data must be (X, y), (X, y, sample_weight) or a data set.")
         try:
             return self._intake(data[0], data[1], losses, data[2] if len(data) == 3 else None)
         except (ShapeError, DtypeError, DataError) as error:
@@ -360,7 +368,7 @@ class Network(NetworkGraph):
 
     def _initialise(self, intake: Intake, batch_size: int) -> None:
         """Start weights that depend on the data, from the first samples."""
-        if not isinstance(intake.feed, StreamFeed) and not intake.constants:
+        if isinstance(intake.feed, (ArrayFeed, SequenceFeed)) and not intake.constants:
             initialise_from_data(self, self._predicting(), intake.feed.first(max(batch_size, 256)))
             return
         from .training.data_dependent import data_dependent_parameters
@@ -439,6 +447,11 @@ class Network(NetworkGraph):
                     return compiled.executable.predict(X)
         self.require_built("predict")
         batch_size = _positive("batch_size", batch_size)
+        if isinstance(X, Batches):
+            parts = [self.predict(b.inputs[0] if len(b.inputs) == 1 else list(b.inputs), batch_size=batch_size)
+                     for b in DataSetIntake(X, self).batches(batch_size)]  # fmt: skip
+            several = [np.concatenate(part) for part in zip(*parts, strict=True)] if isinstance(parts[0], tuple) else None
+            return np.concatenate(parts) if several is None else tuple(several)
         quick = self._quick_input(X)
         xs = quick or input_arrays(self, X)
         dense, constants = dense_and_constant(xs)
@@ -506,7 +519,7 @@ class Network(NetworkGraph):
         batch_size = _positive("batch_size", batch_size)
         loss = getattr(self, "loss_", None) if loss is None else loss
         if is_stream(X, y):
-            intake = StreamIntake(X, self).take(loss)
+            intake = batch_intake(X, self).take(loss)
         else:
             if y is None:
                 raise ParameterError("evaluate: y is missing. Pass evaluate(X, y).")

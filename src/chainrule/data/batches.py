@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -31,15 +31,24 @@ class Batch(NamedTuple):
         return int(self.inputs[0].shape[0])
 
 
+@runtime_checkable
 class Batches(Protocol):
-    """What the training loop needs of its data: how many samples (None: not known), and an epoch of batches."""
+    """A data set that makes its own batches, which ``Network.fit``, ``evaluate`` and ``predict`` take in place of X and y.
+
+    How many samples it has (None: not known), and an epoch of batches. One with ``split(fraction, random_state)`` can be
+    given to fit with ``validation_split``.
+    """
 
     @property
     def n_samples(self) -> int | None:
         """Samples an epoch, or None when that is not known beforehand."""
 
-    def batches(self, batch_size: int, rng: np.random.Generator | None = None) -> Iterator[Batch]:
-        """One epoch; in the given order without ``rng``, shuffled by it otherwise."""
+    def batches(self, batch_size: int, rng: np.random.Generator | None = None, *, shuffle: bool = True) -> Iterator[Batch]:
+        """One epoch of batches in new arrays, each of ``batch_size`` samples but the last.
+
+        Parameters  rng : None for evaluation, in the given order and without anything random ; else the source of the order
+                    and of random changes ; shuffle : False keeps the given order in training too
+        """
 
 
 class ArrayData:
@@ -100,11 +109,11 @@ class ArrayData:
             _take(self.sample_weight, indices, out.sample_weight)
         return out
 
-    def batches(self, batch_size: int, rng: np.random.Generator | None = None) -> Iterator[Batch]:
+    def batches(self, batch_size: int, rng: np.random.Generator | None = None, *, shuffle: bool = True) -> Iterator[Batch]:
         """One epoch of batches of ``batch_size`` samples; the last one may be smaller."""
         if batch_size < 1:
             raise ParameterError(f"batch_size must be at least 1, got {batch_size}.")
-        order = None if rng is None else shuffled_order(self._n, rng)
+        order = None if rng is None or not shuffle else shuffled_order(self._n, rng)
         for start in range(0, self._n, batch_size):
             stop = min(start + batch_size, self._n)
             yield self.take(slice(start, stop) if order is None else order[start:stop])
@@ -151,8 +160,10 @@ class IteratorData:
         """None: a source does not tell beforehand."""
         return None
 
-    def batches(self, batch_size: int = 0, rng: np.random.Generator | None = None) -> Iterator[Batch]:
-        """One epoch. The source itself decides on batch sizes and order; both arguments are unused."""
+    def batches(
+        self, batch_size: int = 0, rng: np.random.Generator | None = None, *, shuffle: bool = True
+    ) -> Iterator[Batch]:
+        """One epoch. The source itself decides on batch sizes and order; the arguments are unused."""
         is_iterable = isinstance(self.source, Iterable) or not callable(self.source)
         source: Any = self.source if is_iterable else self.source()  # type: ignore[operator]
         iterator = iter(source)

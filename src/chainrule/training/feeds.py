@@ -7,6 +7,7 @@ arrays they read and the order in which they read them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
@@ -21,6 +22,8 @@ Arrays = Mapping[str, Array]
 Order = NDArray[np.int64]
 #: Bytes of samples that are read from disk at a time.
 BLOCK_BYTES = 32 * 2**20
+#: Steps that a data set is asked for at a time, and the bytes they may have together.
+_MOST_STEPS, _STEPS_BYTES = 16, 4 * 2**20
 
 
 class Piece(NamedTuple):
@@ -64,8 +67,14 @@ class Feed(Protocol):
     def steps(self, batch_size: int) -> int | None:
         """Steps an epoch, None when that is not known."""
 
-    def pieces(self, batch_size: int, pace: Pace, rng: np.random.Generator | None = None) -> Iterator[Piece]:
-        """One epoch, shuffled by ``rng`` or in the given order; the last batch may be smaller."""
+    def pieces(
+        self, batch_size: int, pace: Pace, rng: np.random.Generator | None = None, *, shuffle: bool = True
+    ) -> Iterator[Piece]:
+        """One epoch; the last batch may be smaller.
+
+        Parameters  rng : None for evaluation, in the given order ; else the source of a new order and of random changes ;
+                    shuffle : False keeps the given order in training too
+        """
 
 
 class ArrayFeed:
@@ -105,10 +114,12 @@ class ArrayFeed:
         rows: Any = slice(0, count) if self.rows is None else self.rows[:count]
         return {name: np.ascontiguousarray(a[rows], self.dtypes[name]) for name, a in self.arrays.items()}
 
-    def pieces(self, batch_size: int, pace: Pace, rng: np.random.Generator | None = None) -> Iterator[Piece]:
+    def pieces(
+        self, batch_size: int, pace: Pace, rng: np.random.Generator | None = None, *, shuffle: bool = True
+    ) -> Iterator[Piece]:
         n, batch = self._n, min(batch_size, self._n)
         order = self.rows
-        if rng is not None:
+        if rng is not None and shuffle:
             order = rng.permutation(n) if self.rows is None else self.rows[rng.permutation(n)]
         full, rest = divmod(n, batch)
         at = 0
@@ -215,9 +226,11 @@ class SequenceFeed:
         cut = [rows[at : at + batch] for at in range(0, len(rows), batch)]
         return cut if rng is None else [cut[i] for i in rng.permutation(len(cut))]
 
-    def pieces(self, batch_size: int, pace: Pace, rng: np.random.Generator | None = None) -> Iterator[Piece]:
+    def pieces(
+        self, batch_size: int, pace: Pace, rng: np.random.Generator | None = None, *, shuffle: bool = True
+    ) -> Iterator[Piece]:
         self.useful = self.padded = 0
-        for rows in self.batches(batch_size, rng):
+        for rows in self.batches(batch_size, rng if shuffle else None):
             data = self._batch(rows)
             of = next(iter(self.masks.values()), None)
             terms = 0 if of is None else int(self._lengths[self._group[of[0]]][rows].sum())
@@ -266,8 +279,59 @@ class StreamFeed:
     def steps(self, batch_size: int) -> int | None:
         return self._steps
 
-    def pieces(self, batch_size: int, pace: Pace, rng: np.random.Generator | None = None) -> Iterator[Piece]:
+    def pieces(
+        self, batch_size: int, pace: Pace, rng: np.random.Generator | None = None, *, shuffle: bool = True
+    ) -> Iterator[Piece]:
         for data in self._epoch():
             # The user's iterator may fill the same buffers again, and a diverging step is run a second time.
             kept = {name: np.array(a, order="C") for name, a in data.items()}
             yield Piece(kept, None, len(kept["x0"]), 1, sum(a.nbytes for a in kept.values()))
+
+
+class DataSetFeed:
+    """Batches that a data set makes (``chainrule.data.Batches``), perhaps by other threads ahead of time.
+
+    Parameters
+        epoch : called with (batch_size, rng, shuffle) once an epoch, returns batches as {name: array}, new arrays each time
+        n_samples : an epoch, None when that is not known ; bytes_a_sample : of the arrays
+
+    Many small steps are asked for as one batch and cut here, so that what happens between steps is done for many at once.
+    """
+
+    plans = 2
+
+    def __init__(
+        self,
+        epoch: Callable[[int, np.random.Generator | None, bool], Iterator[Arrays]],
+        n_samples: int | None,
+        bytes_a_sample: int,
+    ) -> None:
+        self._epoch, self._n, self._bytes = epoch, n_samples, bytes_a_sample
+
+    @property
+    def n_samples(self) -> int | None:
+        return self._n
+
+    def steps(self, batch_size: int) -> int | None:
+        return None if self._n is None else -(-self._n // min(batch_size, self._n))
+
+    def pieces(
+        self, batch_size: int, pace: Pace, rng: np.random.Generator | None = None, *, shuffle: bool = True
+    ) -> Iterator[Piece]:
+        batch = batch_size if self._n is None else min(batch_size, self._n)
+        # Not by the pace: what is drawn at random for a batch must not depend on how fast the machine is.
+        at_once = max(1, min(_MOST_STEPS, _STEPS_BYTES // max(1, self._bytes * batch)))
+        with closing(self._epoch(batch * at_once, rng, shuffle)) as batches:  # type: ignore[type-var]
+            for data in batches:
+                full, rest = divmod(len(data["x0"]), batch)
+                at = 0
+                while at < full:
+                    steps = min(full - at, pace(batch, None))
+                    yield self._piece(data, at * batch, batch, steps)
+                    at += steps
+                if rest:
+                    yield self._piece(data, full * batch, rest, 1)
+
+    def _piece(self, data: Arrays, start: int, batch: int, steps: int) -> Piece:
+        part = {name: a[start : start + batch * steps] for name, a in data.items()}
+        return Piece(part, None, batch, steps, sum(a.nbytes for a in part.values()))

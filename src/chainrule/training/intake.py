@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.arrays import as_features, check_lengths, check_range
-from ..data.batches import Batch, IteratorData
+from ..data.batches import Batch, Batches, IteratorData
 from ..data.sequences import Sequences
 from ..errors import DataError, ParameterError, ShapeError
 from ..layers import HardSigmoid, Layer, Sigmoid, Softmax, check_indices
@@ -19,12 +20,14 @@ from ..network import NetworkGraph
 from ..network.graph import fits, shown
 from ..ops import SparseMatrix
 from ..ops.value import FREE, Shape
-from .feeds import ArrayFeed, SequenceFeed, StreamFeed
+from .feeds import ArrayFeed, DataSetFeed, SequenceFeed, StreamFeed
 from .targets import fit_target, pick_loss, sample_weights, target_array, weigh
 
 Array = NDArray[Any]
 #: Samples of a memory map that are checked at a time, in bytes.
 _CHECK_BYTES = 32 * 2**20
+#: Samples of a data set that are looked at before training.
+_LOOKED_AT = 32
 
 
 class Intake(NamedTuple):
@@ -35,7 +38,7 @@ class Intake(NamedTuple):
                 constants : inputs, by number, that are sparse matrices and no part of the feed
     """
 
-    feed: ArrayFeed | SequenceFeed | StreamFeed
+    feed: ArrayFeed | SequenceFeed | StreamFeed | DataSetFeed
     losses: list[Loss]
     forms: list[int]
     weights: list[str | None]
@@ -312,7 +315,11 @@ def _target_dtype(network: NetworkGraph, loss: Loss, y: Array, form: int, shape:
 
 
 def is_stream(X: Any, y: Any) -> bool:
-    """Whether X is an iterator (or function, or sequence) of batches ``(x, y)`` rather than the samples themselves."""
+    """Whether X is a data set or an iterator (or function, or sequence) of batches rather than the samples themselves."""
+    if isinstance(X, Batches):
+        if y is not None:
+            raise ParameterError(f"y is given, but X, a data set ({type(X).__name__}), has its own targets. Leave y out.")
+        return True
     if y is not None or X is None or isinstance(X, (str, bytes, Mapping)):
         return False
     if any(hasattr(X, name) for name in ("__array__", "__dlpack__", "__dataframe__")):
@@ -327,58 +334,31 @@ def _is_array(item: Any) -> bool:
     return hasattr(item, "__array__") or hasattr(item, "__dlpack__") or isinstance(item, (list, tuple))
 
 
-class StreamIntake:
-    """Batches of an iterator, each checked and turned into the arrays of a plan.
+class _BatchIntake:
+    """Batches, each checked and turned into the arrays of a plan. The first decides what all others must be like."""
 
-    Parameters  source : as in IteratorData ; network : built by ``build`` with the first batch when it is not yet
-
-    The first batch decides on the losses, the form of the targets and whether there are weights; all others must be alike.
-    """
-
-    def __init__(self, source: Any, network: NetworkGraph, *, class_weight: Any = None) -> None:
+    def __init__(self, network: NetworkGraph, class_weight: Any) -> None:
         kinds = set(input_dtypes(network))
         # float64 holds every 32-bit index exactly, so inputs of both kinds can be read as that and converted afterwards.
-        self.data = IteratorData(source, input_dtype=kinds.pop() if len(kinds) == 1 else np.float64)
+        self.input_dtype: Any = kinds.pop() if len(kinds) == 1 else np.float64
         self.network, self.class_weight = network, class_weight
         if isinstance(class_weight, str):
             raise ParameterError(
-                f"class_weight={class_weight!r} needs the counts of all classes, which an iterator does not tell. "
+                f"class_weight={class_weight!r} needs the counts of all classes, which batches do not tell. "
                 "Give the weights as a dict {class: weight}."
             )
-        self._iterator: Iterator[Batch] = self.data.batches()
-        self.first: Batch | None = next(self._iterator)
-        self.shapes = [x.shape[1:] for x in self.first.inputs]
-        try:
-            self.length: int | None = len(source)
-        except TypeError:
-            self.length = None
 
-    def take(self, loss: Any) -> Intake:
-        """The batches as a feed, once the network is built."""
-        first = self.first
-        assert first is not None
-        ys = self._targets(first)
-        losses = choose_losses(loss, ys, self.network)
-        intake = self._intake(first, losses, None)
-        forms, kinds = intake.forms, intake.weights
-
-        def epoch() -> Iterator[Mapping[str, Array]]:
-            batches = self.data.batches()
-            if self.first is not None:
-                batches, self.first = chain([self.first], self._iterator), None
-            for number, batch in enumerate(batches):
-                try:
-                    found = self._intake(batch, losses, kinds)
-                except (ShapeError, DataError) as error:
-                    raise type(error)(f"Batch {number} (counted from 0): {error}") from error
-                if found.forms != forms:
-                    raise DataError(
-                        f"Batch {number} (counted from 0): targets have another form than those of the first batch."
-                    )
-                assert isinstance(found.feed, ArrayFeed)
-                yield found.feed.arrays
-
-        return Intake(StreamFeed(epoch, self.length), losses, forms, kinds, {})
+    def _arrays(self, batches: Iterable[Batch], losses: list[Loss], like: Intake) -> Iterator[Mapping[str, Array]]:
+        """The arrays of every batch, once it is sure that it is like the first."""
+        for number, batch in enumerate(batches):
+            try:
+                found = self._intake(batch, losses, like.weights)
+            except (ShapeError, DataError) as error:
+                raise type(error)(f"Batch {number} (counted from 0): {error}") from error
+            if found.forms != like.forms:
+                raise DataError(f"Batch {number} (counted from 0): targets have another form than those of the first batch.")
+            assert isinstance(found.feed, ArrayFeed)
+            yield found.feed.arrays
 
     def _targets(self, batch: Batch) -> list[Array]:
         count = len(self.network.output_ids)
@@ -399,3 +379,88 @@ class StreamIntake:
             elif weight is not None and None in kinds:
                 raise DataError("it has sample weights, the first batch had none. Give weights in every batch or in none.")
         return take_arrays(self.network, xs, ys, losses, sample_weight=weight, class_weight=self.class_weight)
+
+
+class StreamIntake(_BatchIntake):
+    """What the user's iterator yields.
+
+    Parameters  source : as in IteratorData ; network : built by ``build`` with the first batch when it is not yet
+    """
+
+    def __init__(self, source: Any, network: NetworkGraph, *, class_weight: Any = None) -> None:
+        super().__init__(network, class_weight)
+        self.data = IteratorData(source, input_dtype=self.input_dtype)
+        self._iterator: Iterator[Batch] = self.data.batches()
+        self.first: Batch | None = next(self._iterator)
+        self.shapes = [x.shape[1:] for x in self.first.inputs]
+        try:
+            self.length: int | None = len(source)
+        except TypeError:
+            self.length = None
+
+    def take(self, loss: Any) -> Intake:
+        """The batches as a feed, once the network is built."""
+        assert self.first is not None
+        losses = choose_losses(loss, self._targets(self.first), self.network)
+        intake = self._intake(self.first, losses, None)
+
+        def epoch() -> Iterator[Mapping[str, Array]]:
+            batches: Iterable[Batch] = self.data.batches()
+            if self.first is not None:
+                batches, self.first = chain([self.first], self._iterator), None
+            return self._arrays(batches, losses, intake)
+
+        return intake._replace(feed=StreamFeed(epoch, self.length))
+
+
+class DataSetIntake(_BatchIntake):
+    """What a data set that makes its own batches gives.
+
+    Parameters  data : as ``Batches`` says ; network : built by ``build`` with the first batch when it is not yet ;
+                training : whether steps learn from it, so that it may change samples at random
+    """
+
+    def __init__(self, data: Batches, network: NetworkGraph, *, class_weight: Any = None, training: bool = False) -> None:
+        super().__init__(network, class_weight)
+        self.data, self.training = data, training
+        self.first = self._first(None)
+        self.shapes = [x.shape[1:] for x in self.first.inputs]
+
+    def take(self, loss: Any) -> Intake:
+        """The data set as a feed, once the network is built."""
+        # The loss is picked from targets as they are: mixed at random they may look like something else.
+        losses = choose_losses(loss, self._targets(self.first), self.network)
+        first = self._first(np.random.default_rng(0)) if self.training else self.first
+        intake = self._intake(first, losses, None)
+
+        def epoch(batch_size: int, rng: np.random.Generator | None, shuffle: bool) -> Iterator[Mapping[str, Array]]:
+            with closing(self._checked(batch_size, rng, shuffle)) as batches:
+                yield from self._arrays(batches, losses, intake)
+
+        arrays = intake.feed.arrays  # type: ignore[union-attr]
+        size = sum(int(a.nbytes) for a in arrays.values()) // first.n_samples
+        return intake._replace(feed=DataSetFeed(epoch, self.data.n_samples, size))
+
+    def batches(self, batch_size: int) -> Iterator[Batch]:
+        """All samples in order, as they are."""
+        return self._checked(batch_size, None, False)
+
+    def _checked(self, batch_size: int, rng: np.random.Generator | None, shuffle: bool) -> Generator[Batch]:
+        made = self.data.batches(batch_size, rng, shuffle=shuffle)
+        try:
+            yield from IteratorData(lambda: made, input_dtype=self.input_dtype).batches()
+        finally:
+            close = getattr(made, "close", None)  # lets go of threads
+            if callable(close):
+                close()
+
+    def _first(self, rng: np.random.Generator | None) -> Batch:
+        with closing(self._checked(_LOOKED_AT, rng, False)) as batches:
+            return next(batches)
+
+
+def batch_intake(X: Any, network: NetworkGraph, *, class_weight: Any = None, training: bool = False) -> Any:
+    """The intake of what ``is_stream`` found to be batches."""
+    if isinstance(X, Batches):
+        return DataSetIntake(X, network, class_weight=class_weight, training=training)
+    return StreamIntake(X, network, class_weight=class_weight)

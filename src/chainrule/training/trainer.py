@@ -261,7 +261,7 @@ class Trainer:
         sums: dict[str, float] = {}
         samples = within = terms = 0
         recorder, interrupts = self.recorder, self.interrupts
-        for piece in feed.pieces(batch_size, self._pace, self.rng if shuffle else None):
+        for piece in feed.pieces(batch_size, self._pace, self.rng, shuffle=shuffle):
             compiled = self.executable(piece.batch, piece.shapes)
             executable = compiled.executable
             scalars = self.scalars(piece.steps)

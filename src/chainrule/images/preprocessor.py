@@ -1,0 +1,95 @@
+"""What is done to every picture before a network sees it; a model keeps it, so that new pictures are treated alike."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ParameterError, ShapeError
+from ..registry import Configurable, finite_number
+from .picture import FITS, Pixels, read_picture
+from .resampling import resample
+
+__all__ = ["ImagePreprocessor", "size_of"]
+
+Floats = NDArray[np.float32]
+
+
+class ImagePreprocessor(Configurable):
+    """Pictures of any size and kind as arrays: resized, then ``z = (x / 255 − mean) / std`` for each channel.
+
+    Parameters
+        size : (height, width), or one int for both ; channels : 3 (RGB) or 1 (grey)
+        fit : "stretch" to the size, "crop" the middle, or "pad" with black
+        mean, std : of the channels, for values from 0 to 1; one number or one for each channel
+    Shapes      pictures of any size -> (N, H, W, C) float32
+    Raises      ParameterError when an argument is out of its range
+
+    Example
+        >>> import numpy as np
+        >>> preprocessor = ImagePreprocessor(2, channels=1, mean=0.5, std=0.5)
+        >>> preprocessor.normalise(np.array([[[[0], [255]], [[255], [0]]]], np.uint8))[0, ..., 0]
+        array([[-1.,  1.],
+               [ 1., -1.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        size: int | Sequence[int],
+        *,
+        channels: int = 3,
+        fit: str = "stretch",
+        mean: float | Sequence[float] = 0.0,
+        std: float | Sequence[float] = 1.0,
+    ) -> None:
+        self.size, self.channels, self.fit, self.mean, self.std = size, channels, fit, mean, std
+
+    def validate(self) -> None:
+        """ParameterError when an argument is out of its range."""
+        size_of(self.size)
+        if self.channels not in (1, 3):
+            raise ParameterError(f"ImagePreprocessor: channels must be 1 or 3. Got {self.channels!r}.")
+        if self.fit not in FITS:
+            raise ParameterError(f"ImagePreprocessor: fit must be one of {', '.join(FITS)}. Got {self.fit!r}.")
+        for name in ("mean", "std"):
+            value = getattr(self, name)
+            given = list(value) if isinstance(value, (list, tuple, np.ndarray)) else [value]
+            good = all(finite_number(v) for v in given) and len(given) in (1, self.channels)
+            if not good or (name == "std" and min(given) <= 0):
+                above = " above 0" * (name == "std")
+                raise ParameterError(
+                    f"ImagePreprocessor: {name} must be a finite number{above}, or {self.channels} of them. Got {value!r}."
+                )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of what comes out for one picture."""
+        return (*size_of(self.size), int(self.channels))
+
+    def read(self, path: str | os.PathLike[str]) -> Pixels:
+        """A picture file at the size and with the channels that are wanted: (H, W, C) uint8."""
+        return read_picture(path, channels=self.channels, size=size_of(self.size), fit=self.fit)
+
+    def normalise(self, pixels: NDArray[Any]) -> Floats:
+        """``(x / range − mean) / std`` of pictures (N, H, W, C) that have the size already."""
+        if pixels.ndim != 4 or pixels.shape[1:] != self.shape:
+            wanted = ", ".join(map(str, ("N", *self.shape)))
+            raise ShapeError(f"ImagePreprocessor: expected pictures ({wanted}), got shape {pixels.shape}.")
+        mean, std = (np.broadcast_to(np.asarray(v, np.float32), (self.channels,)) for v in (self.mean, self.std))
+        return resample(np.ascontiguousarray(pixels), np.arange(len(pixels)), None, mean, std)
+
+
+def size_of(size: Any) -> tuple[int, int]:
+    """(height, width) from one int or two.
+
+    Raises      ParameterError
+    """
+    given = [size, size] if isinstance(size, (int, np.integer)) else size
+    whole = isinstance(given, (list, tuple)) and len(given) == 2
+    if not whole or not all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) and v >= 1 for v in given):
+        raise ParameterError(f"size must be an int of at least 1, or two: (height, width). Got {size!r}.")
+    return int(given[0]), int(given[1])
