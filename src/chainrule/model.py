@@ -130,7 +130,7 @@ class Network(NetworkGraph):
 
         Parameters
             X : samples (N, ...) as an array, memory map or DataFrame ; Sequences of different lengths (for an
-                Input((None, ...)); batches are made of samples of about one length) ; a list of one for each input ; or, then
+                Input((None, ...)); batches are made of samples of about one length) ; a list of one for each input ; or,
                 without y, a data set such as ImageData, or an iterable (or a function that returns an iterator) of batches
                 ``(x, y)`` or ``(x, y, sample_weight)``
             y : targets (N,) or (N, ...), or Sequences with one target a step ; a list of one for each output
@@ -448,10 +448,7 @@ class Network(NetworkGraph):
         self.require_built("predict")
         batch_size = _positive("batch_size", batch_size)
         if isinstance(X, Batches):
-            parts = [self.predict(b.inputs[0] if len(b.inputs) == 1 else list(b.inputs), batch_size=batch_size)
-                     for b in DataSetIntake(X, self).batches(batch_size)]  # fmt: skip
-            several = [np.concatenate(part) for part in zip(*parts, strict=True)] if isinstance(parts[0], tuple) else None
-            return np.concatenate(parts) if several is None else tuple(several)
+            return self._predict_batches(DataSetIntake(X, self), batch_size)
         quick = self._quick_input(X)
         xs = quick or input_arrays(self, X)
         dense, constants = dense_and_constant(xs)
@@ -488,6 +485,14 @@ class Network(NetworkGraph):
             for i, whole in enumerate(found):
                 whole[start:stop] = outputs[f"output{i}"]
         return found[0] if len(found) == 1 else tuple(found)
+
+    def _predict_batches(self, intake: DataSetIntake, batch_size: int) -> Any:
+        parts = []
+        for batch in intake.batches(batch_size):
+            found = self.predict(batch.inputs[0] if len(batch.inputs) == 1 else list(batch.inputs), batch_size=batch_size)
+            parts.append(found if isinstance(found, tuple) else (found,))
+        whole = [np.concatenate(part) for part in zip(*parts, strict=True)]
+        return whole[0] if len(whole) == 1 else tuple(whole)
 
     def _quick_input(self, X: Any) -> list[Array] | None:
         """X where it needs no conversion: an array of the right dtype, shape and order, all finite; else None."""
