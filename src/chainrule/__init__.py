@@ -21,8 +21,8 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "DepthwiseConv2D", "Dropout", "ELU", "Embedding", "Flatten", "GELU", "GlobalAveragePool", "GlobalMaxPool",
         "GraphConv", "GroupNorm", "HardSigmoid", "Identity", "Input", "InstanceNorm", "LayerNorm", "LeakyReLU",
         "LogSoftmax", "MaxPool1D", "MaxPool2D", "MaxPool3D", "Multiply", "PReLU", "RReLU", "ReLU", "Reshape", "SELU",
-        "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign", "SpatialDropout", "Tanh", "UpSampling1D", "UpSampling2D",
-        "ZeroPadding1D", "ZeroPadding2D",
+        "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign", "SpatialDropout", "Standardize", "Tanh", "UpSampling1D",
+        "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D",
     ),
     "chainrule.estimators": ("NeuralClassifier", "NeuralRegressor"),
 }  # fmt: skip

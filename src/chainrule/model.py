@@ -27,7 +27,12 @@ from .optimizers import Optimizer, Schedule, get_optimizer
 from .plan import Plan, lower_prediction, lower_training, optimise
 from .training import Callback, EarlyStopping, Trainer
 from .training.checkpoint import CheckpointFile
-from .training.data_dependent import initialise_from_data
+from .training.data_dependent import (
+    data_dependent_parameters,
+    initialise_from_data,
+    measure_statistics,
+    standardising_layers,
+)
 from .training.evaluation import choose_metrics, evaluate, predict_sequences
 from .training.executables import Compiled, Executables
 from .training.feeds import ArrayFeed, SequenceFeed
@@ -367,13 +372,14 @@ class Network(NetworkGraph):
         )
 
     def _initialise(self, intake: Intake, batch_size: int) -> None:
-        """Start weights that depend on the data, from the first samples."""
+        """What the network takes from the data: statistics of all samples, start weights from the first ones."""
+        if standardising_layers(self):
+            if not isinstance(intake.feed, ArrayFeed) or intake.constants:
+                raise ParameterError("Standardize needs the data as dense arrays, not as an iterator or as Sequences.")
+            measure_statistics(self, intake.feed.first(intake.feed.n_samples))
         if isinstance(intake.feed, (ArrayFeed, SequenceFeed)) and not intake.constants:
             initialise_from_data(self, self._predicting(), intake.feed.first(max(batch_size, 256)))
-            return
-        from .training.data_dependent import data_dependent_parameters
-
-        if data_dependent_parameters(self):
+        elif data_dependent_parameters(self):
             raise ParameterError(
                 "LSUV needs the data as dense arrays, not as an iterator or a sparse matrix; use another initializer."
             )

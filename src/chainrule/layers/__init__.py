@@ -47,6 +47,7 @@ from .softmax import Softmax
 from .softplus import Softplus
 from .softsign import Softsign
 from .spatial_dropout import SpatialDropout
+from .standardize import Standardize
 from .tanh import Tanh
 from .up_sampling1d import UpSampling1D
 from .up_sampling2d import UpSampling2D
@@ -104,6 +105,7 @@ __all__ = [
     "Softplus",
     "Softsign",
     "SpatialDropout",
+    "Standardize",
     "State",
     "Tanh",
     "Tensor",

@@ -1,4 +1,5 @@
-"""Start weights that depend on the data (LSUV): scaled by what each layer really puts out for the first batch."""
+"""What the first fit takes from the data: statistics of inputs and targets (Standardize), and start weights (LSUV), scaled by
+what each layer really puts out for the first batch."""
 
 from __future__ import annotations
 
@@ -8,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import ParameterError
 from ..initializers import LSUV, Initializer
 from ..initializers import get as get_initializer
+from ..layers import Standardize
 from ..network import NetworkGraph
 from ..plan import lower_prediction
 from .executables import Executables
@@ -29,6 +32,40 @@ def data_dependent_parameters(network: NetworkGraph) -> list[tuple[str, str, LSU
             if isinstance(law, LSUV):
                 found.append((call.name, name, law))
     return found
+
+
+def standardising_layers(network: NetworkGraph) -> list[tuple[str, str, bool]]:
+    """(layer, name of the array in a feed that it measures, whether it is inverse) of every Standardize.
+
+    Raises  ParameterError when one is connected to no input, or an inverse one is no output
+    """
+    found: dict[str, tuple[str, str, bool]] = {}
+    for call in network.calls:
+        if not isinstance(call.layer, Standardize) or call.name in found:
+            continue
+        inverse = call.layer.inverse
+        places, at = (network.output_ids, call.output) if inverse else (network.input_ids, call.inputs[0])
+        if at not in places:
+            where = "make an output of the network" if inverse else "stand directly at an input of the network"
+            raise ParameterError(
+                f"fit: the layer {call.name!r}, {call.layer!r}, must {where}, because it takes its mean and scale from the "
+                f"{'targets' if inverse else 'inputs'}. Use BatchNorm or LayerNorm inside a network."
+            )
+        found[call.name] = (call.name, f"{'y' if inverse else 'x'}{places.index(at)}", inverse)
+    return list(found.values())
+
+
+def measure_statistics(network: NetworkGraph, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Gives every Standardize the mean and scale of its data.
+
+    Parameters  arrays : all training samples, by the names of the plan's inputs
+    """
+    for layer, name, inverse in standardising_layers(network):
+        mean, scale = network.states[f"{layer}.mean"], network.states[f"{layer}.scale"]
+        data = arrays[name]
+        if inverse and (data.dtype.kind != "f" or data.size % len(mean)):
+            raise ParameterError(f"fit: the layer {layer!r} measures numeric targets; those of this loss are classes.")
+        mean[...], scale[...] = Standardize.measure(data.reshape(-1, len(mean)))
 
 
 def initialise_from_data(network: NetworkGraph, executables: Executables, inputs: Mapping[str, NDArray[Any]]) -> None:
