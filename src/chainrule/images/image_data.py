@@ -22,7 +22,7 @@ from .background import default_workers, in_background
 from .folder import class_folders
 from .picture import read_header
 from .preprocessor import ImagePreprocessor, size_of
-from .resampling import resample, resample_classes
+from .resampling import prepare, resample, resample_classes
 from .sources import ArraySource, FileSource, Source
 
 __all__ = ["ImageData"]
@@ -277,6 +277,7 @@ class ImageData:
             rows = order[number * batch_size : (number + 1) * batch_size]
             return lambda: self._batch(rows, None if seed is None else np.random.default_rng([seed, number]))
 
+        prepare()
         count = math.ceil(self.n_samples / batch_size)
         # Batches from memory are made faster than they are used: more threads would only take processors from training.
         workers = self.workers if self.paths is not None else min(1, self.workers)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..errors import EngineError
 from .augmentation import FILLS, Draw
 
-__all__ = ["resample", "resample_classes", "value_range"]
+__all__ = ["prepare", "resample", "resample_classes", "value_range"]
 
 Array = NDArray[Any]
 Floats = NDArray[np.float32]
@@ -23,6 +23,11 @@ Rows = NDArray[np.int64]
 #: Pixels that NumPy works on at a time, so that its temporaries stay small.
 _PIXELS = 1 << 20
 _call: Callable[..., int] | bool | None = False
+
+
+def prepare() -> None:
+    """Loads the compiled kernel, so that no background thread has to."""
+    _kernel()
 
 
 def value_range(dtype: np.dtype[Any]) -> float:

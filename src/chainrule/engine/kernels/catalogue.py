@@ -6,6 +6,7 @@ from typing import Any
 
 from .elementwise import elementwise
 from .move import copy_blocks, feed, feed_scalars, gather, keep_scalar, one_hot, permute, scatter_add, to_bfloat16
+from .pictures import resample
 from .product import primitive, row_product, sgemm
 from .reduce import reduce
 from .rows import argmax, softmax, softmax_cross_entropy
@@ -18,5 +19,6 @@ KERNELS: dict[str, Any] = {
         elementwise, copy_blocks, feed, feed_scalars, gather, keep_scalar, one_hot, permute, primitive, scatter_add,
         row_product, sgemm, to_bfloat16,
         reduce, argmax, softmax, softmax_cross_entropy, run_job, work_forever, sparse_product,
+        resample,
     )
 }  # fmt: skip
