@@ -21,10 +21,10 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "DepthwiseConv2D", "Dropout", "ELU", "Embedding", "Flatten", "GELU", "GlobalAveragePool", "GlobalMaxPool",
         "GraphConv", "GroupNorm", "HardSigmoid", "Identity", "Input", "InstanceNorm", "LayerNorm", "LeakyReLU",
         "LogSoftmax", "MaxPool1D", "MaxPool2D", "MaxPool3D", "Multiply", "PReLU", "RReLU", "ReLU", "Reshape", "SELU",
-        "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign", "SpatialDropout", "Standardize", "Tanh", "UpSampling1D",
-        "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D",
+        "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign", "SpatialDropout", "Standardize", "SubtractLast", "Tanh",
+        "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D",
     ),
-    "chainrule.estimators": ("NeuralClassifier", "NeuralRegressor"),
+    "chainrule.estimators": ("NeuralClassifier", "NeuralForecaster", "NeuralRegressor"),
 }  # fmt: skip
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 _MODULES = (
@@ -36,6 +36,7 @@ __all__ = ["__version__", *_HOME]
 
 if TYPE_CHECKING:
     from .estimators import NeuralClassifier as NeuralClassifier
+    from .estimators import NeuralForecaster as NeuralForecaster
     from .estimators import NeuralRegressor as NeuralRegressor
     from .layers import *  # noqa: F403
     from .model import Network as Network

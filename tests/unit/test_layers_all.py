@@ -128,6 +128,8 @@ CASES: list[tuple[Layer, tuple[tuple[int, ...], ...]]] = [
     (layers.Cropping1D(1), ((4, 2),)),
     (layers.Cropping2D(((1, 0), 1)), ((3, 4, 1),)),
     (layers.SpatialDropout(0.4), ((2, 3, 4),)),
+    (layers.SubtractLast(), ((3, 2),)),
+    (layers.SubtractLast(), ((1, 1),)),
     *((layers.Standardize(inverse=inverse), ((3, 4),)) for inverse in (False, True)),
 ]
 

@@ -6,6 +6,7 @@ from .datasets import load_digits
 from .labels import ClassLabels, TargetKind, target_kind
 from .preprocessing import TableFeatures, TablePreprocessor
 from .sequences import Sequences, length_buckets
+from .series import as_series, windows
 from .table import Column, Table, read_table, write_predictions
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "TablePreprocessor",
     "TargetKind",
     "as_features",
+    "as_series",
     "as_targets",
     "check_features",
     "check_lengths",
@@ -31,5 +33,6 @@ __all__ = [
     "shuffled_order",
     "split_validation",
     "target_kind",
+    "windows",
     "write_predictions",
 ]

@@ -1,6 +1,7 @@
 """Estimators with scikit-learn's interface. They work without it; where it is installed they are full members of it."""
 
 from .neural_classifier import NeuralClassifier
+from .neural_forecaster import Forecast, NeuralForecaster
 from .neural_regressor import NeuralRegressor
 
-__all__ = ["NeuralClassifier", "NeuralRegressor"]
+__all__ = ["Forecast", "NeuralClassifier", "NeuralForecaster", "NeuralRegressor"]

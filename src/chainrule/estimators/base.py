@@ -32,7 +32,7 @@ from ._contract import BaseEstimator, EstimatorNotFittedError, check_feature_nam
 if TYPE_CHECKING:
     from ..model import Network
 
-__all__ = ["Array", "Floats", "NeuralEstimator", "holds_out"]
+__all__ = ["Array", "Floats", "NeuralEstimator", "holds_out", "is_integer", "units_of"]
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -319,7 +319,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
 
     def _hidden_layers(self, outputs: int) -> list[Any]:
         found: list[Any] = []
-        for units in _units(type(self).__name__, self.hidden):
+        for units in units_of(type(self).__name__, self.hidden):
             found += [Dense(units, weight_init=self._weight_init()), copy.deepcopy(get_activation(self.activation))]
             if self.dropout:
                 found.append(Dropout(self.dropout))
@@ -380,14 +380,14 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
                 raise ParameterError(f"{owner}: {name} must be {expected}. Got {getattr(self, name)!r}.")
 
         if self.layers is None:
-            _units(owner, self.hidden)
+            units_of(owner, self.hidden)
             get_activation(self.activation)
             require("dropout", _is_number(self.dropout) and 0 <= self.dropout < 1, "a number from 0 to below 1")
         size: Any = self.batch_size
-        good_size = size == "auto" if isinstance(size, str) else _is_integer(size) and size >= 1
+        good_size = size == "auto" if isinstance(size, str) else is_integer(size) and size >= 1
         require("batch_size", good_size, 'an int of at least 1, or "auto"')
-        require("epochs", _is_integer(self.epochs) and self.epochs >= 1, "an int of at least 1")
-        require("patience", _is_integer(self.patience) and self.patience >= 1, "an int of at least 1")
+        require("epochs", is_integer(self.epochs) and self.epochs >= 1, "an int of at least 1")
+        require("patience", is_integer(self.patience) and self.patience >= 1, "an int of at least 1")
         fraction = self.validation_fraction
         require("validation_fraction", _is_number(fraction) and 0 < fraction < 1, "a number between 0 and 1")
         tolerance = self.tolerance
@@ -400,11 +400,11 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
         require("learning_rate", good_rate, "None, a positive number, or a schedule")
         for name in ("shuffle", "early_stopping", "warm_start"):
             require(name, isinstance(getattr(self, name), (bool, np.bool_)), "True or False")
-        require("verbose", _is_integer(self.verbose, bools=True) and self.verbose in (0, 1, 2), "0, 1 or 2")
+        require("verbose", is_integer(self.verbose, bools=True) and self.verbose in (0, 1, 2), "0, 1 or 2")
         require("precision", self.precision in ("float32", "float64", "bfloat16"), '"float32", "float64" or "bfloat16"')
         state = self.random_state
         kinds = (np.random.Generator, np.random.RandomState)
-        good_state = state is None or isinstance(state, kinds) or (_is_integer(state) and state >= 0)
+        good_state = state is None or isinstance(state, kinds) or (is_integer(state) and state >= 0)
         require("random_state", good_state, "None, an int of at least 0, or a numpy Generator")
         self._make_optimizer()
 
@@ -455,7 +455,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
         """
         self._require_fitted("save")
         params = {name: value for name, value in self.get_params(deep=False).items() if name not in _NOT_SAVED}
-        if not _is_integer(self.random_state):
+        if not is_integer(self.random_state):
             params["random_state"] = None
         if callable(self.learning_rate) and not isinstance(self.learning_rate, Schedule):
             params["learning_rate"] = None
@@ -533,14 +533,14 @@ def holds_out(estimator: NeuralEstimator) -> str | None:
 # ---------------------------------------------------------------- small helpers
 
 
-def _units(owner: str, hidden: Any) -> list[int]:
+def units_of(owner: str, hidden: Any) -> list[int]:
     """The numbers of units of the hidden layers, from an int or a sequence of them."""
     given = [hidden] if isinstance(hidden, Integral) else hidden
     try:
         units = [] if isinstance(given, (str, bytes, Mapping)) else list(given)
     except TypeError:
         units = [None]
-    wrong = [u for u in units if not _is_integer(u) or u < 1]
+    wrong = [u for u in units if not is_integer(u) or u < 1]
     if wrong or isinstance(given, (str, bytes, Mapping)):
         raise ParameterError(
             f"{owner}: hidden must be the numbers of units of the hidden layers, each an int of at least 1, such as "
@@ -549,7 +549,7 @@ def _units(owner: str, hidden: Any) -> list[int]:
     return [int(u) for u in units]
 
 
-def _is_integer(value: Any, *, bools: bool = False) -> bool:
+def is_integer(value: Any, *, bools: bool = False) -> bool:
     return isinstance(value, Integral) and (bools or not isinstance(value, (bool, np.bool_)))
 
 

@@ -48,6 +48,7 @@ from .softplus import Softplus
 from .softsign import Softsign
 from .spatial_dropout import SpatialDropout
 from .standardize import Standardize
+from .subtract_last import SubtractLast
 from .tanh import Tanh
 from .up_sampling1d import UpSampling1D
 from .up_sampling2d import UpSampling2D
@@ -107,6 +108,7 @@ __all__ = [
     "SpatialDropout",
     "Standardize",
     "State",
+    "SubtractLast",
     "Tanh",
     "Tensor",
     "UpSampling1D",

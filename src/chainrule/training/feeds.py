@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.sequences import Sequences, length_buckets
+from ..data.series import overlaps
 from ..ops.value import Shape
 
 Array = NDArray[Any]
@@ -84,16 +85,18 @@ class ArrayFeed:
         arrays : by the names of a plan's inputs ("x0", "y0", "w0", ...)
         dtypes : what each becomes ; rows : the samples that take part, None for all
 
-    Arrays of the right dtype in C order are used where they lie; others are converted once. Memory maps stay on disk: each
-    piece reads its own rows, in the order in which they lie in the file.
+    Arrays of the right dtype in C order are used where they lie; others are converted once. Memory maps stay on disk, and
+    windows stay views of their series: each piece reads its own rows, in the order in which they lie.
     """
 
     plans = 2
 
     def __init__(self, arrays: Arrays, dtypes: Mapping[str, Any], rows: Order | None = None) -> None:
-        self.on_disk = any(isinstance(a, np.memmap) for a in arrays.values())
+        self.by_piece = any(isinstance(a, np.memmap) or overlaps(a) for a in arrays.values())
         self.dtypes = {name: np.dtype(dtypes[name]) for name in arrays}
-        self.arrays = {name: a if self.on_disk else np.ascontiguousarray(a, self.dtypes[name]) for name, a in arrays.items()}
+        self.arrays = {
+            name: a if self.by_piece else np.ascontiguousarray(a, self.dtypes[name]) for name, a in arrays.items()
+        }
         self.rows = rows
         self._n = len(next(iter(arrays.values()))) if rows is None else len(rows)
 
@@ -125,7 +128,7 @@ class ArrayFeed:
         at = 0
         while at < full:
             steps = min(full - at, pace(batch, self.shapes))
-            if self.on_disk:
+            if self.by_piece:
                 steps = max(1, min(steps, BLOCK_BYTES // max(1, self._bytes_a_sample() * batch)))
             yield self._piece(order, at * batch, batch, steps)
             at += steps
@@ -137,7 +140,7 @@ class ArrayFeed:
 
     def _piece(self, order: Order | None, start: int, batch: int, steps: int) -> Piece:
         stop = start + batch * steps
-        if not self.on_disk:
+        if not self.by_piece:
             if order is None:
                 return Piece({name: a[start:stop] for name, a in self.arrays.items()}, None, batch, steps)
             return Piece(self.arrays, order[start:stop], batch, steps)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..data.arrays import as_features, check_lengths, check_range
 from ..data.batches import Batch, Batches, IteratorData
 from ..data.sequences import Sequences
+from ..data.series import overlaps
 from ..errors import DataError, ParameterError, ShapeError
 from ..layers import HardSigmoid, Layer, Sigmoid, Softmax, check_indices
 from ..losses import BinaryCrossEntropy, ElementwiseLoss, Loss, SoftmaxCrossEntropy, get_loss
@@ -117,8 +118,11 @@ def _check_indices(x: Array | Sequences, limit: int, name: str) -> None:
 
 
 def _input(x: Any, dtype: np.dtype[Any], name: str) -> Array:
-    if isinstance(x, np.memmap) and x.dtype != dtype and x.dtype.kind in "biuf" and x.ndim > 1 and x.size:
-        # Converting would load the whole file; so it is checked part by part here and converted when it is read.
+    shared = isinstance(x, np.ndarray) and overlaps(x)
+    on_disk = isinstance(x, np.memmap) and x.dtype != dtype
+    if (on_disk or shared) and x.dtype.kind in "biuf" and x.ndim > 1 and x.size:
+        # Converting would load the whole file, or copy each step as often as there are windows with it; so it is checked
+        # part by part here and converted when it is read.
         if x.dtype.kind == "f" or dtype.kind == "i":
             rows = max(1, _CHECK_BYTES // max(1, x.nbytes // len(x)))
             for start in range(0, len(x), rows):

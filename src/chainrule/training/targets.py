@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.arrays import as_targets
+from ..data.series import overlaps
 from ..errors import DataError, DtypeError, ParameterError, ShapeError
 from ..losses import Loss, get_loss
 from ..ops.value import Shape
@@ -23,6 +24,8 @@ def target_array(y: Any, *, name: str = "y") -> Array:
     Raises      DtypeError for text, which a network cannot take
     """
     if isinstance(y, np.memmap) and y.dtype.kind in "biuf" and y.ndim:
+        return y
+    if isinstance(y, np.ndarray) and y.dtype.kind in "biuf" and overlaps(y):
         return y
     array = as_targets(y, name=name)
     if array.dtype.kind not in "biuf":

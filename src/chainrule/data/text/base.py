@@ -1,0 +1,185 @@
+"""What a tokenizer is: a way to cut texts into tokens, and a vocabulary that numbers them.
+
+    fit(texts)        learns the vocabulary
+    encode(texts)     texts -> Sequences of indices
+    decode(indices)   indices -> text
+
+Four indices mean the same everywhere: 0 is padding, 1 a token that is not in the vocabulary, 2 and 3 are the start and the end of
+a text.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from ...errors import DataError, ModelFileError, NotFittedError, ParameterError, UnknownNameError
+from ...registry import Configurable, from_config, to_config
+from ..sequences import Sequences
+from .texts import as_texts
+
+__all__ = ["END", "PADDING", "SPECIAL", "START", "UNKNOWN", "Tokenizer", "get_tokenizer"]
+
+PADDING, UNKNOWN, START, END = range(4)
+#: The tokens of the indices that mean the same everywhere.
+SPECIAL = ("<padding>", "<unknown>", "<start>", "<end>")
+
+
+class Tokenizer(Configurable):
+    """Base of the tokenizers. A subclass says how a text is cut (``split``) and put together again (``join``).
+
+    Attributes  (after fit)
+        vocabulary_ : list of all tokens, the four special ones first ; a token's place is its index
+    """
+
+    registry: ClassVar[dict[str, type[Tokenizer]]] = {}
+    #: Name by which users ask for it.
+    name: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.name:
+            Tokenizer.registry[cls.name] = cls
+
+    # ------------------------------------------------------------ what a subclass says
+
+    def split(self, text: str) -> list[str]:
+        """The tokens of a text."""
+        raise NotImplementedError
+
+    def join(self, tokens: Sequence[str]) -> str:
+        """A text from its tokens."""
+        raise NotImplementedError
+
+    def validate(self) -> None:
+        """ParameterError when an argument of the constructor is out of its range."""
+
+    # ------------------------------------------------------------ the vocabulary
+
+    def fit(self, texts: Any) -> Self:
+        """Learns the vocabulary from these texts, the most frequent tokens first (in alphabetical order where equal).
+
+        Raises      as ``as_texts`` ; ParameterError for an argument out of its range
+        """
+        self.validate()
+        counts = Counter(token for text in as_texts(texts, name="texts") for token in self.split(text))
+        self._set(self._chosen(counts))
+        return self
+
+    def _chosen(self, counts: Counter[str]) -> list[str]:
+        """The tokens of the vocabulary, without the special ones."""
+        return [token for token, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+
+    def _set(self, tokens: Iterable[str]) -> None:
+        self.vocabulary_ = [*SPECIAL, *(token for token in tokens if token not in SPECIAL)]
+        self._index = {token: i for i, token in enumerate(self.vocabulary_)}
+
+    def __len__(self) -> int:
+        """The number of indices V."""
+        self._require_fitted()
+        return len(self.vocabulary_)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def _require_fitted(self) -> None:
+        if not hasattr(self, "vocabulary_"):
+            raise NotFittedError(f"This {type(self).__name__} has no vocabulary yet. Call fit(texts) first.")
+
+    # ------------------------------------------------------------ using
+
+    def encode(self, texts: Any, *, start: bool = False, end: bool = False, name: str = "X") -> Sequences:
+        """The indices of each text's tokens.
+
+        Parameters  start, end : put the index of the start before, of the end behind ; name : what the errors call the texts
+        Raises      as ``as_texts`` ; NotFittedError
+        """
+        self._require_fitted()
+        parts = [self._encode(text) for text in as_texts(texts, name=name)]
+        empty = next((i for i, part in enumerate(parts) if not part), None)
+        if empty is not None:
+            raise DataError(f"{name}[{empty}] has no token, so there is nothing to read in it. Leave such rows out.")
+        before, behind = [START] * start, [END] * end
+        whole = [[*before, *part, *behind] for part in parts] if start or end else parts
+        offsets = np.concatenate([[0], np.cumsum([len(part) for part in whole])])
+        return Sequences.from_flat(np.fromiter((i for part in whole for i in part), np.int32, offsets[-1]), offsets)
+
+    def _encode(self, text: str) -> list[int]:
+        return [self._index.get(token, UNKNOWN) for token in self.split(text)]
+
+    def decode(self, indices: Any) -> str:
+        """The text of one sample's indices, up to the end; padding and start are left out.
+
+        Raises      DataError for an index outside the vocabulary
+        """
+        self._require_fitted()
+        kept = []
+        for i in np.asarray(indices).reshape(-1).tolist():
+            if not 0 <= i < len(self.vocabulary_):
+                raise DataError(f"an index must be in 0, ..., {len(self.vocabulary_) - 1} (the vocabulary). Got {i}.")
+            if i == END:
+                break
+            if i not in (PADDING, START):
+                kept.append(int(i))
+        return self._decode(kept)
+
+    def _decode(self, indices: list[int]) -> str:
+        return self.join([self.vocabulary_[i] for i in indices])
+
+    # ------------------------------------------------------------ keeping
+
+    def state(self) -> dict[str, Any]:
+        """All that makes the fitted tokenizer again, as JSON can hold it."""
+        self._require_fitted()
+        return {"kind": self.name, "settings": to_config(self)["args"], **self._learned()}
+
+    def _learned(self) -> dict[str, Any]:
+        return {"vocabulary": self.vocabulary_[len(SPECIAL) :]}
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        tokens = state["vocabulary"]
+        if not isinstance(tokens, list) or not all(isinstance(t, str) for t in tokens) or len(set(tokens)) != len(tokens):
+            raise ValueError("its vocabulary must be a list of different texts")
+        self._set(tokens)
+
+    @staticmethod
+    def from_state(state: Any) -> Tokenizer:
+        """The tokenizer that ``state`` described.
+
+        Raises      ModelFileError when the state is damaged
+        """
+        try:
+            kind, settings = state["kind"], dict(state["settings"])
+            known = Tokenizer.registry[kind]
+            made: Tokenizer = from_config({"class": known.__name__, "args": settings}, {kind: known})
+            made._restore(state)
+        except ModelFileError:
+            raise
+        except Exception as error:
+            # The values come from a file and nobody has checked them: whatever they lead to, the file is bad.
+            raise ModelFileError(f"The saved tokenizer is damaged: {type(error).__name__}: {error}.") from error
+        return made
+
+
+def get_tokenizer(tokenizer: str | Tokenizer) -> Tokenizer:
+    """The tokenizer of this name with its defaults, or the tokenizer itself.
+
+    Raises      UnknownNameError, with the names ; ParameterError for what is neither
+    """
+    if isinstance(tokenizer, Tokenizer):
+        return tokenizer
+    if not isinstance(tokenizer, str):
+        raise ParameterError(f'A tokenizer must be a name such as "words", or a Tokenizer. Got {tokenizer!r}.')
+    if tokenizer not in Tokenizer.registry:
+        raise UnknownNameError("tokenizer", tokenizer, Tokenizer.registry)
+    return Tokenizer.registry[tokenizer]()
+
+
+def check_integer(tokenizer: Tokenizer, name: str, *, low: int = 1) -> None:
+    """ParameterError unless the tokenizer's argument ``name`` is an int of at least ``low``."""
+    value = getattr(tokenizer, name)
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
+        raise ParameterError(f"{type(tokenizer).__name__}: {name} must be an int of at least {low}. Got {value!r}.")

@@ -1,0 +1,140 @@
+"""Texts: checked, cut into tokens, numbered, and put together again."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chainrule.data.text import (
+    BytePairTokenizer,
+    CharacterTokenizer,
+    Tokenizer,
+    WordTokenizer,
+    as_texts,
+    get_tokenizer,
+    is_text,
+)
+from chainrule.errors import (
+    DataError,
+    DtypeError,
+    ModelFileError,
+    NotFittedError,
+    ParameterError,
+    ShapeError,
+    UnknownNameError,
+)
+
+TEXTS = ["The film was good.", "A dull film, badly acted!", "It isn't good; it's well-made."]
+ALL = [CharacterTokenizer(), WordTokenizer(min_count=1), BytePairTokenizer(size=300)]
+
+
+@pytest.mark.parametrize("tokenizer", ALL, ids=lambda t: t.name)
+def test_a_tokenizer_comes_back_from_its_state(tokenizer: Tokenizer) -> None:
+    if tokenizer.name == "byte_pairs":
+        pytest.importorskip("tokenizers")
+    fitted = copy.deepcopy(tokenizer).fit(TEXTS)
+    state = json.loads(json.dumps(fitted.state()))
+    for again in (Tokenizer.from_state(state), pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted)):
+        assert again == fitted and again.vocabulary_ == fitted.vocabulary_ and len(again) == len(fitted)
+        for text in (*TEXTS, "Quite unseen: ünïcödé 12.5 %"):
+            assert again.encode([text])[0].tolist() == fitted.encode([text])[0].tolist()
+
+
+@given(st.text(min_size=1).filter(lambda t: t.strip() and "\x00" not in t))
+def test_characters_and_byte_pairs_decode_to_what_was_encoded(text: str) -> None:
+    tokenizers: list[Tokenizer] = [CharacterTokenizer().fit([text])]
+    if pytest.importorskip("tokenizers"):
+        tokenizers.append(BytePairTokenizer(size=260).fit(["abc"]))
+    for tokenizer in tokenizers:
+        assert tokenizer.decode(tokenizer.encode([text], start=True, end=True)[0]) == text
+
+
+@pytest.mark.parametrize("tokenizer", ALL, ids=lambda t: t.name)
+def test_the_names_of_special_tokens_are_text(tokenizer: Tokenizer) -> None:
+    if tokenizer.name == "byte_pairs":
+        pytest.importorskip("tokenizers")
+    text = "say <end> and <padding>"
+    fitted = copy.deepcopy(tokenizer).fit([text])
+    assert fitted.encode([text])[0].min() > 3
+    assert fitted.decode(fitted.encode([text])[0]).replace(" ", "") == text.replace(" ", "")
+
+
+def test_rare_words_and_words_never_seen_are_unknown() -> None:
+    tokenizer = WordTokenizer(max_words=2, min_count=2).fit(["a a a b b c c d", "a b"])
+    assert tokenizer.vocabulary_[4:] == ["a", "b"]
+    assert tokenizer.encode(["d a zebra"])[0].tolist() == [1, 4, 1]
+    assert tokenizer.decode([2, 4, 5, 3, 4]) == "a b"
+
+
+def test_start_and_end() -> None:
+    encoded = WordTokenizer(min_count=1).fit(["a b"]).encode(["a b", "b"], start=True, end=True)
+    assert [row.tolist() for row in encoded] == [[2, 4, 5, 3], [2, 5, 3]] and encoded.dtype == np.int32
+
+
+@pytest.mark.parametrize(
+    ("texts", "error", "says"),
+    [
+        ([], DataError, "0 texts"),
+        (["a", ""], DataError, r"X\[1\] is an empty text"),
+        (["a", " \n"], DataError, r"X\[1\] is an empty text"),
+        (["a", None], DataError, r"X\[1\] is missing"),
+        (["a", float("nan")], DataError, r"X\[1\] is missing"),
+        (np.array(["a", None], object), DataError, r"X\[1\] is missing"),
+        (["a", b"ok", b"caf\xe9"], DataError, r"X\[2\] is not UTF-8: byte 0xE9 at place 3"),
+        (["a", 3], DtypeError, r"X\[1\] must be a text, got int"),
+        ("a", ShapeError, "list of texts"),
+        (np.array([["a"]]), ShapeError, r"shape \(1, 1\)"),
+    ],
+)
+def test_bad_texts_are_named(texts: Any, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
+        as_texts(texts)
+
+
+def test_what_is_taken_for_texts() -> None:
+    pandas = pytest.importorskip("pandas")
+    for texts in (["a"], ("a", "b"), np.array(["a"]), np.array(["a"], object), [b"a"], pandas.Series(["a", "b"])):
+        assert is_text(texts) and as_texts(texts)[0] == "a"
+    for other in (
+        "a",
+        [1.0],
+        [["a"]],
+        np.zeros(3),
+        np.array([["a"]]),
+        None,
+        pandas.Series([1, 2]),
+        pandas.DataFrame({"a": ["b"]}),
+    ):
+        assert not is_text(other)
+
+
+def test_bad_use() -> None:
+    with pytest.raises(NotFittedError, match="fit"):
+        WordTokenizer().encode(["a"])
+    with pytest.raises(ParameterError, match="min_count"):
+        WordTokenizer(min_count=0).fit(["a"])
+    with pytest.raises(ParameterError, match="at least 260"):
+        BytePairTokenizer(size=100).fit(["a"])
+    with pytest.raises(UnknownNameError, match="words"):
+        get_tokenizer("word")
+    with pytest.raises(ParameterError, match="tokenizer"):
+        get_tokenizer(3)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="0, ..., 4"):
+        CharacterTokenizer().fit(["a"]).decode([5])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"kind": "letters"}, {"settings": {"max": 1}}, {"vocabulary": ["a", "a"]}, {"vocabulary": [1]}, {"settings": None}],
+)
+def test_a_damaged_state(change: dict[str, Any]) -> None:
+    state = WordTokenizer(min_count=1).fit(["a b"]).state() | change
+    with pytest.raises(ModelFileError):
+        Tokenizer.from_state(state)
