@@ -126,7 +126,7 @@ def test_bad_use() -> None:
         get_tokenizer("word")
     with pytest.raises(ParameterError, match="tokenizer"):
         get_tokenizer(3)  # type: ignore[arg-type]
-    with pytest.raises(DataError, match="0, ..., 4"):
+    with pytest.raises(DataError, match=r"0, \.\.\., 4"):
         CharacterTokenizer().fit(["a"]).decode([5])
 
 

@@ -21,10 +21,10 @@ def as_series(y: Any, *, name: str = "y", missing: str = "error", ndim: int = 1)
 
     Parameters
         y : array, list, Series or DataFrame, in the order of time
-        missing : what to do with NaN: "error" ; "interpolate", on a straight line between the values around a gap (at the ends
-            the nearest value) ; "forward", the last value before the gap (before the first, that)
+        missing : what to do with NaN: "error" ; "interpolate", on a straight line between the values around a gap (at the
+            ends the nearest value) ; "forward", the last value before the gap (before the first, that)
         ndim : 1 for (T,), 2 for (T, F) ; a single column is taken for a series and the other way round
-    Raises      DataError, with the first gap, for NaN where they are refused, for infinity and for columns without any value ;
+    Raises      DataError, with the first gap, for NaN where they are refused, for infinity and for columns without a value ;
                 DtypeError for text ; ShapeError for other dimensions
 
     Example
@@ -33,7 +33,7 @@ def as_series(y: Any, *, name: str = "y", missing: str = "error", ndim: int = 1)
         >>> as_series([1.0, float("nan"), float("nan"), 3.0])
         Traceback (most recent call last):
         ...
-        chainrule.errors.DataError: y has a gap: 2 of 4 values are NaN, the first gap at steps 1 to 2. Fill it in, or pass ...
+        chainrule.errors.DataError: y has a gap: 2 of 4 values are NaN, the first gap at steps 1 to 2. Fill it in, ...
     """
     if missing not in MISSING:
         raise UnknownNameError("missing", missing, MISSING)
@@ -54,8 +54,8 @@ def as_series(y: Any, *, name: str = "y", missing: str = "error", ndim: int = 1)
         last = first + (int((~after).argmax()) if not after.all() else len(after)) - 1
         steps = f"step {first}" if first == last else f"steps {first} to {last}"
         raise DataError(
-            f"{place} has a gap: {int(gaps[:, where].sum())} of {len(columns)} values are NaN, the first gap at {steps}. Fill "
-            'it in, or pass missing="interpolate" (a straight line across each gap) or missing="forward" (the last value).'
+            f"{place} has a gap: {int(gaps[:, where].sum())} of {len(columns)} values are NaN, the first gap at {steps}. "
+            'Fill it in, or pass missing="interpolate" (a straight line across each gap) or "forward" (the last value).'
         )
     filled = columns.copy()
     steps_ = np.arange(len(columns))
@@ -96,7 +96,7 @@ def windows(series: Array, length: int, *, stride: int = 1) -> Array:
 
 
 def overlaps(array: Array) -> bool:
-    """Whether elements of the array lie in the same memory, as in windows: then it is read as it is, and never copied whole."""
+    """Whether elements of the array lie in the same memory, as in windows: it is then read as it is, never copied whole."""
     if array.flags.c_contiguous or not array.size:
         return False
     span = sum((n - 1) * abs(s) for n, s in zip(array.shape, array.strides, strict=True)) + array.itemsize

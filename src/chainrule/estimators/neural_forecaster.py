@@ -67,8 +67,8 @@ class NeuralForecaster(NeuralEstimator):
         transform : "log", "sqrt" (for counts, which may be 0) or None
         missing : "error", "interpolate" or "forward", what to do with NaN
         hidden : units of the hidden layers = (32,) ; () leaves the linear map alone
-        layers : f in place of hidden: a list of layers from (window, 1 + F) to one output for each horizon, the window's y as
-            distances from its last value ; or a Network that takes y (window, 1) and, where there is X, X (window, F)
+        layers : f in place of hidden: a list of layers from (window, 1 + F) to one output for each horizon, the window's y
+            as distances from its last value ; or a Network that takes y (window, 1) and, where there is X, X (window, F)
         early_stopping : bool = True ; the number of epochs is that after which the held-out windows were forecast best
         others : see NeuralClassifier
     Attributes  (after fit)
@@ -150,7 +150,7 @@ class NeuralForecaster(NeuralEstimator):
 
     # ------------------------------------------------------------ fitting
 
-    def fit(self, y: Any, X: Any = None) -> Self:  # type: ignore[override]
+    def fit(self, y: Any, X: Any = None) -> Self:
         """Trains on the series.
 
         Parameters  y : (T,) in the order of time ; X : (T, F) further columns at the same steps, None for none
@@ -167,7 +167,7 @@ class NeuralForecaster(NeuralEstimator):
         if n < 2:
             raise DataError(
                 f"y has {len(series)} steps; a window of {self.window} (with a season of {self.season}) and forecasts "
-                f"{reach} steps ahead need at least {need + reach + 1}. Give a longer series, or a smaller window or horizon."
+                f"{reach} steps ahead need at least {need + reach + 1}. Give more steps, or a smaller window or horizon."
             )
         self._n_columns = series.shape[1]
         held = min(max(1, math.ceil(n * float(self.validation_fraction))), n - 1)
@@ -226,8 +226,9 @@ class NeuralForecaster(NeuralEstimator):
         series = as_series(y, missing=self.missing)
         if self.transform is not None:
             if series.min() < 0 or (self.transform == "log" and series.min() == 0):
+                wanted = "above" if self.transform == "log" else "of at least"
                 raise DataError(
-                    f'transform="{self.transform}" needs values {"above" if self.transform == "log" else "of at least"} 0. Got '
+                    f'transform="{self.transform}" needs values {wanted} 0. Got '
                     f"{series.min():g} at step {int(series.argmin())}. Use transform=None, or add a constant to y first."
                 )
             series = _TRANSFORMS[self.transform][0](series)
@@ -295,14 +296,14 @@ class NeuralForecaster(NeuralEstimator):
 
     # ------------------------------------------------------------ using
 
-    def predict(self, y: Any = None, X: Any = None) -> Floats:  # type: ignore[override]
+    def predict(self, y: Any = None, X: Any = None) -> Floats:
         """The forecasts (H,) for the horizons after the end of a series.
 
         Parameters  y, X : the series so far, at least a window (and a season) long; None takes the end of the one fitted on
         Raises      NotFittedError ; DataError when y is shorter than a window or has gaps ; ShapeError when X does not fit
         """
         series = self._so_far(y, X, "predict")
-        return self._back(self._forecasts(series, np.array([len(series) - self._first()])))[0]
+        return np.asarray(self._back(self._forecasts(series, np.array([len(series) - self._first()])))[0])
 
     def predict_interval(self, y: Any = None, X: Any = None, *, level: float = 0.9) -> Forecast:
         """Forecasts with the interval that the value lies in with probability ``level``, and the baselines beside them.
@@ -365,9 +366,7 @@ class NeuralForecaster(NeuralEstimator):
         self._require_fitted(what)
         if y is None:
             if X is not None:
-                raise ParameterError(
-                    f"{what}: X comes with y, the series so far. Give both, or none for the end of the fit's."
-                )
+                raise ParameterError(f"{what}: X comes with y, the series so far. Give both, or none.")
             return np.asarray(self._tail)
         series = self._checked(y, X)
         if len(series) < self._first():
@@ -415,7 +414,7 @@ class NeuralForecaster(NeuralEstimator):
         return network
 
     def _default_layers(self, x: Any) -> Any:
-        """A linear map of the window, and a network of the hidden layers added to it; both begin at 0, the baseline itself."""
+        """A linear map of the window, and a network of the hidden layers added to it; both begin at 0, at the baseline."""
         flat = Flatten()(x)
         y = Dense(len(self.horizons_), weight_init="zeros")(flat)
         h = flat

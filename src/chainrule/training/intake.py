@@ -127,7 +127,7 @@ def _input(x: Any, dtype: np.dtype[Any], name: str) -> Array:
             rows = max(1, _CHECK_BYTES // max(1, x.nbytes // len(x)))
             for start in range(0, len(x), rows):
                 as_features(np.asarray(x[start : start + rows]), name=f"{name}[{start}:{start + rows}]", dtype=dtype)
-        return x
+        return np.asanyarray(x)
     return as_features(x, name=name, dtype=dtype)
 
 

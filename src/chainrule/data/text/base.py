@@ -4,8 +4,8 @@
     encode(texts)     texts -> Sequences of indices
     decode(indices)   indices -> text
 
-Four indices mean the same everywhere: 0 is padding, 1 a token that is not in the vocabulary, 2 and 3 are the start and the end of
-a text.
+Four indices mean the same everywhere: 0 is padding, 1 a token that is not in the vocabulary, 2 and 3 are the start and the
+end of a text.
 """
 
 from __future__ import annotations

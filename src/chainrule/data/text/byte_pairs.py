@@ -13,8 +13,8 @@ __all__ = ["BytePairTokenizer"]
 
 
 class BytePairTokenizer(Tokenizer):
-    """Pieces of words are tokens, found by byte-pair encoding: from single bytes, the most frequent pair becomes one again and
-    again. No text is unknown, and decoding gives back what was encoded.
+    """Pieces of words are tokens, found by byte-pair encoding: beginning with bytes, the most frequent pair is made one
+    token, again and again. No text is unknown, and decoding gives back what was encoded.
 
     Learned and used by the library ``tokenizers`` (the extra "text"); its description is kept in the model's JSON.
 

@@ -29,8 +29,8 @@ def _any_text(values: Any) -> bool:
 def as_texts(X: Any, *, name: str = "X") -> list[str]:
     """The texts as a list of str; bytes are read as UTF-8.
 
-    Raises      DataError, with the row, for a missing text (None, NaN), a text without any letter or sign, bytes that are not
-                UTF-8, and for no texts at all ; DtypeError for a value that is no text ; ShapeError for one text alone
+    Raises      DataError, with the row, for a missing text (None, NaN), a text without any letter or sign, bytes that are
+                not UTF-8, and for no texts at all ; DtypeError for a value that is no text ; ShapeError for one text alone
 
     Example
         >>> as_texts(["good", b"caf\\xc3\\xa9"])
@@ -60,8 +60,8 @@ def _text(value: Any, where: str) -> str:
             value = value.decode("utf-8")
         except UnicodeDecodeError as error:
             raise DataError(
-                f"{where} is not UTF-8: byte 0x{value[error.start]:02X} at place {error.start} of {_short(value)}. Decode it "
-                "with its own encoding first, such as value.decode('latin-1')."
+                f"{where} is not UTF-8: byte 0x{value[error.start]:02X} at place {error.start} of {_short(value)}. Decode "
+                "it with its own encoding first, such as value.decode('latin-1')."
             ) from error
     missing = value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value)
     if missing:
