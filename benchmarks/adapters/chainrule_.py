@@ -9,14 +9,14 @@ import numpy as np
 from bench import workloads as W
 from bench.adapters import Base
 
-_DENSE = ("dense", "relu", "sigmoid", "tanh", "flatten")
+_DENSE = ("dense", "relu", "sigmoid", "tanh", "flatten", "gcn")
 PEERS = {
     "chainrule": dict(
         pip=["."],
         imports="chainrule",
         default=True,
         only=lambda w: all(l[0] in _DENSE for l in w.layers),
-        note="fully connected networks",
+        note="fully connected networks and graph convolutions",
     ),
     "chainrule-bf16": dict(
         pip=["."],
@@ -45,7 +45,17 @@ class Adapter(Base):
         unknown = [l[0] for l in layers if l[0] not in _DENSE]
         if unknown:
             raise NotImplementedError(f"no {unknown[0]} yet")
-        network = cr.Network([cr.Dense(l[1]) if l[0] == "dense" else made[l[0]]() for l in layers], random_state=seed)
+        if any(l[0] == "gcn" for l in layers):
+            g = W.graph()
+            graph = cr.SparseMatrix.from_entries(g["rows"], g["cols"], g["val"], shape=(g["n"], g["n"]))
+            shape = shape[1:]  # the samples are the nodes
+
+        def layer(l):
+            if l[0] == "gcn":  # the graph is normalised already and has its loops
+                return cr.GraphConv(l[1], graph, normalise=False, self_loops=False)
+            return cr.Dense(l[1]) if l[0] == "dense" else made[l[0]]()
+
+        network = cr.Network([layer(l) for l in layers], random_state=seed)
         if params is not None:
             network.build(shape)
             names = list(network.parameters)
@@ -63,8 +73,10 @@ class Adapter(Base):
             w.opt
         ]()
         engine = get_engine(threads=self.threads, dtype=self.precision)
-        trainer = Trainer(network, [SoftmaxCrossEntropy()], optimizer, engine=engine)
         batches = W.batches(w)
+        if w.data == "graph":
+            return self._graph_step(w, network, optimizer, engine, *batches[0])
+        trainer = Trainer(network, [SoftmaxCrossEntropy()], optimizer, engine=engine)
         data = {
             "x0": np.concatenate([x for x, _ in batches]),
             "y0": np.concatenate([y for _, y in batches]).astype(np.int32),
@@ -91,6 +103,25 @@ class Adapter(Base):
 
         many.multiple = len(batches)
         step.many = many
+        return step
+
+    def _graph_step(self, w, network, optimizer, engine, x, labels):
+        """One step on the whole graph; the loss is the mean over the nodes that have labels, as weights say."""
+        from chainrule.losses import SoftmaxCrossEntropy
+        from chainrule.training import Trainer
+
+        train, nodes = W.graph()["train"], len(x)
+        y, weight = np.zeros(nodes, np.int32), np.zeros(nodes, np.float32)
+        y[train], weight[train] = labels, nodes / len(train)
+        trainer = Trainer(network, [SoftmaxCrossEntropy()], optimizer, engine=engine, weights=["sample"])
+        executable = trainer.executable(nodes).executable
+        data = {"x0": np.ascontiguousarray(x), "y0": y, "w0": weight}
+
+        def step():
+            trainer.step += 1
+            scalars = optimizer.scalars(np.array([trainer.step], np.float64), np.array([w.lr]))
+            return executable.run_steps(data, None, scalars, steps=1, step=trainer.step - 1)["loss"][-1]
+
         return step
 
     def make_infer(self, w):
