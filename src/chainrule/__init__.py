@@ -13,16 +13,17 @@ from ._version import __version__
 #: Public names by the module they live in.
 _PUBLIC: dict[str, tuple[str, ...]] = {
     "chainrule.model": ("Network", "load"),
-    "chainrule.network": ("Residual",),
+    "chainrule.network": ("Bidirectional", "Residual", "TransformerDecoderBlock", "TransformerEncoderBlock"),
     "chainrule.ops": ("SparseMatrix",),
     "chainrule.layers": (
-        "AdaptiveAveragePool2D", "Add", "AveragePool1D", "AveragePool2D", "AveragePool3D", "BatchNorm", "Concat",
-        "Conv1D", "Conv2D", "Conv3D", "ConvTranspose1D", "ConvTranspose2D", "Cropping1D", "Cropping2D", "Dense",
-        "DepthwiseConv2D", "Dropout", "ELU", "Embedding", "Flatten", "GELU", "GlobalAveragePool", "GlobalMaxPool",
-        "GraphConv", "GroupNorm", "HardSigmoid", "Identity", "Input", "InstanceNorm", "LayerNorm", "LeakyReLU",
-        "LogSoftmax", "MaxPool1D", "MaxPool2D", "MaxPool3D", "Multiply", "PReLU", "RReLU", "ReLU", "Reshape", "SELU",
-        "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign", "SpatialDropout", "Standardize", "SubtractLast", "Tanh",
-        "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D",
+        "AdaptiveAveragePool2D", "Add", "AveragePool1D", "AveragePool2D", "AveragePool3D", "BatchNorm", "Concat", "Conv1D",
+        "Conv2D", "Conv3D", "ConvTranspose1D", "ConvTranspose2D", "Cropping1D", "Cropping2D", "Dense", "DepthwiseConv2D",
+        "Dropout", "ELU", "Embedding", "Flatten", "GELU", "GRU", "GlobalAveragePool", "GlobalMaxPool", "GraphConv",
+        "GroupNorm", "HardSigmoid", "Identity", "Input", "InstanceNorm", "LSTM", "LayerNorm", "LeakyReLU", "LogSoftmax",
+        "Masking", "MaxPool1D", "MaxPool2D", "MaxPool3D", "MultiHeadAttention", "Multiply", "PReLU", "PositionalEncoding",
+        "RReLU", "ReLU", "Reshape", "SELU", "ScaledDotProductAttention", "SiLU", "Sigmoid", "SimpleRNN", "Softmax",
+        "Softplus", "Softsign", "SpatialDropout", "Standardize", "SubtractLast", "Tanh", "TimeDistributed", "UpSampling1D",
+        "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D",
     ),
     "chainrule.estimators": ("NeuralClassifier", "NeuralForecaster", "NeuralRegressor"),
 }  # fmt: skip
@@ -41,7 +42,10 @@ if TYPE_CHECKING:
     from .layers import *  # noqa: F403
     from .model import Network as Network
     from .model import load as load
+    from .network import Bidirectional as Bidirectional
     from .network import Residual as Residual
+    from .network import TransformerDecoderBlock as TransformerDecoderBlock
+    from .network import TransformerEncoderBlock as TransformerEncoderBlock
     from .ops import SparseMatrix as SparseMatrix
 
 

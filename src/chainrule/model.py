@@ -731,7 +731,8 @@ class Network(NetworkGraph):
         vars(self).update(state)
         tensors = dict(zip(self.input_ids, inputs, strict=True))
         for call in self.calls:
-            tensors[call.output] = Tensor(call.layer, tuple(tensors[i] for i in call.inputs))
+            made = Tensor.several(call.layer, tuple(tensors[i] for i in call.inputs), len(call.outputs))
+            tensors.update(zip(call.outputs, made, strict=True))
         self._tensors = (inputs, [tensors[i] for i in self.output_ids])
         for arena in (self.parameters, self.states):
             _align(arena)

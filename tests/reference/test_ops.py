@@ -431,6 +431,9 @@ TESTED = {
     # in test_convolution_ops.py
     "conv", "conv_backward_data", "conv_backward_weights", "max_pool", "max_pool_backward", "average_pool",
     "average_pool_backward", "resample", "resample_backward", "pad",
+    # in test_recurrent_ops.py
+    "simple_rnn", "simple_rnn_backward", "lstm", "lstm_backward", "gru", "gru_backward", "previous", "sequence_mask",
+    "attention", "attention_backward",
 }  # fmt: skip
 
 

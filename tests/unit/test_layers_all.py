@@ -43,6 +43,7 @@ from chainrule.layers import (
     get_activation,
 )
 from chainrule.network import NetworkGraph
+from chainrule.registry import from_config, to_config
 from chainrule.testing import check_layer
 
 ELEMENTWISE = [
@@ -131,6 +132,23 @@ CASES: list[tuple[Layer, tuple[tuple[int, ...], ...]]] = [
     (layers.SubtractLast(), ((3, 2),)),
     (layers.SubtractLast(), ((1, 1),)),
     *((layers.Standardize(inverse=inverse), ((3, 4),)) for inverse in (False, True)),
+    # On sequences; see test_layers_recurrent.py for states, masks and truncation.
+    *((layers.SimpleRNN(3, activation=f), ((4, 2),)) for f in ("tanh", "relu")),
+    (layers.SimpleRNN(2, return_sequences=True, reverse=True), ((3, 2),)),
+    (layers.LSTM(3), ((1, 2),)),
+    (layers.LSTM(3, reverse=True, forget_bias=0.5), ((4, 2),)),
+    (layers.LSTM(2, return_sequences=True), ((3, 1),)),
+    *((layers.GRU(3, reset=reset, reverse=reset == "after"), ((4, 2),)) for reset in ("after", "before")),
+    *((layers.GRU(2, reset=reset, return_sequences=True), ((3, 2),)) for reset in ("after", "before")),
+    (layers.TimeDistributed(layers.Conv1D(2, 2)), ((3, 4, 2),)),
+    (layers.ScaledDotProductAttention(), ((3, 4), (5, 4))),
+    (layers.ScaledDotProductAttention(causal=True, dropout=0.3), ((3, 4), (3, 4), (3, 2))),
+    (layers.MultiHeadAttention(2), ((3, 4),)),
+    (layers.MultiHeadAttention(2, causal=True, bias=False), ((4, 4),)),
+    (layers.MultiHeadAttention(3, width=6, dropout=0.2), ((3, 4), (2, 5))),
+    (layers.PositionalEncoding(4), ((3, 5),)),
+    (layers.PositionalEncoding(4, learned=True), ((3, 5),)),
+    (Embedding(5, 3, padding=0), ((4,),)),
 ]
 
 
@@ -145,8 +163,9 @@ def test_equations_shapes_and_engines(layer: Layer, shapes: tuple[tuple[int, ...
 
 def test_the_table_holds_every_layer() -> None:
     public = {n for n in layers.__all__ if isinstance(getattr(layers, n), type) and issubclass(getattr(layers, n), Layer)}
-    # A batch of GraphConv is the whole graph, so it has a table of its own in test_graph_conv.py.
-    assert public - {"Layer", "Activation", "GraphConv"} == {type(layer).__name__ for layer, _ in CASES}
+    # A batch of GraphConv is the whole graph, and Masking takes lengths beside its sequences: they have tables of their own in
+    # test_graph_conv.py and test_layers_recurrent.py.
+    assert public - {"Layer", "Activation", "GraphConv", "Masking"} == {type(layer).__name__ for layer, _ in CASES}
 
 
 def test_public_names_are_those_of_the_package() -> None:
@@ -157,9 +176,9 @@ def test_public_names_are_those_of_the_package() -> None:
 
 @pytest.mark.parametrize("layer", {repr(layer): layer for layer, _ in CASES}.values(), ids=repr)
 def test_config_makes_the_same_layer_again(layer: Layer) -> None:
-    config = json.loads(json.dumps(layer.config()))
-    again = Layer.registry[type(layer).__name__](**config)
-    assert json.dumps(again.config()) == json.dumps(layer.config())
+    config = json.dumps(to_config(layer))
+    again = from_config(json.loads(config), Layer.registry)
+    assert json.dumps(to_config(again)) == config
     assert repr(eval(repr(layer), vars(layers))) == repr(layer)
 
 
@@ -193,6 +212,20 @@ BAD = [
     (lambda: LayerNorm(0), "axes must be an int of at least 1"),
     (lambda: GroupNorm(0), "groups must be an int of at least 1"),
     (lambda: InstanceNorm(epsilon=-1), "Got -1"),
+    (lambda: Embedding(3, 2, padding=3), r"padding must be one of the rows 0, \.\.\., 2, or None. Got 3"),
+    (lambda: Embedding(3, 2, padding=-1), "padding must be an int of at least 0"),
+    (lambda: layers.LSTM(0), "units must be an int of at least 1"),
+    (lambda: layers.LSTM(3, forget_bias=float("nan")), "forget_bias must be a number"),
+    (lambda: layers.LSTM(3, return_sequences=1), "return_sequences must be True or False. Got 1"),
+    (lambda: layers.GRU(3, reset="never"), 'reset must be "after" or "before"'),
+    (lambda: layers.GRU(3, truncate=0), "truncate must be an int of at least 1"),
+    (lambda: layers.SimpleRNN(3, activation="gelu"), 'activation must be "tanh" or "relu"'),
+    (lambda: layers.MultiHeadAttention(0), "heads must be an int"),
+    (lambda: layers.MultiHeadAttention(3, width=4), "width must be a multiple of heads=3"),
+    (lambda: layers.MultiHeadAttention(2, dropout=1), r"dropout must be a number in \[0, 1\)"),
+    (lambda: layers.ScaledDotProductAttention(causal=1), "causal must be True or False"),
+    (lambda: layers.PositionalEncoding(0), "length must be an int"),
+    (lambda: layers.TimeDistributed("dense"), "expected a layer of one input"),
 ]
 
 

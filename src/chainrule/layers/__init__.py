@@ -26,23 +26,30 @@ from .global_average_pool import GlobalAveragePool
 from .global_max_pool import GlobalMaxPool
 from .graph_conv import GraphConv
 from .group_norm import GroupNorm
+from .gru import GRU
 from .hard_sigmoid import HardSigmoid
 from .identity import Identity
 from .instance_norm import InstanceNorm
 from .layer_norm import LayerNorm
 from .leaky_relu import LeakyReLU
 from .log_softmax import LogSoftmax
+from .lstm import LSTM
+from .masking import Masking
 from .max_pool1d import MaxPool1D
 from .max_pool2d import MaxPool2D
 from .max_pool3d import MaxPool3D
+from .multi_head_attention import MultiHeadAttention
 from .multiply import Multiply
+from .positional_encoding import PositionalEncoding
 from .prelu import PReLU
 from .relu import ReLU
 from .reshape import Reshape
 from .rrelu import RReLU
+from .scaled_dot_product_attention import ScaledDotProductAttention
 from .selu import SELU
 from .sigmoid import Sigmoid
 from .silu import SiLU
+from .simple_rnn import SimpleRNN
 from .softmax import Softmax
 from .softplus import Softplus
 from .softsign import Softsign
@@ -50,6 +57,7 @@ from .spatial_dropout import SpatialDropout
 from .standardize import Standardize
 from .subtract_last import SubtractLast
 from .tanh import Tanh
+from .time_distributed import TimeDistributed
 from .up_sampling1d import UpSampling1D
 from .up_sampling2d import UpSampling2D
 from .zero_padding1d import ZeroPadding1D
@@ -58,6 +66,8 @@ from .zero_padding2d import ZeroPadding2D
 __all__ = [
     "ELU",
     "GELU",
+    "GRU",
+    "LSTM",
     "SELU",
     "Activation",
     "AdaptiveAveragePool2D",
@@ -91,17 +101,22 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "LogSoftmax",
+    "Masking",
     "MaxPool1D",
     "MaxPool2D",
     "MaxPool3D",
+    "MultiHeadAttention",
     "Multiply",
     "PReLU",
     "Parameter",
+    "PositionalEncoding",
     "RReLU",
     "ReLU",
     "Reshape",
+    "ScaledDotProductAttention",
     "SiLU",
     "Sigmoid",
+    "SimpleRNN",
     "Softmax",
     "Softplus",
     "Softsign",
@@ -111,6 +126,7 @@ __all__ = [
     "SubtractLast",
     "Tanh",
     "Tensor",
+    "TimeDistributed",
     "UpSampling1D",
     "UpSampling2D",
     "ZeroPadding1D",

@@ -22,6 +22,7 @@ class Add(Layer):
         >>> y = Add()(a, b)
     """
 
+    stepwise = True
     arity = None
 
     def __init__(self, *, broadcast: bool = True):

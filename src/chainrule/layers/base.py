@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import ParameterError, ShapeError, UnknownNameError
 from ..ops import Builder, Saved, Value
@@ -52,7 +53,7 @@ class Parameter:
     Parameters
         shape : its shape
         init : an initializer, its name, a number (the same everywhere), or None for the default that follows the next
-            activation
+            activation; a tuple of them draws as many arrays side by side on the last axis, such as the gates of a cell
         fan_in, fan_out : number of inputs and outputs of one unit, for the initializers that scale by them
         decay : whether L1, L2 and weight decay apply (weights yes, biases no)
     """
@@ -66,10 +67,13 @@ class Parameter:
 
 @dataclass(frozen=True)
 class State:
-    """An array that a layer keeps between steps and that is not learned, such as a running mean."""
+    """An array that a layer keeps between steps and that is not learned, such as a running mean.
+
+    Parameters  shape : its shape ; value : what it begins with, a number or an array
+    """
 
     shape: Shape
-    value: float = 0.0
+    value: Any = 0.0
 
 
 class Tensor:
@@ -77,12 +81,22 @@ class Tensor:
 
     Parameters  caller : the layer or network that makes it, None for an Input ; inputs : its inputs ;
                 shape : of one sample, for an Input
+    Attributes  outputs : all the outputs of the call that made it, in order; most layers have one
     """
 
     def __init__(
         self, caller: Any = None, inputs: tuple[Tensor, ...] = (), shape: Shape | None = None, dtype: str = "float"
     ):
         self.caller, self.inputs, self.shape, self.dtype = caller, inputs, shape, dtype
+        self.outputs: tuple[Tensor, ...] = (self,)
+
+    @staticmethod
+    def several(caller: Any, inputs: tuple[Tensor, ...], count: int) -> tuple[Tensor, ...]:
+        """The outputs of one call of a layer that has ``count`` of them."""
+        made = tuple(Tensor(caller, inputs) for _ in range(count))
+        for tensor in made:
+            tensor.outputs = made
+        return made
 
 
 def Input(shape: int | tuple[int | None, ...] | None, *, dtype: str = "float") -> Tensor:
@@ -109,6 +123,10 @@ class Layer:
     activation_name: ClassVar[str | None] = None
     #: How many inputs the layer takes; None for any number from 1.
     arity: ClassVar[int | None] = 1
+    #: Whether step t of the output comes from step t of the inputs alone, so that a mask of theirs is one of the output's.
+    stepwise: ClassVar[bool] = False
+    #: The letter of its output in equations; None for z, a or h, as the layer is.
+    letter: ClassVar[str | None] = None
     name: str | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -116,8 +134,16 @@ class Layer:
         if not cls.__name__.startswith("_"):
             Layer.registry[cls.__name__] = cls
 
-    def __call__(self, *inputs: Tensor) -> Tensor:
-        """Connects the layer to the outputs of others; the same layer called twice shares its parameters."""
+    @property
+    def output_count(self) -> int:
+        """How many outputs the layer has. With several, ``forward`` returns and ``backward`` is given a tuple."""
+        return 1
+
+    def __call__(self, *inputs: Tensor) -> Any:
+        """Connects the layer to the outputs of others; the same layer called twice shares its parameters.
+
+        Returns  a Tensor, or a tuple of them for a layer of several outputs
+        """
         wrong = [t for t in inputs if not isinstance(t, Tensor)]
         if wrong:
             raise ParameterError(
@@ -126,6 +152,8 @@ class Layer:
             )
         if self.arity is not None and len(inputs) != self.arity:
             raise ShapeError(f"{type(self).__name__} takes {self.arity} input(s), got {len(inputs)}.")
+        if self.output_count > 1:
+            return Tensor.several(self, inputs, self.output_count)
         return Tensor(self, inputs)
 
     def named(self, name: str) -> Layer:
@@ -173,6 +201,12 @@ class Layer:
         """For a layer whose samples belong together, such as the nodes of a graph: how many every batch has. Else None."""
         return None
 
+    def check_data(self, place: int, values: NDArray[Any], shapes: tuple[Shape, ...], name: str) -> None:
+        """DataError when data that enters the network as the layer's input number ``place`` cannot be used.
+
+        Parameters  values : of all samples ; shapes : of one sample, of each of the layer's inputs ; name : for messages
+        """
+
     # ------------------------------------------------------------ the three questions
 
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
@@ -183,12 +217,15 @@ class Layer:
         """The states for inputs of these shapes. None by default."""
         return {}
 
-    def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
-        """Emits the forward equations; returns the output and what backward needs."""
+    def forward(self, k: Builder, *xs: Value) -> tuple[Any, Saved]:
+        """Emits the forward equations; returns the output (a tuple of several) and what backward needs."""
         raise NotImplementedError
 
-    def backward(self, k: Builder, saved: Saved, dy: Value) -> Value | tuple[Value | None, ...] | None:
-        """Emits the backward equations; gives each parameter its gradient by ``k.grad``; returns dx (None: no gradient)."""
+    def backward(self, k: Builder, saved: Saved, dy: Any) -> Value | tuple[Value | None, ...] | None:
+        """Emits the backward equations; gives each parameter its gradient by ``k.grad``; returns dx (None: no gradient).
+
+        A layer of several outputs is given a tuple, with None for those that nothing depends on.
+        """
         raise NotImplementedError
 
 
@@ -198,6 +235,7 @@ class Activation(Layer):
     A subclass states ``apply(k, z) -> (a, saved)`` and ``derivative(k, saved) -> σ'(z)``.
     """
 
+    stepwise = True
     #: The class of every activation by its name.
     by_name: ClassVar[dict[str, type[Layer]]] = {}
 

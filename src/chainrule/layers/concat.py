@@ -26,6 +26,7 @@ class Concat(Layer):
     """
 
     arity = None
+    stepwise = True
 
     def __init__(self, axis: int = -1):
         self.axis = axis

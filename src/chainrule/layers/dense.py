@@ -23,6 +23,8 @@ class Dense(Layer):
         Dense(128)
     """
 
+    stepwise = True
+
     def __init__(self, units: int, *, bias: bool = True, weight_init: Any = None, bias_init: Any = "zeros"):
         self.units, self.bias, self.weight_init, self.bias_init = units, bias, weight_init, bias_init
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, DtypeError
+from ..errors import DataError, DtypeError, ParameterError
 from ..ops.value import Shape
 from .base import Builder, Layer, Parameter, Saved, Value, check_integer
 
@@ -19,23 +19,33 @@ class Embedding(Layer):
     it enters the network (`index_limit`), not at every step.
 
     Parameters  rows : int >= 1, number of vectors V ; width : int >= 1, their length O
+                padding : int in 0, ..., V − 1 or None = None ; the index that fills sequences up: its vector is 0 and
+                stays 0, and the layers after it know that such a step does not count (see Masking)
                 weight_init : Initializer or its name = "uniform", U(−0.05, 0.05)
     Shapes      x (N, ...) int in 0, ..., V − 1 ; weight W (V, O) ; y (N, ..., O)
     Backward    dW[v] = Σ dy[n, ...] over all places where x[n, ...] = v ; x has no gradient
     Raises      DtypeError when x is not of integers ; ParameterError when rows or width < 1 ; DataError, when data
-                enters, for an index outside the table
+                enters, for an index outside the table, or a sequence of nothing but padding
 
     Example
         >>> Embedding(1000, width=16)
         Embedding(1000, width=16)
     """
 
-    def __init__(self, rows: int, width: int, *, weight_init: Any = "uniform"):
-        self.rows, self.width, self.weight_init = rows, width, weight_init
+    stepwise = True
+
+    def __init__(self, rows: int, width: int, *, padding: int | None = None, weight_init: Any = "uniform"):
+        self.rows, self.width, self.padding, self.weight_init = rows, width, padding, weight_init
 
     def validate(self) -> None:
         check_integer(self, "rows")
         check_integer(self, "width")
+        if self.padding is not None:
+            check_integer(self, "padding", low=0)
+            if self.padding >= self.rows:
+                raise ParameterError(
+                    f"Embedding: padding must be one of the rows 0, ..., {self.rows - 1}, or None. Got {self.padding!r}."
+                )
 
     def index_limit(self) -> int:
         return int(self.rows)
@@ -50,10 +60,30 @@ class Embedding(Layer):
                 f"Embedding: expected indices, got numbers of shape {xs[0].shape}. "
                 f'Begin the network with Input(shape, dtype="int").'
             )
-        return k.gather(k.param("weight"), xs[0]), Saved(index=xs[0])
+        index, mask = xs[0], None
+        y = k.gather(k.param("weight"), index)
+        if self.padding is not None:
+            mask = k.subtract(1.0, k.equal(index, float(self.padding)))
+            mask.name = "m"
+            y = k.multiply(y, k.reshape(mask, (*mask.shape, 1)))
+            if mask.ndim == 2:
+                k.set_mask(y, mask)
+        return y, Saved(index=index, mask=mask)
 
     def backward(self, k: Builder, saved: Saved, dy: Value) -> None:
+        if saved.mask is not None:
+            dy = k.multiply(dy, k.reshape(saved.mask, (*saved.mask.shape, 1)))
         k.grad("weight", k.scatter_add(saved.index, dy, rows=int(self.rows)))
+
+    def check_data(self, place: int, values: NDArray[Any], shapes: tuple[Shape, ...], name: str) -> None:
+        if self.padding is None or values.ndim != 2:
+            return
+        empty = np.flatnonzero((values == self.padding).all(axis=1))
+        if len(empty):
+            raise DataError(
+                f"{name}[{empty[0]}] holds nothing but padding ({self.padding}): there is nothing to learn or predict from "
+                f"({len(empty)} such rows of {len(values)}). Leave such rows out, or give an empty text a token of its own."
+            )
 
 
 def check_indices(index: NDArray[Any], limit: int, *, name: str = "X") -> None:

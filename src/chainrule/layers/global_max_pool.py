@@ -9,6 +9,8 @@ from .base import Builder, Saved, Value
 class GlobalMaxPool(_GlobalPooling):
     """Largest element of each channel ``y[n, c] = max x[n, ..., c]`` over all axes between.
 
+    Steps of sequences that a mask says are padding do not count (see Masking).
+
     Shapes      x (N, *spatial, C) with one spatial axis or more ; y (N, C)
     Backward    dx[n, p, c] = dy[n, c] where p is the place of the largest element, else 0    (the first of several)
     Raises      ShapeError when x has no spatial axis
@@ -20,7 +22,9 @@ class GlobalMaxPool(_GlobalPooling):
     """
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
-        x = self._image(k, xs[0])
+        x, mask = self._image(k, xs[0]), k.mask_of(xs[0])
+        if mask is not None and x.ndim == 3:
+            x = k.where_(k.reshape(mask, (*mask.shape, 1)), x, float("-inf"))
         y, index = k.max_pool(x, **self._window(x.shape))
         return k.reshape(y, (x.shape[0], x.shape[-1])), Saved(index=index, x=x, shape=xs[0].shape)
 

@@ -19,6 +19,8 @@ class Identity(Layer):
         Identity()
     """
 
+    stepwise = True
+
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         return xs[0], Saved()
 

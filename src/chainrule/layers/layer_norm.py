@@ -31,6 +31,8 @@ class LayerNorm(_Normalisation):
         LayerNorm(epsilon=1e-06)
     """
 
+    stepwise = True
+
     def __init__(
         self,
         axes: int = 1,

@@ -20,6 +20,7 @@ class Multiply(Layer):
         >>> y = Multiply()(a, b)
     """
 
+    stepwise = True
     arity = None
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:

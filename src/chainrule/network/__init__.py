@@ -1,7 +1,18 @@
 """A network is a graph of layers over flat arenas of parameters."""
 
+from .bidirectional import Bidirectional
 from .graph import Call, NetworkGraph
 from .parameters import Arena, Entry
 from .residual import Residual
+from .transformer import TransformerDecoderBlock, TransformerEncoderBlock
 
-__all__ = ["Arena", "Call", "Entry", "NetworkGraph", "Residual"]
+__all__ = [
+    "Arena",
+    "Bidirectional",
+    "Call",
+    "Entry",
+    "NetworkGraph",
+    "Residual",
+    "TransformerDecoderBlock",
+    "TransformerEncoderBlock",
+]

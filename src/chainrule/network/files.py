@@ -115,7 +115,10 @@ def _describe(network: NetworkGraph) -> dict[str, Any]:
             {"tensor": i, "shape": list(shape), "dtype": t.dtype}
             for i, shape, t in zip(network.input_ids, network.input_shapes, inputs, strict=True)
         ],
-        "calls": [{"layer": c.name, "inputs": list(c.inputs), "output": c.output} for c in network.calls],
+        "calls": [
+            {"layer": c.name, "inputs": list(c.inputs), "output": c.output} | ({"more": list(c.more)} if c.more else {})
+            for c in network.calls
+        ],
         "outputs": list(network.output_ids),
         "frozen": sorted(network.frozen),
     }
@@ -311,7 +314,13 @@ def _network(description: dict[str, Any], network_class: type[N]) -> N:
                 f"its description is damaged: it uses the layer {call.get('layer')!r:.100}, which it lacks."
             )
         given = tuple(tensor(i) for i in _list(call, "inputs", int))
-        add(call.get("output"), made[call["layer"]](*given))
+        found = made[call["layer"]](*given)
+        numbers = [call.get("output"), *(_list(call, "more", int) if "more" in call else [])]
+        tuple_of = found if isinstance(found, tuple) else (found,)
+        if len(tuple_of) != len(numbers):
+            raise ModelFileError(f"its description is damaged: {call['layer']!r:.100} has {len(tuple_of)} output(s).")
+        for number, one in zip(numbers, tuple_of, strict=True):
+            add(number, one)
     outputs = [tensor(i) for i in _list(description, "outputs", int)]
     seed = description.get("random_state")
     if not (seed is None or (_is_int(seed) and seed >= 0)):

@@ -8,25 +8,49 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..data.sequences import Sequences
 from ..errors import NotFittedError, ParameterError, ShapeError, UnknownNameError
 from ..initializers import Constant, default_for
 from ..initializers import get as get_initializer
-from ..layers import Layer, Tensor
+from ..layers import Layer, Tensor, check_indices
 from ..layers.base import Parameter, State
-from ..ops import Builder, Value
+from ..ops import Builder, Saved, Value
 from ..ops.value import FREE, Shape
 from .parameters import Arena
 
 
 @dataclass(frozen=True)
 class Call:
-    """One use of a layer: ``output = layer(*inputs)``, tensors by number."""
+    """One use of a layer: ``output = layer(*inputs)``, tensors by number; ``more`` are further outputs, where it has any."""
 
     name: str
     layer: Layer
     inputs: tuple[int, ...]
     output: int
+    more: tuple[int, ...] = ()
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """All its outputs."""
+        return (self.output, *self.more)
+
+    def emit(self, k: Builder, tensors: dict[int, Value]) -> Saved:
+        """Emits the layer's forward equations, puts its outputs among the tensors, and returns what backward needs.
+
+        A mask of its first input goes on to the output of a layer that works step by step.
+        """
+        xs = [tensors[i] for i in self.inputs]
+        y, saved = self.layer.forward(k, *xs)
+        made = y if isinstance(y, tuple) else (y,)
+        if len(made) != len(self.outputs):
+            raise ShapeError(f"forward returned {len(made)} output(s), the layer has {len(self.outputs)}.")
+        tensors.update(zip(self.outputs, made, strict=True))
+        mask = k.mask_of(xs[0])
+        if self.layer.stepwise and mask is not None and made[0].shape[:2] == mask.shape and k.mask_of(made[0]) is None:
+            k.set_mask(made[0], mask)
+        return saved
 
 
 class NetworkGraph:
@@ -71,6 +95,8 @@ class NetworkGraph:
         self._connect()
         self.input_shapes: list[Shape] | None = None
         self.output_shapes: list[Shape] = []
+        #: The shape of one sample of every tensor, by number, once the network is built.
+        self._sample_shapes: dict[int, Shape] = {}
         self.parameters = Arena({}, dtype)
         self.states = Arena({}, dtype)
         self.frozen: set[str] = set()
@@ -109,7 +135,8 @@ class NetworkGraph:
 
         def copy(t: Tensor) -> Tensor:
             if id(t) not in copies:
-                copies[id(t)] = Tensor(t.caller, tuple(copy(s) for s in t.inputs), t.shape)
+                made = Tensor.several(t.caller, tuple(copy(s) for s in t.inputs), len(t.outputs))
+                copies.update(zip(map(id, t.outputs), made, strict=True))
             return copies[id(t)]
 
         return copy(outputs[0])
@@ -136,8 +163,11 @@ class NetworkGraph:
                 names[id(layer)] = layer.name or f"{len(names)}.{layer.kind()}"
                 if list(names.values()).count(names[id(layer)]) > 1:
                     raise ParameterError(f"Network: two different layers are named {names[id(layer)]!r}.")
-            ids[id(t)] = len(ids)
-            self.calls.append(Call(names[id(layer)], layer, tuple(ids[id(s)] for s in t.inputs), ids[id(t)]))
+            given = tuple(ids[id(s)] for s in t.inputs)
+            for output in t.outputs:
+                ids[id(output)] = len(ids)
+            first, *more = (ids[id(output)] for output in t.outputs)
+            self.calls.append(Call(names[id(layer)], layer, given, first, tuple(more)))
         self.input_ids = [ids[id(t)] for t in inputs]
         self.output_ids = [ids[id(t)] for t in outputs]
 
@@ -151,6 +181,31 @@ class NetworkGraph:
         if name not in self.layers:
             raise UnknownNameError("layer", name, self.layers)
         return self.layers[name]
+
+    def input_is_scalar(self, i: int) -> bool:
+        """Whether a sample of input i is one number, such as a length: then the samples are (N,)."""
+        shape = self._tensors[0][i].shape if self.input_shapes is None else self.input_shapes[i]
+        return shape == ()
+
+    def check_data(self, i: int, values: NDArray[Any] | Sequences, name: str) -> None:
+        """DataError when the samples of input i cannot be used by a layer that takes them; ``name`` stands in the message.
+
+        Indices must be below the limit of the embeddings they reach; each layer may ask for more (`Layer.check_data`).
+        """
+        limit = self.index_limits()[i]
+        if limit is not None:
+            _check_indices(values, limit, name)
+        for call in self.calls:
+            for place, at in enumerate(call.inputs):
+                if at == self.input_ids[i]:
+                    shapes = tuple(self._sample_shapes.get(n, ()) for n in call.inputs)
+                    if isinstance(values, Sequences):
+                        # Sequences of one length at a time: what a layer asks for is asked of each.
+                        for length in np.unique(values.lengths):
+                            rows = np.flatnonzero(values.lengths == length)
+                            call.layer.check_data(place, values.padded(rows), shapes, name)
+                    else:
+                        call.layer.check_data(place, values, shapes, name)
 
     def index_limits(self) -> list[int | None]:
         """For each input, how many indices its embeddings know: data must be in 0, ..., limit − 1. None: no indices."""
@@ -228,12 +283,16 @@ class NetworkGraph:
         self.parameters = Arena({n: (p.shape, p.decay) for n, p in parameters.items()}, self.dtype)
         self.states = Arena({n: (s.shape, False) for n, s in states.items()}, self.dtype)
         for name, p in parameters.items():
-            if p.init is None:
-                init = default_for(self._next_activation(name))
-            else:
-                init = Constant(p.init) if isinstance(p.init, (int, float)) else get_initializer(p.init)
-            drawn = init(p.shape, self.rng, fan_in=p.fan_in, fan_out=p.fan_out, dtype=np.dtype(self.dtype))
-            self.parameters[name][...] = drawn
+            parts = p.init if isinstance(p.init, tuple) else (p.init,)
+            whole = self.parameters[name]
+            targets = np.split(whole, len(parts), axis=-1) if len(parts) > 1 else [whole]
+            for part, target in zip(parts, targets, strict=True):
+                if part is None:
+                    init = default_for(self._next_activation(name))
+                else:
+                    init = Constant(part) if isinstance(part, (int, float)) else get_initializer(part)
+                fans = {"fan_in": p.fan_in, "fan_out": p.fan_out}
+                target[...] = init(target.shape, self.rng, **fans, dtype=np.dtype(self.dtype))
         for name, s in states.items():
             self.states[name][...] = s.value
         self.input_shapes = given
@@ -260,6 +319,7 @@ class NetworkGraph:
                     f"{(others | more)[name].shape}. Use a layer that does not depend on the length, such as a recurrent "
                     f"one or GlobalAveragePool, or sequences of one length."
                 )
+        self._sample_shapes = {}  # they depend on the lengths
         free = [
             tuple(a if a == b else FREE for a, b in zip(x, y, strict=True)) for x, y in zip(outputs, changed, strict=True)
         ]
@@ -299,16 +359,19 @@ class NetworkGraph:
                 for name, s in call.layer.states(*(x.shape for x in xs)).items():
                     states.setdefault(f"{call.name}.{name}", s)
                 with k.at("forward", call.name):
-                    tensors[call.output], _ = call.layer.forward(k, *xs)
+                    call.emit(k, tensors)
             except ShapeError as error:
                 raise ShapeError(f"layer {call.name!r}: {error}{self._sources(call, tensors)}") from None
+        self._sample_shapes = {i: v.shape[1:] for i, v in tensors.items()}
         return parameters, states, [tensors[i].shape[1:] for i in self.output_ids]
 
     def _sources(self, call: Call, tensors: dict[int, Value]) -> str:
         """Where the inputs of a layer that joins several come from, for its errors."""
         if len(call.inputs) < 2:
             return ""
-        makers = {c.output: repr(c.name) for c in self.calls} | {n: f"input {i}" for i, n in enumerate(self.input_ids)}
+        makers = {o: repr(c.name) for c in self.calls for o in c.outputs} | {
+            n: f"input {i}" for i, n in enumerate(self.input_ids)
+        }
         found = (f"{tensors[i].shape[1:]} from {makers[i]}" for i in call.inputs)
         return f" Its inputs are, of one sample, {' and '.join(found)}."
 
@@ -375,6 +438,16 @@ def _sample_shape(shape: Any) -> Shape:
     if any(isinstance(s, bool) or not isinstance(s, Integral) or s < 1 for s in sizes if s is not None):
         raise ShapeError(f"build: a shape must be the positive sizes of one sample, such as (64,). Got {shape!r}.")
     return tuple(FREE if s is None else int(s) for s in sizes)
+
+
+def _check_indices(x: NDArray[Any] | Sequences, limit: int, name: str) -> None:
+    if not isinstance(x, Sequences):
+        check_indices(x, limit, name=name)
+        return
+    bad = np.flatnonzero((x.values < 0) | (x.values >= limit))
+    if len(bad):
+        i = int(np.searchsorted(x.offsets, bad[0], "right")) - 1
+        check_indices(x[i], limit, name=f"{name}[{i}]")
 
 
 def _as_list(tensors: Tensor | Sequence[Tensor] | None) -> list[Tensor]:

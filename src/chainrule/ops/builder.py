@@ -49,9 +49,12 @@ class Builder:
         self.gradients: dict[tuple[str, str], Value] = {}
         self.scalars: dict[str, Value] = {}
         self.random_count = 0
+        self.watched: list[tuple[str, str, Value]] = []
         self._parameter = parameter
         self._state = state
         self._places: dict[int, Value] = {}
+        self._masks: dict[int, Value] = {}
+        self._masked: list[Value] = []  # keeps their ids from being given to other values
 
     # ------------------------------------------------------------ context
 
@@ -434,6 +437,145 @@ class Builder:
         """
         loss, dz = self.emit("softmax_cross_entropy", z, y, label_smoothing=float(label_smoothing))
         return loss, dz
+
+    # ------------------------------------------------------------ sequences (N, T, ...); see ops/recurrent.py
+
+    def watch(self, name: str, value: Value) -> None:
+        """Notes a value inside the current layer for whoever traces the network; nothing is computed for it otherwise"""
+        self.watched.append((self.where.layer, name, value))
+
+    def mask_of(self, x: Value) -> Value | None:
+        """The mask (N, T) of a value (N, T, ...), 1 where a step counts and 0 where it is padding; None: all count"""
+        return self._masks.get(id(x))
+
+    def set_mask(self, x: Value, mask: Value | None) -> None:
+        """Says which steps of x count, for the layers that x goes to"""
+        if mask is not None:
+            if mask.shape != x.shape[:2]:
+                raise ShapeError(f"a mask of shape {mask.shape} does not fit sequences of shape {x.shape}.")
+            self._masks[id(x)] = mask
+            self._masked.append(x)
+
+    def _sequence(self, op: str, fixed: Sequence[Value], given: dict[str, Value | None], **attrs: Any) -> tuple[Value, ...]:
+        present = {name: v for name, v in given.items() if v is not None}
+        return self.emit(op, *fixed, *present.values(), given=tuple(present), **attrs)
+
+    def simple_rnn(
+        self,
+        a: Value,
+        u: Value,
+        *,
+        activation: str,
+        h0: Value | None = None,
+        mask: Value | None = None,
+        reverse: bool = False,
+    ) -> Value:
+        """h (N, T, H) with hₜ = activation(aₜ + hₜ₋₁ U); activation is "tanh" or "relu"."""
+        return self._sequence("simple_rnn", (a, u), {"h0": h0, "mask": mask}, activation=activation, reverse=reverse)[0]
+
+    def simple_rnn_backward(
+        self,
+        h: Value,
+        u: Value,
+        *,
+        activation: str,
+        reverse: bool = False,
+        truncate: int = 0,
+        **given: Value | None,
+    ) -> tuple[Value, Value, Value]:
+        """(da, dh₀, dhₜ for every step); given: h0, mask, dh, dh_last"""
+        attrs = {"activation": activation, "reverse": reverse, "truncate": truncate}
+        da, dh0, dh = self._sequence("simple_rnn_backward", (h, u), given, **attrs)
+        return da, dh0, dh
+
+    def lstm(
+        self,
+        a: Value,
+        u: Value,
+        *,
+        h0: Value | None = None,
+        c0: Value | None = None,
+        mask: Value | None = None,
+        reverse: bool = False,
+    ) -> tuple[Value, Value, Value]:
+        """(h, c, gates) of all steps; gates hold [i f g o] after their activations, (N, T, 4H)"""
+        h, c, gates = self._sequence("lstm", (a, u), {"h0": h0, "c0": c0, "mask": mask}, reverse=reverse)
+        return h, c, gates
+
+    def lstm_backward(
+        self, c: Value, u: Value, gates: Value, *, reverse: bool = False, truncate: int = 0, **given: Value | None
+    ) -> tuple[Value, Value, Value, Value]:
+        """(da, dh₀, dc₀, dhₜ for every step); given: c0, mask, dh, dh_last, dc_last"""
+        da, dh0, dc0, dh = self._sequence("lstm_backward", (c, u, gates), given, reverse=reverse, truncate=truncate)
+        return da, dh0, dc0, dh
+
+    def gru(
+        self,
+        a: Value,
+        u: Value,
+        *,
+        reset: str,
+        bias: Value | None = None,
+        h0: Value | None = None,
+        mask: Value | None = None,
+        reverse: bool = False,
+    ) -> tuple[Value, Value]:
+        """(h, gates); gates hold [r z n q], (N, T, 4H), with q = h U + b for reset="after", else r ⊙ h."""
+        given = {"bias": bias, "h0": h0, "mask": mask}
+        h, gates = self._sequence("gru", (a, u), given, reset=reset, reverse=reverse)
+        return h, gates
+
+    def gru_backward(
+        self,
+        h: Value,
+        u: Value,
+        gates: Value,
+        *,
+        reset: str,
+        reverse: bool = False,
+        truncate: int = 0,
+        **given: Value | None,
+    ) -> tuple[Value, Value, Value, Value]:
+        """(da, gradient of the recurrent product, dh₀, dhₜ for every step); given: bias, h0, mask, dh, dh_last"""
+        attrs = {"reset": reset, "reverse": reverse, "truncate": truncate}
+        da, du, dh0, dh = self._sequence("gru_backward", (h, u, gates), given, **attrs)
+        return da, du, dh0, dh
+
+    def previous(self, h: Value, *, h0: Value | None = None, reverse: bool = False) -> Value:
+        """The states one step before: hₜ₋₁ at t (hₜ₊₁ with reverse), h0 or 0 at the first"""
+        return self._sequence("previous", (h,), {"h0": h0}, reverse=reverse)[0]
+
+    def sequence_mask(self, lengths: Value, steps: int) -> Value:
+        """(N, T): 1 at the first ``lengths[n]`` of T steps, else 0"""
+        return self.emit("sequence_mask", lengths, steps=steps)[0]
+
+    def attention(
+        self,
+        q: Value,
+        k: Value,
+        v: Value,
+        *,
+        scale: float,
+        causal: bool = False,
+        mask: Value | None = None,
+        keep: Value | None = None,
+    ) -> tuple[Value, Value]:
+        """(Y, P) with P = softmax(scale Q Kᵀ) over the keys and Y = (P ⊙ keep) V, for each sample and head.
+
+        q (N, T, heads, D), k (N, S, heads, D), v (N, S, heads, E) give Y (N, T, heads, E), P (N, heads, T, S).
+        Keys where the mask (N, S) is 0 get probability 0, and with ``causal`` those with s − S > t − T; a query that may
+        look
+        at no key gets Y = 0. keep (N, heads, T, S) is dropout's.
+        """
+        y, p = self._sequence("attention", (q, k, v), {"mask": mask, "keep": keep}, scale=float(scale), causal=causal)
+        return y, p
+
+    def attention_backward(
+        self, dy: Value, q: Value, k: Value, v: Value, p: Value, *, scale: float, keep: Value | None = None
+    ) -> tuple[Value, Value, Value]:
+        """(dQ, dK, dV) of ``attention``"""
+        dq, dk, dv = self._sequence("attention_backward", (dy, q, k, v, p), {"keep": keep}, scale=float(scale))
+        return dq, dk, dv
 
     # ------------------------------------------------------------ moving elements
 

@@ -7,6 +7,7 @@ Kinds
     reduce       sums or maxima over axes
     product      matrix products and convolutions
     window       works on windows of the spatial axes of images (see ``spatial``)
+    sequence     works through time, or between the steps of sequences (see ``recurrent``)
     move         copies elements to other places
 
 A shape rule takes the inputs' values and the attributes and returns the outputs as (shape, dtype) pairs; it raises
@@ -21,7 +22,7 @@ from math import prod
 from typing import Any
 
 from ..errors import ShapeError
-from . import spatial
+from . import recurrent, spatial
 from .value import Node, Shape, Value
 
 Attrs = dict[str, Any]
@@ -341,6 +342,44 @@ _register(
 )
 _register("pad", "move", spatial.pad, _zero, "pad({0})", r"\operatorname{{pad}}({0})")
 
+
+# Their equations step by step are in plan/equations/steps.py; here is what their outputs are called.
+_HS, _IFGO, _RZNQ = ("[h₁ … h_T]", r"[h_1 \dots h_T]"), ("[i f g o]", "[i f g o]", 0), ("[r z n q]", "[r z n q]", 0)
+_DH0, _DC0, _DH = (("dh₀", r"\mathrm{{d}}h_0", 0), ("dc₀", r"\mathrm{{d}}c_0", 0), ("dh", r"\mathrm{{d}}h", 0))
+_DA_LSTM = ("[daⁱ daᶠ daᵍ daᵒ]", r"[\mathrm{{d}}a^i \; \mathrm{{d}}a^f \; \mathrm{{d}}a^g \; \mathrm{{d}}a^o]")
+_DA_GRU = ("[daʳ daᶻ daⁿ]", r"[\mathrm{{d}}a^r \; \mathrm{{d}}a^z \; \mathrm{{d}}a^n]")
+_DU_GRU = ("[daʳ daᶻ r ⊙ daⁿ]", r"[\mathrm{{d}}a^r \; \mathrm{{d}}a^z \; r \odot \mathrm{{d}}a^n]", 0)
+# name: what the outputs are called, the first without its precedence
+_CELLS: dict[str, tuple[tuple[str, str], tuple[tuple[str, str, int], ...]]] = {
+    "simple_rnn": (_HS, ()),
+    "lstm": (_HS, (("[c₁ … c_T]", r"[c_1 \dots c_T]", 0), _IFGO)),
+    "gru": (_HS, (_RZNQ,)),
+    "simple_rnn_backward": (("[da₁ … da_T]", r"[\mathrm{{d}}a_1 \dots \mathrm{{d}}a_T]"), (_DH0, _DH)),
+    "lstm_backward": (_DA_LSTM, (_DH0, _DC0, _DH)),
+    "gru_backward": (_DA_GRU, (_DU_GRU, _DH0, _DH)),
+}
+for _name, (_first, _more) in _CELLS.items():
+    _cell_rule = (recurrent.backward if _name.endswith("_backward") else recurrent.forward)(_name)
+    _register(_name, "sequence", _cell_rule, recurrent.flops, *_first, more=_more)
+_register("previous", "move", recurrent.previous, _zero, "prev({0})", r"\operatorname{{prev}}({0})")
+_register(
+    "sequence_mask",
+    "move",
+    recurrent.sequence_mask,
+    _zero,
+    "[t < {0}]",
+    r"[t < {0}]",
+)
+_register("attention", "sequence", recurrent.attention, recurrent.attention_flops, "P {2}", r"P \, {2}", 1, (("P", "P", 0),))
+_register(
+    "attention_backward",
+    "sequence",
+    recurrent.attention_backward,
+    recurrent.attention_flops,
+    "dQ",
+    r"\mathrm{{d}}Q",
+    more=(("dK", r"\mathrm{{d}}K", 0), ("Pᵀ {0}", r"P^{{\top}} {0}", 1)),
+)
 
 _register("cast", "move", lambda inputs, attrs: [(inputs[0].shape, attrs["to"])], _zero, "{0}")
 

@@ -35,6 +35,8 @@ class _Lowering:
         self.saved: list[Saved] = []
         #: Every dx that a layer passed back: (number of the call, number of its input, dx, sum with earlier ones).
         self.passed: list[tuple[int, int, Value, Value]] = []
+        #: What layers have inside that is worth looking at: (number of the call, name, value).
+        self.inside: list[tuple[int, str, Value]] = []
         for i, shape in enumerate(network.concrete(None if constants else shapes)):
             matrix = (constants or {}).get(i)
             if matrix is not None:
@@ -71,11 +73,9 @@ class _Lowering:
             self.k.training = self.training and not (call.name in self.network.frozen and call.name in keeping)
             with self.k.at("forward", call.name):
                 try:
-                    y, saved = call.layer.forward(self.k, *(self.tensors[i] for i in call.inputs))
+                    self.saved.append(call.emit(self.k, self.tensors))
                 except ShapeError as error:
                     raise ShapeError(f"layer {call.name!r}: {error}") from None
-            self.tensors[call.output] = y
-            self.saved.append(saved)
         self.k.training = self.training
         return [self.tensors[i] for i in self.network.output_ids]
 
@@ -85,11 +85,13 @@ class _Lowering:
         k = self.k
         for number in reversed(range(len(self.network.calls))):
             call, saved = self.network.calls[number], self.saved[number]
-            dy = d.get(call.output)
-            if dy is None:
+            dys = tuple(d.get(i) for i in call.outputs)
+            if all(dy is None for dy in dys):
                 continue
             with k.at("backward", call.name):
-                dxs = call.layer.backward(k, saved, dy)
+                watched = len(k.watched)
+                dxs = call.layer.backward(k, saved, dys if call.more else dys[0])
+                self.inside += [(number, name, value) for _, name, value in k.watched[watched:]]
                 dxs = dxs if isinstance(dxs, tuple) else (dxs,)
                 if len(dxs) != len(call.inputs):
                     raise ShapeError(
@@ -318,17 +320,21 @@ def lower_trace(
 ) -> Plan:
     """Forward and, with losses, loss and backward, with everything on the way as an output; nothing is updated.
 
-    Outputs, for each call number n: "y.n" its output, "dy.n" the gradient of it, "dx.n.i" what it passes back to its
-    input i; "d.NAME" for each parameter, frozen ones too; "dx0", ... for each input; "loss".
+    Outputs, for each call number n: "y.n" its output ("y.n.1", ... further ones), "dy.n" the gradient of it, "dx.n.i"
+    what it passes back to its
+    input i; "inside.n.NAME" what it has inside (Builder.watch), such as the gradient of every state of a recurrent layer;
+    "d.NAME" for each parameter, frozen ones too; "dx0", ... for each input; "loss".
     """
     low, count = _Lowering(network, batch, training, shapes), len(network.output_ids)
     zs = low.forward()
     found = {f"y.{n}": low.tensors[c.output] for n, c in enumerate(network.calls)}
+    found |= {f"y.{n}.{j}": low.tensors[i] for n, c in enumerate(network.calls) for j, i in enumerate(c.more, 1)}
     if losses is not None:
         found["loss"], first, _ = low.loss(zs, losses, [1.0] * count, targets or [0] * count, [None] * count)
         d = low.backward(first)
         found |= {f"dy.{n}": d[c.output] for n, c in enumerate(network.calls) if c.output in d}
         found |= {f"dx.{n}.{i}": dx for n, i, dx, _ in low.passed}
+        found |= {f"inside.{n}.{name}": value for n, name, value in low.inside}
         found |= {f"d.{layer}.{name}": g for (layer, name), g in low.k.gradients.items()}
         found |= {f"dx{i}": d[at] for i, at in enumerate(network.input_ids) if at in d}
     return low.plan(found)

@@ -15,7 +15,7 @@ from ..data.batches import Batch, Batches, IteratorData
 from ..data.sequences import Sequences
 from ..data.series import overlaps
 from ..errors import DataError, ParameterError, ShapeError
-from ..layers import HardSigmoid, Layer, Sigmoid, Softmax, check_indices
+from ..layers import HardSigmoid, Layer, Sigmoid, Softmax
 from ..losses import BinaryCrossEntropy, ElementwiseLoss, Loss, SoftmaxCrossEntropy, get_loss
 from ..network import NetworkGraph
 from ..network.graph import fits, shown
@@ -62,7 +62,7 @@ def input_arrays(network: NetworkGraph, X: Any, *, check: bool = True) -> list[A
     Parameters  check : compare with the shapes that the network was built for
     Raises      ShapeError, DtypeError, DataError, each naming the array
     """
-    dtypes, limits = input_dtypes(network), network.index_limits()
+    dtypes = input_dtypes(network)
     given = several(X, len(dtypes), "X", "input")
     found = []
     for i, (x, dtype) in enumerate(zip(given, dtypes, strict=True)):
@@ -70,7 +70,8 @@ def input_arrays(network: NetworkGraph, X: Any, *, check: bool = True) -> list[A
         if network.samples is not None and _is_sparse(x):
             array: Any = SparseMatrix.of(x, name=name)
         else:
-            array = _sequences(x, dtype, name) if isinstance(x, Sequences) else _input(x, dtype, name)
+            ndim = 1 if network.input_is_scalar(i) else None
+            array = _sequences(x, dtype, name) if isinstance(x, Sequences) else _input(x, dtype, name, ndim)
         if network.samples not in (None, len(array)):
             raise ShapeError(
                 f"{name} has {len(array)} rows, but the graph of the network has {network.samples} nodes. Give one row for "
@@ -79,9 +80,7 @@ def input_arrays(network: NetworkGraph, X: Any, *, check: bool = True) -> list[A
             )
         if check and network.input_shapes is not None:
             check_sample_shape(array, network.input_shapes[i], name)
-        limit = limits[i]
-        if limit is not None:
-            _check_indices(array, limit, name)
+        network.check_data(i, array, name)
         found.append(array)
     check_lengths(**{f"X[{i}]" if len(found) > 1 else "X": a for i, a in enumerate(found)})
     return found
@@ -107,17 +106,7 @@ def _sequences(x: Sequences, dtype: np.dtype[Any], name: str) -> Sequences:
     return x.astype(dtype)
 
 
-def _check_indices(x: Array | Sequences, limit: int, name: str) -> None:
-    if not isinstance(x, Sequences):
-        check_indices(x, limit, name=name)
-        return
-    bad = np.flatnonzero((x.values < 0) | (x.values >= limit))
-    if len(bad):
-        i = int(np.searchsorted(x.offsets, bad[0], "right")) - 1
-        check_indices(x[i], limit, name=f"{name}[{i}]")
-
-
-def _input(x: Any, dtype: np.dtype[Any], name: str) -> Array:
+def _input(x: Any, dtype: np.dtype[Any], name: str, ndim: int | None = None) -> Array:
     shared = isinstance(x, np.ndarray) and overlaps(x)
     on_disk = isinstance(x, np.memmap) and x.dtype != dtype
     if (on_disk or shared) and x.dtype.kind in "biuf" and x.ndim > 1 and x.size:
@@ -128,7 +117,7 @@ def _input(x: Any, dtype: np.dtype[Any], name: str) -> Array:
             for start in range(0, len(x), rows):
                 as_features(np.asarray(x[start : start + rows]), name=f"{name}[{start}:{start + rows}]", dtype=dtype)
         return np.asanyarray(x)
-    return as_features(x, name=name, dtype=dtype)
+    return as_features(x, name=name, dtype=dtype, ndim=ndim)
 
 
 def check_sample_shape(array: Array | Sequences, shape: Shape, name: str) -> None:

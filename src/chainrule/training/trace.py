@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ..data import as_features, as_targets, check_lengths
 from ..engine.reference import ReferenceEngine
 from ..errors import ParameterError, ShapeError, UnknownNameError
-from ..layers import check_indices
 from ..losses import Loss, get_loss
 from ..network import NetworkGraph
 from ..network.graph import fits
@@ -33,6 +32,7 @@ class LayerTrace:
         inputs, output : arrays ; d_output : dJ/d(output), from all layers that use the output
         d_inputs : what this layer passes back to each of its inputs, None for an input without gradient (indices)
         parameters, gradients : by the parameter's name ("weight"); the gradient of a shared parameter sums over its uses
+        inside : what the layer shows of its inside, by name: of recurrent layers "dh", dJ/dhₜ of every step (N, T, H)
     """
 
     name: str
@@ -44,6 +44,7 @@ class LayerTrace:
     d_inputs: tuple[Array | None, ...]
     parameters: dict[str, Array]
     gradients: dict[str, Array]
+    inside: dict[str, Array] = field(default_factory=dict)
 
 
 class _Layers(dict[str, LayerTrace]):
@@ -63,6 +64,7 @@ class Trace(Mapping[str, Array]):
         "0.dense.z", "0.dense.dz"        a layer's output and its gradient
         "1.relu.a", "1.relu.da"          the same of an activation
         "0.dense.weight", "0.dense.dweight"   a parameter and its gradient
+        "0.lstm.dh"                      the gradient of the state of a recurrent layer at every step
 
     The second use of a layer that is used twice is "0.dense#2". ``layers`` holds the same by layer; ``print(trace)`` shows a
     table with the shape, mean, standard deviation, least and largest value and share of zeros of every array.
@@ -90,6 +92,7 @@ class Trace(Mapping[str, Array]):
             found |= {f"{name}.{layer.symbol}": layer.output, f"{name}.d{layer.symbol}": layer.d_output}
             for key, value in layer.parameters.items():
                 found |= {f"{name}.{key}": value, f"{name}.d{key}": layer.gradients.get(key)}
+            found |= {f"{name}.{key}": value for key, value in layer.inside.items()}
         object.__setattr__(self, "_arrays", {name: a for name, a in found.items() if a is not None})
 
     def __getitem__(self, name: str) -> Array:
@@ -224,16 +227,15 @@ def _losses(loss: Any, count: int) -> list[Loss]:
 def _inputs(network: NetworkGraph, X: Any) -> list[Array]:
     assert network.input_shapes is not None
     shapes, found = network.input_shapes, []
-    limits, dtypes = network.index_limits(), network.input_dtypes
+    dtypes = network.input_dtypes
     for i, x in enumerate(_several(X, len(shapes), "X", "input")):
         name = f"X[{i}]" if len(shapes) > 1 else "X"
-        array = as_features(x, name=name, dtype=np.int32 if dtypes[i] == "int" else np.float64)
+        ndim = 1 if network.input_is_scalar(i) else None
+        array = as_features(x, name=name, dtype=np.int32 if dtypes[i] == "int" else np.float64, ndim=ndim)
         if not fits(array.shape[1:], shapes[i]):
             wanted = ", ".join(["N", *map(str, shapes[i])])
             raise ShapeError(f"trace: {name} must have shape ({wanted}), as the network was built. Got {array.shape}.")
-        limit = limits[i]
-        if limit is not None:
-            check_indices(array, limit, name=name)
+        network.check_data(i, array, name)
         found.append(array)
     return found
 
@@ -244,6 +246,7 @@ def _collect(network: NetworkGraph, arrays: list[Array], found: dict[str, Array]
     for n, call in enumerate(network.calls):
         uses[call.name] = nth = uses.get(call.name, 0) + 1
         tensors[call.output] = found[f"y.{n}"]
+        tensors.update((i, found[f"y.{n}.{j}"]) for j, i in enumerate(call.more, 1))
         prefix = call.name + "."
         own = [p for p in network.parameters if p.startswith(prefix) and "." not in p[len(prefix) :]]
         layers[call.name if nth == 1 else f"{call.name}#{nth}"] = LayerTrace(
@@ -256,6 +259,7 @@ def _collect(network: NetworkGraph, arrays: list[Array], found: dict[str, Array]
             d_inputs=tuple(found.get(f"dx.{n}.{i}") for i in range(len(call.inputs))),
             parameters={p[len(prefix) :]: network.parameters[p].astype(np.float64) for p in own},
             gradients={p[len(prefix) :]: found[f"d.{p}"] for p in own if f"d.{p}" in found},
+            inside={key.split(".", 2)[2]: value for key, value in found.items() if key.startswith(f"inside.{n}.")},
         )
     return Trace(
         layers=layers,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import convolution
+from . import convolution, recurrent
 
 Array = NDArray[Any]
 Attrs = dict[str, Any]
@@ -199,3 +199,4 @@ KERNELS: dict[str, Callable[..., Any]] = {
 }
 KERNELS.update({name: lambda attrs, *xs, f=f: f(*xs) for name, f in ELEMENTWISE.items()})
 KERNELS.update(convolution.KERNELS)
+KERNELS.update(recurrent.KERNELS)

@@ -10,6 +10,7 @@ from typing import Any
 from ...layers import Layer
 from ...losses import Loss
 from ...network import NetworkGraph
+from ...network.graph import Call
 from ...ops import Builder, Node, Value
 from ...optimizers import Optimizer
 from ..lower import _Lowering
@@ -116,7 +117,7 @@ class Record:
         self.runs: list[tuple[int, int]] = []
         self.gradient_chain: dict[int, Symbol] = {}
         self.batch_classes = False
-        low = _Lowering(network, network.samples or BATCH, training=losses is not None)
+        self.low = low = _Lowering(network, network.samples or BATCH, training=losses is not None)
         self.k = k = _Recorder(low.parameter, low.state, losses is not None)
         low.k = k
         outputs = low.forward()
@@ -145,7 +146,7 @@ class Record:
         self.layer_level: dict[str, int] = {}
         for call in network.calls:
             level = self.numbers.get(call.name, max((self.levels[i] for i in call.inputs), default=0))
-            self.levels[call.output] = level
+            self.levels.update(dict.fromkeys(call.outputs, level))
             self.layer_level.setdefault(call.name, level)
 
     def _name_inputs(self, low: _Lowering, network: NetworkGraph) -> None:
@@ -165,7 +166,7 @@ class Record:
             self.symbols[id(value)] = self.parameter_symbols[full]
 
     def _letter(self, layer: Layer, name: str) -> tuple[str, str]:
-        return word("a" if layer.activation_name else "z" if name in self.numbers else "h")
+        return word(layer.letter or ("a" if layer.activation_name else "z" if name in self.numbers else "h"))
 
     def _name_forward(self, low: _Lowering, network: NetworkGraph) -> None:
         sections = [n for n, s in enumerate(self.sections) if s.phase == "forward" and s.layer]
@@ -185,6 +186,16 @@ class Record:
             self.tensors[call.output] = symbol
             self.target(value, Target(symbol, at))
             section.shown.append((symbol, value.shape, ""))
+            for other in call.more:
+                self.tensors[other] = self._symbol_of(low.tensors[other]) or self._further(call, other, at)
+
+    def _further(self, call: Call, other: int, at: int) -> Symbol:
+        """The letter of a further output of a layer."""
+        value = self.low.tensors[other]
+        symbol = self.names.new(LETTERS.get(value.name) or word(value.name or "h"), layer=self.levels[other])
+        self.target(value, Target(symbol, at))
+        self.sections[at].shown.append((symbol, value.shape, ""))
+        return symbol
 
     def _show_operands(self, low: _Lowering, number: int, at: int, shown: set[str]) -> None:
         """The shapes of network inputs and parameters are shown where they are used first."""
@@ -237,13 +248,14 @@ class Record:
         before = len(self.sections)
         d = low.backward(first)
         sections = [n for n in range(before, len(self.sections)) if self.sections[n].phase == "backward"]
-        done = [n for n in reversed(range(len(network.calls))) if network.calls[n].output in d]
+        done = [n for n in reversed(range(len(network.calls))) if any(o in d for o in network.calls[n].outputs)]
         section_of_call = dict(zip(done, sections, strict=True))
         for number, at in section_of_call.items():
             # Where a gradient was passed on as it is, each layer still calls it by the name of its own output's.
-            output = network.calls[number].output
             self.sections[at].call = number
-            self.sections[at].alias[id(d[output])] = self.tensors[output].d
+            for output in network.calls[number].outputs:
+                if output in d:
+                    self.sections[at].alias[id(d[output])] = self.tensors[output].d
         gradients = low.place_gradients()
         for layer, name, value, summed, at in self.k.given:
             if network.trainable(f"{layer}.{name}"):
@@ -273,7 +285,7 @@ class Record:
         for call in network.calls:
             own = any(p.rsplit(".", 1)[0] == call.name and network.trainable(p) for p in network.parameters)
             if own or any(i in found for i in call.inputs):
-                found.add(call.output)
+                found.update(call.outputs)
         return found
 
     def _name_update(self, spy: _Spy) -> None:

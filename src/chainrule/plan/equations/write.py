@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...ops import Node, Value
+from ...ops import OPS, Node, Value
 from ...ops.value import Shape
 from .record import Record, Target, arena_symbol
+from .steps import STEPS
 from .symbols import LETTERS, Symbol, word
 from .terms import (
     ATOM,
@@ -22,6 +23,7 @@ from .terms import (
     bracket,
     call,
     factors_of,
+    fill,
     function,
     number_term,
     product,
@@ -76,6 +78,7 @@ class Writer:
         at = self.record.section_of[id(node)]
         alias = self.record.sections[at].alias
         inputs = [symbol_term(alias[id(v)]) if id(v) in alias else self._read(v) for v in node.inputs]
+        self._steps(at, node, inputs)
         for number, value in enumerate(node.outputs):
             # A number for all parameters, such as a norm, does not make an array one of all parameters.
             sources = [v for v in node.inputs if v.shape != () or value.shape == ()]
@@ -102,8 +105,16 @@ class Writer:
                 if target.section == at:
                     self._line(at, target.symbol, "←", inputs[0], node.inputs[0])
 
+    def _steps(self, at: int, node: Node, inputs: list[Term]) -> None:
+        """The lines of an op that takes several, such as one that runs through time."""
+        for left, right, tex_left, tex_right in STEPS[node.op](node.attrs) if node.op in STEPS else ():
+            for number, term in enumerate(inputs):
+                right, tex_right = right.replace(f"@{number}", term.text), tex_right.replace(f"@{number}", term.latex)
+            self.lines.append(Line(at, Term(left, tex_left), "=", Term(right, tex_right), ()))
+
     def _wants_letter(self, node: Node, value: Value, term: Term) -> bool:
-        if node.op == "random_uniform" or (node.where.phase == "forward" and value.name and value.base is None):
+        named = value.name and value.base is None and node.where.phase in ("forward", "backward")
+        if node.op == "random_uniform" or named:
             return True
         length, uses = len(term.text), self.uses.get(id(value), 0)
         if node.where.phase == "update" and value.shape == () and length > LONG:
@@ -154,6 +165,8 @@ class Writer:
         return symbol_term(symbol)
 
     def _express(self, node: Node, inputs: list[Term], output: int) -> Term:
+        if node.op in STEPS:
+            return steps_output(node, inputs, output)
         special = getattr(self, f"_op_{node.op}", None)
         write: Callable[[Node, list[Term], int], Term] = special if special is not None else self._op
         return write(node, inputs, output)
@@ -231,7 +244,17 @@ class Writer:
             f"{text}{''.join(_SUB[c] for c in letters)} {inner.text}", f"{latex}{below} {inner.latex}", PRODUCT, open=True
         )
 
+    def _op_previous(self, node: Node, inputs: list[Term], output: int) -> Term:
+        text, latex = ("ₜ₊₁", "_{t+1}") if node.attrs["reverse"] else ("ₜ₋₁", "_{t-1}")
+        if inputs[0].text.startswith("[h"):
+            return Term(f"h{text}", f"h{latex}")
+        return Term(inputs[0].text + text, f"{{{inputs[0].latex}}}{latex}")
+
     def _op_slice(self, node: Node, inputs: list[Term], output: int) -> Term:
+        maker = node.inputs[0].producer
+        if maker is not None and maker.op in ("simple_rnn", "lstm", "gru") and node.attrs["axis"] == 1:
+            letter = "hc"[[id(v) for v in maker.outputs].index(id(node.inputs[0]))]
+            return Term(f"{letter}₁", f"{letter}_1") if maker.attrs["reverse"] else Term(f"{letter}_T", f"{letter}_T")
         axis, ndim = node.attrs["axis"], node.inputs[0].ndim
         where = ":, " * axis + f"{node.attrs['start']}:{node.attrs['stop']}" + ", :" * (ndim - axis - 1)
         x = bracket(inputs[0], ATOM, last=False)
@@ -243,6 +266,13 @@ class Writer:
         if smoothing:
             y = total([(1, product(1 - smoothing, (), (y,)), False), (1, number_term(smoothing / classes), False)])
         return call(node, [z, y], output)
+
+
+def steps_output(node: Node, inputs: list[Term], output: int) -> Term:
+    """What an output of an op of several lines is called after them."""
+    spec = OPS[node.op]
+    text, latex, precedence = (spec.text, spec.latex, spec.precedence) if not output else spec.more[output - 1]
+    return Term(fill(text, inputs, {}, precedence), fill(latex, inputs, {}, precedence, latex=True), precedence)
 
 
 def _transposed(term: Term) -> Term:

@@ -1,0 +1,65 @@
+"""Attention without parameters."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+from ..errors import ParameterError
+from ..ops.value import Shape
+from ._attention import _Attention
+from .base import Builder, Parameter, Saved, ShapeError, Value, check_number
+
+
+class ScaledDotProductAttention(_Attention):
+    """Scaled dot-product attention ``Y = P V``, ``P = softmax(Q Kᵀ / √D)`` over the keys, for each sample.
+
+    Every step of the query looks at all steps of the key, at those most that are like it, and gets the mean of their values
+    with these weights. Keys that a mask says are padding get weight 0.
+
+    Parameters  causal : bool = False ; whether a step sees no later ones (the last query stands beside the last key)
+                dropout : float in [0, 1) = 0 ; the share of the weights P that is set to 0 in training
+    Shapes      Q (N, T, D), K (N, S, D), V (N, S, E), given as (Q, K, V), as (Q, K) with V = K, or as one x for all three ;
+                P (N, T, S) ; y (N, T, E). A query that may look at nothing gets 0.
+    Backward    dV = Pᵀ dY ;  dP = dY Vᵀ ;  dS = P ⊙ (dP − Σₖ dP ⊙ P) ;  dQ = dS K / √D ;  dK = dSᵀ Q / √D
+    Raises      ShapeError when the shapes do not fit ; ParameterError for a bad hyperparameter
+    References  Vaswani et al., Attention is all you need, NeurIPS 2017
+
+    Example
+        >>> from chainrule.layers import Input
+        >>> query, memory = Input((5, 16)), Input((9, 16))
+        >>> y = ScaledDotProductAttention()(query, memory)
+    """
+
+    def __init__(self, *, causal: bool = False, dropout: float = 0.0):
+        self.causal, self.dropout = causal, dropout
+
+    def validate(self) -> None:
+        if not isinstance(self.causal, bool):
+            raise ParameterError(f"ScaledDotProductAttention: causal must be True or False. Got {self.causal!r}.")
+        check_number(self, "dropout", low=0, below=1)
+
+    def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
+        query, key, _ = self._three(shapes)
+        if query[2] != key[2]:
+            raise ShapeError(
+                f"ScaledDotProductAttention: query {query} and key {key} must have the same number of features D. "
+                f"Bring one to the size of the other by Dense."
+            )
+        return {}
+
+    def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
+        self.parameters(*(x.shape for x in xs))
+        query, key, value = xs[0], xs[min(1, len(xs) - 1)], xs[-1]
+        q, keys, v = (k.reshape(x, (*x.shape[:2], 1, x.shape[2])) for x in (query, key, value))
+        keep, scale = self._keep(k, q, keys), 1 / sqrt(query.shape[2])
+        y, p = k.attention(q, keys, v, scale=scale, causal=self.causal, mask=k.mask_of(key), keep=keep)
+        y = k.reshape(y, (*query.shape[:2], value.shape[2]))
+        return y, Saved(
+            q=q, k=keys, v=v, p=p, keep=keep, scale=scale, shapes=[x.shape for x in (query, key, value)], n=len(xs)
+        )
+
+    def backward(self, k: Builder, saved: Saved, dy: Value) -> Value | tuple[Value, ...]:
+        dy = k.reshape(dy, (*saved.q.shape[:3], saved.v.shape[3]))
+        found = k.attention_backward(dy, saved.q, saved.k, saved.v, saved.p, scale=saved.scale, keep=saved.keep)
+        dq, dk, dv = (k.reshape(d, shape) for d, shape in zip(found, saved.shapes, strict=True))
+        return (dq, dk, dv) if saved.n == 3 else (dq, k.add(dk, dv)) if saved.n == 2 else k.add(dq, k.add(dk, dv))

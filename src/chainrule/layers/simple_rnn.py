@@ -1,0 +1,74 @@
+"""The simplest recurrent layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import ParameterError
+from ._recurrent import _Recurrent
+from .base import Builder, Saved, Value
+
+
+class SimpleRNN(_Recurrent):
+    """Elman's recurrent layer ``hₜ = tanh(xₜ W + hₜ₋₁ U + b)``, t = 1, ..., T.
+
+    Its gradient passes through T products with U and T slopes of tanh, so it vanishes or explodes with the length of the
+    sequence; LSTM and GRU were made to avoid that.
+
+    Parameters
+        units : int >= 1, number H of hidden units
+        activation : "tanh" or "relu" = "tanh"
+        return_sequences : bool = False ; whether y is hₜ of all steps (N, T, H), else the last one (N, H)
+        return_state : bool = False ; whether the layer also hands out its state after the last step: ``y, h = layer(x)``
+        reverse : bool = False ; whether time runs from the last step to the first
+        truncate : int >= 1 or None ; no gradient passes from step k, 2k, ... to the one before (truncated back-propagation
+            through time), so that its way is at most k steps
+        weight_init = "glorot_uniform", recurrent_init = "orthogonal" : Initializers or their names ; b begins with 0
+    Shapes      x (N, T, I), and h₀ (N, H) where given as a second input, else 0 ; W (I, H) ; U (H, H) ; b (H,) ;
+                y (N, H) or (N, T, H). Where a mask says that a step is padding, hₜ = hₜ₋₁, and y of all steps is 0.
+    Backward    dhₜ = dyₜ + daₜ₊₁ Uᵀ ;  daₜ = dhₜ ⊙ (1 − hₜ²) ;  dW = Σₜ xₜᵀ daₜ ;  dU = Σₜ hₜ₋₁ᵀ daₜ ;  db = Σₜ daₜ ;
+                dxₜ = daₜ Wᵀ ;  dh₀ = da₁ Uᵀ
+    Raises      ShapeError when x is not (N, T, I) or a state is not (N, H) ; ParameterError for a bad hyperparameter
+    References  Elman, Finding structure in time, Cognitive Science 1990
+
+    Example
+        >>> SimpleRNN(16, activation="relu")
+        SimpleRNN(16, activation='relu')
+    """
+
+    gates = 1
+
+    def __init__(
+        self,
+        units: int,
+        *,
+        activation: str = "tanh",
+        return_sequences: bool = False,
+        return_state: bool = False,
+        reverse: bool = False,
+        truncate: int | None = None,
+        weight_init: Any = "glorot_uniform",
+        recurrent_init: Any = "orthogonal",
+    ):
+        self.units, self.activation = units, activation
+        self.return_sequences, self.return_state = return_sequences, return_state
+        self.reverse, self.truncate = reverse, truncate
+        self.weight_init, self.recurrent_init = weight_init, recurrent_init
+
+    def validate(self) -> None:
+        super().validate()
+        if self.activation not in ("tanh", "relu"):
+            raise ParameterError(f'SimpleRNN: activation must be "tanh" or "relu". Got {self.activation!r}.')
+
+    def run(self, k: Builder, a: Value, start: dict[str, Value], mask: Value | None) -> tuple[list[Value], Saved]:
+        u = k.param("recurrent_weight")
+        h = k.simple_rnn(a, u, activation=self.activation, mask=mask, reverse=self.reverse, **start)
+        return [h], Saved(h=h, u=u)
+
+    def run_backward(
+        self, k: Builder, saved: Saved, given: dict[str, Value | None]
+    ) -> tuple[Value, list[Value], Value, Value | None]:
+        da, dh0, every = k.simple_rnn_backward(
+            saved.own.h, saved.own.u, activation=self.activation, reverse=self.reverse, truncate=self.truncate or 0, **given
+        )
+        return da, [dh0], every, None
