@@ -163,7 +163,7 @@ def test_equations_shapes_and_engines(layer: Layer, shapes: tuple[tuple[int, ...
 
 def test_the_table_holds_every_layer() -> None:
     public = {n for n in layers.__all__ if isinstance(getattr(layers, n), type) and issubclass(getattr(layers, n), Layer)}
-    # A batch of GraphConv is the whole graph, and Masking takes lengths beside its sequences: they have tables of their own in
+    # A batch of GraphConv is the whole graph, and Masking takes lengths beside its sequences: see their own tables in
     # test_graph_conv.py and test_layers_recurrent.py.
     assert public - {"Layer", "Activation", "GraphConv", "Masking"} == {type(layer).__name__ for layer, _ in CASES}
 
