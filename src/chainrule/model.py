@@ -130,6 +130,8 @@ class Network(NetworkGraph):
         threads: int | None = None,
         precision: str = "float32",
         resume: Path | None = None,
+        diagnose: bool | int = False,
+        on_fault: str = "warn",
     ) -> Network:
         """Trains the network; fitting again goes on from the weights it has, with a new optimizer state.
 
@@ -163,6 +165,13 @@ class Network(NetworkGraph):
             engine, threads : see chainrule.engine.get_engine ; precision : "float32" or "bfloat16" (products only)
             resume : a file of the callback Checkpoint; the fit goes on bit for bit as if it had never stopped, when all
                 other arguments are the same
+            diagnose : watch the fit and say at its end, in ``diagnosis_``, what is wrong with it, if anything; a number
+            samples
+                every so many steps, True so many that it costs less than 3 % of the time. The numbers of the fit do not
+                change
+            on_fault : "warn" gives a DiagnosisWarning ; "stop" also ends a fit that cannot succeed ; "cure" changes the
+            network
+                as ``cure`` does, and trains it
         Raises
             ShapeError, DtypeError, DataError : X or y does not fit ; ParameterError : another argument is out of its range
             DivergenceError : a number stopped being finite; the weights before that step are kept
@@ -175,6 +184,18 @@ class Network(NetworkGraph):
 
         The loss of an epoch in ``history_`` is the mean over its samples of what was minimised, penalties included.
         """
+        if diagnose is not False:
+            from .trials import watched_fit
+
+            named = dict(
+                loss=loss, optimizer=optimizer, learning_rate=learning_rate, epochs=epochs, batch_size=batch_size,
+                validation_data=validation_data, validation_split=validation_split, shuffle=shuffle,
+                sample_weight=sample_weight, class_weight=class_weight, loss_weights=loss_weights, metrics=metrics,
+                callbacks=callbacks, early_stopping=early_stopping, verbose=verbose, engine=engine, threads=threads,
+                precision=precision, resume=resume,
+            )  # fmt: skip
+            watched_fit(self, X, y, on_fault=on_fault, every=None if diagnose is True else diagnose, **named)
+            return self
         epochs, batch_size = _positive("epochs", epochs), _positive("batch_size", batch_size)
         if verbose not in (0, 1, 2):
             raise ParameterError(f"fit: verbose must be 0, 1 or 2. Got {verbose!r}.")
@@ -216,6 +237,10 @@ class Network(NetworkGraph):
         if isinstance(chosen.learning_rate, Schedule):
             chosen.learning_rate.reset()
         self.history_ = trainer.history
+        self.fit_arguments_ = {
+            "loss": loss, "optimizer": optimizer, "learning_rate": learning_rate, "epochs": epochs, "batch_size": batch_size,
+            "shuffle": shuffle, "class_weight": class_weight, "loss_weights": loss_weights,
+        }  # fmt: skip
         try:
             trainer.fit(
                 intake.feed,
@@ -681,6 +706,49 @@ class Network(NetworkGraph):
             loss = choose_losses(loss, target_arrays(y, len(self.output_ids)), self)
         return trace(self, X, y, loss=loss, **options)
 
+    def diagnose(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        loss: Any = None,
+        optimizer: str | Optimizer | None = None,
+        learning_rate: Any = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        rules: Sequence[Any] = (),
+        every: int | None = None,
+        steps: int | None = None,
+        **options: Any,
+    ) -> Any:
+        """What keeps this network from learning these samples, if anything: a chainrule.diagnosis.Diagnosis.
+
+        A copy of the network is trained as ``fit`` would with the same arguments, for at most ``steps`` steps, and watched.
+        The network itself, its random numbers and its running statistics stay as they are. After a fit its history and its
+        weights are judged, and the copy shows how the gradient passes; before any, the copy's training is judged.
+
+        Parameters
+            X, y, loss, optimizer, learning_rate, epochs, batch_size : as in ``fit``; None takes those of the last fit, then
+                fit's own defaults ; options : more of its arguments, such as validation_data
+            rules : more rules to ask (instances of chainrule.diagnosis.Rule)
+            every : take statistics every so many steps ; steps : of the copy's training, 3,000 at most by default
+        Data that fit would refuse (NaN, wrong shapes) is a finding here, not an error.
+
+        Example
+            >>> import numpy as np
+            >>> from chainrule.layers import Dense, ReLU
+            >>> X = np.random.default_rng(0).normal(size=(200, 5))
+            >>> net = Network([Dense(16), ReLU(), Dense(1)], random_state=0)
+            >>> net.diagnose(X, X[:, :1], learning_rate=1e-9, engine="reference", epochs=3).cause.name
+            'learning-rate-too-small'
+        """
+        from .trials import diagnose
+
+        return diagnose(
+            self, X, y, loss=loss, optimizer=optimizer, learning_rate=learning_rate, epochs=epochs, batch_size=batch_size,
+            rules=rules, every=every, steps=steps, **options,
+        )  # fmt: skip
+
     @property
     def fit_config_(self) -> dict[str, Any]:
         """What the last fit used: "loss" (a list), "optimizer", "metrics", "loss_weights", "forms"; empty before it."""
@@ -720,7 +788,10 @@ class Network(NetworkGraph):
     def __getstate__(self) -> dict[str, Any]:
         # Executables are compiled again when they are needed; the graph is rebuilt from the calls, so that a deep network
         # does not nest as deep in the pickle.
-        dropped = ("_engine", "_predictors", "_differentiators", "_again", "_trainer", "_lock", "_tensors")
+        dropped = (
+            "_engine", "_predictors", "_differentiators", "_again", "_trainer", "_lock", "_tensors", "fit_arguments_",
+            "diagnosis_",
+        )  # fmt: skip
         state = {name: value for name, value in vars(self).items() if name not in dropped}
         state["inputs"] = [(t.shape, t.dtype) for t in self._tensors[0]]
         return state

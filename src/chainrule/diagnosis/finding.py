@@ -9,13 +9,16 @@ from typing import Any
 from ..errors import ParameterError
 from .change import Change
 
-#: "error": the network cannot learn like this; "warning": it learns worse than it could; "note": borderline, or good to know.
+#: "error": it cannot learn like this; "warning": it learns worse than it could; "note": borderline, or good to know.
 SEVERITIES = ("error", "warning", "note")
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """The limit that evidence was compared with. Parameters  value : it ; meaning : in words ; source : paper or derivation"""
+    """The limit that evidence was compared with.
+
+    Parameters  value : the limit ; meaning : in words ; source : paper or derivation
+    """
 
     value: float
     meaning: str

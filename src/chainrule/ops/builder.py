@@ -279,6 +279,10 @@ class Builder:
         """The largest over the axes (all by default)"""
         return self.emit("max", x, axis=normalise_axes(axis, x.ndim), keepdims=keepdims)[0]
 
+    def moments(self, x: Value) -> Value:
+        """(5, C) for x (..., C): Σ x, Σ x², the least, the largest and the number of zeros over all axes but the last"""
+        return self.emit("moments", x)[0]
+
     def sum_to(self, x: Value, shape: Shape) -> Value:
         """Sums x over the axes along which ``shape`` was broadcast to it: the backward pass of broadcasting."""
         lead = x.ndim - len(shape)

@@ -128,6 +128,12 @@ def _reduce(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
     return [(tuple(kept) if attrs["keepdims"] else tuple(s for i, s in enumerate(shape) if i not in axes), "float")]
 
 
+def _moments(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
+    if not inputs[0].shape or not inputs[0].size:
+        raise ShapeError(f"moments: expected an array with a last axis and at least one element, got {inputs[0].shape}.")
+    return [((5, inputs[0].shape[-1]), "float")]
+
+
 def _same(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
     return [(inputs[0].shape, "float")]
 
@@ -258,6 +264,7 @@ _register(
 )
 _register("sum", "reduce", _reduce, _in_size, "Σ {0}", r"\sum {0}")
 _register("max", "reduce", _reduce, _in_size, "max {0}", r"\max {0}")
+_register("moments", "reduce", _moments, lambda n: 6 * _in_size(n), "moments({0})", r"\operatorname{{moments}}({0})")
 _register("softmax", "row", _same, lambda n: 5 * _in_size(n), "softmax({0})", r"\operatorname{{softmax}}({0})")
 _register("log_softmax", "row", _same, lambda n: 5 * _in_size(n), "{0} − log Σₖ exp({0})", r"{0} - \log\sum_k e^{{{0}}}", 2)
 _register(

@@ -3,5 +3,6 @@
 from .lower import lower_prediction, lower_trace, lower_training
 from .passes import optimise
 from .plan import Plan
+from .statistics import lower_statistics
 
-__all__ = ["Plan", "lower_prediction", "lower_trace", "lower_training", "optimise"]
+__all__ = ["Plan", "lower_prediction", "lower_statistics", "lower_trace", "lower_training", "optimise"]

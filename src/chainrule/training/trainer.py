@@ -21,12 +21,13 @@ from ..optimizers.schedules import Schedule
 from ..plan import Plan, lower_training
 from .callbacks import Callback
 from .checkpoint import Checkpoint, CheckpointFile
-from .divergence import Recorder, Run
+from .divergence import Culprit, Recorder, Run
 from .executables import Compiled, Executables, total
 from .feeds import Feed
 from .full_batch import fit_full_batch
 from .history import History
 from .interrupt import InterruptGuard
+from .probe import Probe
 
 Array = NDArray[Any]
 Scalars = Mapping[str, NDArray[np.float64]]
@@ -99,6 +100,10 @@ class Trainer:
         self.seen = 0
         self.interrupts = InterruptGuard()
         self.recorder = Recorder(network, self.arenas)
+        #: Takes statistics at some steps; a callback sets it when a fit begins.
+        self.probe: Probe | None = None
+        #: The step that diverged, after a DivergenceError.
+        self.culprit: Culprit | None = None
         self._block: tuple[int, int, Scalars] = (0, 0, {})
 
     # ------------------------------------------------------------ plans and scalars
@@ -210,6 +215,7 @@ class Trainer:
             # What cannot be done with a shorter last batch (BatchNorm on a single sample) is said before the first epoch.
             self.executable(feed.n_samples % batch_size, getattr(feed, "shapes", None))
         self.samples_an_epoch = feed.n_samples or 0
+        self.probe = None
         self._block = (0, 0, {})
         self.recorder.forget()
         self.interrupts = InterruptGuard()
@@ -261,12 +267,22 @@ class Trainer:
         sums: dict[str, float] = {}
         samples = within = terms = 0
         recorder, interrupts = self.recorder, self.interrupts
-        for piece in feed.pieces(batch_size, self._pace, self.rng, shuffle=shuffle):
+        probe = self.probe
+        if probe is not None:
+            probe.prepare(self, min(batch_size, feed.n_samples or batch_size))
+
+        def pace(batch: int, shapes: Sequence[Shape] | None = None) -> int:
+            steps = self._pace(batch, shapes)
+            return steps if probe is None else min(steps, probe.until_next(self.step, within))
+
+        for piece in feed.pieces(batch_size, pace, self.rng, shuffle=shuffle):
             compiled = self.executable(piece.batch, piece.shapes)
             executable = compiled.executable
             scalars = self.scalars(piece.steps)
             run = Run(executable, piece, scalars, self.step, self.seed, self.epoch + 1, within)
             recorder.before(run)
+            if probe is not None and probe.due(self.step, within):
+                probe.run(self, run)
             interrupts.busy = True
             begun = time.perf_counter()
             try:
@@ -322,7 +338,7 @@ class Trainer:
     def _diverged(self) -> DivergenceError:
         """The error of a step that gave a number that is not finite, after going back to the weights before it."""
         self.history.diverged = True
-        culprit = self.recorder.rewind()
+        culprit = self.culprit = self.recorder.rewind()
         self.recorder.forget()
         rate = self.learning_rate()
         advice = (

@@ -421,6 +421,22 @@ def reduce(node: Node, threads: int) -> Task:
     return Task(node, _solo(threads, _whole(node, [call(0, outer, 0, inner)])))
 
 
+def moments(node: Node, threads: int) -> Task:
+    x, out = node.inputs[0], node.outputs[0]
+    columns = out.shape[1]
+    rows = x.size // columns
+
+    def part(low: int, high: int) -> Part | None:
+        if high <= low:
+            return None
+        call = Call("moments", [rows, columns, Address(x), Address(out), low, high])
+        return Part([call], [access(x)], [access(out, r * columns + low, r * columns + high) for r in range(5)])
+
+    if threads > 1 and columns >= 32 * threads and x.size >= 8 * _SMALL:
+        return Task(node, [part(a, b) for a, b in pairwise(bounds(columns, threads, 16))])
+    return Task(node, _solo(threads, _whole(node, [Call("moments", [rows, columns, Address(x), Address(out), 0, columns])])))
+
+
 # ---------------------------------------------------------------- moving elements
 
 
@@ -500,6 +516,7 @@ _TASKS: dict[str, Callable[[Node, int], Task | list[Task]]] = {
     "argmax": argmax,
     "sum": reduce,
     "max": reduce,
+    "moments": moments,
     "cast": cast,
     "concat": concat,
     "slice": slice_,

@@ -149,6 +149,12 @@ def _sparse_matmul(attrs: Attrs, x: Array, scale: Array | None = None) -> Array:
     return np.asarray(attrs["matrix"].dot(x, scale=scale, transpose=attrs["transpose"]))
 
 
+def _moments(attrs: Attrs, x: Array) -> Array:
+    columns = x.reshape(-1, x.shape[-1])
+    parts = (columns.sum(0), np.square(columns).sum(0), columns.min(0), columns.max(0), (columns == 0).sum(0))
+    return np.stack(parts).astype(x.dtype)
+
+
 ELEMENTWISE: dict[str, Callable[..., Array]] = {
     "add": np.add,
     "subtract": np.subtract,
@@ -183,6 +189,7 @@ KERNELS: dict[str, Callable[..., Any]] = {
     "sparse_matmul": _sparse_matmul,
     "sum": lambda attrs, x: x.sum(axis=attrs["axis"], keepdims=attrs["keepdims"]),
     "max": lambda attrs, x: x.max(axis=attrs["axis"], keepdims=attrs["keepdims"]),
+    "moments": _moments,
     "softmax": lambda attrs, x: _softmax(x),
     "log_softmax": lambda attrs, x: _log_softmax(x),
     "log_sum_exp": lambda attrs, x: _log_sum_exp(x),

@@ -1,0 +1,229 @@
+"""What can be said of the data before any network sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .reference import Reference, reference_scores
+
+__all__ = ["DataFacts"]
+
+Array = NDArray[Any]
+#: Samples that the facts are computed from; drawn evenly where there are more.
+ROWS = 2000
+#: Features of a sample that the simple models read.
+WIDTH = 2048
+
+
+@dataclass
+class DataFacts:
+    """Inputs and targets of a network, as NumPy arrays.
+
+    Parameters
+        inputs, targets : one array for each input and output, all samples on axis 0
+        index_limits : for each input, how many indices its embeddings know, None for numbers
+        classes : for each output, how many classes its loss tells apart, None where targets are numbers
+        validation : (inputs, targets) or None
+    """
+
+    inputs: Sequence[Array]
+    targets: Sequence[Array]
+    index_limits: Sequence[int | None] = ()
+    classes: Sequence[int | None] = ()
+    validation: tuple[Sequence[Array], Sequence[Array]] | None = None
+    _notes: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def samples(self) -> int:
+        return len(self.inputs[0]) if self.inputs else 0
+
+    @cached_property
+    def rows(self) -> NDArray[np.int64]:
+        """The samples that are looked at."""
+        n = self.samples
+        return np.arange(n) if n <= ROWS else np.sort(np.random.default_rng(0).choice(n, ROWS, replace=False))
+
+    @cached_property
+    def non_finite(self) -> dict[str, int]:
+        """{"X" or "y", with a number where there are several: how many values are NaN or infinite}."""
+        found = {}
+        for letter, arrays in (("X", self.inputs), ("y", self.targets)):
+            for i, a in enumerate(arrays):
+                if np.asarray(a).dtype.kind != "f":
+                    continue
+                bad = int(np.size(a) - np.isfinite(a).sum())
+                if bad:
+                    found[letter if len(arrays) == 1 else f"{letter}[{i}]"] = bad
+        return found
+
+    def _numbers(self, i: int) -> Array:
+        """The samples looked at of input i, (n, features) in float64."""
+        x = np.asarray(self.inputs[i])[self.rows]
+        found: Array = x.reshape(len(x), -1).astype(np.float64)
+        return found
+
+    @cached_property
+    def features(self) -> Array:
+        """All inputs of numbers side by side, channels of images and steps of sequences as features, (n, F)."""
+        parts = [self._numbers(i) for i in range(len(self.inputs)) if not self._is_index(i)]
+        found: Array = np.concatenate(parts, axis=1) if parts else np.zeros((len(self.rows), 0))
+        return found
+
+    def _is_index(self, i: int) -> bool:
+        return i < len(self.index_limits) and self.index_limits[i] is not None
+
+    @cached_property
+    def feature_means(self) -> Array:
+        return self.features.mean(axis=0) if len(self.rows) else np.zeros(0)
+
+    @cached_property
+    def feature_stds(self) -> Array:
+        return self.features.std(axis=0) if len(self.rows) else np.zeros(0)
+
+    @cached_property
+    def feature_rms(self) -> Array:
+        found: Array = np.sqrt(self.feature_means**2 + self.feature_stds**2)
+        return found
+
+    @cached_property
+    def constant_features(self) -> NDArray[np.int64]:
+        """Numbers of the features that are the same in every sample."""
+        if len(self.rows) < 2 or not self.features.size:
+            return np.zeros(0, np.int64)
+        return np.flatnonzero(np.ptp(self.features, axis=0) == 0)
+
+    # ------------------------------------------------------------ targets
+
+    @cached_property
+    def target(self) -> Array:
+        """The first target, of the samples looked at."""
+        return np.asarray(self.targets[0])[self.rows] if self.targets else np.zeros(0)
+
+    @cached_property
+    def class_labels(self) -> Array | None:
+        """One class a sample where the first output tells classes apart and a sample has one; else None."""
+        if not self.targets or not self.classes or self.classes[0] is None:
+            return None
+        return _labels(np.asarray(self.targets[0]))
+
+    @cached_property
+    def class_counts(self) -> NDArray[np.int64] | None:
+        """How many samples each class that occurs has."""
+        if self.class_labels is None or not len(self.class_labels):
+            return None
+        return np.unique(self.class_labels, return_counts=True)[1]
+
+    @property
+    def classification(self) -> bool:
+        return bool(self.classes) and self.classes[0] is not None
+
+    @cached_property
+    def looks_like_classes(self) -> int | None:
+        """How many classes the first target seems to hold, whatever the loss: one-hot rows, or 0, 1, ..., K − 1 of int
+        dtype, or zeros and ones. None where it does not."""
+        y = np.asarray(self.targets[0]) if self.targets else np.zeros(0)
+        if not y.size or (y.dtype.kind == "f" and not np.isfinite(y).all()):
+            return None
+        if y.ndim == 2 and y.shape[1] > 1:
+            hot = bool(((y == 0) | (y == 1)).all()) and bool((y.sum(axis=1) == 1).all())
+            return int(y.shape[1]) if hot else None
+        values = np.unique(y)
+        if len(values) < 2 or len(values) > 100 or (values != np.rint(values)).any() or values[0] != 0:
+            return None
+        contiguous = values[-1] == len(values) - 1
+        return len(values) if contiguous and (y.dtype.kind in "biu" or len(values) == 2) else None
+
+    # ------------------------------------------------------------ what simple models make of it
+
+    @cached_property
+    def design(self) -> Array | None:
+        """Standardised features for simple models, indices as counts; None where that is too wide or not finite."""
+        parts = []
+        for i, x in enumerate(self.inputs):
+            if self._is_index(i):
+                limit = int(self.index_limits[i] or 0)
+                if limit > WIDTH:
+                    return None
+                rows = np.asarray(x)[self.rows].reshape(len(self.rows), -1).astype(np.int64)
+                counts = np.zeros((len(rows), limit))
+                np.add.at(counts, (np.repeat(np.arange(len(rows)), rows.shape[1]), rows.ravel().clip(0, limit - 1)), 1)
+                parts.append(counts)
+            else:
+                parts.append(self._numbers(i))
+        whole = np.concatenate(parts, axis=1) if parts else np.zeros((0, 0))
+        if not whole.size or not np.isfinite(whole).all():
+            return None
+        if whole.shape[1] > WIDTH:
+            whole = whole[:, np.linspace(0, whole.shape[1] - 1, WIDTH).astype(int)]
+        std = whole.std(axis=0)
+        whole = whole[:, std > 0]
+        return (whole - whole.mean(axis=0)) / std[std > 0] if whole.shape[1] else None
+
+    @cached_property
+    def reference(self) -> Reference | None:
+        """How well simple models do on samples that they have not seen; None where they do not apply."""
+        if self.design is None or not self.targets or len(self.rows) < 20:
+            return None
+        if self.classification:
+            if self.class_labels is None:
+                return None
+            return reference_scores(self.design, self.class_labels[self.rows], classes=True)
+        y = self.target.reshape(len(self.target), -1).astype(np.float64)
+        if not np.isfinite(y).all() or y.shape[1] > 64:
+            return None
+        return reference_scores(self.design, y, classes=False)
+
+    # ------------------------------------------------------------ training and validation together
+
+    @cached_property
+    def shared_rows(self) -> tuple[float, float] | None:
+        """(share of the validation samples that are also training samples, the same within the training samples)."""
+        if self.validation is None or not len(self.validation[0][0]):
+            return None
+        train = _hashes(self.inputs)
+        found = set(train.tolist())
+        inside = 1.0 - len(found) / max(1, len(train))
+        held = _hashes(self.validation[0])
+        return float(np.mean([h in found for h in held.tolist()])), inside
+
+    @cached_property
+    def label_runs(self) -> float | None:
+        """How many times fewer runs of equal labels there are than in a random order (z-score); None for numbers."""
+        labels = self.class_labels
+        if labels is None or len(labels) < 20 or self.class_counts is None or len(self.class_counts) < 2:
+            return None
+        changes = float((labels[1:] != labels[:-1]).sum())
+        p = self.class_counts / self.class_counts.sum()
+        q, n = float(1 - (p**2).sum()), len(labels) - 1
+        return (changes - n * q) / float(np.sqrt(n * q * (1 - q)) + 1e-12)
+
+
+def _labels(y: Array) -> Array | None:
+    """One class a sample from indices, zeros and ones, or one-hot rows."""
+    if y.ndim == 1:
+        return y
+    if y.ndim == 2 and y.shape[1] == 1:
+        found: Array = y[:, 0]
+        return found
+    if y.ndim == 2 and bool((y.max(axis=1) > 0).all()) and np.allclose(y.sum(axis=1), 1):
+        best: Array = y.argmax(axis=1)
+        return best
+    return None
+
+
+def _hashes(arrays: Sequence[Array]) -> NDArray[np.int64]:
+    """A number for each sample, equal for equal samples."""
+    total = np.zeros(len(arrays[0]), np.int64)
+    with np.errstate(all="ignore"):
+        for a in arrays:
+            flat = np.ascontiguousarray(np.asarray(a).reshape(len(a), -1), np.float32)
+            bits = flat.view(np.int32).astype(np.int64)
+            factors = np.random.default_rng(1).integers(1, 2**62, bits.shape[1], dtype=np.int64) | 1
+            total ^= (bits * factors).sum(axis=1)
+    return total

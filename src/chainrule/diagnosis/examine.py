@@ -1,0 +1,124 @@
+"""From a case to a diagnosis: all rules are asked, and their findings ranked by cause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from .case import Case
+from .diagnosis import Diagnosis
+from .finding import SEVERITIES, Finding
+from .rule import Rule
+
+__all__ = ["examine", "rank"]
+
+
+def examine(case: Case, *, rules: Sequence[Rule] = (), only: Iterable[str] | None = None) -> Diagnosis:
+    """Asks every rule.
+
+    Parameters  rules : the user's, asked as well ; only : names of the registered rules to ask, None for all
+    A rule that raises is noted in ``errors``; the others are asked all the same.
+    """
+    from . import rules as _registered  # noqa: F401  (their classes register themselves)
+
+    wanted = None if only is None else set(only)
+    asked = [cls() for name, cls in Rule.registry.items() if wanted is None or name in wanted]
+    found: list[tuple[Rule, Finding]] = []
+    errors: dict[str, str] = {}
+    for rule in (*asked, *rules):
+        name = getattr(rule, "name", "") or type(rule).__name__
+        try:
+            found += [(rule, finding) for finding in rule.check(case) or ()]
+        except Exception as error:
+            errors[name] = f"{type(error).__name__}: {error}"
+    findings, notes = rank(found)
+    return Diagnosis(
+        findings,
+        notes,
+        evidence=_evidence(case),
+        statistics=case.statistics,
+        history=case.history,
+        errors=errors,
+    )
+
+
+def rank(found: Sequence[tuple[Rule, Finding]]) -> tuple[list[Finding], list[Finding]]:
+    """(root causes, the first one first, with their symptoms ; notes).
+
+    A finding that another of a lower tier explains is that one's symptom. Roots are ordered by severity, then tier, then
+    by how far they are beyond their threshold.
+    """
+    counted = [(rule, f) for rule, f in found if f.severity != "note"]
+    notes = [f for _, f in found if f.severity == "note"]
+
+    def order(item: tuple[Rule, Finding]) -> tuple[int, int, float]:
+        rule, f = item
+        return (SEVERITIES.index(f.severity), rule.tier, -f.score)
+
+    counted.sort(key=order)
+    # Explaining goes from a lower tier to a higher one only, so every finding has a root.
+    parents: dict[int, int] = {}
+    for i, (rule, f) in enumerate(counted):
+        found_by = [j for j, (other, g) in enumerate(counted) if other.tier < rule.tier and _explains(other, g, f)]
+        if found_by:
+            parents[i] = found_by[0]
+    symptoms: dict[int, list[Finding]] = {}
+    for i in parents:
+        at = i
+        while at in parents:
+            at = parents[at]
+        symptoms.setdefault(at, []).append(counted[i][1])
+    roots = []
+    for i, (rule, f) in enumerate(counted):
+        if i in parents:
+            continue
+        own = tuple(symptoms.get(i, ()))
+        worst = min((f, *own), key=lambda g: SEVERITIES.index(g.severity)).severity
+        roots.append((rule, replace(f, severity=worst, symptoms=own)))
+    roots.sort(key=order)
+    merged: list[Finding] = []
+    place: dict[str, int] = {}
+    for _, f in roots:
+        # One rule's findings about several layers are one cause: the others are where else it shows.
+        if f.name in place:
+            kept = merged[place[f.name]]
+            layers = tuple(dict.fromkeys((*kept.layers, *f.layers)))
+            merged[place[f.name]] = replace(kept, layers=layers, symptoms=(*kept.symptoms, *f.symptoms))
+        else:
+            place[f.name] = len(merged)
+            merged.append(f)
+    return merged, notes
+
+
+#: What only shows that something is wrong: a mere warning about a cause explains these alone.
+_SYMPTOMS = (
+    "vanishing-gradients", "exploding-gradients", "dead-units", "dying-units", "saturated-units", "collapsed-units",
+    "non-finite", "loss-not-falling", "under-training",
+)  # fmt: skip
+
+
+def _explains(rule: Rule, cause: Finding, effect: Finding) -> bool:
+    if cause.severity == "warning" and effect.name not in _SYMPTOMS:
+        return False
+    return effect.name in rule.explains or "*" in rule.explains
+
+
+def _evidence(case: Case) -> dict[str, float]:
+    """The numbers that a verdict rests on."""
+    o = case.outcome
+    found = {
+        "score on training samples": o.score,
+        "score on validation samples": o.validation,
+        "score of the best constant": o.chance,
+        "score of the best simple model": o.reference,
+        "loss at the start": o.start,
+        "loss at the end": o.final,
+        "loss of the best constant": o.baseline,
+        "|Δw| / |w| a step": case.update_ratio,
+    }
+    if case.chains:
+        found["|dz¹| / |dz^L|"] = case.chains[-1].ratio
+    dead = case.statistics.dead_units()
+    if dead:
+        found["largest share of dead units in a layer"] = max(dead.values())
+    return {name: float(value) for name, value in found.items() if value == value}

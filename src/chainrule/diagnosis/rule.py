@@ -1,0 +1,77 @@
+"""What a rule is: it looks at a case and returns findings. A user's own rule is a subclass with a name and ``check``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from .case import Case
+from .change import Change
+from .finding import Finding, Threshold
+
+__all__ = ["Rule"]
+
+
+class Rule:
+    """One kind of fault.
+
+    A subclass says its ``code``, ``name``, ``tier`` and what it ``explains``, and yields findings from ``check(case)``. It
+    is part of every later diagnosis once its class exists with ``always = True``, or of one when given as
+    ``rules=[MyRule()]``.
+
+    Attributes
+        code, name : of its findings
+        tier : where the fault lies in the order of causes: 1 data, 2 output and loss, 3 scales and start weights,
+            4 structure, 5 step size, batch and regularisation, 6 what the chain rule shows, 7 capacity and length,
+            8 the result alone. A lower one explains a higher one that it ``explains``
+        explains : names of findings that follow from this one
+        paper : that describes it
+
+    Example
+        >>> class TooDeep(Rule):
+        ...     code, name, tier = "X001", "too-deep", 4
+        ...
+        ...     def check(self, case):
+        ...         if len(case.weighted) > 100:
+        ...             yield self.finding("more than 100 layers", evidence={"layers": len(case.weighted)})
+    """
+
+    #: Every rule that takes part in each diagnosis, in the order of definition.
+    registry: ClassVar[dict[str, type[Rule]]] = {}
+    code: ClassVar[str] = ""
+    name: ClassVar[str] = ""
+    tier: ClassVar[int] = 5
+    explains: ClassVar[tuple[str, ...]] = ()
+    paper: ClassVar[str] = ""
+    always: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.always and cls.name:
+            Rule.registry[cls.name] = cls
+
+    def check(self, case: Case) -> Iterable[Finding]:
+        """The findings of this rule; nothing when all is well."""
+        raise NotImplementedError
+
+    def finding(
+        self,
+        title: str,
+        *,
+        severity: str = "error",
+        where: str = "network",
+        layers: Iterable[str] = (),
+        evidence: dict[str, float] | None = None,
+        threshold: Threshold | None = None,
+        equation: str = "",
+        cause: str = "",
+        explanation: str = "",
+        changes: Iterable[Change] = (),
+        score: float = 1.0,
+    ) -> Finding:
+        """A Finding with the rule's code, name and paper."""
+        return Finding(
+            self.code, self.name, title, severity, where, tuple(layers),
+            {k: float(v) for k, v in (evidence or {}).items()}, threshold, equation, cause,
+            explanation or (type(self).__doc__ or "").split("\n\n")[0].strip(), self.paper, tuple(changes), float(score),
+        )  # fmt: skip

@@ -1,0 +1,47 @@
+"""A layer too narrow for what has to pass it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..case import Case
+from ..change import Change
+from ..finding import Finding, Threshold
+from ..rule import Rule
+
+
+class Bottleneck(Rule):
+    """A layer of h units passes a signal of h dimensions. Logits of K classes that come from it span h dimensions of K −
+    1."""
+
+    code, name, tier, always = "CR404", "bottleneck", 7, True
+    explains = ("too-little-capacity", "under-training", "loss-not-falling", "collapsed-units", "dead-units", "dying-units")
+    paper = (
+        "Tishby and Zaslavsky, Deep learning and the information bottleneck principle, 2015; rank of a product of matrices"
+    )
+
+    def check(self, case: Case) -> Iterable[Finding]:
+        if not case.harmed or case.outcome.diverged:
+            return
+        hidden = [(case.units(c), c) for c in case.weighted[:-1] if case.units(c)]
+        if not hidden or not case.network.output_shapes:
+            return
+        shape = case.network.output_shapes[0]
+        wanted = max(1, (shape[-1] if shape else 1) - 1)
+        units, call = min(hidden, key=lambda h: h[0])
+        others = [u for u, c in hidden if c is not call]
+        narrow = units <= 2 or units < wanted
+        beside = max(others, default=0)
+        if not narrow or (beside and units * 4 > beside and units >= wanted) or not others:
+            return
+        yield self.finding(
+            f"{call.key} has {units} unit(s), between layers of up to {beside}",
+            where=call.key,
+            layers=[call.key],
+            evidence={"units": units, "dimensions that the outputs need": wanted, "units of the widest layer": beside},
+            threshold=Threshold(wanted, "units of a hidden layer", "rank(W² W¹) ≤ units; K classes need K − 1 dimensions"),
+            equation=f"rank(∂z/∂x) ≤ {units} < {max(wanted, units + 1)}",
+            cause="All that the outputs know of the input has to pass this layer.",
+            changes=[Change("capacity", {"layers": (call.key,), "factor": float(max(2, max(beside, 16) // max(1, units)))})],
+            score=max(wanted, 2) / units,
+        )

@@ -1,0 +1,44 @@
+"""A loss that does not fall, whatever the cause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..case import Case
+from ..change import Change
+from ..finding import Finding, Threshold
+from ..rule import Rule
+
+
+class LossNotFalling(Rule):
+    """The network is no better than the best constant output."""
+
+    code, name, tier, always = "CR802", "loss-not-falling", 9, True
+    paper = "Zhang et al., AutoTrainer, ICSE 2021: not-converging training"
+
+    def check(self, case: Case) -> Iterable[Finding]:
+        o = case.outcome
+        if not o.failed or o.diverged or not case.steps:
+            return
+        yield self.finding(
+            "the network is no better than a constant",
+            where="network",
+            evidence={
+                n: v
+                for n, v in {
+                    "loss at the start": o.start,
+                    "loss at the end": o.final,
+                    "loss of the best constant": o.baseline,
+                    "score": o.score,
+                    "score of the best constant": o.chance,
+                    "score of the best simple model": o.reference,
+                }.items()
+                if v == v
+            },
+            threshold=Threshold(
+                0.2, "(score − chance) / (reference − chance)", "less than a fifth of what a simple model learns"
+            ),
+            equation=f"J = {o.final:.4g} at the end, {o.start:.4g} at the start",
+            cause="Nothing was learned.",
+            changes=[Change("learning_rate", {"range_test": True}), Change("normalise", {"by": "batch_norm"})],
+        )

@@ -1,0 +1,98 @@
+"""An output activation that does not fit the loss."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from ..case import Case
+from ..change import Change
+from ..finding import Finding, Threshold
+from ..rule import Rule
+
+#: Losses that read logits, and put their own softmax or sigmoid on them.
+_LOGITS = ("softmax_cross_entropy", "binary_cross_entropy", "hinge", "multi_class_hinge", "poisson")
+
+
+class OutputActivation(Rule):
+    """A cross-entropy on logits puts its own softmax or sigmoid on them: an activation before it bounds or cuts the logits,
+    so that some probabilities cannot be reached and the gradient passes one more σ'. A cross-entropy of probabilities needs
+    an output that makes probabilities."""
+
+    code, name, tier, always = "CR202", "output-activation", 2, True
+    explains = ("*",)
+    paper = "Goodfellow, Bengio and Courville, Deep Learning, 2016, section 6.2.2"
+
+    def check(self, case: Case) -> Iterable[Finding]:
+        call, loss = case.last_call, case.loss
+        if call is None or loss is None:
+            return
+        reads_probabilities = bool(getattr(loss, "from_probabilities", False))
+        activation = call.layer.activation_name or ("softmax" if call.role == "softmax" else None)
+        if loss.name in _LOGITS and not reads_probabilities:
+            if call.role in ("activation", "softmax") and activation != "identity":
+                yield from self._bounded(case, call.key, str(activation or call.kind.lower()), loss.name)
+        elif reads_probabilities:
+            proper = {"softmax_cross_entropy": ("softmax",), "binary_cross_entropy": ("sigmoid", "hard_sigmoid", "softmax")}
+            if activation not in proper.get(loss.name, ()):
+                yield self._unbounded(case, call.key, activation, loss.name)
+
+    def _bounded(self, case: Case, key: str, activation: str, loss: str) -> Iterable[Finding]:
+        classes = case.network.output_shapes[0][-1] if case.network.output_shapes[0] else 1
+        own = "softmax" if loss.startswith("softmax") else "sigmoid"
+        floor, equation = _floor(activation, own, classes)
+        if activation in ("elu", "leaky_relu", "prelu", "selu", "rrelu", "identity"):
+            severity = case.severity("warning")  # unbounded upwards, and hardly bounded below
+        elif loss == "poisson" or "hinge" in loss:
+            severity = case.severity("error", "warning")
+        else:
+            severity = "error"
+        twice = activation in ("sigmoid", "softmax", "hard_sigmoid", "log_softmax")
+        if activation == "log_softmax" and own == "softmax":
+            return  # softmax of log-probabilities is the probabilities again: exact, if wasteful
+        yield self.finding(
+            f"{activation} before {loss}" + (", which applies its own" if twice else ""),
+            severity=severity,
+            where=key,
+            layers=(key,),
+            evidence={"least loss that a sample can have, in nats": floor, "classes": classes},
+            threshold=Threshold(0.0, "the loss of a sample must be able to reach 0", "range of the activation"),
+            equation=equation,
+            cause=f"The loss {loss} expects logits without bounds and applies its own {own}; it is given the output of "
+            f"{activation}.",
+            changes=[Change("output", {"activation": "identity", "loss": loss})],
+        )
+
+    def _unbounded(self, case: Case, key: str, activation: str | None, loss: str) -> Finding:
+        shown = activation or "a linear layer"
+        return self.finding(
+            f"{loss} of probabilities on the output of {shown}",
+            where=key,
+            layers=(key,),
+            evidence={}
+            if case.outputs is None
+            else {"least output": case.outputs.min(), "largest output": case.outputs.max()},
+            threshold=Threshold(0.0, "probabilities lie in [0, 1] and sum to 1", "definition of a probability"),
+            equation="ℓ = −log h with h outside of (0, 1]: cut off, with gradient 0",
+            cause=f"The loss takes the outputs for probabilities (from_probabilities=True); {shown} does not make any.",
+            changes=[Change("output", {"activation": "identity", "loss": loss})],
+        )
+
+
+def _floor(activation: str, own: str, classes: int) -> tuple[float, str]:
+    """The least loss of a sample whose logits are within the activation's range, and the equation of it."""
+    low, high = {
+        "sigmoid": (0.0, 1.0), "hard_sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0),
+        "softsign": (-1.0, 1.0), "relu": (0.0, math.inf), "softplus": (0.0, math.inf), "log_softmax": (-math.inf, 0.0),
+    }.get(activation, (-math.inf, math.inf))  # fmt: skip
+    if own == "softmax":
+        spread = high - low
+        floor = math.log1p((classes - 1) * math.exp(-spread)) if math.isfinite(spread) else 0.0
+        if math.isfinite(spread):
+            return floor, f"ℓ ≥ log(1 + (K − 1) e^−({high:g} − {low:g})) = {floor:.3g} nats with K = {classes}"
+        return floor, "z = " + activation + "(·) ≥ 0: where it is 0 for all classes, its derivative is 0 too"
+    # One yes-or-no output: "no" needs z → −∞, "yes" z → +∞.
+    no = math.log1p(math.exp(low)) if low > -math.inf else 0.0
+    yes = math.log1p(math.exp(-high)) if high < math.inf else 0.0
+    worst = max(no, yes)
+    return worst, f'σ({low:g}) = {1 / (1 + math.exp(-low)) if low > -math.inf else 0:.3g} ≤ p: a "no" costs ≥ {no:.3g} nats'

@@ -1,0 +1,52 @@
+"""A network too small for the task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..case import Case
+from ..change import Change
+from ..finding import Finding, Threshold
+from ..rule import Rule
+
+
+class TooLittleCapacity(Rule):
+    """The loss has settled above what a simple model reaches: no weights of this network fit the data better."""
+
+    code, name, tier, always = "CR706", "too-little-capacity", 7, True
+    explains = ("loss-not-falling", "under-training", "dead-units", "dying-units", "collapsed-units")
+    paper = "Hornik, Approximation capabilities of multilayer feedforward networks, 1991"
+
+    def check(self, case: Case) -> Iterable[Finding]:
+        if not case.harmed or case.outcome.diverged:
+            return
+        hidden = [(case.units(c), c) for c in case.weighted[:-1] if case.units(c)]
+        narrowest = min((u for u, _ in hidden), default=0)
+        linear = not hidden
+        reference = case.data.reference
+        curved = reference is not None and reference.neighbours > reference.linear + 2 * reference.error
+        small = narrowest <= 4 if hidden else curved
+        if not small:
+            return
+        layers = tuple(c.key for u, c in hidden if u <= 4)
+        yield self.finding(
+            "a linear model cannot fit this data" if linear else f"{narrowest} unit(s) in {layers[0]} are too few",
+            where=layers[0] if layers else "network",
+            layers=layers,
+            evidence={
+                "units of the narrowest hidden layer": narrowest,
+                "parameters": case.network.parameters.count,
+                "score": case.outcome.score,
+                "score of the best simple model": case.outcome.reference,
+            },
+            threshold=Threshold(
+                4, "units of a hidden layer, of a network that fits worse than a simple model", "Hornik 1991"
+            ),
+            equation=f"score {case.outcome.score:.3g}, a simple model reaches {case.outcome.reference:.3g}",
+            cause="The network is too small to represent the function.",
+            changes=[
+                Change("capacity", {"layers": layers, "factor": 16.0 if not linear else 1.0}),
+                Change("epochs", {"factor": 3.0}),
+            ],
+            score=4 / max(1, narrowest),
+        )

@@ -1,0 +1,74 @@
+"""A loss that does not fit the task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..case import Case
+from ..change import Change
+from ..finding import Finding, Threshold
+from ..rule import Rule
+
+_OF_NUMBERS = ("squared_error", "absolute_error", "huber")
+
+
+class WrongLoss(Rule):
+    """Squared error on classes: with class numbers as targets it takes class 2 for twice class 1; with zeros and ones
+    behind a sigmoid or softmax its gradient has the factor σ'(z), which is 0 where the answer is most wrong."""
+
+    code, name, tier, always = "CR204", "wrong-loss", 2, True
+    explains = ("*",)
+    paper = "Golik, Doetsch and Ney, Cross-entropy vs. squared error training, Interspeech 2013"
+
+    def check(self, case: Case) -> Iterable[Finding]:
+        loss, classes = case.loss, case.data.looks_like_classes
+        if loss is None or classes is None or not case.network.output_shapes:
+            return
+        shape = case.network.output_shapes[0]
+        units = shape[-1] if shape else 1
+        if loss.name in _OF_NUMBERS:
+            if units > 1 and units != classes:
+                return
+            numbered = units == 1 and classes > 2
+            last = case.last_call
+            squashed = last is not None and last.role in ("activation", "softmax")
+            if numbered:
+                text = f"{loss.name} on {classes} class numbers"
+                equation = (
+                    f'ℓ = (z − c)² for c in 0, ..., {classes - 1}: class {classes - 1} is "{classes - 1} times" class 1'
+                )
+            else:
+                text = f"{loss.name} on classes"
+                equation = (
+                    "dz = 2 (σ(z) − y) σ'(z), while cross-entropy has dz = σ(z) − y"
+                    if squashed
+                    else ("ℓ = (z − y)² punishes z = 3 for y = 1, which is right, as much as z = −1, which is wrong")
+                )
+            wanted = (
+                {"activation": "identity", "loss": "binary_cross_entropy", "units": 1}
+                if classes == 2 and units == 1
+                else {"activation": "identity", "loss": "softmax_cross_entropy", "units": classes}
+            )
+            yield self.finding(
+                text,
+                severity="error" if numbered else "warning",
+                where="output",
+                evidence={"classes": classes, "output units": units},
+                threshold=Threshold(2, "targets of so few different whole numbers are classes", "kind of the targets"),
+                equation=equation,
+                cause="The targets are classes, the loss is one for numbers.",
+                changes=[Change("output", wanted)],
+            )
+        elif loss.name == "binary_cross_entropy" and units > 1 and units == classes:
+            y = case.data.target
+            if y.ndim == 2 and y.shape[1] == units and units > 2:
+                yield self.finding(
+                    "binary cross-entropy on classes that exclude each other",
+                    severity=case.severity("warning"),
+                    where="output",
+                    evidence={"classes": classes},
+                    threshold=Threshold(1, "one class a sample", "Σ y = 1 in every row"),
+                    equation="K yes-or-no answers instead of one choice of K: the outputs need not sum to 1",
+                    cause="Every sample has exactly one class; the loss treats the classes as independent.",
+                    changes=[Change("output", {"activation": "identity", "loss": "softmax_cross_entropy", "units": units})],
+                )

@@ -1,0 +1,281 @@
+"""Statistics of a training at the steps that were sampled: of every layer's output, slope and gradient, and of every
+update."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..layers import Activation, Softmax
+from ..network import NetworkGraph
+
+__all__ = ["CallInfo", "CallSample", "Moments", "ParameterSample", "Sample", "Statistics"]
+
+Array = NDArray[Any]
+
+#: Samples that keep the numbers of every unit; older ones keep those of the whole layer.
+UNITS_KEPT = 24
+
+#: What a layer does to the gradient that passes it, by the name of its class; others with weights are "weight".
+_ROLES = {
+    "norm": "normalisation",
+    "pool": "pooling",
+    "dropout": "dropout",
+    "softmax": "softmax",
+}
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Of one array: how many elements it has, mean, standard deviation, least, largest, share of zeros, and norm √Σx².
+
+    ``units`` holds (5, C): Σx, Σx², min, max and zeros of each unit (the last axis), None in old samples.
+    """
+
+    count: int
+    mean: float
+    std: float
+    least: float
+    largest: float
+    zeros: float
+    norm: float
+    units: Array | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, table: Array, count: int) -> Moments:
+        """From a table (5, C) as the op ``moments`` makes it, of ``count`` elements in all."""
+        t = np.asarray(table, np.float64)
+        total, squares = float(t[0].sum()), float(t[1].sum())
+        mean = total / count
+        # Σx² / m − mean² loses digits where the mean is large beside the deviation; the units' own means are closer.
+        rows = max(1.0, count / t.shape[1])
+        with np.errstate(all="ignore"):
+            within = np.maximum(t[1] / rows - (t[0] / rows) ** 2, 0.0)
+            variance = float(within.mean() + np.var(t[0] / rows))
+            return cls(
+                count,
+                mean,
+                float(np.sqrt(variance)),
+                float(t[2].min()),
+                float(t[3].max()),
+                float(t[4].sum()) / count,
+                float(np.sqrt(squares)),
+                np.asarray(table),
+            )
+
+    @property
+    def finite(self) -> bool:
+        return bool(np.isfinite(self.norm))
+
+    @property
+    def rms(self) -> float:
+        """√(Σx² / m)"""
+        return self.norm / float(np.sqrt(self.count))
+
+    def _per_unit(self, row: int) -> Array:
+        assert self.units is not None
+        found: Array = np.asarray(self.units[row], np.float64) * (self.units.shape[1] / self.count)
+        return found
+
+    @property
+    def unit_means(self) -> Array:
+        return self._per_unit(0)
+
+    @property
+    def unit_zeros(self) -> Array:
+        """Share of zeros of each unit."""
+        return self._per_unit(4)
+
+    @property
+    def unit_stds(self) -> Array:
+        with np.errstate(all="ignore"):
+            found: Array = np.sqrt(np.maximum(self._per_unit(1) - self._per_unit(0) ** 2, 0.0))
+        return found
+
+    def without_units(self) -> Moments:
+        return Moments(self.count, self.mean, self.std, self.least, self.largest, self.zeros, self.norm)
+
+
+@dataclass(frozen=True)
+class CallInfo:
+    """One use of a layer, as the statistics know it.
+
+    Parameters
+        key : its name, with "#2" for a second use ; name : of the layer ; kind : the name of its class
+        role : "weight", "activation", "normalisation", "pooling", "dropout", "softmax", "join" or "shape"
+        inputs, output : numbers of tensors ; parameters : their names ; frozen : whether they learn
+        elements : of one sample's output
+    """
+
+    key: str
+    name: str
+    kind: str
+    role: str
+    inputs: tuple[int, ...]
+    output: int
+    parameters: tuple[str, ...]
+    frozen: bool
+    layer: Any = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class CallSample:
+    """A use of a layer at one step.
+
+    Parameters  output : of its output ; slope : of σ'(z), for activations ; gradient : of dJ/d(output) ;
+                passed : of what it passes back to each input, None where it passes nothing or to the network's input
+    """
+
+    output: Moments | None
+    slope: Moments | None
+    gradient: Moments | None
+    passed: tuple[Moments | None, ...]
+
+
+@dataclass(frozen=True)
+class ParameterSample:
+    """A parameter at one step: of its values, its gradient and the change that the step makes (None when not known)."""
+
+    value: Moments
+    gradient: Moments | None
+    update: Moments | None
+
+    @property
+    def update_ratio(self) -> float | None:
+        """|Δw| / |w|, the relative size of a step; None where it is not known or w is 0."""
+        if self.update is None or self.value.norm == 0:
+            return None
+        return self.update.norm / self.value.norm
+
+
+@dataclass(frozen=True)
+class Sample:
+    """All statistics of one step. Parameters  step : from 0 ; epoch : from 1 ; batch : samples ; learning_rate : of it"""
+
+    step: int
+    epoch: int
+    batch: int
+    loss: float
+    learning_rate: float
+    calls: dict[str, CallSample]
+    parameters: dict[str, ParameterSample]
+
+    def without_units(self) -> Sample:
+        def bare(m: Moments | None) -> Moments | None:
+            return None if m is None else m.without_units()
+
+        calls = {
+            key: CallSample(bare(c.output), bare(c.slope), bare(c.gradient), tuple(map(bare, c.passed)))
+            for key, c in self.calls.items()
+        }
+        parameters = {
+            name: ParameterSample(p.value.without_units(), bare(p.gradient), bare(p.update))
+            for name, p in self.parameters.items()
+        }
+        return Sample(self.step, self.epoch, self.batch, self.loss, self.learning_rate, calls, parameters)
+
+
+class Statistics:
+    """The samples of one training, in order.
+
+    Parameters  network : built
+    Attributes  calls : CallInfo in the order of computation, by key ; samples : Samples, old ones without units
+    """
+
+    def __init__(self, network: NetworkGraph) -> None:
+        self.calls: dict[str, CallInfo] = {}
+        self.input_ids, self.output_ids = tuple(network.input_ids), tuple(network.output_ids)
+        self.samples: list[Sample] = []
+        uses: dict[str, int] = {}
+        for call in network.calls:
+            uses[call.name] = nth = uses.get(call.name, 0) + 1
+            own = tuple(p for p in network.parameters if p.rpartition(".")[0] == call.name)
+            key = call.name if nth == 1 else f"{call.name}#{nth}"
+            self.calls[key] = CallInfo(
+                key, call.name, type(call.layer).__name__, role_of(call.layer, own, len(call.inputs)),
+                call.inputs, call.output, own, call.name in network.frozen, call.layer,
+            )  # fmt: skip
+
+    def add(self, step: int, epoch: int, batch: int, learning_rate: float, found: Mapping[str, Array], sizes: Any) -> Sample:
+        """Takes in what a probe computed.
+
+        Parameters  found : the outputs of ``lower_statistics`` ; sizes : {name: number of elements} of what each is about
+        """
+
+        def moments(name: str) -> Moments | None:
+            return Moments.of(found[name], sizes[name]) if name in found else None
+
+        calls = {}
+        for n, info in enumerate(self.calls.values()):
+            passed = tuple(moments(f"dx.{n}.{i}") for i in range(len(info.inputs)))
+            calls[info.key] = CallSample(moments(f"y.{n}"), moments(f"slope.{n}"), moments(f"dy.{n}"), passed)
+        parameters = {}
+        for name in (name[2:] for name in found if name.startswith("w.")):
+            value = moments(f"w.{name}")
+            assert value is not None
+            parameters[name] = ParameterSample(value, moments(f"d.{name}"), moments(f"u.{name}"))
+        sample = Sample(step, epoch, batch, float(found["loss"]), learning_rate, calls, parameters)
+        if len(self.samples) >= UNITS_KEPT:
+            old = len(self.samples) - UNITS_KEPT
+            # The first sample keeps its units: it shows the start.
+            if old:
+                self.samples[old] = self.samples[old].without_units()
+        self.samples.append(sample)
+        return sample
+
+    @property
+    def last(self) -> Sample | None:
+        return self.samples[-1] if self.samples else None
+
+    def nearest(self, step: int | None) -> Sample | None:
+        """The sample nearest to a step, the last one for None."""
+        if step is None or not self.samples:
+            return self.last
+        return min(self.samples, key=lambda s: abs(s.step - step))
+
+    def of_role(self, *roles: str) -> list[CallInfo]:
+        """The calls with one of these roles, in order."""
+        return [c for c in self.calls.values() if c.role in roles]
+
+    def gradient_norms(self) -> tuple[list[int], list[str], Array]:
+        """(steps, keys of the calls with weights, norms (steps, calls)) of dz, for a picture over time."""
+        keys = [c.key for c in self.of_role("weight")]
+        table = [[g.norm if (g := s.calls[key].gradient) is not None else np.nan for key in keys] for s in self.samples]
+        return [s.step for s in self.samples], keys, np.array(table, np.float64).reshape(len(self.samples), len(keys))
+
+    def dead_units(self) -> dict[str, float]:
+        """{key of an activation: share of units whose slope was 0 for every sample of the last steps sampled}."""
+        found = {}
+        for call in self.of_role("activation"):
+            silent = self.silent_units(call.key)
+            if silent is not None:
+                found[call.key] = float(silent.mean())
+        return found
+
+    def silent_units(self, key: str, window: int = 8) -> Array | None:
+        """Of each unit, whether σ'(z) was 0 for every sample in the last steps sampled; None where it is not known."""
+        tables = [s.calls[key].slope for s in self.samples[-window:]]
+        known = [t.unit_zeros for t in tables if t is not None and t.units is not None]
+        if not known:
+            return None
+        silent: Array = np.min(known, axis=0) >= 1.0
+        return silent
+
+
+def role_of(layer: Any, parameters: Sequence[str], inputs: int) -> str:
+    """What a layer does to the gradient; see ``CallInfo``."""
+    if isinstance(layer, Softmax) or "softmax" in type(layer).__name__.lower():
+        return "softmax"
+    if isinstance(layer, Activation) or layer.activation_name:
+        return "activation"
+    kind = type(layer).__name__.lower()
+    for part, role in _ROLES.items():
+        if part in kind:
+            return role
+    if inputs > 1:
+        return "join"
+    return "weight" if parameters else "shape"

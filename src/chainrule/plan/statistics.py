@@ -1,0 +1,101 @@
+"""The plan of a probe: one training step that changes nothing, with statistics of all that it computes as outputs.
+
+A probe reads the parameters, states and slots of a training and leaves them as they are: what the step would have assigned
+is computed and not stored, but for the change of each parameter, which goes to an arena "update" of the probe's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..layers import Activation
+from ..losses import Loss
+from ..network import NetworkGraph
+from ..ops import SparseMatrix, Value
+from ..ops.value import Shape
+from ..optimizers import Optimizer
+from .lower import _Lowering
+from .plan import Plan
+
+__all__ = ["lower_statistics"]
+
+
+def lower_statistics(
+    network: NetworkGraph,
+    losses: Sequence[Loss],
+    optimizer: Optimizer | None,
+    batch: int,
+    *,
+    shapes: Sequence[Shape] | None = None,
+    constants: Mapping[int, SparseMatrix] | None = None,
+    targets: Sequence[int] | None = None,
+    weights: Sequence[str | None] | None = None,
+    loss_weights: Sequence[float] | None = None,
+    training: bool = True,
+) -> Plan:
+    """Forward, loss, backward and update of one step, changing nothing.
+
+    Parameters  as in ``lower_training`` ; optimizer : None (or one that drives itself) leaves out the update
+    Outputs     "loss" ; moments (5, C) as of the op ``moments``, for call number n: "y.n" of its output, "slope.n" of σ' for
+                an activation, "dy.n" of the gradient of its output, "dx.n.i" of what it passes back to its input i (not to
+                the network's inputs) ; for each parameter that learns: "w.NAME", "d.NAME" its gradient, "u.NAME" its change
+    """
+    low, count = _Lowering(network, batch, training, shapes, constants), len(network.output_ids)
+    zs = low.forward()
+    # A derivative is that of the backward pass; the same nodes are found and computed once.
+    total, first, _ = low.loss(zs, losses, loss_weights or [1.0] * count, targets or [0] * count, weights or [None] * count)
+    d = low.backward(first)
+    low.place_gradients()
+    updates = optimizer is not None and not optimizer.full_batch
+    if updates:
+        assert optimizer is not None
+        total = low.update(optimizer, low.arena("gradients", network.parameters.flat.size), total)
+    _store_nothing(low)
+    found: dict[str, Value] = {"loss": total}
+    k = low.k
+
+    def note(name: str, value: Value) -> None:
+        if value.dtype == "float" and value.size:
+            found[name] = k.moments(value if value.ndim > 1 else k.reshape(value, (1, value.size)))
+
+    for n, call in enumerate(network.calls):
+        with k.at("statistics", call.name):
+            y = low.tensors[call.output]
+            note(f"y.{n}", y if y.ndim > 1 else k.reshape(y, (*y.shape, 1)))
+            if isinstance(call.layer, Activation):
+                note(f"slope.{n}", call.layer.derivative(k, low.saved[n]))
+            if call.output in d:
+                note(f"dy.{n}", d[call.output])
+    for n, place, dx, _ in low.passed:
+        if network.calls[n].inputs[place] not in network.input_ids:
+            with k.at("statistics", network.calls[n].name):
+                note(f"dx.{n}.{place}", dx)
+    parameters = network.parameters
+    for name, e in parameters.entries.items():
+        key = tuple(name.rsplit(".", 1))
+        if not network.trainable(name) or not e.size:
+            continue
+        with k.at("statistics", key[0]):
+            note(f"w.{name}", low.parameter(*key))
+            if key in k.gradients:
+                note(f"d.{name}", k.gradients[key])
+                if updates:
+                    note(f"u.{name}", Value(e.shape, base=low.arena("update", parameters.flat.size), offset=e.offset))
+    return low.plan(found)
+
+
+def _store_nothing(low: _Lowering) -> None:
+    """What would be assigned to parameters, states and slots becomes temporary; changes of parameters go to "update"."""
+    k = low.k
+    changed: list[tuple[Value, Value]] = []
+    for node in k.nodes:
+        for v in node.outputs:
+            if v.base is None or v.base.name == "gradients":
+                continue
+            if v.base.name == "parameters":
+                changed.append((v, Value(v.shape, base=v.base, offset=v.offset)))
+            v.base, v.offset = None, 0
+    with k.at("update"):
+        for new, old in changed:
+            change = k.subtract(new, old)
+            change.base, change.offset = low.arena("update", low.network.parameters.flat.size), old.offset

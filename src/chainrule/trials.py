@@ -1,0 +1,488 @@
+"""Watched trainings: what happens in a fit is sampled, and a diagnosis made of it.
+
+``Network.diagnose`` trains a copy of the network for a while; ``Network.fit(diagnose=True)`` watches the fit itself. Both
+end in a ``Case`` that the rules of ``chainrule.diagnosis`` look at. The network that is asked about is never changed by it.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .diagnosis import Diagnosis, Rule
+from .diagnosis.case import Case
+from .diagnosis.data_facts import DataFacts
+from .diagnosis.examine import examine
+from .diagnosis.outcome import Outcome
+from .diagnosis.statistics import Statistics
+from .errors import ChainruleError, DataError, DivergenceError, DtypeError, ParameterError, ShapeError
+from .losses import Loss
+from .network import NetworkGraph
+from .optimizers import Optimizer, get_optimizer
+from .training import Callback
+from .training.intake import is_stream
+from .training.probe import Found, Probe
+
+__all__ = ["DiagnosisWarning", "Watch", "diagnose", "watched_fit"]
+
+Array = NDArray[Any]
+#: Steps that a trial takes at most, and seconds.
+TRIAL_STEPS, TRIAL_SECONDS = 3000, 20.0
+#: Epochs with a fault that cannot be learned with before on_fault="stop" ends the fit.
+PATIENCE = 3
+#: Errors of the data that a diagnosis reports as findings.
+_DATA_ERRORS = (DataError, ShapeError, DtypeError)
+
+
+class DiagnosisWarning(UserWarning):
+    """A watched fit is not healthy. The message names the cause; ``network.diagnosis_`` has all of it."""
+
+
+class Watch(Callback):
+    """Samples the statistics of a fit.
+
+    Parameters  every : sample every so many steps; None keeps the cost below 3 % of the time (see training.probe) ;
+                seconds : ends the fit after the epoch in which they are over, None never ;
+                check : called after an epoch with the watch; True ends the fit
+    Attributes  statistics : after the fit has begun ; trainer : of it
+    """
+
+    def __init__(self, every: int | None = None, *, seconds: float | None = None, check: Any = None) -> None:
+        if every is not None and (isinstance(every, bool) or not isinstance(every, int) or every < 1):
+            raise ParameterError(
+                f"diagnose: the number of steps between samples must be an int of at least 1. Got {every!r}."
+            )
+        self.every, self.seconds, self.check = every, seconds, check
+        self.statistics: Statistics | None = None
+        self.trainer: Any = None
+        self.cut = False
+
+    def on_fit_begin(self, trainer: Any) -> None:
+        self.trainer, self.statistics = trainer, Statistics(trainer.network)
+        self.first_step = trainer.step
+        self._started = time.perf_counter()
+        trainer.probe = Probe(self._take, self.every)
+
+    def _take(self, run: Any, found: Found, sizes: dict[str, int], rate: float) -> None:
+        assert self.statistics is not None
+        self.statistics.add(run.step, run.epoch, run.piece.batch, rate, found, sizes)
+
+    def on_epoch_end(self, trainer: Any, epoch: int, logs: Mapping[str, float]) -> None:
+        late = self.seconds is not None and time.perf_counter() - self._started > self.seconds
+        if (late and epoch < trainer.epochs) or (self.check is not None and self.check(self, epoch)):
+            self.cut = trainer.stop = True
+
+
+# ---------------------------------------------------------------- before and after
+
+
+def diagnose(
+    network: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    rules: Sequence[Rule] = (),
+    every: int | None = None,
+    steps: int | None = None,
+    **arguments: Any,
+) -> Diagnosis:
+    """``Network.diagnose``."""
+    _check_rules(rules)
+    fitted = dict(getattr(network, "fit_arguments_", {}))
+    history_now = getattr(network, "history_", None)
+    trained = bool(network._trained) and not getattr(history_now, "diverged", False)
+    if trained and not fitted:  # loaded from a file
+        fitted = {"loss": getattr(network, "loss_", None), "optimizer": getattr(network, "optimizer_", "adam")}
+    given = {name: value for name, value in arguments.items() if value is not None}
+    if "optimizer" in given and "learning_rate" not in given:
+        fitted.pop("learning_rate", None)
+    settings = {**fitted, **given}
+    twin = copy.deepcopy(network)
+    epochs, batch = int(settings.get("epochs", 20)), settings.get("batch_size", 32)
+    planned = epochs
+    limit = TRIAL_STEPS if steps is None else _steps(steps)
+    if trained and steps is None:
+        limit = min(limit, 200)
+    n = 0 if is_stream(X, y) else _length(X)
+    if n and isinstance(batch, int) and batch > 0:
+        epochs = max(1, min(epochs, limit // max(1, -(-n // batch))))
+    watch = Watch(every, seconds=TRIAL_SECONDS)
+    options = {**settings, "epochs": epochs, "verbose": 0, "callbacks": [watch], "diagnose": False}
+    fault: dict[str, str] = {}
+    try:
+        twin.fit(X, y, **options)
+    except DivergenceError as error:
+        fault = _fault(error, watch)
+    except _DATA_ERRORS as error:
+        fault = {"error": str(error), "kind": "data"}
+    except KeyboardInterrupt:  # pragma: no cover
+        raise
+    complete = not fault and not watch.cut and (trained or epochs >= planned)
+    if not trained:
+        subject, history = twin, twin.history_ if hasattr(twin, "history_") else {}
+    else:
+        subject, history = network, history_now if history_now is not None else {}
+    case = _case(
+        subject, X, y, watch, {**settings, "epochs": planned}, fault=fault, history=history, complete=complete,
+        fresh=not trained,
+    )  # fmt: skip
+    return examine(case, rules=rules)
+
+
+def _steps(steps: Any) -> int:
+    if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
+        raise ParameterError(f"diagnose: steps must be an int of at least 1. Got {steps!r}.")
+    return int(steps)
+
+
+def _check_rules(rules: Any) -> None:
+    for rule in rules:
+        if not hasattr(rule, "check"):
+            raise ParameterError(
+                f"rules must be instances of chainrule.diagnosis.Rule, such as rules=[MyRule()]. Got {rule!r}."
+            )
+
+
+def _length(X: Any) -> int:
+    try:
+        first = X[0] if isinstance(X, (list, tuple)) and X and hasattr(X[0], "__array__") else X
+        return len(first)
+    except TypeError:
+        return 0
+
+
+# ---------------------------------------------------------------- during
+
+
+def watched_fit(
+    network: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    on_fault: str = "warn",
+    every: int | None = None,
+    rules: Sequence[Rule] = (),
+    **arguments: Any,
+) -> Any:
+    """``Network.fit(diagnose=True)``: the fit, watched, and ``network.diagnosis_`` at its end.
+
+    Parameters  on_fault : "warn" gives a DiagnosisWarning at the end ; "stop" also ends the fit when it cannot succeed ;
+                "cure" stops and has ``network.cure`` change the network, then trains it
+    """
+    if on_fault not in ("warn", "stop", "cure"):
+        raise ParameterError(f'fit: on_fault must be "warn", "stop" or "cure". Got {on_fault!r}.')
+    _check_rules(rules)
+    fresh = not network._trained
+    hopeless = _Hopeless(network, X, y, arguments, fresh) if on_fault != "warn" else None
+    watch = Watch(every, check=hopeless)
+    callbacks = arguments.pop("callbacks", ())
+    several = isinstance(callbacks, (list, tuple))
+    every_callback = [*(callbacks if several else [] if callbacks is None else [callbacks]), watch]
+    network.diagnosis_ = None
+    try:
+        network.fit(X, y, **arguments, callbacks=every_callback, diagnose=False)
+    except (DivergenceError, *_DATA_ERRORS) as error:
+        fault = _fault(error, watch) if isinstance(error, DivergenceError) else {"error": str(error), "kind": "data"}
+        case = _case(network, X, y, watch, arguments, fault=fault, history=_history(network, watch), fresh=fresh)
+        network.diagnosis_ = examine(case, rules=rules)
+        if on_fault == "cure" and isinstance(error, DivergenceError):
+            return _cure(network, X, y, arguments)
+        cause = network.diagnosis_.cause
+        if cause is None or cause.name == "data-error":
+            raise
+        raise type(error)(f"{error} Diagnosis: {cause.title}. {cause.cause}".rstrip()) from error
+    complete = not network.history_.interrupted and not watch.cut
+    case = _case(network, X, y, watch, arguments, history=network.history_, complete=complete, fresh=fresh)
+    network.diagnosis_ = examine(case, rules=rules)
+    if hopeless is not None and watch.cut and network.diagnosis_.healthy:
+        network.diagnosis_ = hopeless.diagnosis or network.diagnosis_
+    if not network.diagnosis_.healthy and on_fault == "cure":
+        return _cure(network, X, y, arguments)
+    for name, error_text in network.diagnosis_.errors.items():
+        warnings.warn(f"the rule {name!r} raised {error_text}", DiagnosisWarning, stacklevel=3)
+    if not network.diagnosis_.healthy:
+        cause = network.diagnosis_.cause
+        stopped = " The fit was stopped." if watch.cut else ""
+        warnings.warn(
+            f"{cause.title}. {cause.cause}{stopped} See network.diagnosis_ for all of it.", DiagnosisWarning, stacklevel=3
+        )
+    return network
+
+
+def _history(network: Any, watch: Watch) -> Any:
+    return watch.trainer.history if watch.trainer is not None else getattr(network, "history_", {})
+
+
+def _cure(network: Any, X: Any, y: Any, arguments: dict[str, Any]) -> Any:
+    cure = getattr(network, "cure", None)
+    if cure is None:
+        raise ParameterError('fit: on_fault="cure" is not available in this version.')
+    cure(X, y, in_place=True, **{n: v for n, v in arguments.items() if n != "verbose"})
+    return network
+
+
+class _Hopeless:
+    """Asks, after epochs 1, 2, 3, 4, 6, 8, 12, ..., whether errors persist that the fit cannot recover from."""
+
+    #: Faults whose outcome more epochs do not change.
+    NAMES = (
+        "non-finite-data", "constant-targets", "softmax-one-unit", "output-activation", "output-range", "wrong-loss",
+        "constant-initialisation", "gradient-cut-off", "no-parameters", "dead-units", "vanishing-gradients",
+        "exploding-gradients", "learning-rate-too-large", "saturated-units", "initialisation-too-large",
+        "missing-nonlinearity",
+    )  # fmt: skip
+
+    def __init__(self, network: Any, X: Any, y: Any, arguments: dict[str, Any], fresh: bool) -> None:
+        self.network, self.X, self.y, self.arguments, self.fresh = network, X, y, arguments, fresh
+        self.next, self.seen = 1, 0
+        self.data: DataFacts | None = None
+        self.diagnosis: Diagnosis | None = None
+
+    def __call__(self, watch: Watch, epoch: int) -> bool:
+        if epoch < self.next:
+            return False
+        self.next = max(epoch + 1, math.ceil(1.4 * epoch))
+        case = _case(
+            self.network, self.X, self.y, watch, self.arguments, history=watch.trainer.history, fresh=self.fresh,
+            data=self.data,
+        )  # fmt: skip
+        self.data = case.data
+        found = examine(case, only=self.NAMES)
+        wrong = [f for f in found.findings if f.severity == "error"]
+        self.seen = self.seen + 1 if wrong and case.outcome.failed else 0
+        self.diagnosis = found
+        return self.seen >= PATIENCE
+
+
+# ---------------------------------------------------------------- the case
+
+
+def _fault(error: Exception, watch: Watch) -> dict[str, str]:
+    culprit = getattr(watch.trainer, "culprit", None)
+    found = {"error": str(error), "kind": "divergence"}
+    if culprit is not None:
+        found["place"] = culprit.place
+        found["step"] = str(culprit.run.step + culprit.step)
+        if culprit.last_loss is not None:
+            found["last_loss"] = str(culprit.last_loss)
+    return found
+
+
+def _arrays(values: Any, count: int) -> list[Array]:
+    several = count > 1 and isinstance(values, (list, tuple))
+    return [np.asarray(v) for v in (values if several else [values])]
+
+
+def _case(
+    network: Any,
+    X: Any,
+    y: Any,
+    watch: Watch,
+    settings: Mapping[str, Any],
+    *,
+    fault: Mapping[str, str] | None = None,
+    history: Any = None,
+    complete: bool = True,
+    fresh: bool = True,
+    data: DataFacts | None = None,
+) -> Case:
+    trainer = watch.trainer
+    losses: list[Loss] = [] if trainer is None else list(trainer.losses)
+    if data is None:
+        data = _facts(network, X, y, losses, settings, trainer)
+    statistics = watch.statistics or Statistics(network)
+    outputs = None
+    if network.built and data.samples and not data.non_finite and losses:
+        outputs = _predict(network, data.inputs, data.rows)
+    optimizer: Optimizer | None = None if trainer is None else trainer.optimizer
+    if optimizer is None:
+        try:
+            optimizer = get_optimizer(settings.get("optimizer", "adam"))
+        except ChainruleError:
+            optimizer = None
+    values = {} if history is None else {name: list(history[name]) for name in history}
+    if trainer is not None and watch.trainer is getattr(network, "_trainer", None):
+        steps = trainer.step
+    else:
+        steps = 0 if trainer is None else trainer.step
+    return Case(
+        network=network,
+        losses=losses,
+        optimizer=optimizer,
+        data=data,
+        statistics=statistics,
+        history=values,
+        batch_size=int(settings.get("batch_size", 32)),
+        epochs=int(settings.get("epochs", 20)),
+        shuffle=bool(settings.get("shuffle", True)),
+        steps=steps,
+        outcome=_outcome(network, data, losses, statistics, values, outputs, fault or {}, complete),
+        outputs=outputs,
+        fault=fault or {},
+        fresh=fresh,
+        hold_out=lambda: _hold_out(network, X, y, settings, losses, data.classes),
+    )
+
+
+def _hold_out(
+    network: Any, X: Any, y: Any, settings: Mapping[str, Any], losses: Sequence[Loss], classes: Sequence[int | None]
+) -> tuple[float, int]:
+    """The score on a fifth of the samples of a copy that starts anew and is trained on the others; and how many they are."""
+    if len(network.input_ids) > 1 or len(network.output_ids) > 1:
+        return math.nan, 0
+    X, y = np.asarray(X), np.asarray(y)
+    order = np.random.default_rng(0).permutation(len(X))
+    count = max(20, len(X) // 5)
+    held, kept = order[:count], order[count:]
+    twin = _anew(network)
+    batch = int(settings.get("batch_size", 32))
+    epochs = max(1, min(int(settings.get("epochs", 20)), TRIAL_STEPS // max(1, -(-len(kept) // batch))))
+    names = ("loss", "optimizer", "learning_rate", "batch_size", "shuffle", "engine", "threads")
+    given = {name: settings[name] for name in names if settings.get(name) is not None}
+    try:
+        twin.fit(X[kept], y[kept], **given, epochs=epochs, verbose=0, callbacks=[Watch(10**9, seconds=TRIAL_SECONDS)])
+        return _score(losses[0], _predict(twin, [X], held), y[held], classes[0] if classes else None), count
+    except ChainruleError:
+        return math.nan, 0
+
+
+def _anew(network: Any) -> Any:
+    """A copy of the network with new start weights."""
+    twin = copy.deepcopy(network)
+    shapes = twin.input_shapes
+    twin.input_shapes, twin._trained = None, False
+    twin.rng = np.random.default_rng(0)
+    twin.build(*shapes)
+    return twin
+
+
+def _facts(
+    network: NetworkGraph, X: Any, y: Any, losses: Sequence[Loss], settings: Mapping[str, Any], trainer: Any
+) -> DataFacts:
+    if y is None:  # a stream of batches: its samples are not at hand
+        return DataFacts([], [])
+    try:
+        inputs, targets = _arrays(X, len(network.input_ids)), _arrays(y, len(network.output_ids))
+    except (TypeError, ValueError):
+        return DataFacts([], [])
+    if any(a.dtype.kind not in "biuf" or not a.ndim for a in (*inputs, *targets)):
+        return DataFacts([], [])
+    held = settings.get("validation_data")
+    validation = None
+    if isinstance(held, (tuple, list)) and len(held) >= 2:
+        try:
+            found = _arrays(held[0], len(inputs)), _arrays(held[1], len(targets))
+            alike = all(a.shape[1:] == b.shape[1:] and a.dtype.kind in "biuf" for a, b in zip(found[0], inputs, strict=True))
+            validation = found if alike else None
+        except (TypeError, ValueError):
+            validation = None
+    classes: list[int | None] = []
+    for loss, shape in zip(losses, network.output_shapes, strict=False):
+        units = shape[-1] if shape else 1
+        indices = any(dtype == "int" for _, dtype in loss.target((2, *shape)))
+        yes_or_no = loss.threshold is not None
+        classes.append(units if indices else 2 if yes_or_no and units == 1 else units if yes_or_no else None)
+    if any(len(a) != len(inputs[0]) for a in (*inputs, *targets)):
+        return DataFacts([], [])
+    facts = DataFacts(inputs, targets, network.index_limits(), classes, validation)
+    return facts
+
+
+def _predict(network: Any, inputs: Sequence[Array], rows: NDArray[np.int64]) -> Array | None:
+    xs = [np.asarray(x)[rows] for x in inputs]
+    try:
+        with np.errstate(all="ignore"):
+            found = network.predict(xs[0] if len(xs) == 1 else xs)
+    except ChainruleError:
+        return None
+    return np.asarray(found[0] if isinstance(found, tuple) else found, np.float64)
+
+
+def _score(loss: Loss, z: Array | None, y: Array, classes: int | None) -> float:
+    """Accuracy for classes, R² for numbers; NaN where it is not defined."""
+    if z is None or not np.isfinite(z).all() or not len(z):
+        return math.nan
+    if classes is not None:
+        if loss.threshold is not None:
+            said = z > loss.threshold
+            truth = (y > 0.5 if y.min() >= 0 else y > 0).reshape(said.shape) if y.size == said.size else None
+            return math.nan if truth is None else float((said == truth).mean())
+        truth = y if y.ndim < z.ndim else y.argmax(axis=-1)
+        return float((z.argmax(axis=-1) == truth.reshape(z.shape[:-1])).mean()) if truth.size == z[..., 0].size else math.nan
+    if y.size != z.size:
+        return math.nan
+    predicted, target = loss.prediction(z).reshape(len(z), -1), y.reshape(len(y), -1).astype(np.float64)
+    variance = target.var(axis=0)
+    kept = variance > 0
+    if not kept.any():
+        return math.nan
+    with np.errstate(all="ignore"):
+        return float(1 - (((predicted - target) ** 2).mean(axis=0)[kept] / variance[kept]).mean())
+
+
+def _baseline(loss: Loss, y: Array, classes: int | None) -> float:
+    """The loss of the best constant output, where it is known in closed form."""
+    if not y.size or not np.isfinite(y).all():
+        return math.nan
+    if loss.name == "softmax_cross_entropy":
+        if y.dtype.kind == "f" and y.ndim > 1 and classes is not None and y.shape[-1] == classes:
+            p = y.reshape(-1, classes).mean(axis=0)
+        else:
+            p = np.unique(y, return_counts=True)[1] / y.size
+        p = p[p > 0]
+        return float(-(p * np.log(p)).sum())
+    if loss.name == "binary_cross_entropy":
+        p = y.reshape(len(y), -1).astype(np.float64).mean(axis=0)
+        p = np.clip(p, 1e-12, 1 - 1e-12)
+        entropy = -(p * np.log(p) + (1 - p) * np.log(1 - p))
+        return float(entropy.mean() if loss.reduction == "mean" else entropy.sum())
+    flat = y.reshape(len(y), -1).astype(np.float64)
+    if loss.name == "squared_error":
+        return float(flat.var(axis=0).mean())
+    if loss.name == "absolute_error":
+        return float(np.abs(flat - np.median(flat, axis=0)).mean())
+    return math.nan
+
+
+def _outcome(
+    network: NetworkGraph,
+    data: DataFacts,
+    losses: Sequence[Loss],
+    statistics: Statistics,
+    history: Mapping[str, Sequence[float]],
+    outputs: Array | None,
+    fault: Mapping[str, str],
+    complete: bool,
+) -> Outcome:
+    epochs = np.asarray(history.get("loss", ()), np.float64)
+    sampled = [s.loss for s in statistics.samples]
+    start = sampled[0] if sampled and not len(epochs) else (sampled or [math.nan])[0]
+    final = float(epochs[-1]) if len(epochs) else (sampled or [math.nan])[-1]
+    diverged = fault.get("kind") == "divergence"
+    if not losses or not data.samples or data.non_finite:
+        return Outcome(start=start, final=final, diverged=diverged, complete=complete, losses=epochs)
+    loss, classes = losses[0], data.classes[0] if data.classes else None
+    score = _score(loss, outputs, data.target, classes)
+    held = math.nan
+    if data.validation is not None and outputs is not None and not diverged:
+        rows = np.arange(len(data.validation[0][0]))[:2000]
+        held = _score(loss, _predict(network, data.validation[0], rows), np.asarray(data.validation[1][0])[rows], classes)
+    baseline = _baseline(loss, np.asarray(data.targets[0]), classes)
+    reference = data.reference
+    if reference is None:
+        return Outcome(
+            score=score, validation=held, start=start, final=final, baseline=baseline, diverged=diverged, complete=complete,
+            losses=epochs,
+        )  # fmt: skip
+    return Outcome(
+        score=score, validation=held, chance=reference.chance, reference=reference.best, error=reference.error, start=start,
+        final=final, baseline=baseline, diverged=diverged, informative=reference.informative, complete=complete,
+        losses=epochs,
+    )  # fmt: skip
