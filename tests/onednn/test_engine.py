@@ -239,6 +239,13 @@ def test_reductions(op, shape, axis):
         compare(lambda k, v, kd=keepdims: getattr(k, op)(v, axis, keepdims=kd), {"x": x}, rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (129, 33), (2, 3, 5), (4, 16, 9, 70), (300, 200), (5,)])
+def test_moments(shape):
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    x[np.abs(x) < 0.3] = 0
+    compare(lambda k, v: k.moments(v), {"x": x}, rtol=2e-5, atol=2e-4)
+
+
 def test_moving_elements():
     generator = np.random.default_rng(8)
     x, y = generator.normal(size=(5, 4, 3)).astype(np.float32), generator.normal(size=(5, 2, 3)).astype(np.float32)

@@ -427,7 +427,7 @@ def test_gather_scatter_and_one_hot(shape: tuple[int, ...]) -> None:
 
 TESTED = {
     *UNARY, *BINARY, "where", "random_uniform", "matmul", "sum", "max", "softmax", "log_softmax", "log_sum_exp", "argmax",
-    "softmax_cross_entropy", "reshape", "transpose", "concat", "slice", "gather", "scatter_add", "one_hot", "cast",
+    "softmax_cross_entropy", "reshape", "transpose", "concat", "slice", "gather", "scatter_add", "one_hot", "cast", "moments",
     # in test_convolution_ops.py
     "conv", "conv_backward_data", "conv_backward_weights", "max_pool", "max_pool_backward", "average_pool",
     "average_pool_backward", "resample", "resample_backward", "pad",
@@ -435,6 +435,17 @@ TESTED = {
     "simple_rnn", "simple_rnn_backward", "lstm", "lstm_backward", "gru", "gru_backward", "previous", "sequence_mask",
     "attention", "attention_backward",
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", [(4,), (3, 5), (2, 3, 4), (1, 1), (7, 2, 2, 3)])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_moments(shape: tuple[int, ...], dtype: str) -> None:
+    x = np.where(RNG.random(shape) < 0.3, 0.0, RNG.normal(size=shape)).astype(dtype)
+    (found,) = compute("moments", x, dtype=dtype)
+    for column in range(shape[-1]):
+        values = [D(v) for v in x[..., column].ravel()]
+        exact = [sum(values), sum(v * v for v in values), min(values), max(values), sum(v == 0 for v in values)]
+        close(found[:, column], [float(e) for e in exact], rtol=1e-15, atol=1e-15)
 
 
 def test_cast_rounds_to_bfloat16() -> None:
