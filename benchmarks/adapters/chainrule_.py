@@ -9,24 +9,36 @@ import numpy as np
 from bench import workloads as W
 from bench.adapters import Base
 
-_DENSE = ("dense", "relu", "sigmoid", "tanh", "flatten", "gcn")
+_LAYERS = (
+    "dense", "relu", "sigmoid", "tanh", "flatten", "gcn", "conv", "convT", "bn", "maxpool", "avgpool", "gap", "res",
+)  # fmt: skip
 PEERS = {
     "chainrule": dict(
         pip=["."],
         imports="chainrule",
         default=True,
-        only=lambda w: all(l[0] in _DENSE for l in w.layers),
-        note="fully connected networks and graph convolutions",
+        only=lambda w: all(l[0] in _LAYERS for l in w.layers),
+        note="fully connected, convolutional and graph networks",
     ),
     "chainrule-bf16": dict(
         pip=["."],
         imports="chainrule",
         default=False,
         exact=False,
-        only=lambda w: all(l[0] in _DENSE for l in w.layers),
+        only=lambda w: all(l[0] in _LAYERS for l in w.layers),
         note="products in bfloat16: another precision, not ranked",
     ),
 }
+
+
+def _arrays(params):
+    """The parameters' arrays in the order of the layers; those of a residual block are nested."""
+    for p in params:
+        if isinstance(p, dict):
+            yield from p.values()
+        else:
+            for part in p:
+                yield from _arrays(part)
 
 
 class Adapter(Base):
@@ -41,8 +53,7 @@ class Adapter(Base):
         return cr.__version__
 
     def _network(self, layers, shape, params=None, seed=None):
-        made = {"relu": cr.ReLU, "sigmoid": cr.Sigmoid, "tanh": cr.Tanh, "flatten": cr.Flatten}
-        unknown = [l[0] for l in layers if l[0] not in _DENSE]
+        unknown = [l[0] for l in layers if l[0] not in _LAYERS]
         if unknown:
             raise NotImplementedError(f"no {unknown[0]} yet")
         if any(l[0] == "gcn" for l in layers):
@@ -50,37 +61,50 @@ class Adapter(Base):
             graph = cr.SparseMatrix.from_entries(g["rows"], g["cols"], g["val"], shape=(g["n"], g["n"]))
             shape = shape[1:]  # the samples are the nodes
 
-        def layer(l):
-            if l[0] == "gcn":  # the graph is normalised already and has its loops
-                return cr.GraphConv(l[1], graph, normalise=False, self_loops=False)
-            return cr.Dense(l[1]) if l[0] == "dense" else made[l[0]]()
+        made = {
+            "relu": cr.ReLU, "sigmoid": cr.Sigmoid, "tanh": cr.Tanh, "flatten": cr.Flatten, "dense": cr.Dense,
+            "gcn": lambda n: cr.GraphConv(n, graph, normalise=False, self_loops=False),  # the graph is normalised already
+            "conv": lambda n, k, s, p, bias: cr.Conv2D(n, k, stride=s, padding=p, bias=bias),
+            "convT": lambda n, k, s, p: cr.ConvTranspose2D(n, k, stride=s, padding=p),
+            "bn": cr.BatchNorm, "maxpool": cr.MaxPool2D, "avgpool": cr.AveragePool2D, "gap": cr.GlobalAveragePool,
+        }  # fmt: skip
 
-        network = cr.Network([layer(l) for l in layers], random_state=seed)
+        def chain(h, layers):
+            for kind, *arguments in layers:
+                if kind == "res":
+                    main, shortcut = (chain(h, part) for part in arguments)
+                    h = cr.ReLU()(cr.Add()(main, shortcut))
+                else:
+                    h = made[kind](*arguments)(h)
+            return h
+
+        if len(shape) == 3:
+            shape = (*shape[1:], shape[0])
+        x = cr.Input(shape)
+        network = cr.Network(inputs=x, outputs=chain(x, layers), random_state=seed)
         if params is not None:
-            network.build(shape)
-            names = list(network.parameters)
-            network.parameters.assign(dict(zip(names, [a for p in params for a in p.values()], strict=True)))
+            network.build()
+            arrays = list(_arrays(params))
+            network.parameters.assign(dict(zip(network.parameters, arrays, strict=True)))
         return network
 
     def make_step(self, w):
         from chainrule.engine import get_engine
-        from chainrule.losses import SoftmaxCrossEntropy
+        from chainrule.losses import SoftmaxCrossEntropy, SquaredError
         from chainrule.optimizers import SGD, Adam
         from chainrule.training import Trainer
 
-        network = self._network(w.layers, w.shape, W.params(w))
+        network = self._network(w.layers, w.shape, W.params(w, "NHWC"))
         optimizer = {"sgd": lambda: SGD(w.lr), "momentum": lambda: SGD(w.lr, momentum=0.9), "adam": lambda: Adam(w.lr)}[
             w.opt
         ]()
         engine = get_engine(threads=self.threads, dtype=self.precision)
-        batches = W.batches(w)
+        batches = W.batches(w, "NHWC")
         if w.data == "graph":
             return self._graph_step(w, network, optimizer, engine, *batches[0])
-        trainer = Trainer(network, [SoftmaxCrossEntropy()], optimizer, engine=engine)
-        data = {
-            "x0": np.concatenate([x for x, _ in batches]),
-            "y0": np.concatenate([y for _, y in batches]).astype(np.int32),
-        }
+        trainer = Trainer(network, [SquaredError() if w.loss == "mse" else SoftmaxCrossEntropy()], optimizer, engine=engine)
+        x, y = (np.concatenate(arrays) for arrays in zip(*batches, strict=True))
+        data = {"x0": np.ascontiguousarray(x), "y0": y if w.loss == "mse" else y.astype(np.int32)}
         order = np.arange(len(data["x0"]))
         executable, orders, done = trainer.executable(w.batch).executable, {}, 0
 
@@ -125,13 +149,17 @@ class Adapter(Base):
         return step
 
     def make_infer(self, w):
-        network = self._network(w.layers, w.shape, W.params(w))
-        return network.predict
+        predict = self._network(w.layers, w.shape, W.params(w, "NHWC")).predict
+        if len(w.shape) == 3:
+            return lambda x: predict(x.transpose(0, 2, 3, 1))
+        return predict
 
     def fit_e2e(self, task, X, y):
         network = self._network(task.layers, task.shape)
+        images = (-1, *network.input_shapes[0])
+        X = X.reshape(images)  # one channel: the same in either order
         network.fit(
             X, y, optimizer="adam", learning_rate=task.lr, epochs=task.epochs, batch_size=task.batch, metrics=(), verbose=0,
             precision=self.precision,
         )  # fmt: skip
-        return lambda X: network.predict(X).argmax(1)
+        return lambda X: network.predict(X.reshape(images)).argmax(1)

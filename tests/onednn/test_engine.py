@@ -344,7 +344,7 @@ def test_products_in_bfloat16_round_their_inputs_only(m, n, k_, ta, tb):
     wanted = np.maximum((a.T if ta else a).astype(np.float64) @ (b.T if tb else b), 0)
     for threads in (1, 2):
         executable = get_engine("onednn", dtype="bfloat16", threads=threads).compile(plan, {})
-        assert any(t.node.op == "cast" for s in executable.segments for t, _ in s.tasks)
+        assert any(t.node.op == "cast" for s in executable.segments for g in s.groups for t in g.tasks)
         np.testing.assert_allclose(executable.run({"x": x, "y": y})["o0"], wanted, rtol=1e-4, atol=1e-4)
 
 

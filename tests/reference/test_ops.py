@@ -430,7 +430,7 @@ TESTED = {
     "softmax_cross_entropy", "reshape", "transpose", "concat", "slice", "gather", "scatter_add", "one_hot", "cast", "moments",
     # in test_convolution_ops.py
     "conv", "conv_backward_data", "conv_backward_weights", "max_pool", "max_pool_backward", "average_pool",
-    "average_pool_backward", "resample", "resample_backward", "pad",
+    "average_pool_backward", "resample", "resample_backward", "pad", "channel_moments", "sparse_matmul",
     # in test_recurrent_ops.py
     "simple_rnn", "simple_rnn_backward", "lstm", "lstm_backward", "gru", "gru_backward", "previous", "sequence_mask",
     "attention", "attention_backward",
@@ -455,6 +455,15 @@ def test_cast_rounds_to_bfloat16() -> None:
     np.testing.assert_array_equal(found[:5], [1.0, 1.0, 1 + 2**-7, 1 + 2**-6, -3.140625])
     assert found[6] == np.inf and found[7] == np.inf and np.isnan(found[8]) and found[9] == 0
     assert abs(found[5] - 1e-40) < 1e-41
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 3), (5, 4, 3), (2, 3, 4, 5)])
+def test_channel_moments(shape):
+    x = np.random.default_rng(0).normal(100, 2, shape)
+    mean, squares = compute("channel_moments", x)
+    flat = x.reshape(-1, shape[-1])
+    np.testing.assert_allclose(mean, [math.fsum(c) / len(c) for c in flat.T], rtol=1e-14)
+    np.testing.assert_allclose(squares, flat.var(axis=0) * len(flat), rtol=1e-9, atol=1e-20)
 
 
 def test_every_op_is_tested_and_has_a_kernel() -> None:

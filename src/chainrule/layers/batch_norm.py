@@ -6,7 +6,7 @@ from math import prod
 from typing import Any
 
 from ..ops.value import Shape
-from ._normalisation import _Normalisation, by_channel, called, channel_sum
+from ._normalisation import _Normalisation, called
 from .base import Builder, Parameter, Saved, ShapeError, State, Value, check_number
 
 
@@ -68,44 +68,42 @@ class BatchNorm(_Normalisation):
         return {"running_mean": State(shapes[0][-1:], 0.0), "running_var": State(shapes[0][-1:], 1.0)}
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
-        shape, epsilon = xs[0].shape, float(self.epsilon)
-        m, x = prod(shape[:-1]), by_channel(k, xs[0])
+        x, epsilon = xs[0], float(self.epsilon)
+        m = prod(x.shape[:-1])
         if k.training:
             if m == 1:
                 raise ShapeError(
-                    f"BatchNorm: training needs more than one value a channel, got a batch of shape {shape}, whose variance "
-                    f"is 0. Choose a batch_size that does not leave a single sample over (or Network.freeze the layer)."
+                    f"BatchNorm: training needs more than one value a channel, got a batch of shape {x.shape}, whose variance "
+                    f"is 0. Choose a batch_size that leaves no single sample over (or Network.freeze the layer)."
                 )
-            mean = called(k.multiply(channel_sum(k, x), 1 / m), "mean")
-            centred = k.subtract(x, mean)
-            # A second pass over x − μ: Σ x² / m − μ² would lose all digits where μ is large beside σ.
-            squares = channel_sum(k, k.square(centred))
+            mean, squares = k.channel_moments(x)
+            called(mean, "mean")
             variance = called(k.multiply(squares, 1 / m), "variance")
             keep = float(self.momentum)
             old_mean, old_variance = k.state("running_mean"), k.state("running_var")
             k.set_state("running_mean", k.add(k.multiply(old_mean, keep), k.multiply(mean, 1 - keep)))
             k.set_state("running_var", k.add(k.multiply(old_variance, keep), k.multiply(squares, (1 - keep) / (m - 1))))
         else:
-            centred, variance = k.subtract(x, k.state("running_mean")), k.state("running_var")
+            mean, variance = k.state("running_mean"), k.state("running_var")
         r = called(k.divide(1.0, k.sqrt(k.add(variance, epsilon))), "r")
         scale = k.multiply(k.param("gamma"), r) if self.affine else r
-        y = k.multiply(centred, scale)
+        y = k.multiply(k.subtract(x, mean), scale)
         if self.affine:
             y = k.add(y, k.param("beta"))
-        return k.reshape(y, shape), Saved(centred=centred, r=r, scale=scale, m=m if k.training else None)
+        return y, Saved(x=x, mean=mean, r=r, scale=scale, m=m if k.training else None)
 
     def backward(self, k: Builder, saved: Saved, dy: Value) -> Value:
-        # Written with x − μ in place of n = (x − μ) r, so that only one array of the size of x is kept.
-        shape, m, r = dy.shape, saved.m, saved.r
-        dy = by_channel(k, dy)
+        # Written with x − μ in place of n = (x − μ) r: it is cheaper to compute again than to keep.
+        m, r, axes = saved.m, saved.r, tuple(range(dy.ndim - 1))
         if self.affine or m is not None:
-            total = channel_sum(k, dy)
-            along = k.multiply(channel_sum(k, k.multiply(dy, saved.centred)), r)
+            centred = k.subtract(saved.x, saved.mean)
+            total = k.sum(dy, axes)
+            along = k.multiply(k.sum(k.multiply(dy, centred), axes), r)
         if self.affine:
             k.grad("gamma", along)
             k.grad("beta", total)
         dx = dy
         if m is not None:
             shared = k.multiply(total, 1 / m)
-            dx = k.subtract(k.subtract(dx, shared), k.multiply(saved.centred, k.multiply(k.multiply(along, r), 1 / m)))
-        return k.reshape(k.multiply(dx, saved.scale), shape)
+            dx = k.subtract(k.subtract(dx, shared), k.multiply(centred, k.multiply(k.multiply(along, r), 1 / m)))
+        return k.multiply(dx, saved.scale)

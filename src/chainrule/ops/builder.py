@@ -275,6 +275,14 @@ class Builder:
         axes = normalise_axes(axis, x.ndim)
         return self.multiply(self.sum(x, axes, keepdims=keepdims), 1.0 / max(1, prod(x.shape[a] for a in axes)))
 
+    def channel_moments(self, x: Value) -> tuple[Value, Value]:
+        """Of each channel (the last axis) over all other axes: the mean, and the sum of squared deviations from it.
+
+        The deviations are from the mean itself; Σ x² / m − μ² would lose all digits where μ is large beside them.
+        """
+        mean, squares = self.emit("channel_moments", x)
+        return mean, squares
+
     def max(self, x: Value, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> Value:
         """The largest over the axes (all by default)"""
         return self.emit("max", x, axis=normalise_axes(axis, x.ndim), keepdims=keepdims)[0]

@@ -134,6 +134,13 @@ def _moments(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
     return [((5, inputs[0].shape[-1]), "float")]
 
 
+def _channel_moments(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
+    shape = inputs[0].shape
+    if len(shape) < 2 or 0 in shape[:-1]:
+        raise ShapeError(f"channel_moments: expected (N, ..., C) with at least one element a channel. Got {shape}.")
+    return [(shape[-1:], "float"), (shape[-1:], "float")]
+
+
 def _same(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
     return [(inputs[0].shape, "float")]
 
@@ -263,6 +270,15 @@ _register(
     1,
 )
 _register("sum", "reduce", _reduce, _in_size, "Σ {0}", r"\sum {0}")
+_register(
+    "channel_moments",
+    "reduce",
+    _channel_moments,
+    lambda n: 4 * _in_size(n),
+    "mean({0})",
+    r"\operatorname{{mean}}({0})",
+    more=(("Σ ({0} − mean({0}))²", r"\sum ({0} - \operatorname{{mean}}({0}))^2", 2),),
+)
 _register("max", "reduce", _reduce, _in_size, "max {0}", r"\max {0}")
 _register("moments", "reduce", _moments, lambda n: 6 * _in_size(n), "moments({0})", r"\operatorname{{moments}}({0})")
 _register("softmax", "row", _same, lambda n: 5 * _in_size(n), "softmax({0})", r"\operatorname{{softmax}}({0})")

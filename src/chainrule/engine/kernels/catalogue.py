@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .elementwise import elementwise
+from .channel_moments import channel_moments, join_channel_moments
 from .moments import moments
 from .move import copy_blocks, feed, feed_scalars, gather, keep_scalar, one_hot, permute, scatter_add, to_bfloat16
 from .pictures import resample
@@ -13,13 +14,17 @@ from .reduce import reduce
 from .rows import argmax, softmax, softmax_cross_entropy
 from .runner import run_job, work_forever
 from .sparse import sparse_product
+from .weights import block_weights, unblock_weights
+from .window import average_pool, average_pool_backward, interpolate, max_pool, max_pool_backward, pad
 
 KERNELS: dict[str, Any] = {
     f.__name__: f
     for f in (
         elementwise, copy_blocks, feed, feed_scalars, gather, keep_scalar, one_hot, permute, primitive, scatter_add,
         row_product, sgemm, to_bfloat16, moments,
-        reduce, argmax, softmax, softmax_cross_entropy, run_job, work_forever, sparse_product,
-        resample,
+        sparse_product, resample,
+        max_pool, max_pool_backward, average_pool, average_pool_backward, interpolate, pad,
+        channel_moments, join_channel_moments, block_weights, unblock_weights,
+        reduce, argmax, softmax, softmax_cross_entropy, run_job, work_forever,
     )
 }  # fmt: skip

@@ -10,6 +10,7 @@ The block of arguments (64-bit words)
     4 address of operands: kind, address, spare (3 words each) ; 5 address of the code: 7 int32 an instruction
     6 address of memory for the registers: (operands + 1) × 512 floats, then (operands) words for addresses
     7, 8 address of seed and step cells for random numbers ; 9 index of the first element (of the whole array)
+    10 whether accumulators start at 0, or go on from what an earlier call left
 """
 
 from __future__ import annotations
@@ -41,18 +42,19 @@ BLOCK = 512
 _LONG = 65536
 
 #: Kinds of operands.
-REGISTER, FULL, SCALAR, ROW, COLUMN, CONSTANT, INTEGERS = range(7)
+REGISTER, FULL, SCALAR, ROW, COLUMN, CONSTANT, INTEGERS, ACCUMULATOR = range(8)
 
-#: Operations of the machine: the elementwise ops, and two that the engine makes of pairs.
+#: Operations of the machine: the elementwise ops, two that the engine makes of pairs, and the sum of each column.
 OPERATIONS = (
     "add", "subtract", "multiply", "divide", "maximum", "minimum", "greater", "greater_equal", "equal", "where", "copy",
     "negative", "absolute", "sign", "square", "sqrt", "exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf",
-    "relu", "random_uniform", "multiply_add", "from_int", "root_quotient",
+    "relu", "random_uniform", "multiply_add", "from_int", "root_quotient", "add_columns",
 )  # fmt: skip
 CODES = {name: i for i, name in enumerate(OPERATIONS)}
 (
     _ADD, _SUB, _MUL, _DIV, _MAX, _MIN, _GT, _GE, _EQ, _WHERE, _COPY, _NEG, _ABS, _SIGN, _SQUARE, _SQRT, _EXP, _EXPM1, _LOG,
     _LOG1P, _TANH, _SIGMOID, _SOFTPLUS, _ERF, _RELU, _RANDOM, _FMA, _FROM_INT, _ROOT_QUOTIENT,
+    _ADD_COLUMNS,
 ) = range(len(OPERATIONS))  # fmt: skip
 
 f32, i32, u32, i64, u64 = np.float32, np.int32, np.uint32, np.int64, np.uint64
@@ -217,6 +219,36 @@ def _fill(d, m, x):
 
 
 @njit(error_model="numpy")
+def _add(d, x, n):
+    for i in range(n):
+        store_f32(d, i, load_f32(d, i) + load_f32(x, i))
+
+
+@njit(error_model="numpy")
+def _add_columns(total, t, x, columns, rows):
+    """total += Σ of the rows of x, by way of t: short sums first, so that rounding errors do not pile up.
+
+    Narrow rows are added several at a time, as one wide row.
+    """
+    group = 128 // columns
+    if group > rows:
+        group = rows
+    if group < 1:
+        group = 1
+    wide, row = group * columns, group
+    _cheap(_COPY, t, x, x, x, wide)
+    while row + group <= rows:
+        _add(t, x + 4 * row * columns, wide)
+        row += group
+    for j in range(1, group):
+        _add(t, t + 4 * j * columns, columns)
+    while row < rows:
+        _add(t, x + 4 * row * columns, columns)
+        row += 1
+    _add(total, t, columns)
+
+
+@njit(error_model="numpy")
 def _block(args, operands, addresses, code, instructions, row, column, m, offset, rows):
     """Takes one block of m elements, whose first is element (row, column), through the program."""
     columns, count = word(args, 1), word(args, 2)
@@ -228,7 +260,7 @@ def _block(args, operands, addresses, code, instructions, row, column, m, offset
                 # The operands take turns in bursts of a block, which the hardware's own prefetching does not follow.
                 for line in range(BLOCK // 16):
                     prefetch(at + 4 * (offset + BLOCK) + 64 * line)
-        elif kind == ROW and columns > BLOCK:
+        elif kind in (ROW, ACCUMULATOR) and columns > BLOCK:
             set_word(addresses, j, at + 4 * column)
         elif kind == COLUMN:
             target = word(addresses, j)
@@ -245,6 +277,9 @@ def _block(args, operands, addresses, code, instructions, row, column, m, offset
         if op == _RANDOM:
             seed, step = word(word(args, 7), 0), word(word(args, 8), 0)
             _random(d, m, word(args, 9) + offset, seed, load_i32(code, 7 * n + 4), step)
+        elif op == _ADD_COLUMNS:
+            spare = word(args, 6) + 4 * BLOCK * i64(load_i32(code, 7 * n + 1))
+            _add_columns(d, spare, a, columns if columns <= BLOCK else m, rows)
         else:
             c = word(addresses, i64(load_i32(code, 7 * n + 4)))
             if op == _ROOT_QUOTIENT:
@@ -268,7 +303,11 @@ def elementwise(args, _1, _2, _3):
         kind, at = word(operands, 3 * j), word(operands, 3 * j + 1)
         own = registers + 4 * BLOCK * j
         set_word(addresses, j, own)
-        if kind == SCALAR:
+        if kind == ACCUMULATOR:
+            set_word(addresses, j, at)
+            if word(args, 10) != 0:
+                _fill(at, columns, ZERO)
+        elif kind == SCALAR:
             _fill(own, most, load_f32(at, 0))
         elif kind == CONSTANT:
             _fill(own, most, bits_float(i32(at & 0xFFFFFFFF)))

@@ -26,12 +26,10 @@ def sgemm(args, _1, _2, _3):
 @cfunc(KERNEL, error_model="numpy")
 def primitive(args, _1, _2, _3):
     """A primitive of oneDNN: 0 dnnl_primitive_execute, 1 primitive, 2 stream, 3 number of arguments, 4 arguments,
-    5 dnnl_memory_set_data_handle, then for A, B, C: 6 memory or 0 when its address never changes, 7 address (two words each)
+    5 dnnl_memory_set_data_handle, 6 number of memories whose address changes, then of each: the memory and its address
     """
-    for j in range(3):
-        memory = word(args, 6 + 2 * j)
-        if memory != 0:
-            call4(word(args, 5), memory, word(args, 7 + 2 * j), 0, 0)
+    for j in range(word(args, 6)):
+        call4(word(args, 5), word(args, 7 + 2 * j), word(args, 8 + 2 * j), 0, 0)
     return call4(word(args, 0), word(args, 1), word(args, 2), word(args, 3), word(args, 4))
 
 

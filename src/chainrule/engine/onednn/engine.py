@@ -7,6 +7,7 @@ import os
 import struct
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -21,12 +22,28 @@ from ...plan.plan import Plan
 from ..base import Array, Engine, Executable, arena_view
 from ..kernels.library import kernels
 from ..reference.engine import compute
+from .calls import (
+    Address,
+    AnyCall,
+    Block,
+    Call,
+    Cell,
+    Code,
+    Data,
+    Float,
+    Function,
+    Memory,
+    PrimitiveCall,
+    ProductCall,
+    Scratch,
+    Within,
+)
 from .library import open_library
 from .pool import Job
 from .precision import round_products
-from .primitives import BoundProduct, Matrix, Stream, product
-from .schedule import barriers, epochs
-from .tasks import Address, Block, Call, Cell, Code, Data, Float, Function, Memory, ProductCall, Task, Within, make_tasks
+from .primitives import DST, SCRATCHPAD, SRC, WEIGHTS, Bound, Matrix, Stream, product
+from .schedule import Group, barriers, epochs, take_turns
+from .tasks import make_tasks
 
 _ELEMENTWISE = {name for name, spec in OPS.items() if spec.kind == "elementwise"}
 #: A step that takes one thread less than this is not divided: waiting for each other would cost more than it gains.
@@ -72,10 +89,10 @@ def _float_word(value: float) -> int:
 
 
 class _Segment:
-    """A stretch of tasks that the compiled loop runs as a job, or one fallback task that Python runs."""
+    """A stretch of groups that the compiled loop runs as a job, or one fallback task that Python runs."""
 
-    def __init__(self, tasks: list[tuple[Task, bool]], fallback: bool) -> None:
-        self.tasks, self.fallback = tasks, fallback
+    def __init__(self, groups: list[Group], fallback: bool) -> None:
+        self.groups, self.fallback = groups, fallback
         self.job: Job | None = None
 
 
@@ -101,8 +118,11 @@ class OneDNNExecutable(Executable):
             if array.dtype != np.float32 or array.size < value.size or not array.flags.c_contiguous:
                 raise EngineError(f"arena {name!r} must be float32 of {value.size} elements, contiguous.")
         tasks = make_tasks(self.nodes, threads, _ELEMENTWISE)
-        waits = barriers(tasks, threads)
-        temporaries, size = plan_memory([t.node for t in tasks], epochs(waits, threads), list(plan.outputs.values()))
+        groups = take_turns(tasks, barriers(tasks, threads), threads)
+        nodes = [
+            (task.node, epoch) for group, epoch in zip(groups, epochs(groups, threads), strict=True) for task in group.tasks
+        ]
+        temporaries, size = plan_memory([n for n, _ in nodes], [e for _, e in nodes], list(plan.outputs.values()))
         self.temporaries = aligned_zeros(max(size, 64), np.uint8)
         self._offsets = temporaries
         self.staging = {
@@ -116,12 +136,13 @@ class OneDNNExecutable(Executable):
         self.words = _Words()
         self._scratch: list[NDArray[Any]] = []
         self._memories: dict[int, tuple[Memory, Array]] = {}
-        self._bound_products: list[BoundProduct] = []
+        self._bound_primitives: list[Bound] = []
+        self._shared = self._scratch_of(groups)
         self._streams: dict[int, Stream] = {}
         self._constants: dict[float, Array] = {}
         self._aliases = {k: v for t in tasks for k, v in t.aliases.items()}
         self.places: list[dict[str, list[tuple[int, int]]]] = [{name: [] for name in plan.inputs} for _ in range(threads)]
-        self.segments = self._segments(tasks, waits)
+        self.segments = self._segments(groups)
         last = self.segments[-1] if self.segments else None
         # Words of the blocks that every run sets anew: where the data, the scalars and the kept outputs are.
         self._feed_words: dict[str, list[Any]] = {name: [] for name in plan.inputs}
@@ -141,13 +162,27 @@ class OneDNNExecutable(Executable):
         lone = len(self._bound) == 1 and self._bound[0][0] is not None and list(plan.inputs) == ["x0"]
         self._plain = self.native and lone and not self._keep_words and not self.scalar_names
 
-    def _segments(self, tasks: list[Task], waits: list[bool]) -> list[_Segment]:
+    def _segments(self, groups: list[Group]) -> list[_Segment]:
         segments: list[_Segment] = []
-        for task, wait in zip(tasks, waits, strict=True):
-            if task.fallback or not segments or segments[-1].fallback:
-                segments.append(_Segment([], task.fallback))
-            segments[-1].tasks.append((task, wait))
+        for group in groups:
+            fallback = group.tasks[0].fallback
+            if fallback or not segments or segments[-1].fallback:
+                segments.append(_Segment([], fallback))
+            segments[-1].groups.append(group)
         return segments
+
+    def _scratch_of(self, groups: list[Group]) -> list[Array]:
+        """For each thread, memory as large as the call that needs most while it runs."""
+
+        def needed(call: AnyCall) -> int:
+            if isinstance(call, PrimitiveCall):
+                return call.make().scratch
+            if isinstance(call, ProductCall):
+                return product(self.library, *call.matrices).scratch if _as_primitive(call) else 0
+            return max((w.bytes for w in call.words if isinstance(w, Scratch)), default=0)
+
+        sizes = [max((needed(c) for g in groups for c in g.calls(t)), default=0) for t in range(self.threads)]
+        return [aligned_zeros(max(size, 64), np.uint8) for size in sizes]
 
     def _base(self, value: Value) -> tuple[int, str | None]:
         """The address of a value, and the name of the input when it lies in one."""
@@ -181,6 +216,8 @@ class OneDNNExecutable(Executable):
             if id(item) not in self._memories:
                 self._memories[id(item)] = (item, aligned_zeros(item.bytes, np.uint8))
             return _address(self._memories[id(item)][1]), None, 0
+        if isinstance(item, Scratch):
+            return _address(self._shared[thread]), None, 0
         if isinstance(item, Within):
             return self._word(item.memory, thread)[0] + 4 * item.elements, None, 0
         if isinstance(item, Code):
@@ -205,20 +242,22 @@ class OneDNNExecutable(Executable):
                 self.places[thread][name].append((at + 8 * i, offset))
         return at
 
-    def _row(self, call: Call | ProductCall, thread: int) -> list[int]:
+    def _row(self, call: AnyCall, thread: int) -> list[int]:
+        if isinstance(call, Call):
+            return [self.kernels[call.kernel], self._args(call.words, thread), 0, 0, 0]
         if isinstance(call, ProductCall):
-            return self._product_row(call, thread)
-        return [self.kernels[call.kernel], self._args(call.words, thread), 0, 0, 0]
-
-    def _product_row(self, call: ProductCall, thread: int) -> list[int]:
-        if not _as_primitive(call):
-            return self._row(_sgemm(call), thread)
-        spots = [self._word(a, thread) for a in call.addresses]
-        made = product(self.library, *call.matrices)
+            if not _as_primitive(call):
+                return self._row(_sgemm(call), thread)
+            make = partial(product, self.library, *call.matrices)
+            call = PrimitiveCall(make, dict(zip((SRC, WEIGHTS, DST), call.addresses, strict=True)))
+        made = call.make()
+        spots = {number: self._word(item, thread) for number, item in call.arguments.items()}
+        if SCRATCHPAD in made.descriptors:
+            spots[SCRATCHPAD] = _address(self._shared[thread]), None, 0
         if thread not in self._streams:
             self._streams[thread] = Stream(self.library)
-        bound = BoundProduct(made, (spots[0][0], spots[1][0], spots[2][0]))
-        self._bound_products.append(bound)
+        bound = Bound(made, {number: address for number, (address, _, _) in spots.items()})
+        self._bound_primitives.append(bound)
         words = [
             self.library.address("dnnl_primitive_execute"),
             made.handle.value or 0,
@@ -227,12 +266,15 @@ class OneDNNExecutable(Executable):
             ctypes.addressof(bound.arguments),
             self.library.address("dnnl_memory_set_data_handle"),
         ]
-        for (address, name, _), memory in zip(spots, bound.memories, strict=False):
-            words += [0 if name is None else memory.value, address]
+        # The input's address changes from step to step, all others stay.
+        moving = [(number, spot) for number, spot in spots.items() if spot[1] is not None]
+        words.append(len(moving))
+        for number, (address, _, _) in moving:
+            words += [bound.memories[number].value, address]
         at = self.words.block(words)
-        for i, (_, name, offset) in enumerate(spots):
-            if name is not None:
-                self.places[thread][name].append((at + 8 * (7 + 2 * i), offset))
+        for i, (_, (_, name, offset)) in enumerate(moving):
+            assert name is not None
+            self.places[thread][name].append((at + 8 * (8 + 2 * i), offset))
         return [self.kernels["primitive"], at, 0, 0, 0]
 
     def _tables(self, segment: _Segment, *, first: bool, last: bool) -> None:
@@ -240,11 +282,10 @@ class OneDNNExecutable(Executable):
         tables = []
         for t in range(self.threads):
             phases: list[list[list[int]]] = [[]]
-            for number, (task, wait) in enumerate(segment.tasks):
-                if wait and number:
+            for number, group in enumerate(segment.groups):
+                if group.wait and number:
                     phases.append([])
-                part = task.parts[t]
-                phases[-1] += [self._row(call, t) for call in part.calls] if part is not None else []
+                phases[-1] += [self._row(call, t) for call in group.calls(t)]
             if first:
                 rows = self._feed_rows(t)
                 phases = [rows, *phases] if self.threads > 1 else [rows + phases[0]]
@@ -394,8 +435,7 @@ class OneDNNExecutable(Executable):
             assert view is not None
             return view
 
-        for task, _wait in segment.tasks:
-            node = task.node
+        for node in (task.node for group in segment.groups for task in group.tasks):
             results = compute(node, [read(v) for v in node.inputs], dtype=np.float32, step=step, seed=seed)
             for v, result in zip(node.outputs, results, strict=True):
                 read(v)[...] = result

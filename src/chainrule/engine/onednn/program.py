@@ -11,11 +11,11 @@ from ...ops.value import Shape
 
 # The machine's numbers, repeated here so that running does not import Numba; the tests compare them with the kernels'.
 BLOCK = 512
-REGISTER, FULL, SCALAR, ROW, COLUMN, CONSTANT, INTEGERS = range(7)
+REGISTER, FULL, SCALAR, ROW, COLUMN, CONSTANT, INTEGERS, ACCUMULATOR = range(8)
 OPERATIONS = (
     "add", "subtract", "multiply", "divide", "maximum", "minimum", "greater", "greater_equal", "equal", "where", "copy",
     "negative", "absolute", "sign", "square", "sqrt", "exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf",
-    "relu", "random_uniform", "multiply_add", "from_int", "root_quotient",
+    "relu", "random_uniform", "multiply_add", "from_int", "root_quotient", "add_columns",
 )  # fmt: skip
 CODES = {name: i for i, name in enumerate(OPERATIONS)}
 
@@ -50,9 +50,9 @@ def _same_memory(a: Value, b: Value) -> bool:
     return a.base is not None and a.base is b.base and a.offset < b.offset + b.size and b.offset < a.offset + a.size
 
 
-def _iteration(shape: Shape, inputs: list[Value]) -> tuple[int, int, dict[int, int]]:
-    """Rows and columns that suit every broadcast operand, and the operands' kinds."""
-    size, columns, kinds = prod(shape), 0, {}
+def _iteration(shape: Shape, inputs: list[Value], columns: int = 0) -> tuple[int, int, dict[int, int]]:
+    """Rows and columns that suit every broadcast operand, and the operands' kinds. columns : wanted anyway, 0 for none"""
+    size, kinds = prod(shape), {}
     for v in inputs:
         lead = (1,) * (len(shape) - v.ndim) + v.shape
         if v.role == "constant":
@@ -100,14 +100,20 @@ def _root_quotient(n: Node, alone: Callable[[Value], Node | None]) -> tuple[list
     return [a, s, inside.inputs[0], r, e], taken
 
 
+def chain_shape(nodes: list[Node]) -> Shape:
+    """The shape of the elements that a chain works on."""
+    return next(n.outputs[0].shape for n in nodes if n.op != "sum")
+
+
 def compile_program(nodes: list[Node], outputs: tuple[Value, ...], product: Value | None = None) -> Program:
-    """The program of a chain of elementwise nodes whose outputs all have one shape.
+    """The program of a chain of elementwise nodes of one shape, and of sums of them over all axes but the last.
 
     Parameters  outputs : values that must reach memory ; product : a value made just before by a matmul, read as an input
     """
     made = {id(n.outputs[0]) for n in nodes}
     inputs = list({id(v): v for n in nodes for v in n.inputs if id(v) not in made}.values())
-    rows, columns, kinds = _iteration(nodes[-1].outputs[0].shape, inputs)
+    shape = chain_shape(nodes)
+    rows, columns, kinds = _iteration(shape, inputs, shape[-1] if any(n.op == "sum" for n in nodes) else 0)
     program = Program(rows, columns)
     index: dict[object, int] = {}
 
@@ -189,10 +195,23 @@ def compile_program(nodes: list[Node], outputs: tuple[Value, ...], product: Valu
             return place
         return operand(id(v), kind, v)
 
+    def release(i: int, n: Node, temporary: list[int]) -> None:
+        """Gives registers back that nothing after step i reads."""
+        free.extend(temporary)
+        for v in {id(v): v for v in reads(n)}.values():
+            place = at.get(id(v))
+            if last[id(v)] == i and place is not None and program.operands[place].kind == REGISTER:
+                free.append(place)
+
     for i, n in enumerate(steps):
         temporary: list[int] = []
         sources = [source(v, temporary) for v in reads(n)]
         result = n.outputs[0]
+        if n.op == "sum":
+            target = operand(("sum", id(result)), ACCUMULATOR, result)
+            program.code.append((CODES["add_columns"], target, *sources * 5))
+            release(i, n, temporary)
+            continue
         if id(result) in direct:
             target = operand(("out", id(result)), FULL, direct[id(result)])
         elif result.base is not None or id(result) in asked:
@@ -205,11 +224,7 @@ def compile_program(nodes: list[Node], outputs: tuple[Value, ...], product: Valu
         else:
             op = combined[id(n)][0] if id(n) in combined else n.op
             program.code.append((CODES[op], target, *sources, *[sources[-1]] * (5 - len(sources))))
-        free += temporary
-        for v in {id(v): v for v in reads(n)}.values():
-            place = at.get(id(v))
-            if last[id(v)] == i and place is not None and program.operands[place].kind == REGISTER:
-                free.append(place)
+        release(i, n, temporary)
         if id(result) not in last and program.operands[target].kind == REGISTER:
             free.append(target)
     return program

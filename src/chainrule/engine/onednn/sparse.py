@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...ops import Node, SparseMatrix
-from .tasks import Address, Call, Data, Part, Task, access
+from .calls import Address, Call, Data, Part, Task, access
 
 #: Fewer multiplications than this are not worth dividing.
 _SMALL = 16384

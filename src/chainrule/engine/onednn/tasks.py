@@ -1,149 +1,33 @@
-"""How each op is divided among threads, and which kernel calls do each thread's part.
-
-A task is one node of the plan. Its parts are what each thread does; what a part reads and writes are ranges of elements,
-from which ``schedule.py`` finds where threads must wait for each other. Calls are made later, when every value has an
-address.
-"""
+"""How each op is divided among threads, and which kernel calls do each thread's part."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from math import prod
-from typing import Any
-
-from numpy.typing import NDArray
 
 from ...ops import Node, Value
-from ...plan.memory import is_view, root
+from ...plan.memory import is_view
+from .calls import (
+    Address,
+    AnyCall,
+    Call,
+    Float,
+    Memory,
+    Part,
+    ProductCall,
+    Task,
+    Within,
+    access,
+    bounds,
+    by_samples,
+    clash,
+)
+from .chain import Chain, head_of, home_of
+from .images import channel_moments, convolve, pad, pool, resample, weight_gradient
 from .primitives import Matrix
-from .program import BLOCK, COLUMN, CONSTANT, FULL, INTEGERS, Program, Unsupported, compile_program
-
-#: A range of elements of a root value or arena: (key, first, end).
-Access = tuple[int, int, int]
-
-
-@dataclass
-class Address:
-    """An address in a block of arguments that is known when memory is planned: a value's, plus elements."""
-
-    value: Value
-    elements: int = 0
-
-    @property
-    def bytes(self) -> int:
-        """From the start of the value."""
-        return self.elements * (2 if self.value.dtype == "bfloat16" else 4)
-
-
-@dataclass(eq=False)
-class Memory:
-    """Working memory, in bytes: the same object is the same memory."""
-
-    bytes: int
-
-
-@dataclass
-class Within:
-    """An address in working memory, some elements (of 4 bytes) from its start."""
-
-    memory: Memory
-    elements: int
-
-
-@dataclass
-class Block:
-    """An array of words of its own, given by its address (operands of a program)."""
-
-    words: list[Any]
-
-
-@dataclass
-class Code:
-    """An int32 array given by its address (the code of a program)."""
-
-    words: list[int]
-
-
-@dataclass
-class Data:
-    """A constant array given by its address."""
-
-    array: NDArray[Any]
-
-
-@dataclass
-class Float:
-    """A float32 in the low half of a word."""
-
-    value: float
-
-
-@dataclass
-class Function:
-    """The address of a function of oneDNN."""
-
-    name: str
-
-
-@dataclass
-class Cell:
-    """The address of a run-time cell: "seed", or "step" of the thread."""
-
-    name: str
-
-
-@dataclass
-class Call:
-    """A kernel and its block of arguments: ints, or the things above."""
-
-    kernel: str
-    words: list[Any]
-
-
-@dataclass
-class ProductCall:
-    """A matrix product C = A B as a primitive of oneDNN: matrices, and where they start."""
-
-    matrices: tuple[Matrix, Matrix, Matrix]
-    addresses: tuple[Address, Address, Address]
-
-
-@dataclass
-class Part:
-    """What one thread does of a task."""
-
-    calls: list[Call | ProductCall] = field(default_factory=list)
-    reads: list[Access] = field(default_factory=list)
-    writes: list[Access] = field(default_factory=list)
-
-
-@dataclass
-class Task:
-    """One node, divided. parts[t] is None for a thread that has nothing to do. fallback: run by the reference kernel."""
-
-    node: Node
-    parts: list[Part | None]
-    fallback: bool = False
-    #: Values of a fused node that share memory: {id(value): the value whose memory it uses}.
-    aliases: dict[int, Value] = field(default_factory=dict)
-
-
-def access(value: Value, first: int = 0, end: int | None = None) -> Access:
-    """The elements first..end of a value, as a range of the memory it lies in."""
-    r = root(value)
-    end = value.size if end is None else end
-    if r.base is not None:
-        return id(r.base), r.offset + first, r.offset + end
-    return id(r), first, end
-
-
-def bounds(count: int, threads: int, multiple: int = 1) -> list[int]:
-    """threads + 1 cuts of 0..count into near-equal parts at multiples."""
-    units = -(-count // multiple)
-    return [min(count, units * t // threads * multiple) for t in range(threads)] + [count]
-
+from .program import Unsupported
+from .sparse import sparse_matmul
 
 #: Fewer elements than this are not worth dividing.
 _SMALL = 2048
@@ -156,17 +40,19 @@ def _row_cuts(shape: Sequence[int], threads: int) -> list[int] | None:
         return None
     if len(shape) == 1:
         return bounds(size, threads, 16)
-    if shape[0] < threads:
+    # A single image is divided by its rows.
+    count = shape[1] if shape[0] == 1 and len(shape) > 2 else shape[0]
+    if count < threads:
         return None
-    width = size // shape[0]
-    return [c * width for c in bounds(shape[0], threads)]
+    width = size // count
+    return [c * width for c in bounds(count, threads)]
 
 
 def _solo(threads: int, part: Part) -> list[Part | None]:
     return [part, *[None] * (threads - 1)]
 
 
-def _whole(node: Node, calls: Sequence[Call | ProductCall]) -> Part:
+def _whole(node: Node, calls: Sequence[AnyCall]) -> Part:
     reads = [access(v) for v in node.inputs if v.role not in ("constant", "scalar")]
     return Part(list(calls), reads, [access(v) for v in node.outputs])
 
@@ -174,74 +60,46 @@ def _whole(node: Node, calls: Sequence[Call | ProductCall]) -> Part:
 # ---------------------------------------------------------------- elementwise
 
 
-def _program_call(program: Program, first: int, end: int, aliases: dict[int, Value]) -> Call:
-    """The elements first..end of the iteration; both lie on row boundaries when something is broadcast."""
-    if program.rows == 1:
-        rows, columns = 1, end - first
-    else:
-        rows, columns = (end - first) // program.columns, program.columns
-    row = first // program.columns if program.rows > 1 else 0
-    operands: list[Any] = []
-    for o in program.operands:
-        value = aliases.get(id(o.value), o.value) if o.value is not None else None
-        if o.kind == CONSTANT:
-            operands += [o.kind, Float(o.number), 0]
-        elif value is None:
-            operands += [o.kind, 0, 0]
-        else:
-            shift = {FULL: first, INTEGERS: first, COLUMN: row}.get(o.kind, 0)
-            operands += [o.kind, Address(value, shift), 0]
-    code = [word for line in program.code for word in line]
-    memory = Memory(len(program.operands) * (4 * BLOCK + 8) + 64)
-    words = [rows, columns, len(program.operands), len(program.code), Block(operands), Code(code), memory]
-    return Call("elementwise", [*words, Cell("seed"), Cell("step"), first])
-
-
-def _elementwise_part(program: Program, node: Node, first: int, end: int, aliases: dict[int, Value]) -> Part:
-    part = Part([_program_call(program, first, end, aliases)])
-    for o in program.operands:
-        if o.value is None or id(o.value) in aliases:
-            continue
-        if o.kind in (FULL, INTEGERS):
-            spot = access(o.value, first, end)
-        elif o.kind == COLUMN:
-            spot = access(o.value, first // program.columns, -(-end // program.columns))
-        else:
-            spot = access(o.value)
-        is_output = any(o.value is v for v in node.outputs) or (o.value.base is not None and o.value.producer is not None)
-        (part.writes if is_output else part.reads).append(spot)
-    return part
-
-
-def elementwise(node: Node, threads: int) -> Task:
+def elementwise(node: Node, threads: int) -> list[Task]:
     """A fused node, with or without a matrix product at its head, or a single elementwise op."""
     members = node.attrs.get("nodes", [node])
-    product = members[0] if members[0].op == "matmul" else None
-    chain = members[1:] if product is not None else members
-    shape = chain[-1].outputs[0].shape
-    program = compile_program(chain, node.outputs)
+    product = head_of(node)
+    if product is not None:
+        # The product is made in the memory of an output, where the chain then works in place.
+        home = home_of(product, members[1:], node.outputs)
+        chain = Chain.of(node, members[1:], {id(product.outputs[0]): home})
+        cuts = _matmul_cuts(product, threads, only_rows=True)[1]
+        used = [c for c in cuts if c[1] > c[0]]
+        chain.divide_sums(len(used) if len(used) == 1 else threads)
+        parts: list[Part | None] = []
+        by_rows = _matmul_parts(product, threads, home, only_rows=True)
+        width = chain.shape[1]
+        for t, (part, (a, b)) in enumerate(zip(by_rows, cuts, strict=True)):
+            if part is None:
+                parts.append(None)
+                continue
+            epilogue = chain.part(t, a * width, b * width, True)
+            part.calls += epilogue.calls
+            part.reads += epilogue.reads
+            part.writes += epilogue.writes
+            parts.append(part)
+        return chain.tasks(parts)
+    chain = Chain.of(node, members, {})
+    shape, program = chain.shape, chain.program
     size = prod(shape)
-    if product is None:
-        cuts = _row_cuts(shape, threads) if program.rows == 1 or len(shape) > 1 else None
-        if cuts is None:
-            return Task(node, _solo(threads, _elementwise_part(program, node, 0, size, {})))
-        return Task(node, [_elementwise_part(program, node, a, b, {}) if b > a else None for a, b in pairwise(cuts)])
-    # The product is made in the memory of the last output, where the chain then works in place.
-    home = chain[-1].outputs[0]
-    aliases = {id(product.outputs[0]): home}
-    parts: list[Part | None] = []
-    by_rows = _matmul_parts(product, threads, home, only_rows=True)
-    width = shape[1]
-    for part, (a, b) in zip(by_rows, _matmul_cuts(product, threads, only_rows=True)[1], strict=True):
-        if part is None:
-            parts.append(None)
-            continue
-        epilogue = _elementwise_part(program, node, a * width, b * width, aliases)
-        part.calls += epilogue.calls
-        part.reads += epilogue.reads
-        part.writes += epilogue.writes
-        parts.append(part)
-    return Task(node, parts, aliases=aliases)
+    cuts_of = _row_cuts(shape, threads) if program.rows == 1 or len(shape) > 1 else None
+    if threads == 1 and len(shape) > 2:
+        cuts_of = [0, size]
+    if cuts_of is None or (program.rows > 1 and any(c % program.columns for c in cuts_of)):
+        chain.divide_sums(1)
+        return chain.tasks(_solo(threads, chain.part(0, 0, size, True)))
+    chain.divide_sums(threads)
+    if len(shape) > 2 and shape[0] >= threads:
+        width = size // shape[0]
+        starts = [c // width for c in cuts_of]
+        parts = by_samples(starts, lambda t, a, b: chain.part(t, a * width, b * width, a == starts[t]))
+        return chain.tasks(parts)
+    return chain.tasks([chain.part(t, a, b, True) if b > a else None for t, (a, b) in enumerate(pairwise(cuts_of))])
 
 
 # ---------------------------------------------------------------- matrix products
@@ -499,12 +357,6 @@ def one_hot(node: Node, threads: int) -> Task:
     return Task(node, _solo(threads, _whole(node, [call])))
 
 
-def sparse_matmul(node: Node, threads: int) -> Task:
-    from .sparse import sparse_matmul  # it needs what is defined here
-
-    return sparse_matmul(node, threads)
-
-
 _TASKS: dict[str, Callable[[Node, int], Task | list[Task]]] = {
     "matmul": matmul,
     "sparse_matmul": sparse_matmul,
@@ -524,33 +376,54 @@ _TASKS: dict[str, Callable[[Node, int], Task | list[Task]]] = {
     "gather": gather,
     "scatter_add": scatter_add,
     "one_hot": one_hot,
+    "max_pool": pool,
+    "max_pool_backward": pool,
+    "average_pool": pool,
+    "average_pool_backward": pool,
+    "resample": resample,
+    "resample_backward": resample,
+    "pad": pad,
+    "channel_moments": channel_moments,
 }
 
 
 def make_tasks(nodes: Sequence[Node], threads: int, elementwise_ops: set[str]) -> list[Task]:
-    """A task for every node that computes. What the kernels do not offer becomes a fallback to the reference engine."""
+    """A task for every node that computes. What the kernels do not offer becomes a fallback to the reference engine.
+
+    Weights are laid out for convolutions at the start of the step where they do not change before, and the threads' sums of
+    weight gradients are added up when something reads them: so all layers wait once for each.
+    """
+    early: list[Task] = []
     tasks: list[Task] = []
+    late: list[Task] = []
+    written: set[int] = set()
+
+    def flush(node: Node | None) -> None:
+        """Adds the delayed sums that a node reads, or all of them."""
+        nonlocal late
+        spots = [] if node is None else [access(v) for v in (*node.inputs, *node.outputs)]
+        now = [t for t in late if node is None or clash(access(t.node.outputs[0]), spots)]
+        tasks.extend(now)
+        late = [t for t in late if t not in now]
+
     for node in nodes:
-        if is_view(node):
+        if is_view(node) or all(v.size == 0 for v in node.outputs):
             continue
-        if all(v.size == 0 for v in node.outputs):
-            continue
-        if node.op == "fused" and node.attrs["nodes"][0].op == "matmul":
-            product, *chain = node.attrs["nodes"]
-            if _matmul_cuts(product, threads)[0] == "columns":
-                # A product cut by columns leaves no thread whole rows, so what follows it comes after a wait.
-                made = {id(product.outputs[0]), *(id(m.outputs[0]) for m in chain)}
-                outside = [v for m in chain for v in m.inputs if id(v) not in made]
-                rest = Node("fused", (product.outputs[0], *outside), node.outputs, {"nodes": chain}, node.where)
-                tasks += make_tasks([product, rest], threads, elementwise_ops)
-                continue
-        builder: Callable[[Node, int], Task | list[Task]] | None
-        builder = elementwise if node.op in elementwise_ops else _TASKS.get(node.op)
+        flush(node)
         try:
-            if builder is None or any(v.size == 0 for v in node.inputs):
+            if any(v.size == 0 for v in node.inputs):
                 raise Unsupported
-            made_tasks = builder(node, threads)
-            tasks += made_tasks if isinstance(made_tasks, list) else [made_tasks]
+            head = head_of(node)
+            if head is not None and head.op != "matmul":
+                made, first = convolve(node, threads)
+                (tasks if access(head.inputs[1])[0] in written else early).extend(first)
+                tasks += made
+            elif node.op == "conv_backward_weights":
+                made, after = weight_gradient(node, threads)
+                tasks += made
+                late += after
+            else:
+                tasks += _tasks_of(node, threads, elementwise_ops)
         except Unsupported:
             members = node.attrs.get("nodes", [node])
             for member in members:
@@ -558,4 +431,23 @@ def make_tasks(nodes: Sequence[Node], threads: int, elementwise_ops: set[str]) -
                     tasks += make_tasks([member], threads, elementwise_ops)
                 else:
                     tasks.append(Task(member, _solo(threads, _whole(member, [])), fallback=True))
-    return tasks
+        written.update(access(v)[0] for v in node.outputs)
+    flush(None)
+    return early + tasks
+
+
+def _tasks_of(node: Node, threads: int, elementwise_ops: set[str]) -> list[Task]:
+    if node.op == "fused" and node.attrs["nodes"][0].op == "matmul":
+        product, *chain = node.attrs["nodes"]
+        if _matmul_cuts(product, threads)[0] == "columns":
+            # A product cut by columns leaves no thread whole rows, so what follows it comes after a wait.
+            made = {id(product.outputs[0]), *(id(m.outputs[0]) for m in chain)}
+            outside = [v for m in chain for v in m.inputs if id(v) not in made]
+            rest = Node("fused", (product.outputs[0], *outside), node.outputs, {"nodes": chain}, node.where)
+            return make_tasks([product, rest], threads, elementwise_ops)
+    builder: Callable[[Node, int], Task | list[Task]] | None
+    builder = elementwise if node.op in elementwise_ops else _TASKS.get(node.op)
+    if builder is None:
+        raise Unsupported
+    made_tasks = builder(node, threads)
+    return made_tasks if isinstance(made_tasks, list) else [made_tasks]

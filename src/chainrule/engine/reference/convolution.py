@@ -157,7 +157,7 @@ def _average_pool_backward(attrs: Attrs, dy: Array) -> Array:
 # ------------------------------------------------------------ resampling and padding
 
 
-def _taps(size: int, wanted: int, method: str) -> list[tuple[Array, Array]]:
+def taps(size: int, wanted: int, method: str) -> list[tuple[Array, Array]]:
     """Which elements each of ``wanted`` outputs mixes from an axis of ``size``: pairs (index, weight), one entry an output.
 
     All numbers but the weights are integers, so that no rounding moves a border.
@@ -183,7 +183,7 @@ def _along(vector: Array, axis: int, like: Array) -> Array:
 
 def _resample(attrs: Attrs, x: Array) -> Array:
     for axis, wanted in enumerate(attrs["size"], 1):
-        parts = _taps(x.shape[axis], wanted, attrs["method"])
+        parts = taps(x.shape[axis], wanted, attrs["method"])
         if len(parts) == 1:
             x = x.take(parts[0][0], axis=axis) * _along(parts[0][1], axis, x)
             continue
@@ -199,7 +199,7 @@ def _resample(attrs: Attrs, x: Array) -> Array:
 def _resample_backward(attrs: Attrs, dy: Array) -> Array:
     for axis, size in reversed(list(enumerate(attrs["spatial"], 1))):
         dx = np.zeros((*dy.shape[:axis], size, *dy.shape[axis + 1 :]), dy.dtype)
-        for index, weight in _taps(size, dy.shape[axis], attrs["method"]):
+        for index, weight in taps(size, dy.shape[axis], attrs["method"]):
             w = _along(weight, axis, dy)
             np.add.at(dx, (*(slice(None),) * axis, index), np.where(w > 0, dy * w, 0))
         dy = dx

@@ -183,11 +183,19 @@ ELEMENTWISE: dict[str, Callable[..., Array]] = {
     "relu": lambda x: np.maximum(x, 0),
 }
 
+
 #: {op: function(attrs, *arrays) -> array or tuple of arrays}
+def _channel_moments(x: Array) -> tuple[Array, Array]:
+    axes = tuple(range(x.ndim - 1))
+    mean = x.mean(axis=axes, dtype=np.float64)
+    return mean, np.square(x - mean).sum(axis=axes)
+
+
 KERNELS: dict[str, Callable[..., Any]] = {
     "matmul": _matmul,
     "sparse_matmul": _sparse_matmul,
     "sum": lambda attrs, x: x.sum(axis=attrs["axis"], keepdims=attrs["keepdims"]),
+    "channel_moments": lambda attrs, x: _channel_moments(x),
     "max": lambda attrs, x: x.max(axis=attrs["axis"], keepdims=attrs["keepdims"]),
     "moments": _moments,
     "softmax": lambda attrs, x: _softmax(x),

@@ -1,16 +1,22 @@
-"""Fusion: chains of elementwise ops become one pass over memory, and a matrix product takes along what follows it.
+"""Fusion: chains of elementwise ops become one pass over memory, and a product takes along what follows it.
 
 A fused node has op "fused", the original nodes in ``attrs["nodes"]`` in order, as inputs what they need from outside and
-as outputs what the outside needs from them. Values inside never reach memory. When the first node is a matmul, the
-elementwise nodes are its epilogue (bias, activation).
+as outputs what the outside needs from them. Values inside never reach memory. When the first node is a matrix product or a
+convolution, the elementwise nodes are its epilogue (bias, activation). Sums of a chain's values over all axes but the last
+(the gradient of a bias, the sums of batch normalisation) belong to its pass, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import prod
 
 from ...ops import OPS, Node, Value
+from .recompute import CHEAP
+
+#: Products that can take along what follows.
+HEADS = ("matmul", "conv", "conv_backward_data")
 
 #: A fused node holds at most this many ops, so that their intermediate values fit in the first-level cache.
 LIMIT = 48
@@ -18,6 +24,21 @@ LIMIT = 48
 
 def _elementwise(node: Node) -> bool:
     return OPS[node.op].kind == "elementwise" and node.outputs[0].dtype == "float" and node.outputs[0].size > 0
+
+
+def _joins_as_sum(node: Node, group: _Group | None) -> bool:
+    """Whether the node is a sum, over all axes but the last, of a value of this group, whose other operands allow it."""
+    if group is None or node.op != "sum":
+        return False
+    shape = node.inputs[0].shape
+    if group.shape != shape or len(shape) < 2 or node.attrs["axis"] != tuple(range(len(shape) - 1)):
+        return False
+    made = {id(m.outputs[0]) for _, m in group.members}
+    outside = [v for _, m in group.members for v in m.inputs if id(v) not in made]
+    return all(
+        v.size in (1, group.size) or v.shape[-1:] == shape[-1:] == (v.size,) or v.size * shape[-1] == group.size
+        for v in outside
+    )
 
 
 @dataclass(eq=False)
@@ -28,6 +49,10 @@ class _Group:
     members: list[tuple[int, Node]] = field(default_factory=list)
     closed: bool = False
 
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
+
 
 def fuse(nodes: list[Node], outputs: Iterable[Value]) -> list[Node]:
     """Groups elementwise nodes that feed each other, without moving any past a user of its outputs."""
@@ -35,10 +60,14 @@ def fuse(nodes: list[Node], outputs: Iterable[Value]) -> list[Node]:
     home: dict[int, _Group] = {}
     written: dict[int, list[tuple[int, int, _Group | None]]] = {}
     slots: list[Node | _Group] = []
+    sums: set[int] = set()
     for index, node in enumerate(nodes):
         sources = []
         for v in node.inputs:
             group = home.get(id(v))
+            if group is not None and id(v) in sums:
+                # A sum is known when the whole chain is done.
+                group.closed = True
             if group is not None and group not in sources:
                 sources.append(group)
             elif v.base is not None and v.producer is None:
@@ -46,7 +75,13 @@ def fuse(nodes: list[Node], outputs: Iterable[Value]) -> list[Node]:
                 for start, stop, writer in written.get(id(v.base), []):
                     if writer is not None and start < v.offset + v.size and v.offset < stop:
                         writer.closed = True
-        if _elementwise(node):
+        if _joins_as_sum(node, home.get(id(node.inputs[0])) if node.inputs else None):
+            # It needs nothing but the chain, so it can be done where the chain is, also when others have used that already.
+            group = home[id(node.inputs[0])]
+            group.members.append((index, node))
+            home[id(node.outputs[0])] = group
+            sums.add(id(node.outputs[0]))
+        elif _elementwise(node):
             shape = node.outputs[0].shape
             open_ones = [g for g in sources if not g.closed and g.shape == shape]
             for g in sources:
@@ -86,8 +121,27 @@ def fuse(nodes: list[Node], outputs: Iterable[Value]) -> list[Node]:
 
 
 def _finish(group: _Group, used: dict[int, list[Node]], asked: set[int]) -> Node:
-    members = [node for _, node in sorted(group.members, key=lambda m: m[0])]
+    members = _distinct([node for _, node in sorted(group.members, key=lambda m: m[0])], used, asked)
     return members[0] if len(members) == 1 else _fused(members, used, asked)
+
+
+def _distinct(members: list[Node], used: dict[int, list[Node]], asked: set[int]) -> list[Node]:
+    """The members of a chain without those that compute what another has computed (copies that `recompute` made)."""
+    inside = set(map(id, members))
+    seen: dict[object, Node] = {}
+    same: dict[int, Value] = {}
+    kept = []
+    for node in members:
+        node.inputs = tuple(same.get(id(v), v) for v in node.inputs)
+        key = (node.op, tuple(v.constant if v.role == "constant" else id(v) for v in node.inputs))
+        result = node.outputs[0]
+        private = result.base is None and id(result) not in asked and all(id(u) in inside for u in used.get(id(result), []))
+        if node.op in CHEAP and private and key in seen:
+            same[id(result)] = seen[key].outputs[0]
+        else:
+            seen[key] = node
+            kept.append(node)
+    return kept
 
 
 def _fused(members: list[Node], used: dict[int, list[Node]], asked: set[int]) -> Node:
@@ -104,18 +158,27 @@ def _fused(members: list[Node], used: dict[int, list[Node]], asked: set[int]) ->
 
 
 def _absorb_products(nodes: list[Node], used: dict[int, list[Node]], asked: set[int]) -> list[Node]:
-    """Joins a matmul to the elementwise node right after it when nothing else needs the bare product."""
+    """Joins a product to the elementwise node right after it when nothing else needs the bare product."""
     result: list[Node] = []
     for node in nodes:
         last = result[-1] if result else None
         members = node.attrs["nodes"] if node.op == "fused" else [node]
-        if last is not None and last.op == "matmul" and all(_elementwise(m) for m in members):
+        if last is not None and last.op in HEADS and all(_elementwise(m) or m.op == "sum" for m in members):
             product = last.outputs[0]
             inside = {id(m) for m in members}
             only_here = all(id(u) in inside for u in used.get(id(product), []))
             kept_inside = only_here and id(product) not in asked and product.base is None
-            if product in node.inputs and kept_inside and product.shape == members[-1].outputs[0].shape:
+            if product in node.inputs and kept_inside and _has_home(product, members, node.outputs):
                 result[-1] = _fused([last, *members], used, asked)
                 continue
         result.append(node)
     return result
+
+
+def _has_home(product: Value, members: list[Node], outputs: tuple[Value, ...]) -> bool:
+    """Whether an output of the product's shape is made when nothing reads the product any more."""
+    last = max(i for i, m in enumerate(members) if product in m.inputs)
+    return any(
+        m.op != "sum" and m.outputs[0].shape == product.shape and m.outputs[0].base is None and m.outputs[0] in outputs
+        for m in members[last:]
+    )
