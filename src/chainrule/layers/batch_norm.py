@@ -73,7 +73,7 @@ class BatchNorm(_Normalisation):
         if k.training:
             if m == 1:
                 raise ShapeError(
-                    f"BatchNorm: training needs more than one value a channel, got a batch of shape {x.shape}, whose variance "
+                    f"BatchNorm: training needs more than one value a channel, got a batch of {x.shape}, whose variance "
                     f"is 0. Choose a batch_size that leaves no single sample over (or Network.freeze the layer)."
                 )
             mean, squares = k.channel_moments(x)

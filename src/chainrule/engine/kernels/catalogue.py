@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .elementwise import elementwise
 from .channel_moments import channel_moments, join_channel_moments
+from .elementwise import elementwise
 from .moments import moments
 from .move import copy_blocks, feed, feed_scalars, gather, keep_scalar, one_hot, permute, scatter_add, to_bfloat16
 from .pictures import resample

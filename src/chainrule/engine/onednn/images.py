@@ -411,7 +411,8 @@ def channel_moments(node: Node, threads: int) -> list[Task]:
             places = [Address(mean), Address(squares)]
         words = [(b - a) * rows, columns, Address(x, a * rows * columns), *places, (a - cuts[t]) * rows]
         part = Part(
-            [Call("channel_moments", [*words, Scratch(8 * (columns + 128))])], [access(x, a * rows * columns, b * rows * columns)]
+            [Call("channel_moments", [*words, Scratch(8 * (columns + 128))])],
+            [access(x, a * rows * columns, b * rows * columns)],
         )
         if count == 1:
             part.writes += [access(mean), access(squares)]
