@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -514,7 +513,7 @@ def _check_value(
     batch, w = len(z), data.get("w0")
     if w is not None and w.ndim < ell.ndim:
         w = w.reshape(batch, *(1,) * (ell.ndim - 1))
-    entries = prod(ell.shape[1:]) if loss.reduction == "mean" else 1
+    entries = loss.entries(ell.shape)
     wanted = (ell if w is None else ell * w).sum() / (batch * entries)
     arenas = {n: aligned_zeros(v.size, np.float64) for n, v in plan.arenas.items()}
     got = ReferenceEngine("float64").compile(plan, arenas).run(data)["loss"]

@@ -18,6 +18,7 @@ from chainrule.layers import Identity, Input
 from chainrule.losses import (
     AbsoluteError,
     BinaryCrossEntropy,
+    DiceLoss,
     Hinge,
     Huber,
     KLDivergence,
@@ -26,6 +27,7 @@ from chainrule.losses import (
     Poisson,
     SoftmaxCrossEntropy,
     SquaredError,
+    SumLoss,
     get_loss,
 )
 from chainrule.losses.base import ALIASES
@@ -119,6 +121,16 @@ def sparse_distribution(rng: np.random.Generator, shape: tuple[int, ...], dtype:
     return t / t.sum(axis=-1, keepdims=True)
 
 
+def dice(z: Array, y: Array, smooth: float = 1.0) -> Array:
+    if z.shape[-1] == 1:
+        p, t = 1 / (1 + np.exp(-z)), y.reshape(z.shape)
+    else:
+        p, t = np.exp(log_softmax(z)), as_distribution(y, z.shape[-1])
+    axes = tuple(range(1, z.ndim - 1))
+    top = 2 * (p * t).sum(axis=axes) + smooth
+    return (1 - top / (p.sum(axis=axes) + t.sum(axis=axes) + smooth)).mean(axis=-1)
+
+
 def positive_distribution(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> Array:
     p = rng.uniform(0.1, 1, shape)
     return p / p.sum(axis=-1, keepdims=True)
@@ -176,6 +188,25 @@ CASES: dict[str, tuple[Loss, tuple[int, ...], Callable[..., Array], Draw | None,
         uniform(0.2, 4),
         counts,
     ),
+    "dice": (DiceLoss(), (3, 2, 1), dice, None, bits),
+    "dice, soft": (DiceLoss(smooth=0.3), (4, 1), lambda z, y: dice(z, y, 0.3), None, uniform(0, 1)),
+    "dice, classes": (DiceLoss(), (5, 3), dice, None, None),
+    "sum": (
+        SumLoss([BinaryCrossEntropy(), DiceLoss()], weights=[2.0, 0.5]),
+        (3, 2, 1),
+        lambda z, y: 2 * bce(z, y.reshape(z.shape)).mean(axis=(1, 2, 3)) + 0.5 * dice(z, y),
+        None,
+        bits,
+    ),
+    "sum, classes": (
+        SumLoss(["cross_entropy", "dice"]),
+        (5, 3),
+        lambda z, y: -(as_distribution(y, 3) * log_softmax(z)).sum(axis=-1).mean(axis=1) + dice(z, y),
+        None,
+        None,
+    ),
+    "bce, pixels": (BinaryCrossEntropy(), (3, 2, 1), lambda z, y: bce(z, y.reshape(z.shape)), None, bits),
+    "hinge, steps": (Hinge(), (3, 2), lambda z, y: np.maximum(0, 1 - y * z), None, signs),
     "kl": (KLDivergence(), (4,), kl, None, sparse_distribution),
     "kl, steps": (KLDivergence(), (2, 3), kl, None, sparse_distribution),
 }

@@ -3,6 +3,7 @@
 from .absolute_error import AbsoluteError
 from .base import ElementwiseLoss, Loss, get_loss
 from .binary_cross_entropy import BinaryCrossEntropy
+from .dice_loss import DiceLoss
 from .hinge import Hinge
 from .huber import Huber
 from .kl_divergence import KLDivergence
@@ -10,10 +11,12 @@ from .multi_class_hinge import MultiClassHinge
 from .poisson import Poisson
 from .softmax_cross_entropy import SoftmaxCrossEntropy
 from .squared_error import SquaredError
+from .sum_loss import SumLoss
 
 __all__ = [
     "AbsoluteError",
     "BinaryCrossEntropy",
+    "DiceLoss",
     "ElementwiseLoss",
     "Hinge",
     "Huber",
@@ -23,5 +26,6 @@ __all__ = [
     "Poisson",
     "SoftmaxCrossEntropy",
     "SquaredError",
+    "SumLoss",
     "get_loss",
 ]

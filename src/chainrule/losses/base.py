@@ -6,16 +6,18 @@ A loss compares the network's output z with the target y and says how wrong each
     backward(k, saved, dl)       dz = dℓ ⊙ ∂ℓ/∂z ; dl has a shape that broadcasts to ℓ's
 
 The plan makes the number that is minimised from it, J = Σ c ℓ, with c = w / m for a batch of m samples with weights w
-(w = 1 where none are given), divided further by the number of entries of ℓ in one sample where ``reduction`` is "mean".
-So dl is c itself, and no loss knows about weights or batch sizes.
+(w = 1 where none are given), divided further by ``entries``: how many entries of ℓ a sample has, or, where ``reduction`` is
+"sum", how many places (pixels, steps) whose outputs are summed. So dl is c itself, and no loss knows about weights or batch
+sizes.
 
 Outside a plan, in NumPy, a loss also says what targets it takes (``target``, ``target_form``, ``validate_targets``) and
-what a raw output means (``prediction``). Losses for classes sum over the outputs of a sample, losses for numbers take
-their mean.
+what a raw output means (``prediction``). Losses for classes sum over the outputs of a sample (of a place, where it has
+several), losses for numbers take their mean.
 """
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -53,7 +55,7 @@ class Loss(Configurable):
     registry: ClassVar[dict[str, type[Loss]]] = {}
     #: Name by which users ask for the loss.
     name: ClassVar[str] = ""
-    #: Over the entries of ℓ within one sample: "mean" or "sum".
+    #: Over the entries of ℓ within one sample: "mean", or "sum" over the outputs (the last axis) and the mean over places.
     reduction: ClassVar[str] = "mean"
     #: Whether ``prediction`` gives probabilities, so that ``predict_proba`` makes sense.
     probabilities: ClassVar[bool] = False
@@ -71,6 +73,10 @@ class Loss(Configurable):
     def target(self, output_shape: Shape) -> list[tuple[Shape, str]]:
         """The (shape, dtype) that targets may have for an output of this shape; the first is the usual one."""
         return [(output_shape, "float")]
+
+    def entries(self, shape: Shape) -> int:
+        """Over how many entries of one sample J is a mean, for ℓ of this shape (batch first)."""
+        return prod(shape[1:] if self.reduction == "mean" else shape[1:-1])
 
     def forward(self, k: Builder, z: Value, y: Value) -> tuple[Value, Saved]:
         """Emits ℓ; returns it and what backward needs."""

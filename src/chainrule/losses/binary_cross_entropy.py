@@ -12,7 +12,8 @@ from .numeric import LARGEST_BELOW_ONE, SMALLEST_NORMAL, sigmoid
 class BinaryCrossEntropy(ElementwiseLoss):
     """The logistic loss ``ℓ = −y log h − (1 − y) log(1 − h)`` with h = σ(z), over any number of outputs, in nats.
 
-    Summed over the outputs of a sample: J = −1/m Σ y log h + (1 − y) log(1 − h). From logits it is computed as
+    Summed over the outputs of a sample: J = −1/m Σ y log h + (1 − y) log(1 − h); of pictures and sequences the mean over the
+    pixels or steps. From logits it is computed as
     ℓ = max(z, 0) − y z + log(1 + exp(−|z|)): no h is formed and nothing cancels, so logits of ±1e4 are exact and so are
     the small losses of sure and right outputs.
 

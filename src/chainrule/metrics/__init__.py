@@ -3,7 +3,9 @@
 from .accuracy import Accuracy
 from .base import Metric, get_metric
 from .binary_accuracy import BinaryAccuracy
+from .dice import Dice
 from .f1 import F1
+from .iou import IoU
 from .log_loss import LogLoss
 from .mean_absolute_error import MeanAbsoluteError
 from .mean_squared_error import MeanSquaredError
@@ -19,6 +21,8 @@ __all__ = [
     "R2",
     "Accuracy",
     "BinaryAccuracy",
+    "Dice",
+    "IoU",
     "LogLoss",
     "MeanAbsoluteError",
     "MeanSquaredError",

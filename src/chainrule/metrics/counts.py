@@ -44,9 +44,12 @@ class CountsMetric(Metric):
         found = decide(self.name, y, p, threshold=self.threshold, multilabel=self.multilabel)
         w = self.entry_weights(weight, found.true.shape)
         if found.kind == "classes":
-            labels, numbers = np.unique(np.concatenate([found.true.ravel(), found.decided.ravel()]), return_inverse=True)
+            flat = w.ravel()
+            counted = flat > 0  # what weighs nothing does not make a class occur
+            flat, true, decided = flat[counted], found.true.ravel()[counted], found.decided.ravel()[counted]
+            labels, numbers = np.unique(np.concatenate([true, decided]), return_inverse=True)
             true, decided = np.split(numbers.ravel(), 2)
-            flat, count = w.ravel(), len(labels)
+            count = len(labels)
             hits = np.bincount(true, flat * (true == decided), count)
             counts = Counts(hits, np.bincount(decided, flat, count), np.bincount(true, flat, count))
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import prod
 
 from ..errors import ShapeError
 from ..losses import Loss
@@ -128,7 +127,7 @@ class _Lowering:
             ys.append(y)
             with k.at("loss"):
                 ell, saved = loss.forward(k, z, y)
-                entries = prod(ell.shape[1:]) if loss.reduction == "mean" else 1
+                entries = loss.entries(ell.shape)
                 scale = loss_weights[i] / (self.batch * entries)
                 if weights[i] is None:
                     c = k.constant(scale)
