@@ -33,16 +33,16 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
     name="chainrule",
-    help="Train neural networks on tables, use them, and see their mathematics.",
-    epilog="Begin with:  chainrule demo   or   chainrule train DATA.csv --target COLUMN",
+    help="Train neural networks on tables and pictures, use them, and see their mathematics.",
+    epilog="Begin with:  chainrule demo   or   chainrule train DATA.csv --target COLUMN   or   chainrule train PHOTOS/",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-app.command(short_help="Train a network on a table (CSV, TSV or Parquet).")(train)
-app.command(short_help="Predict the rows of a table with a trained model.")(predict)
+app.command(short_help="Train a network on a table (CSV, TSV, Parquet) or on folders of pictures.")(train)
+app.command(short_help="Predict the rows of a table, or pictures, with a trained model.")(predict)
 app.command(short_help="Show a model: layers, preprocessing, equations.")(show)
 app.command(short_help="Show which engine, libraries and processor are used.")(info)
 app.command(short_help="Train on handwritten digits, with equations and speed.")(demo)

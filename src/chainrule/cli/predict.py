@@ -1,4 +1,4 @@
-"""``chainrule predict``: a saved model on new rows."""
+"""``chainrule predict``: a saved model on new rows, or on pictures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ __all__ = ["predict"]
 
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model that chainrule train saved.")],
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="Table with the columns of training, in any order.")],
+    data: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DATA...",
+            help="Table with the columns of training, in any order; or pictures, folders of pictures, or an .npz file.",
+        ),
+    ],
     output: Annotated[
         Path | None,
         typer.Option(
@@ -21,13 +27,22 @@ def predict(
     ] = None,
     delimiter: Annotated[str | None, typer.Option(metavar="CHAR", help="Between the fields. [default: found out]")] = None,
     encoding: Annotated[str, typer.Option(metavar="NAME", help="Encoding of a text file.")] = "utf-8",
+    broken: Annotated[
+        str, typer.Option(metavar="WHAT", help="Pictures: stop at one that cannot be read, or skip it.")
+    ] = "stop",
+    grid: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Pictures: draw them with their predictions (.png, .svg, .pdf).")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Predict the rows of a table with a trained model.
+    """Predict the rows of a table, or what pictures show, with a trained model.
 
     The file written has all columns of DATA, unchanged, and after them predicted_TARGET and, for classes,
     probability_CLASS for each class. Where DATA has the target column too, the metrics are printed.
+
+    For one picture the classes are printed with their probabilities, for several the most probable ones. Where the pictures
+    lie in folders named like the classes, the metrics are printed too.
     """
     from .predict_run import run
 
-    run(model, data, output, delimiter=delimiter, encoding=encoding, quiet=quiet)
+    run(model, data, output, delimiter=delimiter, encoding=encoding, broken=broken, grid=grid, quiet=quiet)

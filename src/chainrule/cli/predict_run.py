@@ -15,10 +15,12 @@ from ..data import Table, read_table, write_predictions
 from ..data.column_encoders import texts_of
 from ..data.csv_file import read_text_columns
 from ..errors import DataError, ParameterError
+from ..model import Network
+from ..network.files import load as load_with_extra
 from . import choices
 from .console import out, table, warn
 from .scores import score, show_scores
-from .table_model import Prediction, TableModel
+from .table_model import IMAGES, Prediction, TableModel
 
 __all__ = ["run"]
 
@@ -29,12 +31,30 @@ _PREVIEW, _DIGITS, _DECIMALS = 10, 9, 6
 
 def run(
     place: Path,
-    data_path: Path,
+    data: Sequence[Path],
     output: Path | None,
     *,
     delimiter: str | None = None,
     encoding: str = "utf-8",
+    broken: str = "stop",
+    grid: Path | None = None,
     quiet: bool = False,
+) -> None:
+    """Predicts with the kind of model that the file holds."""
+    if IMAGES in load_with_extra(place, Network)[1]:
+        from .predict_images_run import run as run_images
+
+        run_images(place, data, output, broken=broken, grid=grid, quiet=quiet)
+        return
+    if len(data) > 1:
+        raise ParameterError(f"A model of tables predicts one table at a time. Got {', '.join(map(str, data))}.")
+    if grid is not None:
+        raise ParameterError("--grid draws pictures, and this is a model of tables. Leave it out.")
+    _run_table(place, data[0], output, delimiter=delimiter, encoding=encoding, quiet=quiet)
+
+
+def _run_table(
+    place: Path, data_path: Path, output: Path | None, *, delimiter: str | None, encoding: str, quiet: bool
 ) -> None:
     """Predicts and writes, or shows some rows."""
     delimiter = choices.delimiter_of(delimiter)

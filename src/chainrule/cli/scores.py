@@ -16,7 +16,7 @@ from ..metrics import F1, R2, LogLoss, MeanAbsoluteError, Precision, Recall, Roc
 from .console import number, out, table
 from .table_model import Prediction
 
-__all__ = ["Scores", "baseline_prediction", "score"]
+__all__ = ["Scores", "baseline_prediction", "score", "score_classes", "show_scores"]
 
 Array = NDArray[Any]
 _MOST_CLASSES = 10
@@ -64,14 +64,20 @@ def score(preprocessor: TablePreprocessor, data: Table, prediction: Prediction) 
         }
         return Scores(values, [], len(rows))
     assert prediction.probabilities is not None
-    p = prediction.probabilities[rows]
     decided = preprocessor.classes_.encode(prediction.values[rows])
+    return score_classes(preprocessor.classes_.classes.tolist(), y, decided, prediction.probabilities[rows])
+
+
+def score_classes(labels: Sequence[Any], y: Array, decided: Array, p: Array) -> Scores:
+    """The metrics of a classification.
+
+    Parameters  labels : of the K classes ; y, decided : class numbers (N,), true and predicted ; p : probabilities (N, K)
+    """
     values = {
         "accuracy": float((decided == y).mean()),
         "log loss": LogLoss()(y, p),
         "macro F1": F1()(y, decided),
     }
-    labels = preprocessor.classes_.classes.tolist()
     if len(labels) == 2:
         try:
             values["ROC AUC"] = RocAuc()(y, p[:, 1])
@@ -82,22 +88,26 @@ def score(preprocessor: TablePreprocessor, data: Table, prediction: Prediction) 
         is_class, claimed = (y == i).astype(np.int64), (decided == i).astype(np.float64)
         found = [metric(is_class, claimed) for metric in (Precision(), Recall(), F1())]
         by_class.append((str(label), found[0], found[1], found[2], int(is_class.sum())))
-    return Scores(values, by_class, len(rows))
+    return Scores(values, by_class, len(y))
 
 
-def show_scores(title: str, scores: Scores, others: Sequence[tuple[str, Scores]], *, target: str) -> None:
-    """Prints the metrics, those of other predictions beside them, and the classes when they are few."""
+def show_scores(
+    title: str, scores: Scores, others: Sequence[tuple[str, Scores]], *, target: str, unit: str = "rows"
+) -> None:
+    """Prints the metrics, those of other predictions beside them, and the classes when they are few.
+
+    Parameters  target : what was predicted ; unit : what was scored
+    """
     own = target if len(target) <= 16 else "the target"
     units = {"log loss": "nats", "RMSE": f"unit of {own}", "MAE": f"unit of {own}"}
     rows = []
     for name, value in scores.values.items():
-        unit = units.get(name)
-        label = f"{name} ({unit})" if unit else name
+        label = f"{name} ({units[name]})" if name in units else name
         rows.append((label, number(value), *(number(other.values[name]) for _, other in others)))
     table(("metric", "network", *(name for name, _ in others)), rows, title=title)
     if 0 < len(scores.by_class) <= _MOST_CLASSES:
         out().print()
         table(
-            ("class", "precision", "recall", "F1", "rows"),
+            ("class", "precision", "recall", "F1", unit),
             [(label, number(a), number(b), number(c), f"{n:,}") for label, a, b, c, n in scores.by_class],
         )

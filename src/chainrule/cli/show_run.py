@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..data import TablePreprocessor
 from ..data.column_encoders import Embedded, Numeric, OneHot
 from ..model import Network, load
 from ..network.files import load as load_with_extra
 from .console import facts, fitted, heading, number, out, size
-from .table_model import TableModel
+from .table_model import IMAGES, TableModel
 from .train_run import inputs_text, target_text
+
+if TYPE_CHECKING:
+    from .image_model import ImageModel
 
 __all__ = ["layer_table", "run"]
 
@@ -22,7 +27,11 @@ def run(place: Path, *, equations: bool = True) -> None:
     model = TableModel.load(place) if "table" in extra else None
     network = load(place) if model is None else model.network
     heading(f"{place} ({size(place.stat().st_size)}B)")
-    if model is None:
+    if IMAGES in extra:
+        from .image_model import ImageModel
+
+        _pictures(ImageModel.load(place))
+    elif model is None:
         facts([("Made by", "Network.save: a network without the preprocessing of a table")])
     else:
         facts(_facts(model))
@@ -33,6 +42,31 @@ def run(place: Path, *, equations: bool = True) -> None:
     if equations:
         heading("Equations")
         fitted(str(network.equations()))
+
+
+def _pictures(model: ImageModel) -> None:
+    """What a model of pictures was trained on, and what it does to every picture."""
+    held, p = model.facts, model.preprocessor
+    kept = f", weights of epoch {held['kept epoch']} kept" if held.get("kept epoch") else ""
+    rows = [("Classes", _some(model.classes, 12))]
+    if "data" in held:
+        rows.append(("Trained on", f"{held['rows']:,} pictures of {held['data']}, {held['epochs']} epochs{kept}"))
+        rows.append(("Augmentation", str(held.get("augmentation", "none"))))
+    if held.get("test"):
+        scores = ", ".join(f"{name} {number(value)}" for name, value in held["test"].items())
+        rows.append(("Test part", f"{scores} ({held.get('test rows', 0):,} pictures)"))
+    facts(rows)
+    heading("Preprocessing")
+    height, width, channels = p.shape
+    how = {"stretch": "stretched to", "crop": "the middle, resized to", "pad": "padded with black to"}[p.fit]
+    mean, std = (", ".join(f"{v:.4g}" for v in np.broadcast_to(v, (channels,))) for v in (p.mean, p.std))
+    facts(
+        [
+            ("Resize", f"{how} {height} × {width} pixels (height × width)"),
+            ("Channels", {1: "grey", 3: "red, green, blue"}.get(channels, str(channels))),
+            ("Normalise", f"(x / 255 − mean) / std, mean {mean}, std {std}"),
+        ]
+    )
 
 
 def _facts(model: TableModel) -> list[tuple[str, str]]:

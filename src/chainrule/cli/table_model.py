@@ -19,7 +19,7 @@ from ..losses import Loss, get_loss
 from ..model import Network, load
 from ..network.files import load as load_with_extra
 
-__all__ = ["Prediction", "TableModel"]
+__all__ = ["IMAGES", "Prediction", "TableModel"]
 
 Array = NDArray[Any]
 #: Losses by task; those of classes give probabilities, those of numbers may be standardised.
@@ -28,6 +28,8 @@ LOSSES = {
     "regression": ("absolute_error", "huber", "squared_error"),
 }
 _KEY, _FORMAT = "table", 1
+#: Under this name a model of pictures keeps its preprocessing; see image_model.py, which imports more.
+IMAGES = "images"
 
 
 @dataclass(frozen=True)

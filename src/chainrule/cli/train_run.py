@@ -26,11 +26,11 @@ from .progress import ProgressTable
 from .scores import baseline_prediction, score, show_scores
 from .table_model import TableModel
 
-__all__ = ["TrainOptions", "run"]
+__all__ = ["FEWEST_ROWS", "INTERRUPTED", "TrainOptions", "check_common", "run", "say_how_it_ended", "say_what_next"]
 
 #: Steps that training is given by default, the bounds of the epochs they are made of, and the fewest rows to validate on.
-_STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS, _FEWEST_ROWS = 8000, 30, 500, 8
-_INTERRUPTED = 130
+_STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS, FEWEST_ROWS = 8000, 30, 500, 8
+INTERRUPTED = 130
 _MOST_NOTES = 6
 #: Weight decay of the default optimizer is 3 up to 500 rows and falls with 1/√rows: the fewer rows, the easier they are
 #: learned by heart. Chosen on six small tables; on each it gives better test metrics than none.
@@ -39,10 +39,14 @@ _DECAY, _DECAY_ROWS = 3.0, 500
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """The options of ``chainrule train``, as typed."""
+    """The options of ``chainrule train``.
 
+    Parameters  typed : the names of those that somebody typed ; others : their values, or their defaults
+    """
+
+    typed: frozenset[str]
     data: Path
-    target: str
+    target: str | None
     model: Path | None
     hidden: str
     activation: str
@@ -63,20 +67,49 @@ class TrainOptions:
     precision: str
     delimiter: str | None
     encoding: str
+    size: str | None
+    fit: str
+    channels: int | None
+    augment: str
+    network: str
+    broken: str
+    grid: Path | None
     plot: Path | None
     verbose: bool
     quiet: bool
 
 
+#: Options that only tables have, and those that only pictures have.
+_TABLES = ("target", "hidden", "activation", "loss", "task", "exclude", "delimiter", "encoding")
+_PICTURES = ("size", "fit", "channels", "augment", "network", "broken", "grid")
+
+
 def run(given: TrainOptions) -> None:
     """Trains, scores and saves; exits with 130 when Ctrl-C ended the training."""
+    pictures = given.data.is_dir() or given.data.suffix.lower() == ".npz"
+    for name in sorted(given.typed.intersection(_TABLES if pictures else _PICTURES)):
+        what = "pictures, whose classes are the names of their folders" if pictures else "a table"
+        raise ParameterError(
+            f"--{name} is for {'tables' if pictures else 'pictures'}; {given.data} is {what}. Leave it out."
+        )
+    if pictures:
+        from .train_images_run import run as run_images
+
+        run_images(given)
+        return
+    _run_table(given)
+
+
+def _run_table(given: TrainOptions) -> None:
     hidden, optimizer, place = _check(given)
+    target = given.target
+    assert target is not None
     data = read_table(given.data, delimiter=choices.delimiter_of(given.delimiter), encoding=given.encoding)
     exclude = choices.column_list(given.exclude)
-    if given.target in exclude:
-        raise ParameterError(f"--exclude: {given.target!r} is the target, which must be kept.")
-    train_part, test_part, task = _split(given, data, exclude)
-    preprocessor = TablePreprocessor(given.target, exclude=exclude, task=task).fit(train_part)
+    if target in exclude:
+        raise ParameterError(f"--exclude: {target!r} is the target, which must be kept.")
+    train_part, test_part, task = _split(given, data, target, exclude)
+    preprocessor = TablePreprocessor(target, exclude=exclude, task=task).fit(train_part)
     features, y = preprocessor.training_arrays(train_part)
     loss = TableModel.default_loss(preprocessor, given.loss)
     model = TableModel.create(
@@ -84,7 +117,7 @@ def run(given: TrainOptions) -> None:
         dtype="float64" if given.precision == "float64" else "float32",
     )  # fmt: skip
     n = len(y)
-    held_out = given.validation_fraction if math.ceil(n * given.validation_fraction) >= _FEWEST_ROWS else 0.0
+    held_out = given.validation_fraction if math.ceil(n * given.validation_fraction) >= FEWEST_ROWS else 0.0
     batch_size = given.batch_size or min(256, max(16, 1 << max(0, (n // 40).bit_length())))
     steps = math.ceil(n * (1 - held_out) / batch_size)
     epochs = given.epochs or min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, math.ceil(_STEPS / steps)))
@@ -119,7 +152,7 @@ def run(given: TrainOptions) -> None:
     history = network.history_
     best = stopping.best_epoch_ if stopping is not None and history.epochs else None
     if not given.quiet:
-        _say_how_it_ended(history.interrupted, stopping, len(history.epochs))
+        say_how_it_ended(history.interrupted, stopping, len(history.epochs))
     model.facts = {"data": given.data.name, "rows": n, "epochs": len(history.epochs), "kept epoch": best}
     _scores(given, model, y, test_part)
     model.save(place)
@@ -127,30 +160,38 @@ def run(given: TrainOptions) -> None:
         learning_curves(
             history,
             given.plot,
-            title=f"{given.data.name}: {given.target}",
+            title=f"{given.data.name}: {target}",
             best_epoch=best,
             units={"loss": _unit(loss), "accuracy": "share of rows"},
         )
     if not given.quiet:
-        _say_what_next(given, place)
+        say_what_next(given, place, "NEW.csv -o out.csv", given.plot)
     if history.interrupted:
-        raise typer.Exit(_INTERRUPTED)
+        raise typer.Exit(INTERRUPTED)
 
 
 def _check(given: TrainOptions) -> tuple[list[int], Optimizer, Path]:
     """Everything that can be wrong with the options, before the file is read."""
     choices.delimiter_of(given.delimiter)
-    if given.verbose and given.quiet:
-        raise ParameterError("--verbose and --quiet exclude each other. Give one of them.")
     hidden = choices.hidden_units(given.hidden)
     get_activation(given.activation)
+    if given.loss is not None:
+        get_loss(given.loss)
+    choices.known_name("--task", given.task, choices.TASKS)
+    optimizer, place = check_common(given)
+    if given.target is None:
+        raise ParameterError(f"--target is missing: name the column of {given.data} to predict, such as --target price.")
+    return hidden, optimizer, place
+
+
+def check_common(given: TrainOptions) -> tuple[Optimizer, Path]:
+    """What can be wrong with the options that tables and pictures share: the optimizer, and where the model goes."""
+    if given.verbose and given.quiet:
+        raise ParameterError("--verbose and --quiet exclude each other. Give one of them.")
     optimizer = get_optimizer(given.optimizer)
     if given.weight_decay is not None:
         choices.not_negative("--weight-decay", given.weight_decay)
         optimizer.weight_decay = given.weight_decay
-    if given.loss is not None:
-        get_loss(given.loss)
-    choices.known_name("--task", given.task, choices.TASKS)
     choices.known_name("--precision", given.precision, ("float32", "float64", "bfloat16"))
     choices.fraction("--test-fraction", given.test_fraction)
     choices.fraction("--validation-fraction", given.validation_fraction)
@@ -161,24 +202,25 @@ def _check(given: TrainOptions) -> tuple[list[int], Optimizer, Path]:
     get_engine(given.engine, dtype=given.precision, threads=given.threads)
     if given.plot is not None:
         check_picture_path(given.plot)
-    stem = given.data.name.split(".")[0] or "model"
-    return hidden, optimizer, choices.output_place("--model", given.model or Path(f"{stem}.chainrule"))
+    # A folder given as "." or ".." has its name all the same.
+    stem = given.data.resolve().name.split(".")[0] or "model"
+    return optimizer, choices.output_place("--model", given.model or Path(f"{stem}.chainrule"))
 
 
 def _split(
-    given: TrainOptions, data: Table, exclude: list[str]
+    given: TrainOptions, data: Table, target: str, exclude: list[str]
 ) -> tuple[Table, Table | None, Literal["classification", "regression"]]:
     """Training part, test part (None for --test-fraction 0), and the task, which all rows decide."""
-    for name in (given.target, *exclude):
+    for name in (target, *exclude):
         if name not in data.columns:
-            option = "--target" if name == given.target else "--exclude"
+            option = "--target" if name == target else "--exclude"
             hint = did_you_mean(name, data.columns)
             raise ParameterError(
                 f"{option}: {data.source} has no column {name!r}.{hint} "
                 f"Its columns are: {', '.join(map(repr, data.columns))}."
             )
     wanted = None if given.task == "auto" else cast(Literal["classification", "regression"], given.task)
-    whole = TablePreprocessor(given.target, exclude=exclude, task=wanted).fit(data)
+    whole = TablePreprocessor(target, exclude=exclude, task=wanted).fit(data)
     codes, rows = whole.transform_target(data)
     if not given.test_fraction:
         return data.take(rows), None, whole.task_
@@ -261,7 +303,7 @@ def _unit(loss: Loss) -> str:
     return "nats per row" if "entropy" in loss.name else f"{_loss_name(loss)}, standardised"
 
 
-def _say_how_it_ended(interrupted: bool, stopping: EarlyStopping | None, epochs: int) -> None:
+def say_how_it_ended(interrupted: bool, stopping: EarlyStopping | None, epochs: int) -> None:
     kept = f" The weights of epoch {stopping.best_epoch_} are kept, which had the least validation loss." if stopping else ""
     if interrupted:
         warn(f"Interrupted after {epochs} whole epochs: what was learned so far is kept.{kept if epochs else ''}")
@@ -288,9 +330,10 @@ def _scores(given: TrainOptions, model: TableModel, y: NDArray[Any], test: Table
         )
 
 
-def _say_what_next(given: TrainOptions, place: Path) -> None:
-    saved = [str(place)] + ([str(given.plot)] if given.plot is not None else [])
+def say_what_next(given: TrainOptions, place: Path, new: str, *pictures: Path | None) -> None:
+    """What was written, and the commands that use it. Parameters  new : what the model may be used on"""
+    saved = [str(path) for path in (place, *pictures) if path is not None]
     out().print(f"\nSaved {' and '.join(saved)}", style="bold green")
     model = shlex.quote(str(place))
-    plain(f"Next:  chainrule predict {model} NEW.csv -o out.csv")
+    plain(f"Next:  chainrule predict {model} {new}")
     plain(f"       chainrule show {model}")

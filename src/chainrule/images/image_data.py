@@ -252,6 +252,32 @@ class ImageData:
         found.preprocessor.validate()
         return found
 
+    def labelled(self, labels: ClassLabels, y: Any = None) -> Self:
+        """The same pictures with their classes numbered as by ``labels``, such as those of another part: ``train.labels``.
+
+        Parameters  y : the classes (N,), where the pictures had none or others
+        Raises      DataError when a class is not one of them
+        """
+        if y is None:
+            if self.labels is None or self.targets is None:
+                raise DataError("ImageData.labelled: these pictures have no classes. Give them as y.")
+            y = self.labels.decode(self.targets)
+        check_lengths(X=self.rows, y=y)
+        found = copy.copy(self)
+        found._all_targets = np.zeros(self._source.n, np.int32)
+        found._all_targets[self.rows] = labels.encode(y, name="y")
+        found.labels = labels
+        return found
+
+    def check(self) -> Self:
+        """Reads every picture once, so that one that cannot be read stops now rather than in the middle of training.
+
+        Raises      ImageError naming the first file that cannot be read
+        """
+        for _ in self._fetched(self.rows):
+            pass
+        return self
+
     def arrays(self) -> tuple[Floats, Array | None]:
         """All of it in memory, without random changes: X (N, H, W, C) and the targets."""
         parts = list(self.batches(min(256, self.n_samples)))

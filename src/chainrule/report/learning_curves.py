@@ -73,7 +73,7 @@ def _panel(axes: Any, history: History, name: str, unit: str, best_epoch: int | 
     words = name.replace("_", " ")
     if best_epoch is not None:
         axes.axvline(best_epoch, color="0.45", linewidth=1, linestyle=":", label=f"kept: epoch {best_epoch}")
-    tidy(axes, "epoch (passes over the training rows)", f"{words} ({unit})" if unit else words)
+    tidy(axes, "epoch (passes over the training data)", f"{words} ({unit})" if unit else words)
     low = min(v for entry, *_ in shown for v in history[entry] if v == v)
     if name == "loss" and low >= 0:
         axes.set_ylim(bottom=0)
