@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import as_features, as_targets, check_features, check_lengths
-from ..errors import DataError, DivergenceError, ModelFileError, ParameterError, ShapeError
-from ..layers import Dense, Dropout, get_activation
+from ..data import Sequences, as_features, as_targets, check_features, check_lengths
+from ..data.text import PADDING, Tokenizer, as_texts, get_tokenizer, is_text
+from ..errors import DataError, DivergenceError, DtypeError, ModelFileError, ParameterError, ShapeError
+from ..layers import Dense, Dropout, Embedding, GlobalAveragePool, Input, Tensor, get_activation
 from ..losses import Loss
 from ..network import NetworkGraph
+from ..ops.value import FREE
 from ..optimizers import Optimizer, Schedule, get_optimizer
 from ..training import EarlyStopping
 from ..training.sklearn_callbacks import CallbackSupport, SklearnCallbacks, with_callbacks
@@ -58,6 +60,8 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
         activation: Any = "relu",
         dropout: float = 0.0,
         weight_init: Any = None,
+        tokenizer: Any = "words",
+        embedding: int = 64,
         loss: Any = None,
         optimizer: Any = "adam",
         learning_rate: Any = None,
@@ -82,6 +86,8 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
         self.activation = activation
         self.dropout = dropout
         self.weight_init = weight_init
+        self.tokenizer = tokenizer
+        self.embedding = embedding
         self.loss = loss
         self.optimizer = optimizer
         self.learning_rate = learning_rate
@@ -100,6 +106,9 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
         self.engine = engine
         self.threads = threads
         self.precision = precision
+
+    #: The fitted tokenizer of texts, None for numbers.
+    tokenizer_: Tokenizer | None
 
     # ------------------------------------------------------------ what a subclass says
 
@@ -133,7 +142,8 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
         """Trains on all of (X, y), from new start weights unless ``warm_start``.
 
         Parameters
-            X : array, DataFrame or list of rows (N, features) ; y : targets, one entry a sample
+            X : array, DataFrame or list of rows (N, features), or a list, array or Series of N texts
+            y : targets, one entry a sample
             sample_weight : (N,) of numbers >= 0, how much each sample counts; only their proportions matter. A sample of
                 weight 0 is left out
         Raises
@@ -226,7 +236,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
         self._keep(network)
         return self
 
-    def _take(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> tuple[Array, Array, Floats | None]:
+    def _take(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> tuple[Any, Array, Floats | None]:
         """Checked X, y and weights (None where they are all alike)."""
         X = self._features(X, reset=reset)
         y = self._read_target(y)
@@ -253,7 +263,13 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
                 )
         return X, y, weight
 
-    def _features(self, X: Any, *, reset: bool) -> Array:
+    def _features(self, X: Any, *, reset: bool) -> Any:
+        if is_text(X):
+            return self._indices(X, reset=reset)
+        if reset:
+            self.tokenizer_ = None
+        elif self._takes_texts():
+            raise DtypeError(f"X must be a list of texts, as in fit. Got {type(X).__name__}.")
         check_feature_names(self, X, reset=reset)
         whole = isinstance(X, np.memmap) and X.ndim == 2 and X.dtype.kind in "biuf" and X.nbytes > _SMALL_MAP_BYTES
         # A large memory map stays on disk: the network checks and converts it part by part.
@@ -263,6 +279,30 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
         else:
             check_features(array, self.n_features_in_, owner=type(self).__name__)
         return array
+
+    def _takes_texts(self) -> bool:
+        """Whether it was fitted on texts."""
+        return getattr(self, "tokenizer_", None) is not None
+
+    def _indices(self, X: Any, *, reset: bool) -> Sequences:
+        """Texts as sequences of indices of the vocabulary, which the first ones fix."""
+        texts = as_texts(X)
+        if reset:
+            for name in ("n_features_in_", "feature_names_in_"):
+                if hasattr(self, name):
+                    delattr(self, name)
+            made = copy.deepcopy(get_tokenizer(self.tokenizer))
+            # A tokenizer that has a vocabulary already, such as one of other texts, keeps it.
+            self.tokenizer_ = made if hasattr(made, "vocabulary_") else made.fit(texts)
+        elif not self._takes_texts():
+            raise DtypeError(
+                f"X holds texts, but this {type(self).__name__} was fitted on {self.n_features_in_} features: numbers."
+            )
+        return self._vocabulary().encode(texts)
+
+    def _vocabulary(self) -> Tokenizer:
+        assert self.tokenizer_ is not None
+        return self.tokenizer_
 
     def _feature_dtype(self) -> Any:
         """Numbers in the network's precision; indices for a network that takes indices."""
@@ -293,7 +333,10 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
         from ..model import Network
 
         dtype, rng = self._dtype(), self._generator()
-        if self.layers is None:
+        if self.layers is None and self._takes_texts():
+            pooled = [*self._embedding_layers(), GlobalAveragePool()]
+            network = Network([*pooled, *self._hidden_layers(self._choose_loss(None)[1])], random_state=rng, dtype=dtype)
+        elif self.layers is None:
             network = Network(self._hidden_layers(self._choose_loss(None)[1]), random_state=rng, dtype=dtype)
         elif isinstance(self.layers, NetworkGraph):
             if self.layers.dtype != dtype:
@@ -308,14 +351,23 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
             given = (
                 self.layers if isinstance(self.layers, str) or not isinstance(self.layers, Sequence) else list(self.layers)
             )
+            if self._takes_texts() and isinstance(given, list) and not (given and isinstance(given[0], Tensor)):
+                own = bool(given) and isinstance(given[0], Embedding)
+                given = [*(self._embedding_layers()[:1] if own else self._embedding_layers()), *given]
             network = Network(copy.deepcopy(given), random_state=rng, dtype=dtype)
         if len(network.input_ids) != 1 or len(network.output_ids) != 1:
             raise ShapeError(
                 f"{type(self).__name__}: layers must have one input and one output. Got {len(network.input_ids)} and "
                 f"{len(network.output_ids)}; for more use Network.fit."
             )
-        network.build(self.n_features_in_)
+        network.build((None,) if self._takes_texts() else self.n_features_in_)
         return network
+
+    def _embedding_layers(self) -> list[Any]:
+        """What the network of texts begins with: indices of any number, a vector each, and Dropout on these."""
+        rows, width = len(self._vocabulary()), int(self.embedding)
+        found = [Input((None,), dtype="int"), Embedding(rows, width, padding=PADDING)]
+        return [*found, Dropout(self.dropout)] if self.dropout else found
 
     def _hidden_layers(self, outputs: int) -> list[Any]:
         found: list[Any] = []
@@ -398,6 +450,8 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
         rate = self.learning_rate
         good_rate = rate is None or isinstance(rate, Schedule) or callable(rate) or (_is_number(rate) and rate > 0)
         require("learning_rate", good_rate, "None, a positive number, or a schedule")
+        get_tokenizer(self.tokenizer).validate()
+        require("embedding", is_integer(self.embedding) and self.embedding >= 1, "an int of at least 1")
         for name in ("shuffle", "early_stopping", "warm_start"):
             require(name, isinstance(getattr(self, name), (bool, np.bool_)), "True or False")
         require("verbose", is_integer(self.verbose, bools=True) and self.verbose in (0, 1, 2), "0, 1 or 2")
@@ -426,6 +480,8 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
         """The network's raw outputs (N, outputs), in float64 so that no precision is lost from here on."""
         self._require_fitted(what)
         X = self._features(X, reset=False)
+        if isinstance(X, Sequences):
+            return np.asarray(self.network_.predict(X), np.float64)
         n = len(X)
         if n < _FEWEST_ROWS:
             X = np.concatenate([X, np.repeat(X[-1:], _FEWEST_ROWS - n, axis=0)])
@@ -457,13 +513,16 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
         params = {name: value for name, value in self.get_params(deep=False).items() if name not in _NOT_SAVED}
         if not is_integer(self.random_state):
             params["random_state"] = None
+        if isinstance(self.tokenizer, Tokenizer):
+            params["tokenizer"] = self.tokenizer.name  # its settings are in the state of the fitted one
         if callable(self.learning_rate) and not isinstance(self.learning_rate, Schedule):
             params["learning_rate"] = None
         state = {
             "class": type(self).__name__,
             "params": {name: _to_plain(value) for name, value in params.items()},
             "custom": self.layers is not None,
-            "n_features_in": self.n_features_in_,
+            "n_features_in": getattr(self, "n_features_in_", None),
+            "tokenizer": self._vocabulary().state() if self._takes_texts() else None,
             "feature_names_in": self.feature_names_in_.tolist() if hasattr(self, "feature_names_in_") else None,
             "target": {name: _to_plain(getattr(self, name)) for name in self._target_attributes},
             "history": self.history_.state(),
@@ -494,8 +553,14 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
                 # The same layers, without the weights: a new fit starts anew as it did with the layers once given.
                 inputs, outputs = network._tensors
                 params["layers"] = Network(inputs=inputs, outputs=outputs, dtype=network.dtype)
+            tokenizer = state.get("tokenizer")
+            tokenizer = None if tokenizer is None else Tokenizer.from_state(tokenizer)
+            if tokenizer is not None:
+                params["tokenizer"] = type(tokenizer)(**tokenizer.config())
             found = cls(**params)
-            found.n_features_in_ = int(state["n_features_in"])
+            found.tokenizer_ = tokenizer
+            if tokenizer is None:
+                found.n_features_in_ = int(state["n_features_in"])
             if state["feature_names_in"] is not None:
                 found.feature_names_in_ = np.array(state["feature_names_in"], dtype=object)
             for name in cls._target_attributes:
@@ -518,7 +583,12 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
 
     def _check_loaded(self, network: Network) -> None:
         """Raises when the loaded parts do not belong together."""
-        if network.input_shapes != [(self.n_features_in_,)]:
+        if self._takes_texts():
+            (limit,), size = network.index_limits(), len(self._vocabulary())
+            # An embedding of the user's own may have room for more.
+            if network.input_shapes != [(FREE,)] or limit is None or limit < size or (limit > size and self.layers is None):
+                raise ModelFileError("its network and its vocabulary do not belong together.")
+        elif network.input_shapes != [(self.n_features_in_,)]:
             raise ModelFileError(f"the network takes {network.input_shapes}, the estimator {self.n_features_in_} features.")
         self._loss_for(network)
 

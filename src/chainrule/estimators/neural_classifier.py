@@ -32,6 +32,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
 
     ``p = softmax(f(x))`` for three classes and more; ``p = σ(f(x))`` for two classes, and for each of several labels at once
     when y is a matrix of zeros and ones. The network f is Dense, activation, Dropout for each hidden layer, a last Dense.
+    For texts a vector for each token comes first, and their mean: the hidden layers take that.
 
     Parameters
         hidden : numbers of units of the hidden layers, or one int = (100,) ; () makes a linear model
@@ -39,6 +40,9 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
             trains a copy; a Network that has weights starts from them
         activation : name or layer = "relu" ; dropout : in [0, 1) = 0, after every hidden activation
         weight_init : Initializer or its name; None follows the activation
+        tokenizer : for texts, "words", "characters", "byte_pairs" or a Tokenizer; its vocabulary is learned from the texts
+            of fit and saved with the model ; embedding : int = 64, length of each token's vector. Layers of your own for
+            texts get the vectors (T, embedding), unless they begin with an Embedding
         loss : a loss or its name. None: softmax_cross_entropy for three classes and more, else binary_cross_entropy
         class_weight : None; {label: weight}, 1 for labels not named; "balanced" = N / (K · count of the class). For several
             labels at once {number of the label: weight} or one weight a label
@@ -59,8 +63,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         classes_ : (K,) the labels, sorted; for several labels at once their numbers 0 .. K − 1
         network_ : the trained Network ; history_ : History of the fit ; loss_curve_ : loss of each epoch
         n_iter_ : epochs done ; n_outputs_ : outputs of the network ; n_features_in_
-        feature_names_in_ : when X was a DataFrame
-    Shapes      X (N, features) ; y (N,) of labels (text, ints, bools), or (N, K) of zeros and ones
+        feature_names_in_ : when X was a DataFrame ; tokenizer_ : the fitted one for texts, else None
+    Shapes      X (N, features), or N texts ; y (N,) of labels (text, ints, bools), or (N, K) of zeros and ones
     Raises      as ``fit`` says
 
     Example
@@ -82,6 +86,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         activation: Any = "relu",
         dropout: float = 0.0,
         weight_init: Any = None,
+        tokenizer: Any = "words",
+        embedding: int = 64,
         loss: Any = None,
         class_weight: Any = None,
         optimizer: Any = "adam",
@@ -108,6 +114,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
             activation=activation,
             dropout=dropout,
             weight_init=weight_init,
+            tokenizer=tokenizer,
+            embedding=embedding,
             loss=loss,
             optimizer=optimizer,
             learning_rate=learning_rate,

@@ -29,7 +29,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         others : see NeuralClassifier
     Attributes  (after fit)
         target_mean_, target_scale_ : (n_outputs_,) ; others : see NeuralClassifier
-    Shapes      X (N, features) ; y (N,) or (N, outputs) ; predictions have the shape of y, in float64
+    Shapes      X (N, features), or N texts ; y (N,) or (N, outputs) ; predictions have the shape of y, in float64
     Raises      as ``fit`` says
 
     Example
@@ -50,6 +50,8 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         activation: Any = "relu",
         dropout: float = 0.0,
         weight_init: Any = None,
+        tokenizer: Any = "words",
+        embedding: int = 64,
         loss: Any = None,
         scale_targets: bool = True,
         optimizer: Any = "adam",
@@ -76,6 +78,8 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
             activation=activation,
             dropout=dropout,
             weight_init=weight_init,
+            tokenizer=tokenizer,
+            embedding=embedding,
             loss=loss,
             optimizer=optimizer,
             learning_rate=learning_rate,
