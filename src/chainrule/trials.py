@@ -63,12 +63,13 @@ class Watch(Callback):
         self.statistics: Statistics | None = None
         self.trainer: Any = None
         self.cut = False
+        self.probe: Probe | None = None
 
     def on_fit_begin(self, trainer: Any) -> None:
         self.trainer, self.statistics = trainer, Statistics(trainer.network)
         self.first_step = trainer.step
         self._started = time.perf_counter()
-        trainer.probe = Probe(self._take, self.every)
+        self.probe = trainer.probe = Probe(self._take, self.every)
 
     def _take(self, run: Any, found: Found, sizes: dict[str, int], rate: float) -> None:
         assert self.statistics is not None
@@ -133,7 +134,14 @@ def diagnose(
         subject, X, y, watch, {**settings, "epochs": planned}, fault=fault, history=history, complete=complete,
         fresh=not trained,
     )  # fmt: skip
-    return examine(case, rules=rules)
+    return _examine(case, watch, rules)
+
+
+def _examine(case: Case, watch: Watch, rules: Sequence[Rule]) -> Diagnosis:
+    diagnosis = examine(case, rules=rules)
+    if watch.probe is not None and watch.probe.error:
+        diagnosis.errors["statistics"] = watch.probe.error
+    return diagnosis
 
 
 def _steps(steps: Any) -> int:
@@ -191,7 +199,7 @@ def watched_fit(
     except (DivergenceError, *_DATA_ERRORS) as error:
         fault = _fault(error, watch) if isinstance(error, DivergenceError) else {"error": str(error), "kind": "data"}
         case = _case(network, X, y, watch, arguments, fault=fault, history=_history(network, watch), fresh=fresh)
-        network.diagnosis_ = examine(case, rules=rules)
+        network.diagnosis_ = _examine(case, watch, rules)
         if on_fault == "cure" and isinstance(error, DivergenceError):
             return _cure(network, X, y, arguments)
         cause = network.diagnosis_.cause
@@ -200,7 +208,7 @@ def watched_fit(
         raise type(error)(f"{error} Diagnosis: {cause.title}. {cause.cause}".rstrip()) from error
     complete = not network.history_.interrupted and not watch.cut
     case = _case(network, X, y, watch, arguments, history=network.history_, complete=complete, fresh=fresh)
-    network.diagnosis_ = examine(case, rules=rules)
+    network.diagnosis_ = _examine(case, watch, rules)
     if hopeless is not None and watch.cut and network.diagnosis_.healthy:
         network.diagnosis_ = hopeless.diagnosis or network.diagnosis_
     if not network.diagnosis_.healthy and on_fault == "cure":

@@ -27,7 +27,7 @@ class VanishingGradients(Rule):
             return
         severe, clear = 1e-3, 1e-2
         limit = clear if case.outcome.failed else severe
-        if not case.persistent([r < limit for r in known]):
+        if not case.persistent([r < limit for r in known]) and not case.lasting(lambda c: c.ratio < limit):
             return
         chain = chains[-1]
         if chain.ratio == 0 and any(share >= 0.999 for share in case.statistics.dead_units().values()):

@@ -1,0 +1,103 @@
+"""``python -m benchmarks.diagnosis``: is the cause of every fault found, and are healthy runs left alone?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from .catalogue import Item, faulty, healthy, part
+from .setups import Setup, evaluate
+
+
+def run(setup: Setup, how: str) -> tuple[Any, Any, float]:
+    """(diagnosis, network, seconds): watched during fit, or asked before."""
+    started = time.perf_counter()
+    X, y, _, _ = setup.data()
+    net = setup.prepare()
+    arguments = setup.arguments()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if how == "before":
+            arguments.pop("verbose")
+            return net.diagnose(X, y, **arguments), net, time.perf_counter() - started
+        try:
+            net.fit(X, y, diagnose=True, **arguments)
+        except Exception as error:
+            if net.diagnosis_ is None:
+                raise error
+        if how == "after":
+            net.diagnosis_ = net.diagnose(X, y)
+    return net.diagnosis_, net, time.perf_counter() - started
+
+
+def judge(item: Item, how: str) -> dict[str, Any]:
+    """What came of one set-up."""
+    diagnosis, net, seconds = run(item.setup, how)
+    names = [f.name for f in diagnosis.findings]
+    all_names = [f.name for f in diagnosis.findings for f in (f, *f.symptoms)]
+    return {
+        "name": item.name,
+        "part": part(item.name),
+        "faulty": bool(item.causes),
+        "causes": sorted(item.causes),
+        "found": names,
+        "notes": [f.name for f in diagnosis.notes],
+        "detected": not diagnosis.healthy,
+        "right": bool(names) and names[0] in item.causes,
+        "mentioned": any(n in item.causes for n in all_names),
+        "score": evaluate(item.setup, net),
+        "errors": dict(diagnosis.errors),
+        "seconds": seconds,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--match", default="", help="only set-ups whose name holds this")
+    parser.add_argument("--part", choices=("tune", "judge", "all"), default="all")
+    parser.add_argument("--how", choices=("during", "before", "after"), default="during")
+    parser.add_argument("--json", type=Path, help="write every result to this file")
+    parser.add_argument("--repaired", action="store_true", help="also run the repaired versions that are no healthy set-up")
+    options = parser.parse_args()
+    items = [*faulty(), *healthy()]
+    items = [i for i in items if options.match in i.name and options.part in ("all", part(i.name))]
+    results = []
+    baseline: dict[Setup, float] = {}
+    for item in items:
+        result = judge(item, options.how)
+        if item.repaired is not None:
+            if item.repaired not in baseline:
+                baseline[item.repaired] = evaluate(item.repaired, run(item.repaired, "during")[1])
+            result["repaired score"] = baseline[item.repaired]
+        results.append(result)
+        good = result["right"] if result["faulty"] else not result["detected"]
+        if not good or result["errors"]:
+            print(f"{'MISS' if result['faulty'] else 'ALARM'} [{result['part']}] {item.name}: {', '.join(result['found'])}"
+                  f" | wanted {', '.join(result['causes'])} | notes {', '.join(result['notes'])}"
+                  f" | score {result['score']:.3f} of {result.get('repaired score', float('nan')):.3f} {result['errors'] or ''}",
+                  flush=True)
+    for which in ("tune", "judge", "all"):
+        chosen = [r for r in results if which in ("all", r["part"])]
+        bad, good = [r for r in chosen if r["faulty"]], [r for r in chosen if not r["faulty"]]
+        if bad:
+            print(f"{which:5}  {len(bad)} faulty: detected {mean(bad, 'detected'):.3f}, right cause first {mean(bad, 'right'):.3f}"
+                  f", mentioned {mean(bad, 'mentioned'):.3f}")
+        if good:
+            print(f"{which:5}  {len(good)} healthy: false alarms {mean(good, 'detected'):.3f} "
+                  f"({dict(Counter(n for r in good for n in r['found'][:1]))})")
+    print(f"{sum(r['seconds'] for r in results):.0f} s")
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1))
+
+
+def mean(results: list[dict[str, Any]], key: str) -> float:
+    return sum(bool(r[key]) for r in results) / max(1, len(results))
+
+
+if __name__ == "__main__":
+    main()
