@@ -31,7 +31,7 @@ def run(setup: Setup, how: str) -> tuple[Any, Any, float]:
             if net.diagnosis_ is None:
                 raise error
         if how == "after":
-            net.diagnosis_ = net.diagnose(X, y)
+            net.diagnosis_ = net.diagnose(X, y, validation_data=arguments.get("validation_data"))
     return net.diagnosis_, net, time.perf_counter() - started
 
 
@@ -77,22 +77,30 @@ def main() -> None:
         results.append(result)
         good = result["right"] if result["faulty"] else not result["detected"]
         if not good or result["errors"]:
-            print(f"{'MISS' if result['faulty'] else 'ALARM'} [{result['part']}] {item.name}: {', '.join(result['found'])}"
-                  f" | wanted {', '.join(result['causes'])} | notes {', '.join(result['notes'])}"
-                  f" | score {result['score']:.3f} of {result.get('repaired score', float('nan')):.3f} {result['errors'] or ''}",
-                  flush=True)
+            print(_line(item, result), flush=True)
     for which in ("tune", "judge", "all"):
         chosen = [r for r in results if which in ("all", r["part"])]
         bad, good = [r for r in chosen if r["faulty"]], [r for r in chosen if not r["faulty"]]
         if bad:
-            print(f"{which:5}  {len(bad)} faulty: detected {mean(bad, 'detected'):.3f}, right cause first {mean(bad, 'right'):.3f}"
-                  f", mentioned {mean(bad, 'mentioned'):.3f}")
+            shares = [f"{label} {mean(bad, key):.3f}" for key, label in _LABELS.items()]
+            print(f"{which:5}  {len(bad)} faulty: {', '.join(shares)}")
         if good:
-            print(f"{which:5}  {len(good)} healthy: false alarms {mean(good, 'detected'):.3f} "
-                  f"({dict(Counter(n for r in good for n in r['found'][:1]))})")
+            alarms = dict(Counter(n for r in good for n in r["found"][:1]))
+            print(f"{which:5}  {len(good)} healthy: false alarms {mean(good, 'detected'):.3f} {alarms}")
     print(f"{sum(r['seconds'] for r in results):.0f} s")
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
+
+
+_LABELS = {"detected": "detected", "right": "right cause first", "mentioned": "right cause among the findings"}
+
+
+def _line(item: Item, result: dict[str, Any]) -> str:
+    """What went wrong with one set-up."""
+    kind = "MISS" if result["faulty"] else "ALARM"
+    scores = f"score {result['score']:.3f} of {result.get('repaired score', float('nan')):.3f}"
+    found, wanted, notes = (", ".join(result[key]) for key in ("found", "causes", "notes"))
+    return f"{kind} [{result['part']}] {item.name}: {found} | wanted {wanted} | notes {notes} | {scores} {result['errors'] or ''}"
 
 
 def mean(results: list[dict[str, Any]], key: str) -> float:

@@ -20,7 +20,7 @@ __all__ = ["Item", "faulty", "healthy", "part"]
 class Item:
     """A set-up with its truth.
 
-    Parameters  name : unique ; setup : it ; causes : names of findings that are right as the first cause, empty when healthy ;
+    Parameters  name : unique ; setup : it ; causes : right names of the first finding, empty when healthy ;
                 repaired : the same without the fault
     """
 
@@ -31,7 +31,7 @@ class Item:
 
 
 def part(name: str) -> str:
-    """"tune" or "judge", by a hash of the name."""
+    """ "tune" or "judge", by a hash of the name."""
     return "judge" if hashlib.sha256(name.encode()).digest()[0] % 2 else "tune"
 
 
@@ -91,7 +91,12 @@ def _faults() -> Iterator[tuple[str, set[str], tuple[str, ...], dict[str, Any]]]
     yield "normal-3-tanh-deep", wide, ("digits-deep", "wine-deep"), {"weight_init": "normal:3", "activation": "tanh"}
     yield "normal-100", wide, ("wine", "informative"), {"weight_init": "normal:100"}
     yield "normal-1e-3-deep", narrow, ("digits-deep", "wine-deep", "blobs-deep"), {"weight_init": "normal:0.001"}
-    yield "normal-0.01-deep-tanh", narrow, ("digits-deep", "blobs-deep"), {"weight_init": "normal:0.01", "activation": "tanh"}
+    yield (
+        "normal-0.01-deep-tanh",
+        narrow,
+        ("digits-deep", "blobs-deep"),
+        {"weight_init": "normal:0.01", "activation": "tanh"},
+    )
     vanishing = {"vanishing-gradients"}
     sgd = {"optimizer": "sgd", "learning_rate": 0.1}
     yield "sigmoid-8", vanishing, ("digits-deep",), {"activation": "sigmoid", **sgd}
@@ -171,7 +176,12 @@ def _faults() -> Iterator[tuple[str, set[str], tuple[str, ...], dict[str, Any]]]
     yield "one-epoch", {"under-training"}, ("digits", "friedman", "circles"), {"epochs": 1}
     yield "three-epochs", {"under-training"}, ("sine", "circles-tanh"), {"epochs": 3, "learning_rate": 0.001}
     batch = {"batch-too-large", "learning-rate-too-small"}
-    yield "whole-batch-sgd", batch, ("digits", "blobs", "friedman"), {"batch": 10000, "optimizer": "sgd", "learning_rate": 0.01}
+    yield (
+        "whole-batch-sgd",
+        batch,
+        ("digits", "blobs", "friedman"),
+        {"batch": 10000, "optimizer": "sgd", "learning_rate": 0.01},
+    )
     yield "whole-batch-adam", batch, ("circles", "digits"), {"batch": 10000, "epochs": 15}
     yield "rare-class", {"imbalanced-classes"}, ("moons", "circles"), {"y": ("rare:0.02",), "epochs": 8}
     yield "sorted-classes", {"unshuffled-data"}, ("digits", "blobs"), {"y": ("sort",), "shuffle": False}

@@ -82,7 +82,7 @@ class Setup:
         if self.kind == "cnn":
             for channels in (8, 16):
                 stack += [layers.Conv2D(channels, 3, padding="same", weight_init=w, bias_init=b)]
-                stack += self._after() + [layers.MaxPool2D(2)]
+                stack += [*self._after(), layers.MaxPool2D(2)]
             stack.append(layers.Flatten())
         elif self.kind in ("simple_rnn", "lstm", "gru"):
             cls = {"simple_rnn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}[self.kind]
@@ -148,7 +148,7 @@ class Setup:
 
 
 def evaluate(setup: Setup, net: Any) -> float:
-    """The score on the test part as the task means it: accuracy, or R²; undoing nothing of what the fault did to the data."""
+    """The score on the test part as the task means it: accuracy, or R². What the fault did to the data is not undone."""
     _, _, X, y = setup.data()
     t = task(setup.task)
     try:
@@ -247,5 +247,3 @@ def _change_targets(name: str, X: Array, y: Array, t: Task, *, train: bool) -> t
         wrong = rng.random(len(y)) < value
         return (X, np.where(wrong, rng.integers(0, max(2, t.classes), len(y)), y)) if train else (X, y)
     raise ValueError(name)
-
-

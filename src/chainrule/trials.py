@@ -105,11 +105,13 @@ def diagnose(
     if "optimizer" in given and "learning_rate" not in given:
         fitted.pop("learning_rate", None)
     settings = {**fitted, **given}
-    twin = copy.deepcopy(network)
+    # After a fit the training is run again, from start weights drawn anew: with an int as random_state the same ones.
+    replayed = trained and bool(getattr(network, "fit_arguments_", None))
+    twin = _anew(network) if replayed else copy.deepcopy(network)
     epochs, batch = int(settings.get("epochs", 20)), settings.get("batch_size", 32)
     planned = epochs
     limit = TRIAL_STEPS if steps is None else _steps(steps)
-    if trained and steps is None:
+    if trained and not replayed and steps is None:
         limit = min(limit, 200)
     n = 0 if is_stream(X, y) else _length(X)
     if n and isinstance(batch, int) and batch > 0:
@@ -132,7 +134,7 @@ def diagnose(
         subject, history = network, history_now if history_now is not None else {}
     case = _case(
         subject, X, y, watch, {**settings, "epochs": planned}, fault=fault, history=history, complete=complete,
-        fresh=not trained,
+        fresh=replayed or not trained,
     )  # fmt: skip
     return _examine(case, watch, rules)
 
@@ -366,7 +368,8 @@ def _anew(network: Any) -> Any:
     twin = copy.deepcopy(network)
     shapes = twin.input_shapes
     twin.input_shapes, twin._trained = None, False
-    twin.rng = np.random.default_rng(0)
+    seeded = isinstance(network.random_state, (int, np.integer))
+    twin.rng = np.random.default_rng(network.random_state if seeded else 0)
     twin.build(*shapes)
     return twin
 
@@ -492,5 +495,5 @@ def _outcome(
     return Outcome(
         score=score, validation=held, chance=reference.chance, reference=reference.best, error=reference.error, start=start,
         final=final, baseline=baseline, diverged=diverged, informative=reference.informative, complete=complete,
-        losses=epochs,
+        losses=epochs, classes=classes is not None, judged=min(len(data.rows), 600),
     )  # fmt: skip

@@ -84,7 +84,8 @@ class Case:
         return bool(flags) and flags[-1] and 2 * sum(flags) > len(flags)
 
     def lasting(self, holds: Callable[[Chain], bool]) -> bool:
-        """Whether something held of the chain in more than half of all steps; a sample stands for those up to the next one."""
+        """Whether something held of the chain in more than half of all steps; a sample stands for those up to the next
+        one."""
         finite = [s for s in self.samples if math.isfinite(s.loss)]
         if not finite:
             return False
@@ -298,12 +299,12 @@ class Case:
             return math.nan, 0.0
         n = len(self.data.validation[0][0]) if self.data.validation is not None else 0
         if math.isfinite(self.outcome.validation) and n >= 20:
-            scale = math.sqrt(min(len(self.data.rows), 800) / n)
+            scale = math.sqrt(min(len(self.data.rows), 600) / n)
             return self.outcome.validation, reference.error * scale
         if self.hold_out is None:
             return math.nan, 0.0
         score, count = self.hold_out()
-        return score, reference.error * math.sqrt(min(len(self.data.rows), 800) / max(1, count))
+        return score, reference.error * math.sqrt(min(len(self.data.rows), 600) / max(1, count))
 
     def rarest_recall(self) -> float:
         """The share of the rarest class's samples that the network finds; NaN where it is not known."""
