@@ -763,6 +763,82 @@ class Network(NetworkGraph):
             "forms": self._forms,
         }
 
+    # ------------------------------------------------------------ curing
+
+    def cure(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        time_budget: float = 60.0,
+        seeds: int = 3,
+        validation_data: tuple[Any, Any] | None = None,
+        validation_split: float = 0.25,
+        metric: Any = None,
+        diagnosis: Any = None,
+        changes: Iterable[Any] | None = None,
+        start: str = "auto",
+        in_place: bool = False,
+        refit: bool = True,
+        verbose: int = 1,
+        engine: str = "auto",
+        precision: str = "float32",
+        **fit: Any,
+    ) -> Any:
+        """Finds out which changes make the network learn, proves it, and returns the changed network with the evidence.
+
+        The changes that the diagnosis calls for are tried alone and together in paired runs: the same samples, the same
+        orders and the same seeds as the network as it is. One is kept only when the held-out score rises, in the mean, by
+        more than the spread between seeds. ``print(cure)`` shows what was changed, as a patch of the Python that
+        defines and trains the network, and what was tried and rejected; ``cure.network`` is the new network, trained.
+
+        Parameters
+            X, y : all data, as arrays ; time_budget : seconds for the search, without the last training on all the data
+            seeds : int >= 2, runs of each setup ; validation_data, validation_split : held out for the scores
+            metric : a Metric or its name, of the first output. None: accuracy for classes (the mean over the classes when
+                they are unequal), R² for numbers
+            diagnosis : made by ``diagnose`` before, None makes one ; changes : Changes to try in place of a diagnosis's
+            start : "fresh" draws new start weights for every seed (not those of frozen layers), "own" begins with the
+                weights that the network has; "auto" is "own" for a network never fitted whose weights were set by hand
+            in_place : whether this network becomes the cured one ; refit : whether the changed network is at last trained on
+                all the data, for all its epochs ; verbose : 1 says on a terminal what is being done
+            engine, precision, fit : arguments of ``fit`` as they were; by default what the last fit used
+        Returns     a Cure ; its network is this one, unchanged, when nothing wins
+        Raises      ParameterError, ShapeError, DataError for bad arguments or data
+
+        Example
+            >>> from chainrule.layers import Dense, Tanh
+            >>> X = np.random.default_rng(0).normal(size=(400, 2)).astype(np.float32)
+            >>> y = (X[:, 0] * X[:, 1] > 0).astype(int)
+            >>> from chainrule.diagnosis import Change
+            >>> net = Network([Dense(16), Tanh(), Dense(2)], random_state=0)
+            >>> faster = Change("learning_rate", {"value": 0.03})
+            >>> found = net.cure(X, y, learning_rate=1e-5, epochs=20, changes=[faster])
+            >>> found.changes == (faster,), found.best.score > 0.9
+            (True, True)
+        """
+        from .cures import cure
+
+        return cure(
+            self,
+            X,
+            y,
+            time_budget=time_budget,
+            seeds=seeds,
+            validation_data=validation_data,
+            validation_split=validation_split,
+            metric=metric,
+            diagnosis=diagnosis,
+            changes=changes,
+            start=start,
+            in_place=in_place,
+            refit=refit,
+            verbose=verbose,
+            engine=engine,
+            precision=precision,
+            **fit,
+        )
+
     # ------------------------------------------------------------ keeping
 
     def save(self, path: Path, *, extra: dict[str, Any] | None = None) -> None:

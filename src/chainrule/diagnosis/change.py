@@ -37,6 +37,7 @@ KINDS: dict[str, dict[str, str]] = {
     "weight_decay": {"value": "of weight_decay, l1 and l2 of the optimizer"},
     "revive": {"layers": "names of activation layers whose dead units are drawn anew"},
     "unfreeze": {"layers": "names of frozen layers"},
+    "shuffle": {},
     "class_weight": {"value": '"balanced"'},
     "data": {"advice": "what to do with the data by hand; nothing a cure could do"},
 }
@@ -60,6 +61,7 @@ _WORDS = {
     "weight_decay": "set weight decay to {value:g}",
     "revive": "draw the dead units of {layers} anew",
     "unfreeze": "unfreeze {layers}",
+    "shuffle": "shuffle the samples before every epoch",
     "class_weight": "weigh the classes by their frequency (class_weight={value!r})",
     "data": "{advice}",
 }

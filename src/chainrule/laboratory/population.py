@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +14,7 @@ from numpy.typing import NDArray
 from ..data import load_digits, split_validation
 from ..errors import DivergenceError
 from ..model import Network
+from ..training.parallel import map_all
 
 __all__ = ["Digits", "Run", "gain_chain", "map_all", "train"]
 
@@ -89,28 +87,6 @@ def train(network: Network, digits: Digits, *, epochs: int, batch_size: int = 32
         network.history_.diverged,
         float(np.median(seconds)) / steps,
     )
-
-
-def map_all(jobs: Sequence[Callable[[], Any]], progress: Callable[[int, int], None]) -> list[Any]:
-    """Does all jobs, as many at a time as there are cores; the results in the order of the jobs.
-
-    An epoch is one call of the engine that holds no lock of Python's, so threads are enough: they share the data and the
-    compiled kernels, and the numbers do not depend on how many there are.
-    """
-    workers = max(1, min(len(jobs), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2))
-    pool = ThreadPoolExecutor(workers)
-    try:
-        futures = [pool.submit(job) for job in jobs]
-        waiting = set(futures)
-        while waiting:
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for one in done:
-                one.result()
-            progress(len(jobs) - len(waiting), len(jobs))
-        return [one.result() for one in futures]
-    finally:
-        # After Ctrl-C or an error what has not begun is dropped.
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def gain_chain(network: Network, X: Array, y: Array, loss: str = "softmax_cross_entropy") -> dict[str, list[float]]:

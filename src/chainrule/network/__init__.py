@@ -1,6 +1,7 @@
 """A network is a graph of layers over flat arenas of parameters."""
 
 from .bidirectional import Bidirectional
+from .definition import Definition
 from .graph import Call, NetworkGraph
 from .parameters import Arena, Entry
 from .residual import Residual
@@ -10,6 +11,7 @@ __all__ = [
     "Arena",
     "Bidirectional",
     "Call",
+    "Definition",
     "Entry",
     "NetworkGraph",
     "Residual",

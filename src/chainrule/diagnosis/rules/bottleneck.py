@@ -14,7 +14,7 @@ class Bottleneck(Rule):
     """A layer of h units passes a signal of h dimensions. Logits of K classes that come from it span h dimensions of K −
     1."""
 
-    code, name, tier, always = "CR404", "bottleneck", 6, True
+    code, name, tier, always = "CR404", "bottleneck", 7, True
     explains = ("too-little-capacity", "under-training", "loss-not-falling", "collapsed-units", "dead-units", "dying-units")
     paper = (
         "Tishby and Zaslavsky, Deep learning and the information bottleneck principle, 2015; rank of a product of matrices"

@@ -15,7 +15,7 @@ class DeadUnits(Rule):
     """A ReLU whose z is below 0 for every sample has output 0 and slope 0: no gradient reaches its weights, so it never
     comes back."""
 
-    code, name, tier, always = "CR603", "dead-units", 7, True
+    code, name, tier, always = "CR603", "dead-units", 6, True
     explains = (
         "loss-not-falling", "under-training", "too-little-capacity", "bottleneck", "vanishing-gradients", "collapsed-units",
         "gradient-cut-off",

@@ -13,7 +13,7 @@ from ..rule import Rule
 class TooLittleCapacity(Rule):
     """The loss has settled above what a simple model reaches: no weights of this network fit the data better."""
 
-    code, name, tier, always = "CR706", "too-little-capacity", 6, True
+    code, name, tier, always = "CR706", "too-little-capacity", 7, True
     explains = ("loss-not-falling", "under-training", "dead-units", "dying-units", "collapsed-units")
     paper = "Hornik, Approximation capabilities of multilayer feedforward networks, 1991"
 
@@ -24,7 +24,7 @@ class TooLittleCapacity(Rule):
         narrowest = min((u for u, _ in hidden), default=0)
         linear = not hidden
         reference = case.data.reference
-        curved = reference is not None and reference.curved > reference.linear + 2 * reference.error
+        curved = reference is not None and reference.neighbours > reference.linear + 2 * reference.error
         small = narrowest <= 4 if hidden else curved
         if not small:
             return

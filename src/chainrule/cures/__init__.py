@@ -1,0 +1,19 @@
+"""Cures: changes of a network or its training, carried out as data, tried in paired runs, kept when they win.
+
+setup.py      a network's definition and the arguments of fit as data, shown as Python, compared as a patch
+apply.py      each kind of change carried out on a setup
+range_test.py how large the learning rate may be
+scorer.py     one score for networks of other outputs and losses
+paired.py     runs of different setups on the same samples, orders and seeds
+search.py     which changes win, alone and together, by successive halving under a time budget
+cure.py       from a diagnosis to a changed network with its evidence
+"""
+
+from .apply import NotApplicable
+from .cure import Cure, cure
+from .paired import Comparison, Run, Trial
+from .range_test import RangeTest, range_test
+from .search import Rejected
+from .setup import Setup
+
+__all__ = ["Comparison", "Cure", "NotApplicable", "RangeTest", "Rejected", "Run", "Setup", "Trial", "cure", "range_test"]

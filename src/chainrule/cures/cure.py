@@ -1,0 +1,414 @@
+"""``net.cure``: from a diagnosis to a changed network, with the evidence that the change was right."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data import split_validation
+from ..data.sequences import Sequences
+from ..diagnosis import Change, Diagnosis, Finding
+from ..errors import ChainruleError, DataError, ParameterError, ShapeError
+from ..network import Definition
+from ..ops.value import FREE
+from ..registry import finite_number
+from ..training.intake import input_arrays, is_stream, target_arrays
+from .apply import Context
+from .paired import Comparison, PairedRuns, Trial
+from .scorer import Scorer
+from .search import Rejected, Search, expand
+from .setup import FIT_ARGUMENTS, Setup, fit_arguments
+
+__all__ = ["Cure", "cure"]
+
+Array = NDArray[Any]
+#: Diagnoses that are made and cured one after the other, at most: what was hidden before may show after.
+_ROUNDS = 3
+#: What helps often, tried when nothing that the diagnosis calls for wins.
+_GENERAL = (
+    Change("learning_rate", {"range_test": True}),
+    Change("scale_inputs", {"method": "standard"}),
+    Change("optimizer", {"name": "adam"}),
+    Change("normalise", {"by": "batch_norm"}),
+    Change("initialise", {"law": "auto"}),
+)
+
+
+@dataclass
+class Cure:
+    """What was wrong, what was changed, and the proof.
+
+    Attributes
+        network : the changed network, trained on all the data unless refit is False; the given one when nothing won
+        improved : whether a change won ; changes : those that are kept, in the order in which they are made
+        diagnosis : that it began with, and ``diagnosis_after`` of the changed network, None without one
+        before, after : Setups ; baseline, best : their Trials, with the score of every seed and the curves of every epoch
+        evidence : the Comparison of the two ; adds : {change: Comparison}, what each adds to the others
+        rejected : what else was looked at, and why it was not kept ; trials : all that were run
+        advice : what only the user can change ; score_name ; seconds
+    """
+
+    network: Any
+    changes: tuple[Change, ...]
+    before: Setup
+    after: Setup
+    baseline: Trial
+    best: Trial
+    evidence: Comparison
+    score_name: str
+    diagnosis: Diagnosis | None = None
+    diagnosis_after: Diagnosis | None = None
+    adds: dict[str, Comparison] = field(default_factory=dict)
+    rejected: list[Rejected] = field(default_factory=list)
+    trials: list[Trial] = field(default_factory=list)
+    advice: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def improved(self) -> bool:
+        return bool(self.changes)
+
+    @property
+    def fit_arguments(self) -> dict[str, Any]:
+        """The arguments of ``fit`` with which the changed network was trained."""
+        return dict(self.after.fit)
+
+    def patch(self) -> str:
+        """The changes as a diff of the Python that defines and trains the network; "" when there is none."""
+        return self.before.patch(self.after) if self.improved else ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the networks as plain data, ready for JSON."""
+
+        def trial(t: Trial) -> dict[str, Any]:
+            return {
+                "changes": [str(c) for c in t.changes],
+                "score": t.score if t.runs else None,
+                "runs": [
+                    {
+                        "seed": r.seed,
+                        "score": r.score,
+                        "curve": list(r.curve),
+                        "losses": list(r.losses),
+                        "learning_rate": r.learning_rate,
+                        "failed": r.failed,
+                    }
+                    for r in t.runs.values()
+                ],
+            }
+
+        return {
+            "improved": self.improved,
+            "score": self.score_name,
+            "changes": [{"kind": c.kind, "arguments": dict(c.arguments), "text": str(c)} for c in self.changes],
+            "evidence": vars(self.evidence) | {"wins": self.evidence.wins},
+            "patch": self.patch(),
+            "baseline": trial(self.baseline),
+            "best": trial(self.best),
+            "trials": [trial(t) for t in self.trials],
+            "rejected": [
+                {"changes": [str(c) for c in r.changes], "reason": r.reason, "score": r.score} for r in self.rejected
+            ],
+            "advice": list(self.advice),
+            "diagnosis": None if self.diagnosis is None else self.diagnosis.to_dict(),
+            "seconds": self.seconds,
+        }
+
+    def __str__(self) -> str:
+        lines = []
+        if self.diagnosis is not None:
+            cause = self.diagnosis.cause
+            lines.append(f"Diagnosis: {'healthy' if cause is None else f'{cause.code} {cause.title}'}")
+        seeds = len(self.best.runs)
+        if self.improved:
+            lines.append(f"Cured by {len(self.changes)} change(s):")
+            for change in self.changes:
+                adds = self.adds.get(repr(change))
+                lines.append(f"  {change}{'' if adds is None else f'  ({adds.difference:+.4f})'}")
+            lines.append(
+                f"Held-out {self.score_name}, mean of {seeds} seeds: {self.baseline.score:.4f} before, "
+                f"{self.best.score:.4f} after ({self.evidence})."
+            )
+            lines += ["", self.patch(), ""]
+        else:
+            lines.append("No change was found that wins by more than the spread between seeds; the network is as it was.")
+            if self.baseline.runs:
+                lines.append(f"Held-out {self.score_name}: {self.baseline.score:.4f}.")
+        lines += [f"To do by hand: {text}" for text in self.advice]
+        if self.rejected:
+            lines.append(f"Looked at and not kept: {len(self.rejected)}")
+            lines += [f"  {r}" for r in self.rejected[:8]]
+            lines += [f"  and {len(self.rejected) - 8} more"] if len(self.rejected) > 8 else []
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        if not self.improved:
+            return f"Cure(no change, {self.score_name} {self.baseline.score:.4g})"
+        return f"Cure({len(self.changes)} change(s), {self.score_name} {self.baseline.score:.4g} → {self.best.score:.4g})"
+
+
+def cure(
+    network: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    time_budget: float = 60.0,
+    seeds: int = 3,
+    validation_data: tuple[Any, Any] | None = None,
+    validation_split: float = 0.25,
+    metric: Any = None,
+    diagnosis: Diagnosis | None = None,
+    changes: Iterable[Change] | None = None,
+    start: str = "auto",
+    in_place: bool = False,
+    refit: bool = True,
+    verbose: int = 1,
+    engine: str = "auto",
+    precision: str = "float32",
+    **fit: Any,
+) -> Cure:
+    """See ``Network.cure``."""
+    started = time.perf_counter()
+    validation_split = validation_split or 0.25
+    _check(time_budget, seeds, validation_split, start, verbose)
+    # Of no concern to trials: what only watches a fit.
+    watching = {name: fit.pop(name) for name in ("callbacks", "metrics", "resume") if name in fit}
+    machine = {"engine": engine, "precision": precision, "threads": fit.pop("threads", None)}
+    last = _last_fit(network)
+    if fit.get("optimizer") is not None and fit.get("learning_rate") is None:
+        last.pop("learning_rate", None)
+    given = fit_arguments({**last, **{name: value for name, value in fit.items() if value is not None}})
+    if y is None or is_stream(X, y):
+        raise ParameterError("cure: give X and y as arrays; an iterator of batches cannot be split and run again.")
+    probe = copy.deepcopy(network)
+    xs, ys = input_arrays(probe, X), list[Any](target_arrays(y, len(probe.output_ids)))
+    if any(isinstance(a, Sequences) for a in (*xs, *ys)):
+        raise ParameterError("cure: Sequences cannot be cured; give arrays of one length, such as X.padded().")
+    if any(not isinstance(x, np.ndarray) for x in xs):
+        raise ParameterError("cure: a network on one graph has no samples to hold out. Give arrays of samples.")
+    if any(len(a) != len(xs[0]) for a in (*xs, *ys)):
+        raise ShapeError(f"cure: X and y must have one length. Got {', '.join(str(len(a)) for a in (*xs, *ys))}.")
+    probe.build(*(tuple(None if s == FREE else s for s in x.shape[1:]) for x in xs))
+    setup = Setup(Definition.of(probe), given, _kept_weights(probe, network.built, start))
+    asked = expand(changes) if changes is not None else None
+    scorer = Scorer(ys[0], given["loss"], classes=_classes(ys[0], asked, diagnosis), metric=metric)
+    train, held = _split(xs, ys, validation_data, validation_split, probe, scorer)
+    weight = given["sample_weight"]
+    if weight is not None:
+        weight = np.asarray(weight)
+        if weight.shape[:1] != (len(xs[0]),):
+            raise ShapeError(
+                f"cure: sample_weight must have one entry for each of {len(xs[0])} samples. Got {weight.shape}."
+            )
+        setup = setup.changed(sample_weight=weight if train is None else weight[train])
+    own = (xs, ys) if train is None else ([x[train] for x in xs], [v[train] for v in ys])
+    deadline = started + time_budget
+    shapes = [x.shape[1:] for x in xs]
+    runs = PairedRuns(type(network), shapes, *own, *held, scorer=scorer, deadline=deadline, fit=dict(machine))
+    status = _Status(verbose)
+    first = int(network.random_state) if isinstance(network.random_state, (int, np.integer)) else 0
+    search = Search(runs, setup, Context(probe, *own), [first + i for i in range(seeds)], status.say)
+    with status:
+        status.say("diagnosis")
+        found = diagnosis
+        if found is None and asked is None:
+            found = _diagnose(runs, setup, first)
+        groups = [asked] if asked is not None else _groups(found)
+        tried = [c for g in groups for c in g if c.kind != "data"]
+        after = None
+        if tried:
+            search.start(time_budget, len(tried))
+            improved = search.improve(groups)
+            if not improved and asked is None:
+                known = {repr(c) for c in tried}
+                improved = search.improve([[c for c in _GENERAL if repr(c) not in known]])
+            for _ in range(_ROUNDS - 1):
+                if not improved or asked is not None or runs.time_left <= 0:
+                    break
+                after = _diagnose(runs, search.best.setup, first)
+                again = _groups(after)
+                improved = bool(again) and search.improve(again)
+            if search.best.changes:
+                search.prune()
+        else:
+            search.start(time_budget, 1)
+        best = search.best
+        made, final = network, setup
+        if best.changes:
+            status.say("training on all samples")
+            if (metrics := watching.get("metrics")) is not None:
+                machine["metrics"] = metrics
+            if refit:
+                made, final = _train(runs, best.setup, first, xs, ys, weight, machine)
+            else:
+                made, final = runs.network(best.setup.changed(sample_weight=weight), first)
+    result = Cure(
+        network=made,
+        changes=best.changes,
+        before=setup,
+        after=final,
+        baseline=search.baseline,
+        best=best,
+        evidence=runs.compare(search.baseline, best),
+        score_name=scorer.name,
+        diagnosis=found,
+        diagnosis_after=after,
+        adds=search.wins,
+        rejected=[r for r in search.rejected if r.changes != best.changes],
+        trials=search.trials,
+        advice=_advice(found, groups),
+        seconds=time.perf_counter() - started,
+    )
+    if in_place and best.changes:
+        vars(network).clear()
+        vars(network).update(vars(made))
+        result.network = network
+    return result
+
+
+def _check(time_budget: Any, seeds: Any, validation_split: Any, start: Any, verbose: Any) -> None:
+    if not finite_number(time_budget) or time_budget <= 0:
+        raise ParameterError(f"cure: time_budget must be a positive number of seconds. Got {time_budget!r}.")
+    if isinstance(seeds, bool) or not isinstance(seeds, (int, np.integer)) or seeds < 2:
+        raise ParameterError(f"cure: seeds must be an int of at least 2, as their spread decides. Got {seeds!r}.")
+    if not finite_number(validation_split) or not 0 < validation_split < 1:
+        raise ParameterError(f"cure: validation_split must be between 0 and 1. Got {validation_split!r}.")
+    if start not in ("auto", "fresh", "own"):
+        raise ParameterError(f'cure: start must be "auto", "fresh" or "own". Got {start!r}.')
+    if verbose not in (0, 1, 2):
+        raise ParameterError(f"cure: verbose must be 0, 1 or 2. Got {verbose!r}.")
+
+
+def _last_fit(network: Any) -> dict[str, Any]:
+    """What the last fit of the network used, as far as it is known."""
+    if not hasattr(network, "loss_"):
+        return {}
+    known = getattr(network, "fit_arguments_", None)
+    if known:
+        return {name: value for name, value in known.items() if name in (*FIT_ARGUMENTS, "learning_rate")}
+    found = {"loss": network.loss_, "loss_weights": network.loss_weights_}
+    if getattr(network, "optimizer_", None) is not None:
+        found["optimizer"] = network.optimizer_
+    epochs = len(network.history_.epochs) if hasattr(network, "history_") else 0
+    return found | ({"epochs": epochs} if epochs else {})
+
+
+def _kept_weights(probe: Any, was_built: bool, start: str) -> Any:
+    """The weights that trials start with instead of new ones.
+
+    Those of frozen layers always, as they came from somewhere. All, where the user has asked for it, or has set them by
+    hand: a network that was never fitted and whose weights are not those that its seed draws.
+    """
+    own = start == "own"
+    if start == "auto" and was_built and not probe._trained:
+        own = True
+        seed = probe.random_state
+        if isinstance(seed, (int, np.integer)):
+            drawn, names = Definition.of(probe).build(type(probe), random_state=seed)
+            drawn.build(*(tuple(None if s == FREE else s for s in shape) for shape in probe.input_shapes))
+            own = any(
+                not np.array_equal(array, drawn.parameters[f"{names[full.rpartition('.')[0]]}.{full.rpartition('.')[2]}"])
+                for full, array in probe.parameters.items()
+            )
+    return Definition.weights_of(probe, None if own else probe.frozen)
+
+
+def _classes(y: Array, changes: Sequence[Change] | None, diagnosis: Diagnosis | None) -> bool | None:
+    """Whether a change to a loss of classes (or of numbers) says what the targets are; None when none does."""
+    proposed = list(changes or ()) + [c for f in (diagnosis.findings if diagnosis is not None else ()) for c in f.changes]
+    for change in proposed:
+        if change.kind == "output" and change["loss"] is not None:
+            return change["loss"] in (
+                "softmax_cross_entropy", "binary_cross_entropy", "hinge", "multi_class_hinge", "kl_divergence",
+            )  # fmt: skip
+    return None
+
+
+def _split(
+    xs: list[Array], ys: list[Array], given: Any, share: float, probe: Any, scorer: Scorer
+) -> tuple[Any, tuple[list[Array], list[Array]]]:
+    """(rows to train on, None for all ; held-out inputs and targets)."""
+    if given is not None:
+        if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
+            raise ParameterError("cure: validation_data must be (X, y).")
+        try:
+            return None, (input_arrays(probe, given[0]), list[Any](target_arrays(given[1], len(ys))))
+        except ChainruleError as error:
+            raise type(error)(f"validation_data: {error}") from error
+    n = len(xs[0])
+    if n < 8:
+        raise DataError(f"cure: {n} sample(s) are too few to hold some out. Give at least 8, or validation_data=.")
+    labels = ys[0].reshape(-1) if scorer.kind == "labels" and ys[0].size == n else None
+    if labels is not None and np.unique(labels, return_counts=True)[1].max() < 2:
+        labels = None
+    train, held = split_validation(n, share, np.random.default_rng(0), labels)
+    return train, ([x[held] for x in xs], [v[held] for v in ys])
+
+
+def _diagnose(runs: PairedRuns, setup: Setup, seed: int) -> Diagnosis | None:
+    """The diagnosis of one training of the setup."""
+    network, setup = runs.network(setup, seed)
+    arguments = {k: v for k, v in setup.fit.items() if k not in ("early_stopping", "validation_split")}
+    X, y = runs.data(setup, runs.X, runs.y)
+    found: Diagnosis = network.diagnose(X, y, validation_data=runs.data(setup, runs.X_held, runs.y_held), **arguments)
+    return found
+
+
+def _groups(diagnosis: Diagnosis | None) -> list[list[Change]]:
+    """The changes that each finding calls for; those of its symptoms after its own."""
+    if diagnosis is None:
+        return []
+
+    def of(finding: Finding) -> list[Change]:
+        return [*finding.changes, *(c for s in finding.symptoms for c in s.changes[:1])]
+
+    return [g for f in diagnosis.findings if (g := expand(of(f)))]
+
+
+def _advice(diagnosis: Diagnosis | None, groups: Sequence[Sequence[Change]]) -> list[str]:
+    return list(dict.fromkeys(str(c) for g in groups for c in g if c.kind == "data"))
+
+
+def _train(
+    runs: PairedRuns,
+    setup: Setup,
+    seed: int,
+    xs: list[Array],
+    ys: list[Array],
+    weight: Any,
+    machine: dict[str, Any],
+) -> tuple[Any, Setup]:
+    """The network of the setup trained on all samples, and the setup with the learning rate that was found."""
+    network, setup = runs.network(setup, seed)
+    setup = setup.changed(sample_weight=weight)
+    network.fit(*runs.data(setup, xs, ys), **setup.fit, **machine, verbose=0)
+    return network, setup
+
+
+class _Status:
+    """What is being done, on a terminal."""
+
+    def __init__(self, verbose: int) -> None:
+        from rich.console import Console
+
+        console = Console(stderr=True)
+        self.status = console.status("") if verbose and console.is_terminal else None
+
+    def say(self, text: str) -> None:
+        if self.status is not None:
+            self.status.update(f"cure: {text}")
+
+    def __enter__(self) -> _Status:
+        if self.status is not None:
+            self.status.start()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        if self.status is not None:
+            self.status.stop()

@@ -1,0 +1,124 @@
+"""The range test: how large the learning rate may be, found in some dozens of steps."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DivergenceError, ParameterError
+from ..optimizers import get_optimizer
+from ..registry import finite_number
+
+__all__ = ["RangeTest", "range_test"]
+
+Array = NDArray[Any]
+#: The moving average of the losses, and how far above the least one of them the test ends.
+_SMOOTHING, _BLOWN_UP = 0.8, 4.0
+
+
+@dataclass(frozen=True)
+class RangeTest:
+    """The losses of one run in which the rate grows from step to step.
+
+    Attributes
+        rates, losses : of each step, losses as a moving average ; diverged : whether it ended in numbers that are not finite
+        suggested : a tenth of the rate at the least loss; None when the loss never fell by more than batches differ
+    """
+
+    rates: list[float]
+    losses: list[float]
+    diverged: bool
+    suggested: float | None
+
+    def __str__(self) -> str:
+        found = "the loss never fell" if self.suggested is None else f"suggested learning rate {self.suggested:.2g}"
+        return f"range test from {self.rates[0]:.1g} to {self.rates[-1]:.1g} in {len(self.rates)} steps: {found}"
+
+
+def range_test(
+    network: Any,
+    X: Any,
+    y: Any,
+    *,
+    loss: Any = None,
+    optimizer: Any = "adam",
+    batch_size: int = 32,
+    lowest: float = 1e-6,
+    highest: float = 10.0,
+    steps: int = 100,
+    seed: int = 0,
+    **fit: Any,
+) -> RangeTest:
+    """Trains a copy of the network with a rate that grows by the same factor at each step, ``ηₜ = η₀ (η₁/η₀)^(t/T)``.
+
+    Parameters
+        network : a Network, which stays as it is ; X, y : arrays ; loss, optimizer, batch_size and others : as in fit
+        lowest, highest : rates, 0 < lowest < highest ; steps : int >= 10 ; seed : of the order of the samples
+    Raises      ParameterError for bad arguments ; what ``fit`` raises for bad data
+    References  Smith, Cyclical learning rates for training neural networks, WACV 2017, section 3.3
+
+    Example
+        >>> from chainrule import Dense, Network
+        >>> X = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
+        >>> found = range_test(Network([Dense(1)], random_state=0), X, X.sum(axis=1), optimizer="sgd")
+        >>> 0.001 < found.suggested < 1
+        True
+    """
+    if not (finite_number(lowest) and finite_number(highest) and 0 < lowest < highest):
+        raise ParameterError(f"range_test: rates must be 0 < lowest < highest. Got {lowest!r} and {highest!r}.")
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 10:
+        raise ParameterError(f"range_test: steps must be an int of at least 10. Got {steps!r}.")
+    tried = copy.deepcopy(network)
+    chosen = copy.deepcopy(get_optimizer(optimizer))
+    if chosen.full_batch:
+        raise ParameterError(f"range_test: {chosen.name} finds its step by a search of its own.")
+    xs = [np.asarray(x) for x in X] if isinstance(X, (list, tuple)) else [np.asarray(X)]
+    ys = [np.asarray(v) for v in y] if isinstance(y, (list, tuple)) and len(getattr(tried, "output_ids", [])) > 1 else [y]
+    ys = [np.asarray(v) for v in ys]
+    n, batch = len(xs[0]), min(batch_size, len(xs[0]))
+    rng = np.random.default_rng(seed)
+    order = np.concatenate([rng.permutation(n) for _ in range(math.ceil(steps * batch / n))])
+    rates = np.geomspace(lowest, highest, steps)
+    found: list[float] = []
+    average, diverged = 0.0, False
+    for i, rate in enumerate(rates):
+        rows = order[i * batch : (i + 1) * batch]
+        inputs, targets = [x[rows] for x in xs], [v[rows] for v in ys]
+        chosen.learning_rate = float(rate)
+        try:
+            tried.partial_fit(
+                inputs[0] if len(inputs) == 1 else inputs,
+                targets[0] if len(targets) == 1 else targets,
+                loss=loss if i == 0 else None,
+                optimizer=chosen if i == 0 else None,
+                learning_rate=float(rate),
+                batch_size=batch,
+                shuffle=False,
+                **fit,
+            )
+        except DivergenceError:
+            diverged = True
+            break
+        average = _SMOOTHING * average + (1 - _SMOOTHING) * tried.history_["loss"][-1]
+        found.append(average / (1 - _SMOOTHING ** (i + 1)))
+        # The first losses are those of start weights; only after some is it known that they do not just scatter.
+        if i >= 10 and not found[-1] < _BLOWN_UP * abs(min(found)) + 1e-12:
+            break
+    return RangeTest([float(r) for r in rates[: len(found)]], found, diverged, _suggest(rates, found))
+
+
+def _suggest(rates: Array, losses: list[float]) -> float | None:
+    if len(losses) < 20:
+        return None
+    # At the first rates nothing moves: their losses tell how much batches differ.
+    first = np.asarray(losses[5:15])
+    lowest = int(np.argmin(losses))
+    fall = float(first.mean()) - losses[lowest]
+    if lowest < 10 or not fall > max(2 * float(first.std()), 1e-3 * abs(float(first.mean()))):
+        return None
+    return float(f"{float(rates[lowest]) / 10:.2g}")
