@@ -242,8 +242,10 @@ def test_layers(blobs: Any) -> None:
     assert quick(layers=[Dense(2)]).fit(X, y > 0).n_outputs_ == 2
     with pytest.raises(ShapeError, match=r"need 3 output\(s\), and the network gives 4\. Let layers end with Dense\(3\)"):
         quick(layers=[Dense(4)]).fit(X, y)
-    with pytest.raises(ParameterError, match="expected a list of layers"):
+    with pytest.raises(ParameterError, match="Unknown architecture 'dense'"):
         quick(layers="dense").fit(X, y)
+    with pytest.raises(ParameterError, match="expected a list of layers"):
+        quick(layers=3).fit(X, y)
     again = [Dense(4), ReLU()]
     assert clone(quick(layers=again)).layers is not again
 

@@ -11,6 +11,7 @@ A subclass says what its targets mean:
 from __future__ import annotations
 
 import copy
+import math
 import os
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
@@ -142,7 +143,8 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
         """Trains on all of (X, y), from new start weights unless ``warm_start``.
 
         Parameters
-            X : array, DataFrame or list of rows (N, features), or a list, array or Series of N texts
+            X : array, DataFrame or list of rows (N, features), or a list, array or Series of N texts ; with ``layers`` also
+                pictures (N, H, W, C) or (N, H, W), sequences (N, T, C) or volumes
             y : targets, one entry a sample
             sample_weight : (N,) of numbers >= 0, how much each sample counts; only their proportions matter. A sample of
                 weight 0 is left out
@@ -271,14 +273,44 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
         elif self._takes_texts():
             raise DtypeError(f"X must be a list of texts, as in fit. Got {type(X).__name__}.")
         check_feature_names(self, X, reset=reset)
-        whole = isinstance(X, np.memmap) and X.ndim == 2 and X.dtype.kind in "biuf" and X.nbytes > _SMALL_MAP_BYTES
+        # Rows of numbers for hidden layers; layers of the user's own may take pictures, sequences or volumes.
+        axes = (2,) if self.layers is None else (2, 3, 4, 5)
+        whole = isinstance(X, np.memmap) and X.ndim in axes and X.dtype.kind in "biuf" and X.nbytes > _SMALL_MAP_BYTES
         # A large memory map stays on disk: the network checks and converts it part by part.
-        array = X if whole else as_features(_in_memory(X), dtype=self._feature_dtype(), ndim=2)
+        array = X if whole else as_features(_in_memory(X), dtype=self._feature_dtype(), ndim=axes)
+        if array.ndim == 3 and self._takes_channels(reset=reset):
+            array = array[..., None]  # grey pictures (N, H, W)
         if reset:
-            self.n_features_in_ = int(array.shape[1])
-        else:
+            self.sample_shape_ = tuple(int(size) for size in array.shape[1:])
+            self.n_features_in_ = math.prod(self.sample_shape_)
+        elif len(self.sample_shape_) == 1 and array.ndim == 2:
             check_features(array, self.n_features_in_, owner=type(self).__name__)
+        elif array.shape[1:] != self.sample_shape_:
+            wanted = ", ".join(map(str, ("N", *self.sample_shape_)))
+            raise ShapeError(
+                f"X has shape {array.shape}, but this {type(self).__name__} was fitted on samples of shape ({wanted}). "
+                "Bring them to that shape, such as pictures by resizing them."
+            )
         return array
+
+    def _takes_channels(self, *, reset: bool) -> bool:
+        """Whether a sample is a picture (H, W, C), so that one without channels lacks its last axis."""
+        if not reset:
+            return len(self.sample_shape_) == 3
+        if isinstance(self.layers, str):
+            return True  # an architecture for pictures
+        first = self.layers
+        while isinstance(first, (NetworkGraph, list, tuple)) and not isinstance(first, Tensor):
+            if isinstance(first, NetworkGraph):
+                shapes = first.declared_input_shapes()
+                if shapes is not None:
+                    return len(shapes[0]) == 3
+                first = first.calls[0].layer if first.calls else None
+            else:
+                first = first[0] if first else None
+        if isinstance(first, Tensor):
+            return first.shape is not None and len(first.shape) == 3
+        return getattr(first, "axes", None) == 2  # convolution and pooling of pictures
 
     def _takes_texts(self) -> bool:
         """Whether it was fitted on texts."""
@@ -288,7 +320,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
         """Texts as sequences of indices of the vocabulary, which the first ones fix."""
         texts = as_texts(X)
         if reset:
-            for name in ("n_features_in_", "feature_names_in_"):
+            for name in ("n_features_in_", "sample_shape_", "feature_names_in_"):
                 if hasattr(self, name):
                     delattr(self, name)
             made = copy.deepcopy(get_tokenizer(self.tokenizer))
@@ -347,10 +379,10 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
             network = copy.deepcopy(self.layers)  # type: ignore[assignment]
             if self.random_state is not None or self.layers.random_state is None:
                 network.random_state = network.rng = rng
+        elif isinstance(self.layers, str):
+            network = self._named_network(self.layers, dtype, rng)
         else:
-            given = (
-                self.layers if isinstance(self.layers, str) or not isinstance(self.layers, Sequence) else list(self.layers)
-            )
+            given = list(self.layers) if isinstance(self.layers, Sequence) else self.layers
             if self._takes_texts() and isinstance(given, list) and not (given and isinstance(given[0], Tensor)):
                 own = bool(given) and isinstance(given[0], Embedding)
                 given = [*(self._embedding_layers()[:1] if own else self._embedding_layers()), *given]
@@ -360,8 +392,18 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
                 f"{type(self).__name__}: layers must have one input and one output. Got {len(network.input_ids)} and "
                 f"{len(network.output_ids)}; for more use Network.fit."
             )
-        network.build((None,) if self._takes_texts() else self.n_features_in_)
+        network.build((None,) if self._takes_texts() else self.sample_shape_)
         return network
+
+    def _named_network(self, name: str, dtype: str, rng: np.random.Generator) -> Network:
+        """An architecture for pictures of the shape of X."""
+        from ..architectures import get_architecture
+
+        make = get_architecture(name)
+        if self._takes_texts() or len(self.sample_shape_) != 3:
+            got = "texts" if self._takes_texts() else f"samples of shape {self.sample_shape_}"
+            raise ShapeError(f"{type(self).__name__}: layers={name!r} takes pictures (N, H, W, C) or (N, H, W). Got {got}.")
+        return make(self._choose_loss(None)[1], input_shape=self.sample_shape_, random_state=rng, dtype=dtype)
 
     def _embedding_layers(self) -> list[Any]:
         """What the network of texts begins with: indices of any number, a vector each, and Dropout on these."""
@@ -522,6 +564,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
             "params": {name: _to_plain(value) for name, value in params.items()},
             "custom": self.layers is not None,
             "n_features_in": getattr(self, "n_features_in_", None),
+            "sample_shape": list(getattr(self, "sample_shape_", [])),
             "tokenizer": self._vocabulary().state() if self._takes_texts() else None,
             "feature_names_in": self.feature_names_in_.tolist() if hasattr(self, "feature_names_in_") else None,
             "target": {name: _to_plain(getattr(self, name)) for name in self._target_attributes},
@@ -561,6 +604,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
             found.tokenizer_ = tokenizer
             if tokenizer is None:
                 found.n_features_in_ = int(state["n_features_in"])
+                found.sample_shape_ = tuple(int(size) for size in state.get("sample_shape", [found.n_features_in_]))
             if state["feature_names_in"] is not None:
                 found.feature_names_in_ = np.array(state["feature_names_in"], dtype=object)
             for name in cls._target_attributes:
@@ -588,8 +632,8 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
             # An embedding of the user's own may have room for more.
             if network.input_shapes != [(FREE,)] or limit is None or limit < size or (limit > size and self.layers is None):
                 raise ModelFileError("its network and its vocabulary do not belong together.")
-        elif network.input_shapes != [(self.n_features_in_,)]:
-            raise ModelFileError(f"the network takes {network.input_shapes}, the estimator {self.n_features_in_} features.")
+        elif network.input_shapes != [self.sample_shape_]:
+            raise ModelFileError(f"the network takes {network.input_shapes}, the estimator {self.sample_shape_}.")
         self._loss_for(network)
 
 

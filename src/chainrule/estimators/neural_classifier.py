@@ -36,8 +36,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
 
     Parameters
         hidden : numbers of units of the hidden layers, or one int = (100,) ; () makes a linear model
-        layers : the whole network in place of ``hidden``, its last layer included: a list of layers, or a Network. Every fit
-            trains a copy; a Network that has weights starts from them
+        layers : the whole network in place of ``hidden``, its last layer included: a list of layers, a Network, or the
+            name of an architecture such as "resnet20". Every fit trains a copy; a Network that has weights starts from them
         activation : name or layer = "relu" ; dropout : in [0, 1) = 0, after every hidden activation
         weight_init : Initializer or its name; None follows the activation
         tokenizer : for texts, "words", "characters", "byte_pairs" or a Tokenizer; its vocabulary is learned from the texts
@@ -63,8 +63,10 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         classes_ : (K,) the labels, sorted; for several labels at once their numbers 0 .. K − 1
         network_ : the trained Network ; history_ : History of the fit ; loss_curve_ : loss of each epoch
         n_iter_ : epochs done ; n_outputs_ : outputs of the network ; n_features_in_
+        sample_shape_ : shape of one sample, (features,) for rows
         feature_names_in_ : when X was a DataFrame ; tokenizer_ : the fitted one for texts, else None
-    Shapes      X (N, features), or N texts ; y (N,) of labels (text, ints, bools), or (N, K) of zeros and ones
+    Shapes      X (N, features), or N texts, or with ``layers`` also pictures (N, H, W, C), (N, H, W) and other arrays ;
+                y (N,) of labels (text, ints, bools), or (N, K) of zeros and ones
     Raises      as ``fit`` says
 
     Example

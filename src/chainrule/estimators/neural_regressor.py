@@ -29,7 +29,8 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         others : see NeuralClassifier
     Attributes  (after fit)
         target_mean_, target_scale_ : (n_outputs_,) ; others : see NeuralClassifier
-    Shapes      X (N, features), or N texts ; y (N,) or (N, outputs) ; predictions have the shape of y, in float64
+    Shapes      X (N, features), N texts, or with ``layers`` pictures and other arrays ; y (N,) or (N, outputs) ;
+                predictions have the shape of y, in float64
     Raises      as ``fit`` says
 
     Example
