@@ -1,8 +1,17 @@
-"""Pictures of fits, forecasts and predictions. matplotlib is imported when a picture is drawn."""
+"""Pictures of fits, forecasts, predictions and attacks. matplotlib is imported when a picture is drawn."""
 
+from .adversarial_picture import adversarial_picture
 from .figures import check_picture_path
 from .forecast_picture import forecast_picture
 from .learning_curves import learning_curves
 from .prediction_grid import prediction_grid
+from .segmentation_picture import segmentation_picture
 
-__all__ = ["check_picture_path", "forecast_picture", "learning_curves", "prediction_grid"]
+__all__ = [
+    "adversarial_picture",
+    "check_picture_path",
+    "forecast_picture",
+    "learning_curves",
+    "prediction_grid",
+    "segmentation_picture",
+]
