@@ -1,7 +1,7 @@
 """A U-Net that finds the nuclei in microscope pictures of 128x128: foreground against background, on a held-out quarter.
 
-Trained on 498 of 664 pictures (Data Science Bowl 2018), turned by quarters and mirrored at random, by cross-entropy plus Dice loss. The
-split is the same for all seeds.
+Trained on 498 of 664 pictures (Data Science Bowl 2018), turned by quarters and mirrored at random, by cross-entropy plus
+Dice loss. The split is the same for all seeds.
 """
 
 from __future__ import annotations

@@ -104,13 +104,11 @@ def _masks(name: str, masks: Any, pictures: Array) -> Array:
             f"segmentation_picture: {name} has shape {np.asarray(masks).shape}, the pictures need masks of shape "
             f"{pictures.shape[:3]}. A mask has the size of its picture."
         )
-    if array.dtype.kind == "f":
-        if not (array == np.rint(array)).all():
-            raise ParameterError(
-                f"segmentation_picture: {name} must hold class indices, or 0 and 1. For probabilities of one region give p "
-                f"> 0.5, "
-                f"for classes p.argmax(axis=-1)."
-            )
+    if array.dtype.kind == "f" and not (array == np.rint(array)).all():
+        raise ParameterError(
+            f"segmentation_picture: {name} must hold class indices, or 0 and 1. For probabilities of one region give "
+            f"p > 0.5, for classes p.argmax(axis=-1)."
+        )
     return array.astype(np.int64)
 
 
