@@ -76,7 +76,8 @@ class Adapter(Base):
             "gcn": lambda n: cr.GraphConv(n, graph, normalise=False, self_loops=False),  # the graph is normalised already
             "conv": lambda n, k, s, p, bias: cr.Conv2D(n, k, stride=s, padding=p, bias=bias),
             "convT": lambda n, k, s, p: cr.ConvTranspose2D(n, k, stride=s, padding=p),
-            "lstm": cr.LSTM, "gru": cr.GRU, "embed": cr.Embedding, "bn": cr.BatchNorm, "maxpool": cr.MaxPool2D, "avgpool": cr.AveragePool2D, "gap": cr.GlobalAveragePool,
+            "lstm": cr.LSTM, "gru": cr.GRU, "embed": cr.Embedding,
+            "bn": cr.BatchNorm, "maxpool": cr.MaxPool2D, "avgpool": cr.AveragePool2D, "gap": cr.GlobalAveragePool,
         }  # fmt: skip
 
         def chain(h, layers):

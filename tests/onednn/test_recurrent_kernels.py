@@ -1,4 +1,4 @@
-"""Kernels through time against the reference engine: every cell, odd sizes, masks, first states, every division of the batch."""
+"""Kernels through time against the reference engine: every cell, odd sizes, masks, first states, divisions of the batch."""
 
 from __future__ import annotations
 
