@@ -22,7 +22,7 @@ f32 = np.float32
 #: Columns of a panel: up to four vectors.
 WIDEST = 4 * VECTOR
 #: Rows of A that go through a panel before the next stretch of it is fetched: a stretch stays in the first-level cache.
-STRETCH = 128
+STRETCH = 64
 #: Rows of C held in registers at a time.
 _ROWS = (6, 4, 2, 1) if LANES > 1 else (2, 1)
 

@@ -15,8 +15,8 @@ import numpy as np
 from numba import cfunc, njit
 
 from . import mathematics as mt
-from .intrinsics import load_f32, load_i32, store_f32, word
-from .panel import pack, panel3, panel4, times_packed
+from .intrinsics import load_f32, load_i32, prefetch, store_f32, word
+from .panel import STRETCH, pack, panel3, panel4, times_packed
 from .rows import KERNEL
 from .sizes import ROWS, VECTOR
 
@@ -46,6 +46,13 @@ def fill(d, n, value):
 def add_to(d, x, n):
     for i in range(n):
         store_f32(d, i, load_f32(d, i) + load_f32(x, i))
+
+
+@njit(error_model="numpy")
+def fetch(x, n):
+    """Asks for n floats before they are needed: the rows of a batch are too many streams for the processor to foresee."""
+    for line in range((n + VECTOR - 1) // VECTOR):
+        prefetch(x + 4 * VECTOR * line)
 
 
 @njit(error_model="numpy")
@@ -84,13 +91,13 @@ def load_states(d, width, x, rows, units):
 def _lstm_cell(z, c, h, gates, units, n):
     """n units of one row: z (4 × 16) → gates (4 × units apart), c in place, h."""
     for u in range(n):
-        i = mt.sigmoid(load_f32(z, u))
-        f = mt.sigmoid(load_f32(z, VECTOR + u))
-        g = mt.tanh(load_f32(z, 2 * VECTOR + u))
-        o = mt.sigmoid(load_f32(z, 3 * VECTOR + u))
+        i = mt.quick_sigmoid(load_f32(z, u))
+        f = mt.quick_sigmoid(load_f32(z, VECTOR + u))
+        g = mt.quick_tanh(load_f32(z, 2 * VECTOR + u))
+        o = mt.quick_sigmoid(load_f32(z, 3 * VECTOR + u))
         cell = f * load_f32(c, u) + i * g
         store_f32(c, u, cell)
-        store_f32(h, u, o * mt.tanh(cell))
+        store_f32(h, u, o * mt.quick_tanh(cell))
         store_f32(gates, u, i)
         store_f32(gates, units + u, f)
         store_f32(gates, 2 * units + u, g)
@@ -132,7 +139,9 @@ def lstm(args, _1, _2, _3):
                         copy_floats(z + 4 * (4 * r + g) * VECTOR, source + 4 * g * units, count)
                 if s > 0 or all_h0 != 0:
                     line = packed + 4 * j * units * 4 * VECTOR
-                    panel4(z, 4 * VECTOR, old, width, line, 4 * VECTOR, VECTOR, units, rows)
+                    for k in range(0, units, STRETCH):
+                        part = min(STRETCH, units - k)
+                        panel4(z, 4 * VECTOR, old + 4 * k, width, line + 16 * k * VECTOR, 4 * VECTOR, VECTOR, part, rows)
                 for r in range(rows):
                     at = 4 * VECTOR * j
                     own = gates + 4 * (r * steps + t) * 4 * units + at if gates != 0 else spare + at
@@ -147,7 +156,10 @@ def lstm(args, _1, _2, _3):
                         if gates != 0:
                             for g in range(4):
                                 fill(own + 4 * g * units, count, ZERO)
+            ahead = t - 1 if reverse != 0 else t + 1
             for r in range(rows):
+                if s + 1 < steps:
+                    fetch(a + 16 * (r * steps + ahead) * units, 4 * units)
                 copy_floats(h + 4 * (r * steps + t) * units, new + 4 * r * width, units)
                 if c != 0:
                     copy_floats(c + 4 * (r * steps + t) * units, cells + 4 * r * width, units)
@@ -160,7 +172,7 @@ def _lstm_cell_backward(c, before, gates, dh, dc, da, packed, units, far):
     for u in range(units):
         i, f = load_f32(gates, u), load_f32(gates, units + u)
         g, o = load_f32(gates, 2 * units + u), load_f32(gates, 3 * units + u)
-        th, d = mt.tanh(load_f32(c, u)), load_f32(dh, u)
+        th, d = mt.quick_tanh(load_f32(c, u)), load_f32(dh, u)
         cell = load_f32(dc, u) + d * o * (ONE - th * th)
         di = cell * g * i * (ONE - i)
         df = cell * load_f32(before, u) * f * (ONE - f)
@@ -220,6 +232,11 @@ def lstm_backward(args, _1, _2, _3):
                     before = c + 4 * (r * steps + back) * units
                     if s == 0:
                         before = word(args, 10) + own + 4 * r * units if word(args, 10) != 0 else zeros
+                    if s > 0:
+                        fetch(gates + 16 * (r * steps + back) * units, 4 * units)
+                    if s > 1:
+                        further = back + 1 if reverse != 0 else back - 1
+                        fetch(c + 4 * (r * steps + further) * units, units)
                     _lstm_cell_backward(
                         c + 4 * place * units, before, gates + 16 * place * units, dh + row, dc + row,
                         da + 16 * place * units, work + row, units, far,
@@ -253,8 +270,8 @@ def lstm_backward(args, _1, _2, _3):
 def _gru_cell(z, a, q, old, h, gates, units, n):
     """n units of one row, reset after the product: z (r, z; 16 apart) and q with the products in, a of n."""
     for u in range(n):
-        r, keep, product = mt.sigmoid(load_f32(z, u)), mt.sigmoid(load_f32(z, VECTOR + u)), load_f32(q, u)
-        new = mt.tanh(load_f32(a, u) + r * product)
+        r, keep, product = mt.quick_sigmoid(load_f32(z, u)), mt.quick_sigmoid(load_f32(z, VECTOR + u)), load_f32(q, u)
+        new = mt.quick_tanh(load_f32(a, u) + r * product)
         store_f32(h, u, (ONE - keep) * new + keep * load_f32(old, u))
         store_f32(gates, u, r)
         store_f32(gates, units + u, keep)
@@ -298,7 +315,9 @@ def gru_after(args, _1, _2, _3):
                         fill(tile + 8 * VECTOR, VECTOR, ZERO)
                 if s > 0 or all_h0 != 0:
                     line = packed + 4 * j * units * 3 * VECTOR
-                    panel3(z, 3 * VECTOR, old, width, line, 3 * VECTOR, VECTOR, units, rows)
+                    for k in range(0, units, STRETCH):
+                        part = min(STRETCH, units - k)
+                        panel3(z, 3 * VECTOR, old + 4 * k, width, line + 12 * k * VECTOR, 3 * VECTOR, VECTOR, part, rows)
                 for r in range(rows):
                     own = gates + 4 * (r * steps + t) * 4 * units + at if gates != 0 else spare + at
                     row, tile = 4 * r * width + at, z + 12 * r * VECTOR
@@ -314,7 +333,10 @@ def gru_after(args, _1, _2, _3):
                         if gates != 0:
                             for g in range(4):
                                 fill(own + 4 * g * units, count, ZERO)
+            ahead = t - 1 if reverse != 0 else t + 1
             for r in range(rows):
+                if s + 1 < steps:
+                    fetch(a + 12 * (r * steps + ahead) * units, 3 * units)
                 copy_floats(h + 4 * (r * steps + t) * units, new + 4 * r * width, units)
     return 0
 
@@ -323,18 +345,18 @@ def gru_after(args, _1, _2, _3):
 def _reset_and_update(z, old, reset, gates, units):
     """One row, reset before the product: r and z from their sums (units apart), and r ⊙ h."""
     for u in range(units):
-        r = mt.sigmoid(load_f32(z, u))
+        r = mt.quick_sigmoid(load_f32(z, u))
         product = r * load_f32(old, u)
         store_f32(reset, u, product)
         store_f32(gates, u, r)
         store_f32(gates, 3 * units + u, product)
-        store_f32(gates, units + u, mt.sigmoid(load_f32(z, units + u)))
+        store_f32(gates, units + u, mt.quick_sigmoid(load_f32(z, units + u)))
 
 
 @njit(error_model="numpy")
 def _new_and_state(sums, old, h, gates, units):
     for u in range(units):
-        new, keep = mt.tanh(load_f32(sums, u)), load_f32(gates, units + u)
+        new, keep = mt.quick_tanh(load_f32(sums, u)), load_f32(gates, units + u)
         store_f32(gates, 2 * units + u, new)
         store_f32(h, u, (ONE - keep) * new + keep * load_f32(old, u))
 
@@ -488,6 +510,8 @@ def gru_backward(args, _1, _2, _3):
                     if s == 0:
                         before = first_states + own + 4 * r * units if first_states != 0 else zeros
                     fill(following + row, width, ZERO)
+                    if s > 0:
+                        fetch(gates + 16 * (r * steps + back) * units, 4 * units)
                     if reset_first != 0:
                         _reset_backward(
                             before, gates + 16 * place * units, dh + row, dq + row, da + 12 * place * units,
@@ -524,7 +548,7 @@ def gru_backward(args, _1, _2, _3):
 def _activate(z, h, units, relu):
     for u in range(units):
         v = load_f32(z, u)
-        store_f32(h, u, (v if v > ZERO or v != v else ZERO) if relu != 0 else mt.tanh(v))
+        store_f32(h, u, (v if v > ZERO or v != v else ZERO) if relu != 0 else mt.quick_tanh(v))
 
 
 @cfunc(KERNEL, error_model="numpy")
