@@ -13,9 +13,10 @@ from chainrule.errors import EngineError
 from chainrule.layers import GRU, LSTM, Concat, Input, Masking, SimpleRNN
 from chainrule.losses import SquaredError
 from chainrule.network import NetworkGraph
+from chainrule.ops import Builder, Value
 from chainrule.ops.memory import aligned_zeros
 from chainrule.optimizers import SGD
-from chainrule.plan import lower_prediction, lower_training, optimise
+from chainrule.plan import Plan, lower_prediction, lower_training, optimise
 
 try:
     get_engine("onednn")
@@ -121,3 +122,40 @@ def test_numbers_do_not_depend_on_rebuilding() -> None:
         found.append(arenas["parameters"])
     for other in found[1:]:
         np.testing.assert_allclose(found[0], other, atol=1e-5)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    batch=st.sampled_from([1, 2, 5]),
+    queries=st.sampled_from([1, 3, 17, 40]),
+    keys=st.sampled_from([1, 5, 16, 33]),
+    heads=st.sampled_from([1, 2, 5]),
+    d=st.sampled_from([1, 4, 16]),
+    e=st.sampled_from([1, 8, 20]),
+    causal=st.booleans(),
+    masked=st.booleans(),
+    dropped=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_attention(batch, queries, keys, heads, d, e, causal, masked, dropped, seed) -> None:
+    rng = np.random.default_rng(seed)
+    shapes = {"q": (batch, queries, heads, d), "k": (batch, keys, heads, d), "v": (batch, keys, heads, e)}
+    arrays = {n: rng.normal(size=s) for n, s in shapes.items()} | {"dy": rng.normal(size=(batch, queries, heads, e))}
+    arrays["mask"] = (rng.uniform(size=(batch, keys)) < 0.6).astype(float)
+    arrays["keep"] = rng.uniform(size=(batch, heads, queries, keys))
+    k = Builder()
+    values = {n: Value(a.shape, "float", "input", n) for n, a in arrays.items()}
+    keep, mask = values["keep"] if dropped else None, values["mask"] if masked else None
+    q, keyed, v = values["q"], values["k"], values["v"]
+    y, p = k.attention(q, keyed, v, scale=0.3, causal=causal, mask=mask, keep=keep)
+    back = k.attention_backward(values["dy"], q, keyed, v, p, scale=0.3, keep=keep)
+    outputs = dict(zip(("y", "p", "dq", "dk", "dv"), (y, p, *back), strict=True))
+    plan = optimise(Plan(k.nodes, values, outputs, {}, k.scalars, batch))
+    wanted = ReferenceEngine("float64").compile(plan, {}).run(arrays)
+    for threads in (1, 2, 3):
+        executable = get_engine("onednn", threads=threads).compile(plan, {})
+        assert executable.native
+        executable.temporaries.view(np.float32)[...] = np.nan
+        found = executable.run({n: a.astype(np.float32) for n, a in arrays.items()})
+        for name, w in wanted.items():
+            np.testing.assert_allclose(found[name], w, atol=2e-5, err_msg=f"{name}, {threads} threads")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .attention import attention, attention_backward
 from .channel_moments import channel_moments, join_channel_moments
 from .elementwise import elementwise
 from .moments import moments
@@ -38,6 +39,6 @@ KERNELS: dict[str, Any] = {
         channel_moments, join_channel_moments, block_weights, unblock_weights,
         reduce, argmax, softmax, softmax_cross_entropy, run_job, work_forever,
         simple_rnn, simple_rnn_backward, lstm, lstm_backward, gru_after, gru_before, gru_backward, previous_states,
-        sequence_mask,
+        sequence_mask, attention, attention_backward,
     )
 }  # fmt: skip

@@ -8,6 +8,7 @@ from math import prod
 
 from ...ops import Node, Value
 from ...plan.memory import is_view
+from .attention import attention
 from .calls import (
     Address,
     AnyCall,
@@ -377,6 +378,8 @@ _TASKS: dict[str, Callable[[Node, int], Task | list[Task]]] = {
     "gather": gather,
     "scatter_add": scatter_add,
     "one_hot": one_hot,
+    "attention": attention,
+    "attention_backward": attention,
     "max_pool": pool,
     "max_pool_backward": pool,
     "average_pool": pool,
