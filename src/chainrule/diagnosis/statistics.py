@@ -23,7 +23,6 @@ UNITS_KEPT = 24
 #: What a layer does to the gradient that passes it, by the name of its class; others with weights are "weight".
 _ROLES = {
     "norm": "normalisation",
-    "standardize": "normalisation",
     "pool": "pooling",
     "dropout": "dropout",
     "softmax": "softmax",
@@ -50,7 +49,8 @@ class Moments:
     def of(cls, table: Array, count: int) -> Moments:
         """From a table (5, C) as the op ``moments`` makes it, of ``count`` elements in all."""
         t = np.asarray(table, np.float64)
-        total, squares = float(t[0].sum()), float(t[1].sum())
+        with np.errstate(all="ignore"):  # a run that diverges has infinities of both signs
+            total, squares = float(t[0].sum()), float(t[1].sum())
         mean = total / count
         # Σx² / m − mean² loses digits where the mean is large beside the deviation; the units' own means are closer.
         rows = max(1.0, count / t.shape[1])
@@ -277,6 +277,6 @@ def role_of(layer: Any, parameters: Sequence[str], inputs: int) -> str:
     for part, role in _ROLES.items():
         if part in kind:
             return role
-    if parameters:
-        return "weight"
-    return "join" if inputs > 1 else "shape"
+    if inputs > 1:
+        return "join"
+    return "weight" if parameters else "shape"

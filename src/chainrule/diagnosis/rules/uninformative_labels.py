@@ -24,9 +24,6 @@ class UninformativeLabels(Rule):
         reference, o = case.data.reference, case.outcome
         if reference is None or reference.informative or case.data.samples < 60 or o.diverged:
             return
-        counts = case.data.class_counts
-        if counts is not None and len(counts) > 1 and counts.max() >= 10 * counts.min():
-            return  # accuracy says nothing where nearly all samples are of one class
         held, error = case.held_out_score()
         if held != held or held > reference.chance + 3 * error:
             return
@@ -37,7 +34,7 @@ class UninformativeLabels(Rule):
                 "score on unseen samples": held,
                 "of the best constant": reference.chance,
                 "of a linear model": reference.linear,
-                "of a kernel or nearest neighbours": reference.curved,
+                "of nearest neighbours": reference.neighbours,
                 "standard error": error,
             },
             threshold=Threshold(
