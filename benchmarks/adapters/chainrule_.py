@@ -11,6 +11,7 @@ from bench.adapters import Base
 
 _LAYERS = (
     "dense", "relu", "sigmoid", "tanh", "flatten", "gcn", "conv", "convT", "bn", "maxpool", "avgpool", "gap", "res",
+    "lstm", "gru", "embed",
 )  # fmt: skip
 PEERS = {
     "chainrule": dict(
@@ -18,7 +19,7 @@ PEERS = {
         imports="chainrule",
         default=True,
         only=lambda w: all(l[0] in _LAYERS for l in w.layers),
-        note="fully connected, convolutional and graph networks",
+        note="fully connected, convolutional, recurrent and graph networks",
     ),
     "chainrule-bf16": dict(
         pip=["."],
@@ -34,7 +35,16 @@ PEERS = {
 def _arrays(params):
     """The parameters' arrays in the order of the layers; those of a residual block are nested."""
     for p in params:
-        if isinstance(p, dict):
+        if isinstance(p, dict) and "bx" in p:
+            # Of a GRU's two biases only that of the new value's recurrent product cannot be added to the other.
+            units = len(p["bh"]) // 3
+            yield from (
+                p["Wx"],
+                p["Wh"],
+                p["bx"] + np.where(np.arange(3 * units) < 2 * units, p["bh"], 0).astype(np.float32),
+            )
+            yield p["bh"][2 * units :]
+        elif isinstance(p, dict):
             yield from p.values()
         else:
             for part in p:
@@ -66,6 +76,7 @@ class Adapter(Base):
             "gcn": lambda n: cr.GraphConv(n, graph, normalise=False, self_loops=False),  # the graph is normalised already
             "conv": lambda n, k, s, p, bias: cr.Conv2D(n, k, stride=s, padding=p, bias=bias),
             "convT": lambda n, k, s, p: cr.ConvTranspose2D(n, k, stride=s, padding=p),
+            "lstm": cr.LSTM, "gru": cr.GRU, "embed": cr.Embedding,
             "bn": cr.BatchNorm, "maxpool": cr.MaxPool2D, "avgpool": cr.AveragePool2D, "gap": cr.GlobalAveragePool,
         }  # fmt: skip
 
@@ -80,7 +91,7 @@ class Adapter(Base):
 
         if len(shape) == 3:
             shape = (*shape[1:], shape[0])
-        x = cr.Input(shape)
+        x = cr.Input(shape, dtype="int" if layers[0][0] == "embed" else "float")
         network = cr.Network(inputs=x, outputs=chain(x, layers), random_state=seed)
         if params is not None:
             network.build()
@@ -104,7 +115,8 @@ class Adapter(Base):
             return self._graph_step(w, network, optimizer, engine, *batches[0])
         trainer = Trainer(network, [SquaredError() if w.loss == "mse" else SoftmaxCrossEntropy()], optimizer, engine=engine)
         x, y = (np.concatenate(arrays) for arrays in zip(*batches, strict=True))
-        data = {"x0": np.ascontiguousarray(x), "y0": y if w.loss == "mse" else y.astype(np.int32)}
+        kind = np.int32 if w.data == "tokens" else np.float32
+        data = {"x0": np.ascontiguousarray(x, kind), "y0": y if w.loss == "mse" else y.astype(np.int32)}
         order = np.arange(len(data["x0"]))
         executable, orders, done = trainer.executable(w.batch).executable, {}, 0
 
@@ -139,7 +151,8 @@ class Adapter(Base):
         y[train], weight[train] = labels, nodes / len(train)
         trainer = Trainer(network, [SoftmaxCrossEntropy()], optimizer, engine=engine, weights=["sample"])
         executable = trainer.executable(nodes).executable
-        data = {"x0": np.ascontiguousarray(x), "y0": y, "w0": weight}
+        kind = np.int32 if w.data == "tokens" else np.float32
+        data = {"x0": np.ascontiguousarray(x, kind), "y0": y, "w0": weight}
 
         def step():
             trainer.step += 1

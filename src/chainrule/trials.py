@@ -21,6 +21,7 @@ from .diagnosis.case import Case
 from .diagnosis.data_facts import DataFacts
 from .diagnosis.examine import examine
 from .diagnosis.outcome import Outcome
+from .diagnosis.reference import SAMPLES
 from .diagnosis.statistics import Statistics
 from .errors import ChainruleError, DataError, DivergenceError, DtypeError, ParameterError, ShapeError
 from .losses import Loss
@@ -63,12 +64,13 @@ class Watch(Callback):
         self.statistics: Statistics | None = None
         self.trainer: Any = None
         self.cut = False
+        self.probe: Probe | None = None
 
     def on_fit_begin(self, trainer: Any) -> None:
         self.trainer, self.statistics = trainer, Statistics(trainer.network)
         self.first_step = trainer.step
         self._started = time.perf_counter()
-        trainer.probe = Probe(self._take, self.every)
+        self.probe = trainer.probe = Probe(self._take, self.every)
 
     def _take(self, run: Any, found: Found, sizes: dict[str, int], rate: float) -> None:
         assert self.statistics is not None
@@ -104,11 +106,13 @@ def diagnose(
     if "optimizer" in given and "learning_rate" not in given:
         fitted.pop("learning_rate", None)
     settings = {**fitted, **given}
-    twin = copy.deepcopy(network)
+    # After a fit the training is run again, from start weights drawn anew: with an int as random_state the same ones.
+    replayed = trained and bool(getattr(network, "fit_arguments_", None))
+    twin = _anew(network) if replayed else copy.deepcopy(network)
     epochs, batch = int(settings.get("epochs", 20)), settings.get("batch_size", 32)
     planned = epochs
     limit = TRIAL_STEPS if steps is None else _steps(steps)
-    if trained and steps is None:
+    if trained and not replayed and steps is None:
         limit = min(limit, 200)
     n = 0 if is_stream(X, y) else _length(X)
     if n and isinstance(batch, int) and batch > 0:
@@ -131,9 +135,16 @@ def diagnose(
         subject, history = network, history_now if history_now is not None else {}
     case = _case(
         subject, X, y, watch, {**settings, "epochs": planned}, fault=fault, history=history, complete=complete,
-        fresh=not trained,
+        fresh=replayed or not trained,
     )  # fmt: skip
-    return examine(case, rules=rules)
+    return _examine(case, watch, rules)
+
+
+def _examine(case: Case, watch: Watch, rules: Sequence[Rule]) -> Diagnosis:
+    diagnosis = examine(case, rules=rules)
+    if watch.probe is not None and watch.probe.error:
+        diagnosis.errors["statistics"] = watch.probe.error
+    return diagnosis
 
 
 def _steps(steps: Any) -> int:
@@ -191,7 +202,7 @@ def watched_fit(
     except (DivergenceError, *_DATA_ERRORS) as error:
         fault = _fault(error, watch) if isinstance(error, DivergenceError) else {"error": str(error), "kind": "data"}
         case = _case(network, X, y, watch, arguments, fault=fault, history=_history(network, watch), fresh=fresh)
-        network.diagnosis_ = examine(case, rules=rules)
+        network.diagnosis_ = _examine(case, watch, rules)
         if on_fault == "cure" and isinstance(error, DivergenceError):
             return _cure(network, X, y, arguments)
         cause = network.diagnosis_.cause
@@ -200,7 +211,7 @@ def watched_fit(
         raise type(error)(f"{error} Diagnosis: {cause.title}. {cause.cause}".rstrip()) from error
     complete = not network.history_.interrupted and not watch.cut
     case = _case(network, X, y, watch, arguments, history=network.history_, complete=complete, fresh=fresh)
-    network.diagnosis_ = examine(case, rules=rules)
+    network.diagnosis_ = _examine(case, watch, rules)
     if hopeless is not None and watch.cut and network.diagnosis_.healthy:
         network.diagnosis_ = hopeless.diagnosis or network.diagnosis_
     if not network.diagnosis_.healthy and on_fault == "cure":
@@ -358,7 +369,8 @@ def _anew(network: Any) -> Any:
     twin = copy.deepcopy(network)
     shapes = twin.input_shapes
     twin.input_shapes, twin._trained = None, False
-    twin.rng = np.random.default_rng(0)
+    seeded = isinstance(network.random_state, (int, np.integer))
+    twin.rng = np.random.default_rng(network.random_state if seeded else 0)
     twin.build(*shapes)
     return twin
 
@@ -484,5 +496,5 @@ def _outcome(
     return Outcome(
         score=score, validation=held, chance=reference.chance, reference=reference.best, error=reference.error, start=start,
         final=final, baseline=baseline, diverged=diverged, informative=reference.informative, complete=complete,
-        losses=epochs,
+        losses=epochs, classes=classes is not None, judged=min(len(data.rows), SAMPLES),
     )  # fmt: skip

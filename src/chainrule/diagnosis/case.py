@@ -19,6 +19,7 @@ from ..optimizers import Optimizer
 from .chain import Chain, chain_of
 from .data_facts import DataFacts
 from .outcome import Outcome
+from .reference import SAMPLES
 from .statistics import CallInfo, Sample, Statistics
 
 __all__ = ["WINDOW", "Case"]
@@ -82,6 +83,17 @@ class Case:
     def persistent(self, flags: Sequence[bool]) -> bool:
         """Whether something held in more than half of the window, the last sample among them."""
         return bool(flags) and flags[-1] and 2 * sum(flags) > len(flags)
+
+    def lasting(self, holds: Callable[[Chain], bool]) -> bool:
+        """Whether something held of the chain in more than half of all steps; a sample stands for those up to the next
+        one."""
+        finite = [s for s in self.samples if math.isfinite(s.loss)]
+        if not finite:
+            return False
+        ends = [*(s.step for s in finite[1:]), max(self.steps, finite[-1].step + 1)]
+        lengths = [end - s.step for s, end in zip(finite, ends, strict=True)]
+        good = sum(n for s, n in zip(finite, lengths, strict=True) if holds(chain_of(self.statistics, s.step)))
+        return 2 * good > sum(lengths)
 
     # ------------------------------------------------------------ structure
 
@@ -189,6 +201,8 @@ class Case:
             e = self.network.parameters.entries[name]
             if p.update is None or not e.decay or len(e.shape) < 2:
                 continue
+            if p.gradient is not None and p.gradient.norm == 0:
+                continue  # it is not the step size that keeps it where it is
             fan_in, fan_out = e.size // e.shape[-1], e.shape[-1]
             law = math.sqrt(2 / (fan_in + fan_out) * e.size)
             found.append(p.update.norm / max(p.value.norm, law))
@@ -205,9 +219,9 @@ class Case:
 
     @cached_property
     def fastest_ratio(self) -> float:
-        """|Δw| / |w| of the weight that moves most, median over the samples; NaN where it is not known."""
+        """|Δw| / |w| of the weight that moves most, at the fastest tenth of the samples; NaN where it is not known."""
         found = [max(r) for s in self.samples if (r := self._ratios(s))]
-        return float(np.median(found)) if found else math.nan
+        return float(np.quantile(found, 0.9)) if found else math.nan
 
     @cached_property
     def gradient_zero(self) -> bool:
@@ -217,9 +231,12 @@ class Case:
 
     @cached_property
     def rising(self) -> bool:
-        """Whether the loss ended above its start by more than a tenth."""
+        """Whether the loss ended above its start, and above that of the best constant, by more than a tenth."""
         o = self.outcome
-        return math.isfinite(o.final) and math.isfinite(o.start) and o.final > o.start + 0.1 * abs(o.start)
+        if not (math.isfinite(o.final) and math.isfinite(o.start)):
+            return False
+        most = max(o.start, o.baseline) if math.isfinite(o.baseline) else o.start
+        return o.final > most + 0.1 * abs(most)
 
     @cached_property
     def oscillating(self) -> bool:
@@ -283,12 +300,12 @@ class Case:
             return math.nan, 0.0
         n = len(self.data.validation[0][0]) if self.data.validation is not None else 0
         if math.isfinite(self.outcome.validation) and n >= 20:
-            scale = math.sqrt(min(len(self.data.rows), 800) / n)
+            scale = math.sqrt(min(len(self.data.rows), SAMPLES) / n)
             return self.outcome.validation, reference.error * scale
         if self.hold_out is None:
             return math.nan, 0.0
         score, count = self.hold_out()
-        return score, reference.error * math.sqrt(min(len(self.data.rows), 800) / max(1, count))
+        return score, reference.error * math.sqrt(min(len(self.data.rows), SAMPLES) / max(1, count))
 
     def rarest_recall(self) -> float:
         """The share of the rarest class's samples that the network finds; NaN where it is not known."""

@@ -93,7 +93,7 @@ def rank(found: Sequence[tuple[Rule, Finding]]) -> tuple[list[Finding], list[Fin
 #: What only shows that something is wrong: a mere warning about a cause explains these alone.
 _SYMPTOMS = (
     "vanishing-gradients", "exploding-gradients", "dead-units", "dying-units", "saturated-units", "collapsed-units",
-    "non-finite", "loss-not-falling", "under-training",
+    "non-finite", "poor-fit", "loss-not-falling", "under-training",
 )  # fmt: skip
 
 

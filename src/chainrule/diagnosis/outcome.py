@@ -18,7 +18,7 @@ class Outcome:
     Parameters
         score : on training samples, layers as in prediction: accuracy, or R² ; NaN where it is not known
         validation : the same on validation samples ; chance, reference : of the best constant and the best simple model ;
-        error : standard error of the score ; samples : that were used up
+        error : standard error of the score ; judged : samples that it is of ; classes : whether it is an accuracy
         start, final, baseline : losses: of the first step, of the end, of the best constant output (NaN where not known)
         diverged : whether a number stopped being finite ; informative : whether the simple models find anything to learn
         complete : whether the planned training ran to its end, so that its result can be judged
@@ -35,6 +35,8 @@ class Outcome:
     diverged: bool = False
     informative: bool | None = None
     complete: bool = True
+    classes: bool = False
+    judged: int = 0
     losses: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     @property
@@ -57,10 +59,16 @@ class Outcome:
 
     @property
     def poor(self) -> bool:
-        """Clearly less was learned than a simple model does: a tenth of its skill is missing, beyond two standard errors."""
+        """Clearly less was learned than a simple model does, though samples are known here and not to that model.
+
+        For accuracy three standard errors (and a fiftieth) are missing, for R² a tenth of the skill beyond two of them.
+        """
         if self.failed or self.worse_than_constant:
             return True
         if self.complete and math.isfinite(self.score) and self.informative:
+            if self.classes:
+                spread = math.sqrt(max(self.reference * (1 - self.reference), 1e-4) / max(1, self.judged))
+                return self.score < self.reference - 3 * spread - 0.02
             return self.skill < 0.9 and self.score < self.reference - 2 * self.error
         return False
 

@@ -22,8 +22,8 @@ class Rule:
     Attributes
         code, name : of its findings
         tier : where the fault lies in the order of causes: 1 data, 2 output and loss, 3 scales and start weights,
-            4 structure, 5 step size, batch and regularisation, 6 what the chain rule shows, 7 capacity and length,
-            8 the result alone. A lower one explains a higher one that it ``explains``
+            4 structure, 5 step size, batch and regularisation, 6 capacity, 7 and 8 what the chain rule shows, 9 length, 10
+            the result alone. A lower one explains a higher one that it ``explains``
         explains : names of findings that follow from this one
         paper : that describes it
 

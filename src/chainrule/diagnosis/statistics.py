@@ -23,6 +23,7 @@ UNITS_KEPT = 24
 #: What a layer does to the gradient that passes it, by the name of its class; others with weights are "weight".
 _ROLES = {
     "norm": "normalisation",
+    "standardize": "normalisation",
     "pool": "pooling",
     "dropout": "dropout",
     "softmax": "softmax",
@@ -277,6 +278,6 @@ def role_of(layer: Any, parameters: Sequence[str], inputs: int) -> str:
     for part, role in _ROLES.items():
         if part in kind:
             return role
-    if inputs > 1:
-        return "join"
-    return "weight" if parameters else "shape"
+    if parameters:
+        return "weight"
+    return "join" if inputs > 1 else "shape"

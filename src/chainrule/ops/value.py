@@ -46,6 +46,7 @@ class Value:
             equations show it by
         constant : the number, for role "constant" (always of shape ())
         base, offset : the arena this value is a view of, and where in it, in elements
+        shares : a value that it is written over, by an engine that saw that nobody reads that one any more
         producer : the node that makes it, None for inputs, parameters, arenas, scalars and constants
         sparse : the matrix itself, of an input that is a constant sparse matrix ; scale : (entries,), factors of its entries
     """
@@ -57,6 +58,7 @@ class Value:
     constant: float = 0.0
     base: Value | None = None
     offset: int = 0
+    shares: Value | None = field(default=None, repr=False)
     producer: Node | None = field(default=None, repr=False)
     sparse: SparseMatrix | None = None
     scale: Value | None = None

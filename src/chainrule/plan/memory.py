@@ -9,9 +9,14 @@ from ..ops.memory import round_up
 
 
 def root(value: Value) -> Value:
-    """The value whose memory this one is: reshapes are followed back to what they reshape."""
-    while value.base is None and value.producer is not None and is_view(value.producer):
-        value = value.producer.inputs[0]
+    """The value whose memory this one is: reshapes are followed back to what they reshape, shared memory to its home."""
+    while value.base is None:
+        if value.shares is not None:
+            value = value.shares
+        elif value.producer is not None and is_view(value.producer):
+            value = value.producer.inputs[0]
+        else:
+            break
     return value
 
 

@@ -62,7 +62,7 @@ def lower_statistics(
         with k.at("statistics", call.name):
             y = low.tensors[call.output]
             note(f"y.{n}", y if y.ndim > 1 else k.reshape(y, (*y.shape, 1)))
-            # Softmax has no slope of its own for each element.
+            # Some activations, the softmax among them, state their backward pass and no σ' of single elements.
             if isinstance(call.layer, Activation) and type(call.layer).derivative is not Activation.derivative:
                 note(f"slope.{n}", call.layer.derivative(k, low.saved[n]))
             if call.output in d:

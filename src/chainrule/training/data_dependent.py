@@ -1,5 +1,5 @@
-"""What the first fit takes from the data: statistics of inputs and targets (Standardize), and start weights (LSUV), scaled by
-what each layer really puts out for the first batch."""
+"""What the first fit takes from the data: statistics of inputs and targets (Standardize), and start weights (LSUV), scaled
+by what each layer really puts out for the first batch."""
 
 from __future__ import annotations
 

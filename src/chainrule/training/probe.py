@@ -49,6 +49,8 @@ class Probe:
         self.every = 0
         self.taken = 0
         self._batch = 0
+        #: What made a probe fail, in words.
+        self.error = ""
         self._executables: Executables | None = None
         self._arenas: dict[str, NDArray[Any]] = {}
         self._sizes: dict[Any, dict[str, int]] = {}
@@ -84,7 +86,15 @@ class Probe:
         return 1 if step == 0 else ahead
 
     def run(self, trainer: Trainer, run: Run) -> None:
-        """Takes the statistics of the first step of a piece."""
+        """Takes the statistics of the first step of a piece. A probe that fails ends the sampling, not the training."""
+        if self.error:
+            return
+        try:
+            self._run(trainer, run)
+        except Exception as error:
+            self.error = f"{type(error).__name__}: {error}"
+
+    def _run(self, trainer: Trainer, run: Run) -> None:
         if run.piece.batch != self._batch and self.taken:
             return  # the short last batch
         assert self._executables is not None

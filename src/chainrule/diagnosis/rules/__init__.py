@@ -26,6 +26,7 @@ from .non_finite_data import NonFiniteData
 from .output_activation import OutputActivation
 from .output_range import OutputRange
 from .over_fitting import OverFitting
+from .poor_fit import PoorFit
 from .saturated_units import SaturatedUnits
 from .softmax_one_unit import SoftmaxOneUnit
 from .too_few_samples import TooFewSamples
@@ -68,6 +69,7 @@ __all__ = [
     "OutputActivation",
     "OutputRange",
     "OverFitting",
+    "PoorFit",
     "SaturatedUnits",
     "SoftmaxOneUnit",
     "TooFewSamples",

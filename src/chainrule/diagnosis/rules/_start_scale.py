@@ -24,6 +24,8 @@ def start_scales(case: Case) -> list[tuple[str, float, float, float]]:
         sample = case.first.parameters.get(name) if name is not None else None
         if name is None or sample is None or call.kind == "Embedding":
             continue
+        if sample.value.std <= 1e-6 * abs(sample.value.mean):
+            continue  # constant: another fault
         if case.following(call, "normalisation") is not None:
             continue
         activation = case.following(call, "activation")

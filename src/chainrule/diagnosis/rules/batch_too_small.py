@@ -15,7 +15,7 @@ class BatchTooSmall(Rule):
     made for more, steps go anywhere; batch normalisation of two samples gives ±1 whatever they are."""
 
     code, name, tier, always = "CR504", "batch-too-small", 5, True
-    explains = ("loss-not-falling", "under-training", "dead-units", "dying-units")
+    explains = ("loss-not-falling", "poor-fit", "under-training", "dead-units", "dying-units")
     paper = "McCandlish et al., An empirical model of large-batch training, 2018"
 
     def check(self, case: Case) -> Iterable[Finding]:

@@ -14,8 +14,16 @@ class Bottleneck(Rule):
     """A layer of h units passes a signal of h dimensions. Logits of K classes that come from it span h dimensions of K −
     1."""
 
-    code, name, tier, always = "CR404", "bottleneck", 7, True
-    explains = ("too-little-capacity", "under-training", "loss-not-falling", "collapsed-units", "dead-units", "dying-units")
+    code, name, tier, always = "CR404", "bottleneck", 6, True
+    explains = (
+        "too-little-capacity",
+        "under-training",
+        "loss-not-falling",
+        "poor-fit",
+        "collapsed-units",
+        "dead-units",
+        "dying-units",
+    )
     paper = (
         "Tishby and Zaslavsky, Deep learning and the information bottleneck principle, 2015; rank of a product of matrices"
     )
@@ -23,7 +31,8 @@ class Bottleneck(Rule):
     def check(self, case: Case) -> Iterable[Finding]:
         if not case.harmed or case.outcome.diverged:
             return
-        hidden = [(case.units(c), c) for c in case.weighted[:-1] if case.units(c)]
+        # A convolution of few channels passes them at every place; a recurrent layer at every step.
+        hidden = [(case.units(c), c) for c in case.weighted[:-1] if case.units(c) and c.kind == "Dense"]
         if not hidden or not case.network.output_shapes:
             return
         shape = case.network.output_shapes[0]

@@ -15,8 +15,8 @@ from ..rule import Rule
 class CollapsedUnits(Rule):
     """When a layer's output hardly differs between samples, nothing after it can tell them apart."""
 
-    code, name, tier, always = "CR606", "collapsed-units", 7, True
-    explains = ("loss-not-falling", "too-little-capacity", "under-training")
+    code, name, tier, always = "CR606", "collapsed-units", 8, True
+    explains = ("loss-not-falling", "poor-fit", "too-little-capacity", "under-training")
     paper = "Saxe, McClelland and Ganguli, Exact solutions to the nonlinear dynamics of learning, ICLR 2014"
 
     def check(self, case: Case) -> Iterable[Finding]:

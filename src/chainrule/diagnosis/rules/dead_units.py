@@ -15,9 +15,10 @@ class DeadUnits(Rule):
     """A ReLU whose z is below 0 for every sample has output 0 and slope 0: no gradient reaches its weights, so it never
     comes back."""
 
-    code, name, tier, always = "CR603", "dead-units", 6, True
+    code, name, tier, always = "CR603", "dead-units", 7, True
     explains = (
-        "loss-not-falling", "under-training", "too-little-capacity", "bottleneck", "vanishing-gradients", "collapsed-units",
+        "loss-not-falling", "poor-fit", "under-training", "too-little-capacity", "bottleneck",
+        "vanishing-gradients", "collapsed-units",
         "gradient-cut-off",
     )  # fmt: skip
     paper = "Lu, Shin, Su and Karniadakis, Dying ReLU and initialization, 2019"

@@ -14,8 +14,8 @@ from ._bounded import BOUNDED
 class DyingUnits(Rule):
     """The share of units that never fire grows through the training; each that dies stays dead."""
 
-    code, name, tier, always = "CR604", "dying-units", 6, True
-    explains = ("loss-not-falling", "too-little-capacity")
+    code, name, tier, always = "CR604", "dying-units", 7, True
+    explains = ("loss-not-falling", "poor-fit", "too-little-capacity")
     paper = "Lu, Shin, Su and Karniadakis, Dying ReLU and initialization, 2019"
 
     def check(self, case: Case) -> Iterable[Finding]:

@@ -15,8 +15,16 @@ class ExplodingGradients(Rule):
     """The product of gains that are above 1 grows with the depth: |dz¹| is many times |dz^L|, and a step size that suits
     the last layers throws the first ones out."""
 
-    code, name, tier, always = "CR602", "exploding-gradients", 6, True
-    explains = ("loss-not-falling", "under-training", "too-little-capacity", "non-finite", "dead-units", "saturated-units")
+    code, name, tier, always = "CR602", "exploding-gradients", 7, True
+    explains = (
+        "loss-not-falling",
+        "poor-fit",
+        "under-training",
+        "too-little-capacity",
+        "non-finite",
+        "dead-units",
+        "saturated-units",
+    )
     paper = "Pascanu, Mikolov and Bengio, On the difficulty of training recurrent neural networks, ICML 2013"
 
     def check(self, case: Case) -> Iterable[Finding]:

@@ -14,8 +14,8 @@ class ImbalancedClasses(Rule):
     """When one class has almost all samples, always answering it has a small loss, and the gradient of the rare classes
     drowns."""
 
-    code, name, tier, always = "CR702", "imbalanced-classes", 7, True
-    explains = ("loss-not-falling", "too-little-capacity")
+    code, name, tier, always = "CR702", "imbalanced-classes", 8, True
+    explains = ("loss-not-falling", "poor-fit", "too-little-capacity")
     paper = "He and Garcia, Learning from imbalanced data, IEEE TKDE 2009"
 
     def check(self, case: Case) -> Iterable[Finding]:

@@ -22,7 +22,8 @@ class LearningRateTooLarge(Rule):
     code, name, tier, always = "CR501", "learning-rate-too-large", 5, True
     explains = (
         "vanishing-gradients", "exploding-gradients", "dead-units", "dying-units", "saturated-units", "collapsed-units",
-        "non-finite", "loss-not-falling", "under-training", "too-little-capacity", "bottleneck", "batch-too-small",
+        "non-finite", "loss-not-falling", "poor-fit", "under-training", "too-little-capacity", "bottleneck",
+        "batch-too-small",
     )  # fmt: skip
     paper = "LeCun, Bottou, Orr and Müller, Efficient BackProp, 1998, section 5.1; the ratio: Karpathy, CS231n, 2015"
 

@@ -20,6 +20,7 @@ class LearningRateTooSmall(Rule):
     code, name, tier, always = "CR502", "learning-rate-too-small", 5, True
     explains = (
         "loss-not-falling",
+        "poor-fit",
         "under-training",
         "too-little-capacity",
         "bottleneck",

@@ -13,7 +13,7 @@ from ..rule import Rule
 class LossNotFalling(Rule):
     """The network is no better than the best constant output."""
 
-    code, name, tier, always = "CR802", "loss-not-falling", 9, True
+    code, name, tier, always = "CR802", "loss-not-falling", 10, True
     paper = "Zhang et al., AutoTrainer, ICSE 2021: not-converging training"
 
     def check(self, case: Case) -> Iterable[Finding]:

@@ -47,7 +47,7 @@ class MissingNonlinearity(Rule):
             if not pairs:
                 return
         reference = case.data.reference
-        helpful = reference is not None and reference.neighbours > reference.linear + 2 * reference.error
+        helpful = reference is not None and reference.curved > reference.linear + 2 * reference.error
         yield self.finding(
             "no activation in the whole network"
             if whole

@@ -24,8 +24,8 @@ _WHY = {
 class NonFinite(Rule):
     """A number that is infinite or NaN: everything computed from it is, too."""
 
-    code, name, tier, always = "CR801", "non-finite", 7, True
-    explains = ("loss-not-falling", "exploding-gradients")
+    code, name, tier, always = "CR801", "non-finite", 8, True
+    explains = ("loss-not-falling", "poor-fit", "exploding-gradients")
     paper = "IEEE 754-2019; Goldberg, What every computer scientist should know about floating-point arithmetic, 1991"
 
     def check(self, case: Case) -> Iterable[Finding]:

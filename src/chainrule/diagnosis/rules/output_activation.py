@@ -27,6 +27,8 @@ class OutputActivation(Rule):
         call, loss = case.last_call, case.loss
         if call is None or loss is None:
             return
+        if case.network.output_shapes[0][-1:] == (1,) and call.role == "softmax":
+            return  # a softmax of one unit is another fault
         reads_probabilities = bool(getattr(loss, "from_probabilities", False))
         activation = call.layer.activation_name or ("softmax" if call.role == "softmax" else None)
         if loss.name in _LOGITS and not reads_probabilities:

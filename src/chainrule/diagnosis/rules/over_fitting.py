@@ -16,7 +16,7 @@ class OverFitting(Rule):
     """The training loss falls on while the validation loss rises: what is learned is this sample, not what it was drawn
     from."""
 
-    code, name, tier, always = "CR704", "over-fitting", 7, True
+    code, name, tier, always = "CR704", "over-fitting", 8, True
     explains = ("too-much-capacity",)
     paper = (
         "Geman, Bienenstock and Doursat, Neural networks and the bias/variance dilemma, 1992; Prechelt, Early stopping, 1998"
@@ -32,13 +32,18 @@ class OverFitting(Rule):
         # Prechelt's generalisation loss, 100 (J_val / min J_val − 1), of 20 % and more.
         limit = 1.2
         fell_on = train[-1] < 0.7 * train[best]
-        if rise < limit or not fell_on or best >= len(held) - 3:
-            return
         gap = case.outcome.score - case.outcome.validation
         accuracy = np.asarray(case.history.get("val_accuracy", ()), np.float64)
         if gap != gap and len(accuracy) == len(held) and len(case.history.get("accuracy", ())) == len(held):
             gap = float(case.history["accuracy"][-1] - accuracy[-1])
-        worse = gap > 0.1 if gap == gap else rise > 2 * limit
+        fell_on = train[-1] < 0.7 * train[best] and best < len(held) - 3
+        n = len(case.data.validation[0][0]) if case.data.validation is not None else 100
+        # A gap that chance does not make: three standard errors of an accuracy near 1/2, and at least a seventh.
+        wide = gap == gap and gap > max(0.15 if case.outcome.classes else 0.25, 1.5 / n**0.5)
+        apart = held[-1] > 3 * train[-1]
+        if not (fell_on and rise > limit) and not (wide and apart):
+            return
+        worse = wide if gap == gap else rise > 2 * limit
         yield self.finding(
             f"the validation loss is {rise:.3g} times its least value, of epoch {best + 1}",
             severity="warning" if worse else "note",

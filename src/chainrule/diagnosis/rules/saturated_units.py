@@ -14,8 +14,8 @@ from ._bounded import BOUNDED
 class SaturatedUnits(Rule):
     """A logistic or tanh unit far from 0 has a slope near 0, so hardly any gradient passes it."""
 
-    code, name, tier, always = "CR605", "saturated-units", 6, True
-    explains = ("loss-not-falling", "under-training", "too-little-capacity", "bottleneck", "vanishing-gradients")
+    code, name, tier, always = "CR605", "saturated-units", 7, True
+    explains = ("loss-not-falling", "poor-fit", "under-training", "too-little-capacity", "bottleneck", "vanishing-gradients")
     paper = "Glorot and Bengio, AISTATS 2010, section 3; LeCun et al., Efficient BackProp, 1998, section 4.4"
 
     def check(self, case: Case) -> Iterable[Finding]:

@@ -13,19 +13,19 @@ from ..rule import Rule
 class TooLittleCapacity(Rule):
     """The loss has settled above what a simple model reaches: no weights of this network fit the data better."""
 
-    code, name, tier, always = "CR706", "too-little-capacity", 7, True
-    explains = ("loss-not-falling", "under-training", "dead-units", "dying-units", "collapsed-units")
+    code, name, tier, always = "CR706", "too-little-capacity", 6, True
+    explains = ("loss-not-falling", "poor-fit", "under-training", "dead-units", "dying-units", "collapsed-units")
     paper = "Hornik, Approximation capabilities of multilayer feedforward networks, 1991"
 
     def check(self, case: Case) -> Iterable[Finding]:
         if not case.harmed or case.outcome.diverged:
             return
-        hidden = [(case.units(c), c) for c in case.weighted[:-1] if case.units(c)]
+        hidden = [(case.units(c), c) for c in case.weighted[:-1] if case.units(c) and c.kind == "Dense"]
         narrowest = min((u for u, _ in hidden), default=0)
-        linear = not hidden
+        linear = len(case.weighted) < 2
         reference = case.data.reference
-        curved = reference is not None and reference.neighbours > reference.linear + 2 * reference.error
-        small = narrowest <= 4 if hidden else curved
+        curved = reference is not None and reference.curved > reference.linear + 2 * reference.error
+        small = narrowest <= 4 if hidden else linear and curved
         if not small:
             return
         layers = tuple(c.key for u, c in hidden if u <= 4)

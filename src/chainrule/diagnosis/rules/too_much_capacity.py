@@ -14,7 +14,7 @@ from .over_fitting import OverFitting
 class TooMuchCapacity(Rule):
     """Parameters beyond what the samples can determine are free to fit their noise."""
 
-    code, name, tier, always = "CR705", "too-much-capacity", 8, True
+    code, name, tier, always = "CR705", "too-much-capacity", 9, True
     explains = ()
     paper = "Vapnik, The nature of statistical learning theory, 1995; Zhang et al., ICLR 2017"
 

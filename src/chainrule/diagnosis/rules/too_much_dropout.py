@@ -16,7 +16,15 @@ class TooMuchDropout(Rule):
     At 0.5 noise and signal are equal; at 0.9 the noise is three times as large, and a tenth of the units is left."""
 
     code, name, tier, always = "CR505", "too-much-dropout", 5, True
-    explains = ("loss-not-falling", "under-training", "too-little-capacity", "bottleneck", "dead-units", "dying-units")
+    explains = (
+        "loss-not-falling",
+        "poor-fit",
+        "under-training",
+        "too-little-capacity",
+        "bottleneck",
+        "dead-units",
+        "dying-units",
+    )
     paper = "Srivastava et al., Dropout, JMLR 2014: 0.5 for hidden units, 0.2 for inputs"
 
     def check(self, case: Case) -> Iterable[Finding]:

@@ -17,7 +17,8 @@ class TooMuchWeightDecay(Rule):
 
     code, name, tier, always = "CR506", "too-much-weight-decay", 5, True
     explains = (
-        "loss-not-falling", "under-training", "too-little-capacity", "bottleneck", "vanishing-gradients", "dead-units",
+        "loss-not-falling", "poor-fit", "under-training", "too-little-capacity", "bottleneck",
+        "vanishing-gradients", "dead-units",
         "collapsed-units", "dying-units",
     )  # fmt: skip
     paper = "Krogh and Hertz, A simple weight decay can improve generalization, NIPS 1991; Loshchilov and Hutter, ICLR 2019"

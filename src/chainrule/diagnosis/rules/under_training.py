@@ -13,8 +13,11 @@ from ..rule import Rule
 class UnderTraining(Rule):
     """The loss still falls at the last epoch, and the network is worse than it could be."""
 
-    code, name, tier, always = "CR707", "under-training", 8, True
-    explains = ("loss-not-falling",)
+    code, name, tier, always = "CR707", "under-training", 9, True
+    explains = (
+        "loss-not-falling",
+        "poor-fit",
+    )
     paper = "Prechelt, Early stopping, but when?, 1998"
 
     def check(self, case: Case) -> Iterable[Finding]:

@@ -24,6 +24,9 @@ class UninformativeLabels(Rule):
         reference, o = case.data.reference, case.outcome
         if reference is None or reference.informative or case.data.samples < 60 or o.diverged:
             return
+        counts = case.data.class_counts
+        if counts is not None and len(counts) > 1 and counts.max() >= 10 * counts.min():
+            return  # accuracy says nothing where nearly all samples are of one class
         held, error = case.held_out_score()
         if held != held or held > reference.chance + 3 * error:
             return
@@ -34,7 +37,7 @@ class UninformativeLabels(Rule):
                 "score on unseen samples": held,
                 "of the best constant": reference.chance,
                 "of a linear model": reference.linear,
-                "of nearest neighbours": reference.neighbours,
+                "of a kernel or nearest neighbours": reference.curved,
                 "standard error": error,
             },
             threshold=Threshold(

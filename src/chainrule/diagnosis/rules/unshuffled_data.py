@@ -30,6 +30,6 @@ class UnshuffledData(Rule):
             threshold=Threshold(-5, "z-score of the number of changes of class", "runs test (Wald and Wolfowitz 1940)"),
             equation="E[dW of a step] ≠ dW: a batch holds one class",
             cause="shuffle=False with samples in the order of their classes.",
-            changes=[Change("data", {"advice": "fit with shuffle=True"})],
+            changes=[Change("shuffle")],
             score=-runs / 5,
         )

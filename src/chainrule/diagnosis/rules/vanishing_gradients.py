@@ -15,8 +15,8 @@ class VanishingGradients(Rule):
     """By the chain rule |dz¹| is |dz^L| times the product of all gains |dz^l| / |dz^(l+1)|, each a factor of the weights Wᵀ
     and one of σ'(z). A logistic σ' is 0.25 at most: ten layers leave a millionth."""
 
-    code, name, tier, always = "CR601", "vanishing-gradients", 6, True
-    explains = ("loss-not-falling", "under-training", "too-little-capacity", "bottleneck", "collapsed-units")
+    code, name, tier, always = "CR601", "vanishing-gradients", 7, True
+    explains = ("loss-not-falling", "poor-fit", "under-training", "too-little-capacity", "bottleneck", "collapsed-units")
     paper = "Hochreiter 1991; Bengio, Simard and Frasconi 1994; Glorot and Bengio, AISTATS 2010"
 
     def check(self, case: Case) -> Iterable[Finding]:
@@ -27,7 +27,7 @@ class VanishingGradients(Rule):
             return
         severe, clear = 1e-3, 1e-2
         limit = clear if case.outcome.failed else severe
-        if not case.persistent([r < limit for r in known]):
+        if not case.persistent([r < limit for r in known]) and not case.lasting(lambda c: c.ratio < limit):
             return
         chain = chains[-1]
         if chain.ratio == 0 and any(share >= 0.999 for share in case.statistics.dead_units().values()):

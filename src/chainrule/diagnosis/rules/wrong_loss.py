@@ -51,7 +51,7 @@ class WrongLoss(Rule):
             )
             yield self.finding(
                 text,
-                severity="error" if numbered else "warning",
+                severity="error" if numbered or case.harmed else "warning",
                 where="output",
                 evidence={"classes": classes, "output units": units},
                 threshold=Threshold(2, "targets of so few different whole numbers are classes", "kind of the targets"),

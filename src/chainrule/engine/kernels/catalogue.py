@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from .attention import attention, attention_backward
 from .channel_moments import channel_moments, join_channel_moments
 from .elementwise import elementwise
 from .moments import moments
 from .move import copy_blocks, feed, feed_scalars, gather, keep_scalar, one_hot, permute, scatter_add, to_bfloat16
 from .pictures import resample
 from .product import primitive, row_product, sgemm
+from .recurrent import (
+    gru_after,
+    gru_backward,
+    gru_before,
+    lstm,
+    lstm_backward,
+    previous_states,
+    sequence_mask,
+    simple_rnn,
+    simple_rnn_backward,
+)
 from .reduce import reduce
 from .rows import argmax, softmax, softmax_cross_entropy
 from .runner import run_job, work_forever
@@ -26,5 +38,7 @@ KERNELS: dict[str, Any] = {
         max_pool, max_pool_backward, average_pool, average_pool_backward, interpolate, pad,
         channel_moments, join_channel_moments, block_weights, unblock_weights,
         reduce, argmax, softmax, softmax_cross_entropy, run_job, work_forever,
+        simple_rnn, simple_rnn_backward, lstm, lstm_backward, gru_after, gru_before, gru_backward, previous_states,
+        sequence_mask, attention, attention_backward,
     )
 }  # fmt: skip

@@ -149,3 +149,42 @@ def erf(x):
     y = near if a <= f32(0.46875) else far
     y = y if a == a else x
     return copysign(y, x)
+
+
+@njit(forceinline=True, error_model="numpy")
+def quick_tanh(x):
+    """tanh by x P(x²) / Q(x²), fitted on [−9, 9] for the least relative error (2e-8 before rounding): 6 ulp.
+
+    For cells of recurrent layers, where five functions of every unit and step are half of the time.
+    """
+    x = f32(9.01) if x > f32(9.01) else x
+    x = f32(-9.01) if x < f32(-9.01) else x
+    s = x * x
+    p = fma(s, f32(1.3336853399437132e-08), f32(2.0596278773155063e-05))
+    p = fma(p, s, f32(0.003494811477139592))
+    p = fma(p, s, f32(0.13380372524261475))
+    p = fma(p, s, ONE)
+    q = fma(s, f32(7.769285730319098e-07), f32(0.00032843637745827436))
+    q = fma(q, s, f32(0.025874027982354164))
+    q = fma(q, s, f32(0.46713685989379883))
+    q = fma(q, s, ONE)
+    y = x * p / q
+    y = ONE if y > ONE else y
+    return -ONE if y < -ONE else y
+
+
+@njit(forceinline=True, error_model="numpy")
+def quick_sigmoid(x):
+    """1 / (1 + e⁻ˣ) with e⁻ˣ between e⁻⁸⁷ and e⁸⁷, which needs no care for overflow. For cells of recurrent layers."""
+    x = f32(87.0) if x > f32(87.0) else x
+    x = f32(-87.0) if x < f32(-87.0) else x
+    n = rint(x * -_LOG2E)
+    r = fma(n, -_LN2_HIGH, -x)
+    r = fma(n, -_LN2_LOW, r)
+    p = fma(r, f32(1 / 5040), f32(1 / 720))
+    p = fma(p, r, f32(1 / 120))
+    p = fma(p, r, f32(1 / 24))
+    p = fma(p, r, f32(1 / 6))
+    p = fma(p, r, HALF)
+    p = fma(p, r * r, r) + ONE
+    return ONE / (ONE + p * bits_float((to_int(n) + i32(127)) << i32(23)))

@@ -6,7 +6,7 @@ import numpy as np
 from numba import cfunc, njit
 
 from .intrinsics import load_f32, store_f32, word
-from .rows import KERNEL, _max_of, sum_of
+from .rows import KERNEL, max_of, sum_of
 
 f32 = np.float32
 SUM, MAX = range(2)
@@ -57,7 +57,7 @@ def reduce(args, _1, _2, _3):
     if inner == 1:
         for a in range(outer):
             row = x + 4 * a * count
-            store_f32(out, a, sum_of(row, count) if mode == SUM else _max_of(row, count))
+            store_f32(out, a, sum_of(row, count) if mode == SUM else max_of(row, count))
         return 0
     stride, n = 4 * inner, high - low
     for a in range(outer):

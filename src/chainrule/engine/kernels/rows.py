@@ -26,7 +26,7 @@ def sum_of(x, n):
 
 
 @njit(error_model="numpy")
-def _max_of(x, n):
+def max_of(x, n):
     """The largest of n elements; NaN when there is one."""
     top = load_f32(x, 0)
     for i in range(1, n):
@@ -69,7 +69,7 @@ def softmax_cross_entropy(args, _1, _2, _3):
     smoothing, loss, dz, tops = word_float(args, 5), word(args, 6), word(args, 7), word(args, 8)
     width = 4 * classes
     for r in range(rows):
-        top = _max_of(z + r * width, classes)
+        top = max_of(z + r * width, classes)
         store_f32(tops, r, top)
         _subtract(dz + r * width, z + r * width, classes, top)
     _exp_in_place(dz, rows * classes)
@@ -123,7 +123,7 @@ def softmax(args, _1, _2, _3):
     for r in range(rows):
         row = x + 4 * r * columns
         target = out + 4 * r * columns if mode == SOFTMAX else memory
-        top = _max_of(row, columns)
+        top = max_of(row, columns)
         if top == -_INF and mode == LOG_SUM_EXP:
             store_f32(out, r, top)
             continue

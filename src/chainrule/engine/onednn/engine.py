@@ -117,7 +117,7 @@ class OneDNNExecutable(Executable):
             array = self.arenas[name]
             if array.dtype != np.float32 or array.size < value.size or not array.flags.c_contiguous:
                 raise EngineError(f"arena {name!r} must be float32 of {value.size} elements, contiguous.")
-        tasks = make_tasks(self.nodes, threads, _ELEMENTWISE)
+        tasks = make_tasks(self.nodes, threads, _ELEMENTWISE, list(plan.outputs.values()))
         groups = take_turns(tasks, barriers(tasks, threads), threads)
         nodes = [
             (task.node, epoch) for group, epoch in zip(groups, epochs(groups, threads), strict=True) for task in group.tasks

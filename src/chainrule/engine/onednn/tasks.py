@@ -8,6 +8,7 @@ from math import prod
 
 from ...ops import Node, Value
 from ...plan.memory import is_view
+from .attention import attention
 from .calls import (
     Address,
     AnyCall,
@@ -27,6 +28,7 @@ from .chain import Chain, head_of, home_of
 from .images import channel_moments, convolve, pad, pool, resample, weight_gradient
 from .primitives import Matrix
 from .program import Unsupported
+from .recurrent import SEQUENCE_OPS, count_uses, sequence_task
 from .sparse import sparse_matmul
 
 #: Fewer elements than this are not worth dividing.
@@ -376,6 +378,8 @@ _TASKS: dict[str, Callable[[Node, int], Task | list[Task]]] = {
     "gather": gather,
     "scatter_add": scatter_add,
     "one_hot": one_hot,
+    "attention": attention,
+    "attention_backward": attention,
     "max_pool": pool,
     "max_pool_backward": pool,
     "average_pool": pool,
@@ -387,12 +391,15 @@ _TASKS: dict[str, Callable[[Node, int], Task | list[Task]]] = {
 }
 
 
-def make_tasks(nodes: Sequence[Node], threads: int, elementwise_ops: set[str]) -> list[Task]:
+def make_tasks(nodes: Sequence[Node], threads: int, elementwise_ops: set[str], kept: Sequence[Value] = ()) -> list[Task]:
     """A task for every node that computes. What the kernels do not offer becomes a fallback to the reference engine.
 
     Weights are laid out for convolutions at the start of the step where they do not change before, and the threads' sums of
     weight gradients are added up when something reads them: so all layers wait once for each.
+
+    Parameters  kept : values that the plan gives out
     """
+    uses = count_uses(nodes, kept)
     early: list[Task] = []
     tasks: list[Task] = []
     late: list[Task] = []
@@ -422,6 +429,8 @@ def make_tasks(nodes: Sequence[Node], threads: int, elementwise_ops: set[str]) -
                 made, after = weight_gradient(node, threads)
                 tasks += made
                 late += after
+            elif node.op in SEQUENCE_OPS:
+                tasks.append(sequence_task(node, threads, uses))
             else:
                 tasks += _tasks_of(node, threads, elementwise_ops)
         except Unsupported:

@@ -1,0 +1,115 @@
+"""``python -m benchmarks.diagnosis``: is the cause of every fault found, and are healthy runs left alone?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from .catalogue import Item, drawn, faulty, healthy, part
+from .setups import Setup, evaluate
+
+
+def run(setup: Setup, how: str) -> tuple[Any, Any, float]:
+    """(diagnosis, network, seconds): watched during fit, or asked before."""
+    started = time.perf_counter()
+    X, y, _, _ = setup.data()
+    net = setup.prepare()
+    arguments = setup.arguments()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if how == "before":
+            arguments.pop("verbose")
+            return net.diagnose(X, y, **arguments), net, time.perf_counter() - started
+        try:
+            net.fit(X, y, diagnose=True, **arguments)
+        except Exception as error:
+            if net.diagnosis_ is None:
+                raise error
+        if how == "after":
+            net.diagnosis_ = net.diagnose(X, y, validation_data=arguments.get("validation_data"))
+    return net.diagnosis_, net, time.perf_counter() - started
+
+
+def judge(item: Item, how: str) -> dict[str, Any]:
+    """What came of one set-up."""
+    diagnosis, net, seconds = run(item.setup, how)
+    names = [f.name for f in diagnosis.findings]
+    all_names = [f.name for f in diagnosis.findings for f in (f, *f.symptoms)]
+    return {
+        "name": item.name,
+        "part": part(item.name),
+        "faulty": bool(item.causes),
+        "causes": sorted(item.causes),
+        "found": names,
+        "notes": [f.name for f in diagnosis.notes],
+        "detected": not diagnosis.healthy,
+        "right": bool(names) and names[0] in item.causes,
+        "mentioned": any(n in item.causes for n in all_names),
+        "score": evaluate(item.setup, net),
+        "errors": dict(diagnosis.errors),
+        "seconds": seconds,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--match", default="", help="only set-ups whose name holds this")
+    parser.add_argument("--part", choices=("tune", "judge", "all"), default="all")
+    parser.add_argument("--how", choices=("during", "before", "after"), default="during")
+    parser.add_argument("--json", type=Path, help="write every result to this file")
+    parser.add_argument(
+        "--random", type=int, default=0, metavar="N", help="N set-ups drawn at random in place of the catalogue"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of those")
+    options = parser.parse_args()
+    items = drawn(options.random, options.seed) if options.random else [*faulty(), *healthy()]
+    items = [i for i in items if options.match in i.name and options.part in ("all", part(i.name))]
+    results = []
+    baseline: dict[Setup, float] = {}
+    for item in items:
+        result = judge(item, options.how)
+        if item.repaired is not None:
+            if item.repaired not in baseline:
+                baseline[item.repaired] = evaluate(item.repaired, run(item.repaired, "during")[1])
+            result["repaired score"] = baseline[item.repaired]
+        results.append(result)
+        good = result["right"] if result["faulty"] else not result["detected"]
+        if not good or result["errors"]:
+            print(_line(item, result), flush=True)
+    for which in ("tune", "judge", "all"):
+        chosen = [r for r in results if which in ("all", r["part"])]
+        bad, good = [r for r in chosen if r["faulty"]], [r for r in chosen if not r["faulty"]]
+        if bad:
+            shares = [f"{label} {mean(bad, key):.3f}" for key, label in _LABELS.items()]
+            print(f"{which:5}  {len(bad)} faulty: {', '.join(shares)}")
+        if good:
+            alarms = dict(Counter(n for r in good for n in r["found"][:1]))
+            print(f"{which:5}  {len(good)} healthy: false alarms {mean(good, 'detected'):.3f} {alarms}")
+    print(f"{sum(r['seconds'] for r in results):.0f} s")
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1))
+
+
+_LABELS = {"detected": "detected", "right": "right cause first", "mentioned": "right cause among the findings"}
+
+
+def _line(item: Item, result: dict[str, Any]) -> str:
+    """What went wrong with one set-up."""
+    kind = "MISS" if result["faulty"] else "ALARM"
+    scores = f"score {result['score']:.3f} of {result.get('repaired score', float('nan')):.3f}"
+    found, wanted, notes = (", ".join(result[key]) for key in ("found", "causes", "notes"))
+    wanted = f" | wanted {wanted}" if wanted else ""
+    return f"{kind} [{result['part']}] {item.name}: {found}{wanted} | notes {notes} | {scores} {result['errors'] or ''}"
+
+
+def mean(results: list[dict[str, Any]], key: str) -> float:
+    return sum(bool(r[key]) for r in results) / max(1, len(results))
+
+
+if __name__ == "__main__":
+    main()
