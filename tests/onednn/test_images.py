@@ -105,8 +105,8 @@ def test_convolutions(case, following):
 
 
 def test_ordinary_convolutions_use_kernels_of_oneDNN():
-    for inputs, outputs, groups, kernel, stride in [(1, 32, 1, 3, 1), (32, 64, 1, 3, 1), (6, 16, 1, 5, 1), (64, 64, 64, 3, 1),
-                                                   (16, 32, 1, 3, 2), (16, 32, 1, 1, 2), (3, 20, 1, 7, 2)]:  # fmt: skip
+    cases = [(1, 32, 1, 3, 1), (32, 64, 1, 3, 1), (6, 16, 1, 5, 1), (64, 64, 64, 3, 1), (16, 32, 1, 3, 2), (16, 32, 1, 1, 2)]
+    for inputs, outputs, groups, kernel, stride in [*cases, (3, 20, 1, 7, 2), (64, 32, 1, 3, 2)]:
         x, w = normal(4, 14, 14, inputs), normal(kernel, kernel, inputs // groups, outputs)
         pads = ((kernel // 2, kernel // 2),) * 2
         window = {"stride": (stride,) * 2, "padding": pads, "dilation": (1, 1), "groups": groups}
@@ -179,8 +179,15 @@ def test_resampling(data):
     compare(emit, {"x": x}, rtol=1e-5, atol=1e-4)
 
 
-@pytest.mark.parametrize("padding", [((0, 0), (1, 2), (0, 0)), ((0, 0), (0, 3), (2, 0), (0, 0)), ((1, 2), (0, 0), (0, 1), (2, 2)),
-                                     ((0, 0), (1, 0), (0, 1), (1, 1), (0, 2))])  # fmt: skip
+@pytest.mark.parametrize(
+    "padding",
+    [
+        ((0, 0), (1, 2), (0, 0)),
+        ((0, 0), (0, 3), (2, 0), (0, 0)),
+        ((1, 2), (0, 0), (0, 1), (2, 2)),
+        ((0, 0), (1, 0), (0, 1), (1, 1), (0, 2)),
+    ],
+)
 def test_padding(padding):
     x = normal(*(3, 4, 5, 2, 3)[: len(padding)])
     compare(lambda k, a: k.pad(k.relu(a), padding), {"x": x})
@@ -248,17 +255,33 @@ def _residual():
 
 
 NETWORKS = {
-    "lenet": lambda: _graph([Conv2D(6, 5, padding=2), Tanh(), AveragePool2D(), Conv2D(16, 3), Tanh(), AveragePool2D(), Flatten(),
-                             Dense(12), Tanh(), Dense(5)], (12, 12, 1)),
-    "vgg": lambda: _graph([Conv2D(32, 3, padding="same"), ReLU(), Conv2D(16, 3), BatchNorm(), ReLU(), MaxPool2D(), Flatten(),
-                           Dense(5)], (9, 9, 3)),
+    "lenet": lambda: _graph(
+        [Conv2D(6, 5, padding=2), Tanh(), AveragePool2D(), Conv2D(16, 3), Tanh(), Flatten(), Dense(12), Tanh(), Dense(5)],
+        (12, 12, 1),
+    ),
+    "vgg": lambda: _graph(
+        [Conv2D(32, 3, padding="same"), ReLU(), Conv2D(16, 3), BatchNorm(), ReLU(), MaxPool2D(), Flatten(), Dense(5)],
+        (9, 9, 3),
+    ),
     "residual": _residual,
-    "depthwise": lambda: _graph([Conv2D(16, 3, stride=2), BatchNorm(), DepthwiseConv2D(3, padding="same"), ReLU(), Conv2D(32, 1),
-                                 GlobalAveragePool(), Dense(5)], (11, 11, 3)),
-    "upward": lambda: _graph([Conv2D(8, 4, stride=2, padding=1), ReLU(), ConvTranspose2D(4, 4, stride=2, padding=1), ReLU(),
-                              UpSampling2D(2, method="bilinear"), ZeroPadding2D(1), Conv2D(2, 3), MaxPool2D(3, stride=2),
-                              Flatten(), Dense(5)], (6, 6, 2)),
-}  # fmt: skip
+    "depthwise": lambda: _graph(
+        [
+            Conv2D(16, 3, stride=2),
+            BatchNorm(),
+            DepthwiseConv2D(3, padding="same"),
+            ReLU(),
+            Conv2D(32, 1),
+            GlobalAveragePool(),
+        ]
+        + [Dense(5)],
+        (11, 11, 3),
+    ),
+    "upward": lambda: _graph(
+        [Conv2D(8, 4, stride=2, padding=1), ReLU(), ConvTranspose2D(4, 4, stride=2, padding=1), ReLU()]
+        + [UpSampling2D(2, method="bilinear"), ZeroPadding2D(1), Conv2D(2, 3), MaxPool2D(3, stride=2), Flatten(), Dense(5)],
+        (6, 6, 2),
+    ),
+}
 
 
 @pytest.mark.parametrize("name", NETWORKS)
