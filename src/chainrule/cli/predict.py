@@ -13,10 +13,11 @@ __all__ = ["predict"]
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model that chainrule train saved.")],
     data: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             metavar="DATA...",
-            help="Table with the columns of training, in any order; or pictures, folders of pictures, or an .npz file.",
+            help="Table with the columns of training, in any order; or pictures, folders of pictures, or an .npz file; or "
+            "sentences, in quotes, for a model of texts.",
         ),
     ],
     output: Annotated[
@@ -41,7 +42,7 @@ def predict(
     probability_CLASS for each class. Where DATA has the target column too, the metrics are printed.
 
     For one picture the classes are printed with their probabilities, for several the most probable ones. Where the pictures
-    lie in folders named like the classes, the metrics are printed too.
+    lie in folders named like the classes, the metrics are printed too. So are the classes of a sentence with theirs.
     """
     from .predict_run import run
 

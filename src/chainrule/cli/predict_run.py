@@ -20,7 +20,7 @@ from ..network.files import load as load_with_extra
 from . import choices
 from .console import out, table, warn
 from .scores import score, show_scores
-from .table_model import IMAGES, Prediction, TableModel
+from .table_model import IMAGES, TEXTS, Prediction, TableModel
 
 __all__ = ["run"]
 
@@ -31,7 +31,7 @@ _PREVIEW, _DIGITS, _DECIMALS = 10, 9, 6
 
 def run(
     place: Path,
-    data: Sequence[Path],
+    given: Sequence[str],
     output: Path | None,
     *,
     delimiter: str | None = None,
@@ -41,7 +41,16 @@ def run(
     quiet: bool = False,
 ) -> None:
     """Predicts with the kind of model that the file holds."""
-    if IMAGES in load_with_extra(place, Network)[1]:
+    extra = load_with_extra(place, Network)[1]
+    if TEXTS in extra:
+        from .predict_texts_run import run as run_texts
+
+        if grid is not None:
+            raise ParameterError("--grid draws pictures, and this is a model of texts. Leave it out.")
+        run_texts(place, given, output, delimiter=delimiter, encoding=encoding, quiet=quiet)
+        return
+    data = [Path(name) for name in given]
+    if IMAGES in extra:
         from .predict_images_run import run as run_images
 
         run_images(place, data, output, broken=broken, grid=grid, quiet=quiet)

@@ -12,11 +12,12 @@ from ..data.column_encoders import Embedded, Numeric, OneHot
 from ..model import Network, load
 from ..network.files import load as load_with_extra
 from .console import facts, fitted, heading, number, out, size
-from .table_model import IMAGES, TableModel
+from .table_model import IMAGES, TEXTS, TableModel
 from .train_run import inputs_text, target_text
 
 if TYPE_CHECKING:
     from .image_model import ImageModel
+    from .text_model import TextModel
 
 __all__ = ["layer_table", "run"]
 
@@ -31,6 +32,10 @@ def run(place: Path, *, equations: bool = True) -> None:
         from .image_model import ImageModel
 
         _pictures(ImageModel.load(place))
+    elif TEXTS in extra:
+        from .text_model import TextModel
+
+        _texts(TextModel.load(place))
     elif model is None:
         facts([("Made by", "Network.save: a network without the preprocessing of a table")])
     else:
@@ -42,6 +47,27 @@ def run(place: Path, *, equations: bool = True) -> None:
     if equations:
         heading("Equations")
         fitted(str(network.equations()))
+
+
+def _texts(model: TextModel) -> None:
+    """What a model of texts was trained on, and how it cuts them into tokens."""
+    held, tokenizer = model.facts, model.estimator.tokenizer_
+    kept = f", weights of epoch {held['kept epoch']} kept" if held.get("kept epoch") else ""
+    classes = model.classes
+    rows = [("Target", f"{model.target}: " + ("a number" if classes is None else _some(classes, 12)))]
+    if "data" in held:
+        rows.append(("Trained on", f"{held['rows']:,} texts of {held['data']}, {held['epochs']} epochs{kept}"))
+    if held.get("test"):
+        scores = ", ".join(f"{name} {number(value)}" for name, value in held["test"].items())
+        rows.append(("Test part", f"{scores} ({held.get('test rows', 0):,} texts)"))
+    facts(rows)
+    heading("Preprocessing")
+    facts(
+        [
+            ("Column", f"{model.text}: texts"),
+            ("Tokens", f"{tokenizer.name.replace('_', ' ')}, a vocabulary of {len(tokenizer):,}: {tokenizer!r}"),
+        ]
+    )
 
 
 def _pictures(model: ImageModel) -> None:

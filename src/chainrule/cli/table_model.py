@@ -30,6 +30,7 @@ LOSSES = {
 _KEY, _FORMAT = "table", 1
 #: Under this name a model of pictures keeps its preprocessing; see image_model.py, which imports more.
 IMAGES = "images"
+TEXTS = "texts"
 
 
 @dataclass(frozen=True)

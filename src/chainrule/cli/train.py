@@ -63,6 +63,12 @@ def train(
     precision: Annotated[str, typer.Option(metavar="NAME", help="float32, float64 or bfloat16.")] = "float32",
     delimiter: Annotated[str | None, typer.Option(metavar="CHAR", help="Between the fields. [default: found out]")] = None,
     encoding: Annotated[str, typer.Option(metavar="NAME", help="Encoding of a text file.")] = "utf-8",
+    text: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Texts: learn from the sentences of this column alone.")
+    ] = None,
+    tokenizer: Annotated[
+        str, typer.Option(metavar="NAME", help="Texts: their tokens are words, characters or byte_pairs.")
+    ] = "words",
     size: Annotated[
         str | None,
         typer.Option(metavar="PIXELS", help="Pictures: size they get, 64 or 48x64 (height x width). [default: up to 64]"),
@@ -99,6 +105,7 @@ def train(
     all of that is learned from the training rows only. Text targets, and whole numbers of few values, are taken for classes.
     Of pictures the classes are the names of the folders, and a small convolutional network learns them; some options are for
     tables or for pictures only, and say so.
+    With --text the network reads the sentences of one column: a vector for each token, and their mean.
     Ctrl-C ends the training and keeps what was learned.
     """
     from .train_run import TrainOptions, run
@@ -129,6 +136,8 @@ def train(
             precision=precision,
             delimiter=delimiter,
             encoding=encoding,
+            text=text,
+            tokenizer=tokenizer,
             size=size,
             fit=fit,
             channels=channels,

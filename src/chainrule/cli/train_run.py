@@ -26,7 +26,16 @@ from .progress import ProgressTable
 from .scores import baseline_prediction, score, show_scores
 from .table_model import TableModel
 
-__all__ = ["FEWEST_ROWS", "INTERRUPTED", "TrainOptions", "check_common", "run", "say_how_it_ended", "say_what_next"]
+__all__ = [
+    "FEWEST_ROWS",
+    "INTERRUPTED",
+    "TrainOptions",
+    "check_common",
+    "check_table",
+    "run",
+    "say_how_it_ended",
+    "say_what_next",
+]
 
 #: Steps that training is given by default, the bounds of the epochs they are made of, and the fewest rows to validate on.
 _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS, FEWEST_ROWS = 8000, 30, 500, 8
@@ -67,6 +76,8 @@ class TrainOptions:
     precision: str
     delimiter: str | None
     encoding: str
+    text: str | None
+    tokenizer: str
     size: str | None
     fit: str
     channels: int | None
@@ -80,7 +91,7 @@ class TrainOptions:
 
 
 #: Options that only tables have, and those that only pictures have.
-_TABLES = ("target", "hidden", "activation", "loss", "task", "exclude", "delimiter", "encoding")
+_TABLES = ("target", "hidden", "activation", "loss", "task", "exclude", "delimiter", "encoding", "text", "tokenizer")
 _PICTURES = ("size", "fit", "channels", "augment", "network", "broken", "grid")
 
 
@@ -97,11 +108,20 @@ def run(given: TrainOptions) -> None:
 
         run_images(given)
         return
+    if given.text is not None:
+        if "exclude" in given.typed:
+            raise ParameterError("--exclude: with --text the network learns from that column alone. Leave it out.")
+        from .train_texts_run import run as run_texts
+
+        run_texts(given)
+        return
+    if "tokenizer" in given.typed:
+        raise ParameterError("--tokenizer is for texts: name their column by --text.")
     _run_table(given)
 
 
 def _run_table(given: TrainOptions) -> None:
-    hidden, optimizer, place = _check(given)
+    hidden, optimizer, place = check_table(given)
     target = given.target
     assert target is not None
     data = read_table(given.data, delimiter=choices.delimiter_of(given.delimiter), encoding=given.encoding)
@@ -170,7 +190,7 @@ def _run_table(given: TrainOptions) -> None:
         raise typer.Exit(INTERRUPTED)
 
 
-def _check(given: TrainOptions) -> tuple[list[int], Optimizer, Path]:
+def check_table(given: TrainOptions) -> tuple[list[int], Optimizer, Path]:
     """Everything that can be wrong with the options, before the file is read."""
     choices.delimiter_of(given.delimiter)
     hidden = choices.hidden_units(given.hidden)

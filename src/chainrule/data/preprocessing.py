@@ -25,7 +25,7 @@ from .column_encoders import (
 from .labels import ClassLabels
 from .table import Column, ColumnKind, Table
 
-__all__ = ["TableFeatures", "TablePreprocessor"]
+__all__ = ["TableFeatures", "TablePreprocessor", "task_of"]
 
 Task = Literal["classification", "regression"]
 MAX_INTEGER_CLASSES = 20
@@ -242,7 +242,7 @@ class TablePreprocessor:
         column = table.column(self.target)
         self.scale_ = Standardizer(0.0, 1.0)
         self.classes_: ClassLabels | None = None
-        self.task_: Task = self.task or _task_of(column)
+        self.task_: Task = self.task or task_of(column)
         if self.task_ == "regression":
             scale = Standardizer.fit(numbers_of(table, self.target))
             if scale.std == 0.0:
@@ -285,7 +285,8 @@ class TablePreprocessor:
             raise NotFittedError("This TablePreprocessor is not fitted yet. Call fit(table) with the training rows first.")
 
 
-def _task_of(column: Column) -> Task:
+def task_of(column: Column) -> Task:
+    """Whether a target is one of classes or a number, by the rule of TablePreprocessor."""
     if column.kind == "categorical":
         return "classification"
     x = column.values

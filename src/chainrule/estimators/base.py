@@ -551,6 +551,11 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
         Raises      NotFittedError ; ParameterError when a parameter cannot be written as data ; ModelFileError when the file
                     cannot be written
         """
+        extra = self.to_extra()
+        self.network_.save(path, extra=extra)
+
+    def to_extra(self) -> dict[str, Any]:
+        """What a file keeps beside the network, for ``Network.save``. Raises as ``save``."""
         self._require_fitted("save")
         params = {name: value for name, value in self.get_params(deep=False).items() if name not in _NOT_SAVED}
         if not is_integer(self.random_state):
@@ -571,7 +576,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
             "history": self.history_.state(),
         }
         # As one entry, since a mapping with just the keys "class" and "args" would be read as an object.
-        self.network_.save(path, extra={_FILE_KEY: state})
+        return {_FILE_KEY: state}
 
     @classmethod
     def load(cls, path: Path) -> Self:

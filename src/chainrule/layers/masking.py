@@ -61,7 +61,8 @@ class Masking(Layer):
         if place == 0:
             return
         if values.ndim == 1:
-            check_lengths_of_sequences(values, shapes[0][0] if shapes[0] else 0, name)
+            # The number of steps is not known where sequences keep lengths of their own.
+            check_lengths_of_sequences(values, shapes[0][0] if shapes[0] else np.iinfo(np.int32).max, name)
             return
         if not np.isin(values, (0, 1)).all():
             at = tuple(np.argwhere(~np.isin(values, (0, 1)))[0])

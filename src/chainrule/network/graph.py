@@ -187,10 +187,12 @@ class NetworkGraph:
         shape = self._tensors[0][i].shape if self.input_shapes is None else self.input_shapes[i]
         return shape == ()
 
-    def check_data(self, i: int, values: NDArray[Any] | Sequences, name: str) -> None:
+    def check_data(self, i: int, values: NDArray[Any] | Sequences, name: str, given: Sequence[Shape] | None = None) -> None:
         """DataError when the samples of input i cannot be used by a layer that takes them; ``name`` stands in the message.
 
         Indices must be below the limit of the embeddings they reach; each layer may ask for more (`Layer.check_data`).
+
+        Parameters  given : the shapes of one sample of all inputs, for a network with free sizes
         """
         limit = self.index_limits()[i]
         if limit is not None:
@@ -198,7 +200,10 @@ class NetworkGraph:
         for call in self.calls:
             for place, at in enumerate(call.inputs):
                 if at == self.input_ids[i]:
-                    shapes = tuple(self._sample_shapes.get(n, ()) for n in call.inputs)
+                    known = self._sample_shapes
+                    if not known and given is not None and len(call.inputs) > 1:
+                        known = self._shapes_for(tuple(given))
+                    shapes = tuple(known.get(n, ()) for n in call.inputs)
                     if isinstance(values, Sequences):
                         # Sequences of one length at a time: what a layer asks for is asked of each.
                         for length in np.unique(values.lengths):
@@ -206,6 +211,19 @@ class NetworkGraph:
                             call.layer.check_data(place, values.padded(rows), shapes, name)
                     else:
                         call.layer.check_data(place, values, shapes, name)
+
+    def _shapes_for(self, given: tuple[Shape, ...]) -> dict[int, Shape]:
+        """The shape of one sample of every tensor for inputs of these shapes, none of them free."""
+        if any(FREE in shape for shape in given):
+            return {}
+        cache: dict[tuple[Shape, ...], dict[int, Shape]] = self.__dict__.setdefault("_shapes_by_input", {})
+        if given not in cache:
+            if len(cache) > 64:
+                cache.clear()
+            kept = self._sample_shapes
+            self._declare(list(given))
+            cache[given], self._sample_shapes = self._sample_shapes, kept
+        return cache[given]
 
     def index_limits(self) -> list[int | None]:
         """For each input, how many indices its embeddings know: data must be in 0, ..., limit − 1. None: no indices."""

@@ -132,7 +132,10 @@ class TextGenerator(TextTask):
         for i in range(int(self.depth)):
             if self.dropout:
                 h = Dropout(self.dropout).named(f"dropout{i}")(h)
-            recurrent = layer(int(self.units), return_sequences=True, return_state=generating).named(f"{self.cell}{i}")
+            # The graph that generates gets its weights from the one that learns: drawing good ones would be in vain.
+            start = {"recurrent_init": "zeros"} if generating else {}
+            recurrent = layer(int(self.units), return_sequences=True, return_state=generating, **start)
+            recurrent = recurrent.named(f"{self.cell}{i}")
             if generating:
                 before = [Input((int(self.units),)) for _ in range(states)]
                 h, *after = recurrent(h, *before)

@@ -1,7 +1,6 @@
 """Pictures of fits, forecasts, predictions and attacks. matplotlib is imported when a picture is drawn."""
 
 from .adversarial_picture import adversarial_picture
-from .diagnosis_report import DiagnosisReport
 from .figures import check_picture_path
 from .forecast_picture import forecast_picture
 from .learning_curves import learning_curves
@@ -9,7 +8,6 @@ from .prediction_grid import prediction_grid
 from .segmentation_picture import segmentation_picture
 
 __all__ = [
-    "DiagnosisReport",
     "adversarial_picture",
     "check_picture_path",
     "forecast_picture",

@@ -80,8 +80,10 @@ def input_arrays(network: NetworkGraph, X: Any, *, check: bool = True) -> list[A
             )
         if check and network.input_shapes is not None:
             check_sample_shape(array, network.input_shapes[i], name)
-        network.check_data(i, array, name)
         found.append(array)
+    shapes = [array.shape[1:] for array in found]
+    for i, array in enumerate(found):
+        network.check_data(i, array, f"X[{i}]" if len(dtypes) > 1 else "X", shapes)
     check_lengths(**{f"X[{i}]" if len(found) > 1 else "X": a for i, a in enumerate(found)})
     return found
 
