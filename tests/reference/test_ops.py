@@ -434,7 +434,7 @@ TESTED = {
     "average_pool_backward", "resample", "resample_backward", "pad", "channel_moments", "sparse_matmul",
     # in test_recurrent_ops.py
     "simple_rnn", "simple_rnn_backward", "lstm", "lstm_backward", "gru", "gru_backward", "previous", "sequence_mask",
-    "attention", "attention_backward",
+    "attention", "attention_backward", "unique_rows", "take_rows", "put_rows",
 }  # fmt: skip
 
 

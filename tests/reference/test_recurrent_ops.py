@@ -143,3 +143,17 @@ def test_attention_head_by_head(causal) -> None:
 def test_shapes_that_do_not_fit(emit, words) -> None:
     with pytest.raises(ShapeError, match=words):
         emit(Builder(), lambda *shape: Value(shape))
+
+
+def test_rows_that_occur() -> None:
+    found, place = compute("unique_rows", np.array([[4, 2], [4, -1], [9, 2]]), rows=7)
+    np.testing.assert_array_equal(found, [4, 2, -1, -1, -1, -1])
+    np.testing.assert_array_equal(place, [[0, 1], [0, -1], [-1, 1]])
+    table = RNG.normal(size=(5, 3))
+    (taken,) = compute("take_rows", table, np.array([3, -1, 0]))
+    np.testing.assert_array_equal(taken, [table[3], np.zeros(3), table[0]])
+    new = RNG.normal(size=(3, 3))
+    (put,) = compute("put_rows", table, np.array([3, -1, 0]), new)
+    np.testing.assert_array_equal(put, [new[2], table[1], table[2], new[0], table[4]])
+    with pytest.raises(ShapeError, match="put_rows"):
+        Builder().emit("put_rows", Value((5, 3)), Value((2,), "int"), Value((3, 3)))

@@ -447,3 +447,50 @@ def test_shapes_of_two_inputs_that_do_not_fit() -> None:
         NetworkGraph(inputs=[a, b], outputs=MultiHeadAttention(2)(a, a, b)).build()
     with pytest.raises(ShapeError, match="Got 4 inputs"):
         NetworkGraph(inputs=[a, b], outputs=MultiHeadAttention(2)(a, a, a, b)).build()
+
+
+# ---------------------------------------------------------------- embeddings updated by rows
+
+
+@pytest.mark.parametrize("engine", ["reference", "onednn"])
+@pytest.mark.parametrize("clip", [None, 0.01])
+def test_a_sparse_update_touches_only_the_rows_of_the_batch(engine, clip) -> None:
+    from chainrule.optimizers import SGD, Adam
+
+    X = np.array([[1, 2, 2, 0], [5, 2, 1, 0]])
+    y = np.array([0, 1])
+    found = {}
+    for name, optimizer in (("sgd", SGD(0.5, clip_norm=clip)), ("adam", Adam(0.1, clip_norm=clip))):
+        for sparse in (False, True):
+            layers = [Input((4,), dtype="int"), Embedding(50, 3, padding=0, sparse=sparse), GRU(4), Dense(2)]
+            net = Network(layers, random_state=0).build()
+            before = net.parameters["0.embedding.weight"].copy()
+            for _ in range(3):
+                net.fit(X, y, epochs=1, optimizer=optimizer, batch_size=2, shuffle=False, verbose=0, engine=engine)
+            after = net.parameters["0.embedding.weight"]
+            changed = np.flatnonzero((before != after).any(axis=1))
+            assert changed.tolist() == [1, 2, 5], (name, sparse)
+            found[name, sparse] = net.parameters.flat.copy()
+        # Here every row that is seen is seen at every step, so lazy moments are those of the dense update.
+        np.testing.assert_allclose(found[name, True], found[name, False], atol=1e-5)
+
+
+def test_a_sparse_update_with_weight_decay_is_dense_and_shared_tables_too() -> None:
+    from chainrule.losses import SquaredError
+    from chainrule.optimizers import SGD, Adam
+    from chainrule.plan import lower_training
+
+    def ops(net: NetworkGraph, optimizer) -> set[str]:
+        plan = lower_training(net, [SquaredError()], optimizer, 4)
+        return {n.op for n in plan.nodes}
+
+    net = NetworkGraph([Input((3,), dtype="int"), Embedding(50, 2, sparse=True), LSTM(2)]).build()
+    assert "put_rows" in ops(net, Adam())
+    assert "put_rows" not in ops(net, Adam(weight_decay=0.1)) | ops(net, SGD(l2=0.1)) | ops(net, SGD(l1=0.1))
+    a, b, table = Input((3,), dtype="int"), Input((3,), dtype="int"), Embedding(50, 2, sparse=True)
+    twice = NetworkGraph(inputs=[a, b], outputs=LSTM(2)(Concat()(table(a), table(b)))).build()
+    assert "put_rows" not in ops(twice, Adam())
+    net.freeze("0.embedding")
+    assert "put_rows" not in ops(net, Adam())
+    with pytest.raises(ParameterError, match="sparse must be True or False"):
+        NetworkGraph([Input((3,), dtype="int"), Embedding(50, 2, sparse=1)])

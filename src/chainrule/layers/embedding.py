@@ -21,7 +21,11 @@ class Embedding(Layer):
     Parameters  rows : int >= 1, number of vectors V ; width : int >= 1, their length O
                 padding : int in 0, ..., V − 1 or None = None ; the index that fills sequences up: its vector is 0 and
                 stays 0, and the layers after it know that such a step does not count (see Masking)
-                weight_init : Initializer or its name = "uniform", U(−0.05, 0.05)
+                sparse : bool = False ; whether an update reads and writes only the rows that the batch has, so that it
+                costs as much as the batch and not as the table. Plain SGD does the same either way; the slots of an
+                optimizer that has any (momentum, Adam) stand still for rows that do not occur, which a dense update lets
+                decay and move on. With l1, l2 or weight_decay every row changes, and the update is dense. weight_init :
+                Initializer or its name = "uniform", U(−0.05, 0.05)
     Shapes      x (N, ...) int in 0, ..., V − 1 ; weight W (V, O) ; y (N, ..., O)
     Backward    dW[v] = Σ dy[n, ...] over all places where x[n, ...] = v ; x has no gradient
     Raises      DtypeError when x is not of integers ; ParameterError when rows or width < 1 ; DataError, when data
@@ -34,12 +38,17 @@ class Embedding(Layer):
 
     stepwise = True
 
-    def __init__(self, rows: int, width: int, *, padding: int | None = None, weight_init: Any = "uniform"):
-        self.rows, self.width, self.padding, self.weight_init = rows, width, padding, weight_init
+    def __init__(
+        self, rows: int, width: int, *, padding: int | None = None, sparse: bool = False, weight_init: Any = "uniform"
+    ):
+        self.rows, self.width, self.padding, self.sparse = rows, width, padding, sparse
+        self.weight_init = weight_init
 
     def validate(self) -> None:
         check_integer(self, "rows")
         check_integer(self, "width")
+        if not isinstance(self.sparse, bool):
+            raise ParameterError(f"Embedding: sparse must be True or False. Got {self.sparse!r}.")
         if self.padding is not None:
             check_integer(self, "padding", low=0)
             if self.padding >= self.rows:
@@ -73,7 +82,7 @@ class Embedding(Layer):
     def backward(self, k: Builder, saved: Saved, dy: Value) -> None:
         if saved.mask is not None:
             dy = k.multiply(dy, k.reshape(saved.mask, (*saved.mask.shape, 1)))
-        k.grad("weight", k.scatter_add(saved.index, dy, rows=int(self.rows)))
+        k.grad("weight", k.scatter_add(saved.index, dy, rows=int(self.rows)), sparse=self.sparse)
 
     def check_data(self, place: int, values: NDArray[Any], shapes: tuple[Shape, ...], name: str) -> None:
         if self.padding is None or values.ndim != 2:

@@ -47,12 +47,15 @@ class Builder:
         self.nodes: list[Node] = []
         self.where = Where()
         self.gradients: dict[tuple[str, str], Value] = {}
+        #: Parameters whose gradient is one scatter_add that the layer wants applied row by row.
+        self.sparse: set[tuple[str, str]] = set()
         self.scalars: dict[str, Value] = {}
         self.random_count = 0
         self.watched: list[tuple[str, str, Value]] = []
         self._parameter = parameter
         self._state = state
         self._places: dict[int, Value] = {}
+        self._rows: dict[int, tuple[Value, Value, Value]] = {}
         self._masks: dict[int, Value] = {}
         self._masked: list[Value] = []  # keeps their ids from being given to other values
 
@@ -72,14 +75,21 @@ class Builder:
         assert self._parameter is not None
         return self._parameter(self.where.layer, name)
 
-    def grad(self, name: str, value: Value) -> None:
-        """Adds ``value`` to the gradient of the current layer's parameter ``name``."""
+    def grad(self, name: str, value: Value, *, sparse: bool = False) -> None:
+        """Adds ``value`` to the gradient of the current layer's parameter ``name``.
+
+        Parameters  sparse : ``value`` is a scatter_add, and an update should touch only the rows that occur in it
+        """
         key = (self.where.layer, name)
         wanted = self.param(name).shape
         if value.shape != wanted:
             raise ShapeError(
                 f"layer {key[0]!r}: the gradient of {name!r} has shape {value.shape}, the parameter has {wanted}."
             )
+        if sparse and key not in self.gradients:
+            self.sparse.add(key)
+        elif key in self.gradients:
+            self.sparse.discard(key)  # used twice, or by another layer too: rows of a sum are not known
         self.gradients[key] = self.add(self.gradients[key], value) if key in self.gradients else value
 
     def state(self, name: str) -> Value:
@@ -121,7 +131,12 @@ class Builder:
     def assign(self, target: Value, value: Operand) -> Value:
         """Stores ``value`` in ``target`` (a parameter, slot or state). Values read before keep their meaning."""
         target = self._places.get(id(target), target)
-        (out,) = self.emit("copy", value)
+        if id(target) in self._rows:
+            table, rows, _ = self._rows[id(target)]
+            (out,) = self.emit("put_rows", table, rows, value)
+            target = table
+        else:
+            (out,) = self.emit("copy", value)
         if out.shape != target.shape:
             raise ShapeError(f"assign: a value of shape {out.shape} does not fit a target of shape {target.shape}.")
         out.base, out.offset = (target.base, target.offset) if target.base is not None else (target, 0)
@@ -618,6 +633,27 @@ class Builder:
     def scatter_add(self, index: Value, x: Value, *, rows: int) -> Value:
         """A (rows, width) matrix with each row of x added at its index: the backward pass of gather"""
         return self.emit("scatter_add", index, x, rows=rows)[0]
+
+    def unique_rows(self, index: Value, rows: int) -> tuple[Value, Value]:
+        """The rows that occur among the indices, each once, and at which place of these each index is.
+
+        There are min(size of index, rows) places; those that are left over hold −1. Indices outside 0, ..., rows − 1 have
+        place −1.
+        """
+        found, place = self.emit("unique_rows", index, rows=rows)
+        return found, place
+
+    def take_rows(self, table: Value, rows: Value) -> Value:
+        """table[rows], with zeros where a row is −1"""
+        return self.emit("take_rows", table, rows)[0]
+
+    def by_rows(self, table: Value, rows: Value) -> Value:
+        """These rows of a parameter or slot; what is assigned to them goes back to their places, and no other row is
+        touched"""
+        taken = self.take_rows(table, rows)
+        taken.name = table.name
+        self._rows[id(taken)] = (table, rows, taken)
+        return taken
 
     def one_hot(self, index: Value, classes: int) -> Value:
         """1.0 at each index, else 0.0, on a new last axis"""

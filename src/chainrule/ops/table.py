@@ -204,6 +204,23 @@ def _scatter_add(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
     return [((attrs["rows"], x.shape[-1]), "float")]
 
 
+def _unique_rows(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
+    index = inputs[0]
+    return [((min(index.size, attrs["rows"]),), "int"), (index.shape, "int")]
+
+
+def _take_rows(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
+    table, rows = inputs
+    return [((*rows.shape, *table.shape[1:]), "float")]
+
+
+def _put_rows(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
+    table, rows, x = inputs
+    if x.shape != (*rows.shape, *table.shape[1:]):
+        raise ShapeError(f"put_rows: {x.shape} does not fit {rows.shape} rows of {table.shape}.")
+    return [(table.shape, "float")]
+
+
 def _one_hot(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
     return [((*inputs[0].shape, attrs["classes"]), "float")]
 
@@ -310,6 +327,17 @@ _register(
     "scatter({1} at {0})",
     r"\operatorname{{scatter}}({1} \text{{ at }} {0})",
 )
+_register(
+    "unique_rows",
+    "move",
+    _unique_rows,
+    _in_size,
+    "rows({0})",
+    r"\operatorname{{rows}}({0})",
+    more=(("place({0})", r"\operatorname{{place}}({0})", 0),),
+)
+_register("take_rows", "move", _take_rows, _zero, "{0}[{1}]", "{0}[{1}]")
+_register("put_rows", "move", _put_rows, _zero, "{0}[{1}] = {2}", "{0}[{1}] = {2}")
 _register("one_hot", "move", _one_hot, _zero, "onehot({0})", r"\operatorname{{onehot}}({0})")
 _register("random_uniform", "elementwise", _random, lambda n: 10 * _out_size(n), "U(0, 1)", r"U(0, 1)")
 

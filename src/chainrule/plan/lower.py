@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 
 from ..errors import ShapeError
 from ..losses import Loss
@@ -149,13 +149,23 @@ class _Lowering:
         assert total is not None
         return total, first, ys
 
-    def place_gradients(self) -> Value:
-        """Makes every parameter's gradient lie in the arena of gradients, at its parameter's place."""
+    def sparse(self, optimizer: Optimizer | None) -> set[str]:
+        """Parameters of which an update touches only the rows that occur in the batch.
+
+        With l1, l2 or weight decay every row changes at every step, so then there are none.
+        """
+        if optimizer is None or optimizer.l1 or optimizer.l2 or optimizer.weight_decay:
+            return set()
+        return {f"{layer}.{name}" for layer, name in self.k.sparse if self.network.trainable(f"{layer}.{name}")}
+
+    def place_gradients(self, sparse: Container[str] = ()) -> Value:
+        """Makes every parameter's gradient lie in the arena of gradients, at its parameter's place; but for those by
+        rows."""
         parameters = self.network.parameters
         arena = self.arena("gradients", parameters.flat.size)
         for (layer, name), g in self.k.gradients.items():
             full = f"{layer}.{name}"
-            if not self.network.trainable(full):
+            if not self.network.trainable(full) or full in sparse:
                 continue
             if g.base is not None or g.producer is None or g.producer.op == "reshape" or g in self.inputs.values():
                 with self.k.at("backward", layer):
@@ -163,12 +173,12 @@ class _Lowering:
             g.base, g.offset, g.name = arena, parameters.entries[full].offset, full
         return arena
 
-    def runs(self, by_decay: bool) -> list[tuple[int, int, bool]]:
-        """Stretches (start, stop, decay) of the arena that one update may cover."""
+    def runs(self, by_decay: bool, sparse: Container[str] = ()) -> list[tuple[int, int, bool]]:
+        """Stretches (start, stop, decay) of the arena that one update may cover; without parameters updated by rows."""
         runs: list[tuple[int, int, bool]] = []
         entries = sorted(self.network.parameters.entries.values(), key=lambda e: e.offset)
         for n, e in enumerate(entries):
-            if not self.network.trainable(e.name):
+            if not self.network.trainable(e.name) or e.name in sparse:
                 continue
             stop = entries[n + 1].offset if n + 1 < len(entries) else self.network.parameters.flat.size
             decay = e.decay and by_decay
@@ -178,8 +188,11 @@ class _Lowering:
                 runs.append((e.offset, stop, decay))
         return runs
 
-    def update(self, optimizer: Optimizer, gradients: Value, penalty: Value) -> Value:
-        """Emits penalties, clipping, decay and the optimizer's update; returns the loss with its penalty."""
+    def update(self, optimizer: Optimizer, gradients: Value, penalty: Value, sparse: Collection[str] = ()) -> Value:
+        """Emits penalties, clipping, decay and the optimizer's update; returns the loss with its penalty.
+
+        Parameters  sparse : parameters of which only the rows that occur in the batch are read and written
+        """
         k, size = self.k, self.network.parameters.flat.size
         parameters = self.arena("parameters", size)
         slots = {name: self.arena(f"slot.{name}", size) for name in optimizer.slots}
@@ -187,8 +200,8 @@ class _Lowering:
         def part(arena: Value, start: int, stop: int) -> Value:
             return Value((stop - start,), name=arena.name, base=arena, offset=start)
 
-        runs = self.runs(bool(optimizer.l1 or optimizer.l2 or optimizer.weight_decay))
-        parts = []
+        runs = self.runs(bool(optimizer.l1 or optimizer.l2 or optimizer.weight_decay), sparse)
+        parts: list[tuple[Value, Value, dict[str, Value], bool]] = []
         for start, stop, decay in runs:
             w, g = part(parameters, start, stop), part(gradients, start, stop)
             if decay and (optimizer.l1 or optimizer.l2):
@@ -202,7 +215,10 @@ class _Lowering:
                         g = k.add(g, k.multiply(w, optimizer.l2))
                     if optimizer.l1:
                         g = k.add(g, k.multiply(k.sign(w), optimizer.l1))
-            parts.append((w, g, start, stop, decay))
+            parts.append((w, g, {n: part(a, start, stop) for n, a in slots.items()}, decay))
+        for full in sorted(sparse):
+            with k.at("update"):
+                parts.append(self._rows(full, slots))
         with k.at("update"):
             factor = None
             if optimizer.clip_norm is not None and parts:
@@ -211,7 +227,7 @@ class _Lowering:
                 for s in squares[1:]:
                     total = k.add(total, s)
                 factor = k.minimum(k.divide(optimizer.clip_norm, k.maximum(k.sqrt(total), 1e-30)), 1.0)
-            for w, g, start, stop, decay in parts:
+            for w, g, slot, decay in parts:
                 if factor is not None:
                     g = k.multiply(g, factor)
                 if optimizer.clip_value is not None:
@@ -222,8 +238,28 @@ class _Lowering:
                     # The optimizer reads the decayed weights; what it assigns to them goes to w's place.
                     new.name = w.name
                     k.stand_in(new, w)
-                optimizer.update(k, new, g, {n: part(a, start, stop) for n, a in slots.items()})
+                optimizer.update(k, new, g, slot)
         return penalty
+
+    def _rows(self, full: str, slots: Mapping[str, Value]) -> tuple[Value, Value, dict[str, Value], bool]:
+        """The rows of a parameter that occur in the batch, with their gradient and slots.
+
+        Rows that do not occur keep their weights and their slots: moments of Adam do not decay meanwhile ("lazy").
+        """
+        k, e = self.k, self.network.parameters.entries[full]
+        layer, _, name = full.rpartition(".")
+        node = self.k.gradients[layer, name].producer
+        assert node is not None
+        index, dy = node.inputs
+        rows, place = k.unique_rows(index, e.shape[0])
+        g = k.scatter_add(place, dy, rows=rows.size)
+
+        def taken(arena: Value) -> Value:
+            view = Value(e.shape, name=arena.name, base=arena, offset=e.offset)
+            return k.by_rows(view, rows)
+
+        w = taken(self.arena("parameters", self.network.parameters.flat.size))
+        return w, g, {n: taken(a) for n, a in slots.items()}, False
 
     def plan(self, outputs: dict[str, Value]) -> Plan:
         return Plan(self.k.nodes, self.inputs, outputs, self.arenas, self.k.scalars, self.batch)
@@ -289,9 +325,10 @@ def lower_training(
     found: dict[str, Value] = {}
     if backward:
         d = low.backward(first)
-        gradients = low.place_gradients() if parameter_gradients else None
+        sparse = low.sparse(optimizer)
+        gradients = low.place_gradients(sparse) if parameter_gradients else None
         if optimizer is not None and gradients is not None:
-            total = low.update(optimizer, gradients, total)
+            total = low.update(optimizer, gradients, total, sparse)
         if input_gradients:
             for i, at in enumerate(network.input_ids):
                 if at in d:

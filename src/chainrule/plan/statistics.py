@@ -45,11 +45,12 @@ def lower_statistics(
     # A derivative is that of the backward pass; the same nodes are found and computed once.
     total, first, _ = low.loss(zs, losses, loss_weights or [1.0] * count, targets or [0] * count, weights or [None] * count)
     d = low.backward(first)
-    low.place_gradients()
+    sparse = low.sparse(optimizer)
+    low.place_gradients(sparse)
     updates = optimizer is not None and not optimizer.full_batch
     if updates:
         assert optimizer is not None
-        total = low.update(optimizer, low.arena("gradients", network.parameters.flat.size), total)
+        total = low.update(optimizer, low.arena("gradients", network.parameters.flat.size), total, sparse)
     _store_nothing(low)
     found: dict[str, Value] = {"loss": total}
     k = low.k

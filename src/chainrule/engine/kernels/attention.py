@@ -1,7 +1,7 @@
 """Attention and its backward pass, sample by sample and head by head: scores, softmax and means while they are in the cache.
 
-Queries, keys and values lie as (samples, steps, heads, features), so a head's matrix has its rows that far apart, and nothing
-is moved.
+Queries, keys and values lie as (samples, steps, heads, features), so a head's matrix has its rows that far apart, and
+nothing is moved.
 """
 
 from __future__ import annotations

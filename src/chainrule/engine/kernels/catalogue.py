@@ -8,7 +8,20 @@ from .attention import attention, attention_backward
 from .channel_moments import channel_moments, join_channel_moments
 from .elementwise import elementwise
 from .moments import moments
-from .move import copy_blocks, feed, feed_scalars, gather, keep_scalar, one_hot, permute, scatter_add, to_bfloat16
+from .move import (
+    copy_blocks,
+    feed,
+    feed_scalars,
+    gather,
+    keep_scalar,
+    one_hot,
+    permute,
+    put_rows,
+    scatter_add,
+    take_rows,
+    to_bfloat16,
+    unique_rows,
+)
 from .pictures import resample
 from .product import primitive, row_product, sgemm
 from .recurrent import (
@@ -39,6 +52,6 @@ KERNELS: dict[str, Any] = {
         channel_moments, join_channel_moments, block_weights, unblock_weights,
         reduce, argmax, softmax, softmax_cross_entropy, run_job, work_forever,
         simple_rnn, simple_rnn_backward, lstm, lstm_backward, gru_after, gru_before, gru_backward, previous_states,
-        sequence_mask, attention, attention_backward,
+        sequence_mask, attention, attention_backward, unique_rows, take_rows, put_rows,
     )
 }  # fmt: skip

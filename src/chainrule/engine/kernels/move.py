@@ -101,6 +101,65 @@ def scatter_add(args, _1, _2, _3):
 
 
 @cfunc(KERNEL, error_model="numpy")
+def unique_rows(args, _1, _2, _3):
+    """0 indices, 1 rows V, 2 index (int32), 3 rows found (int32; −1 beyond them), 4 places of these, 5 place of each index,
+    6 memory for V int32, left as it was found: zeros, before the first step and after every step
+    """
+    count, rows, index, found, places, place, mark = (
+        word(args, 0),
+        word(args, 1),
+        word(args, 2),
+        word(args, 3),
+        word(args, 4),
+        word(args, 5),
+        word(args, 6),
+    )
+    seen = 0
+    for i in range(count):
+        r = i64(load_i32(index, i))
+        if 0 <= r < rows:
+            at = load_i32(mark, r)
+            if at == 0:
+                store_i32(found, seen, i32(r))
+                seen += 1
+                at = i32(seen)
+                store_i32(mark, r, at)
+            store_i32(place, i, at - i32(1))
+        else:
+            store_i32(place, i, i32(-1))
+    for i in range(seen):
+        store_i32(mark, i64(load_i32(found, i)), i32(0))
+    for i in range(seen, places):
+        store_i32(found, i, i32(-1))
+    return 0
+
+
+@cfunc(KERNEL, error_model="numpy")
+def take_rows(args, _1, _2, _3):
+    """0 rows to take, 1 width, 2 table, 3 rows (int32; −1: zeros), 4 output."""
+    count, width, table, rows, out = word(args, 0), word(args, 1), word(args, 2), word(args, 3), word(args, 4)
+    for i in range(count):
+        r = i64(load_i32(rows, i))
+        if r >= 0:
+            _copy(out + 4 * i * width, table + 4 * r * width, width)
+        else:
+            for j in range(width):
+                store_f32(out + 4 * i * width, j, f32(0.0))
+    return 0
+
+
+@cfunc(KERNEL, error_model="numpy")
+def put_rows(args, _1, _2, _3):
+    """0 rows to put, 1 width, 2 table, 3 rows (int32; −1: none), 4 what to put."""
+    count, width, table, rows, x = word(args, 0), word(args, 1), word(args, 2), word(args, 3), word(args, 4)
+    for i in range(count):
+        r = i64(load_i32(rows, i))
+        if r >= 0:
+            _copy(table + 4 * r * width, x + 4 * i * width, width)
+    return 0
+
+
+@cfunc(KERNEL, error_model="numpy")
 def one_hot(args, _1, _2, _3):
     """0 rows, 1 classes, 2 indices (int32), 3 output."""
     rows, classes, index, out = word(args, 0), word(args, 1), word(args, 2), word(args, 3)

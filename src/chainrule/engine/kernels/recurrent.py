@@ -22,6 +22,8 @@ from .sizes import ROWS, VECTOR
 
 f32 = np.float32
 ZERO, ONE = f32(0.0), f32(1.0)
+#: With fewer rows than this U is read as it lies: packing it would cost more than reading it better.
+FEW = 4
 
 
 @njit(forceinline=True, error_model="numpy")
@@ -119,7 +121,9 @@ def lstm(args, _1, _2, _3):
     states = z + 4 * ROWS * 4 * VECTOR
     cells = states + 8 * ROWS * width
     spare = cells + 4 * ROWS * width
-    pack_gates(packed, u, units, 4)
+    direct = total < FEW and units % VECTOR == 0
+    if not direct:
+        pack_gates(packed, u, units, 4)
     for begin in range(0, total, ROWS):
         rows = min(ROWS, total - begin)
         mask = all_masks + 4 * begin * steps if all_masks != 0 else all_masks
@@ -137,7 +141,9 @@ def lstm(args, _1, _2, _3):
                     source = a + 4 * ((r * steps + t) * 4 * units + VECTOR * j)
                     for g in range(4):
                         copy_floats(z + 4 * (4 * r + g) * VECTOR, source + 4 * g * units, count)
-                if s > 0 or all_h0 != 0:
+                if direct and (s > 0 or all_h0 != 0):
+                    panel4(z, 4 * VECTOR, old, width, u + 4 * VECTOR * j, 4 * units, units, units, rows)
+                elif s > 0 or all_h0 != 0:
                     line = packed + 4 * j * units * 4 * VECTOR
                     for k in range(0, units, STRETCH):
                         part = min(STRETCH, units - k)
@@ -160,6 +166,9 @@ def lstm(args, _1, _2, _3):
             for r in range(rows):
                 if s + 1 < steps:
                     fetch(a + 16 * (r * steps + ahead) * units, 4 * units)
+                    fetch(h + 4 * (r * steps + ahead) * units, units)
+                    if c != 0:
+                        fetch(c + 4 * (r * steps + ahead) * units, units)
                 copy_floats(h + 4 * (r * steps + t) * units, new + 4 * r * width, units)
                 if c != 0:
                     copy_floats(c + 4 * (r * steps + t) * units, cells + 4 * r * width, units)
@@ -293,7 +302,9 @@ def gru_after(args, _1, _2, _3):
     z = packed + 4 * tiles * units * 3 * VECTOR
     states = z + 4 * ROWS * 3 * VECTOR
     spare = states + 8 * ROWS * width
-    pack_gates(packed, u, units, 3)
+    direct = total < FEW and units % VECTOR == 0
+    if not direct:
+        pack_gates(packed, u, units, 3)
     for begin in range(0, total, ROWS):
         rows = min(ROWS, total - begin)
         mask = all_masks + 4 * begin * steps if all_masks != 0 else all_masks
@@ -313,7 +324,9 @@ def gru_after(args, _1, _2, _3):
                         copy_floats(tile + 8 * VECTOR, bias + at, count)
                     else:
                         fill(tile + 8 * VECTOR, VECTOR, ZERO)
-                if s > 0 or all_h0 != 0:
+                if direct and (s > 0 or all_h0 != 0):
+                    panel3(z, 3 * VECTOR, old, width, u + 4 * VECTOR * j, 3 * units, units, units, rows)
+                elif s > 0 or all_h0 != 0:
                     line = packed + 4 * j * units * 3 * VECTOR
                     for k in range(0, units, STRETCH):
                         part = min(STRETCH, units - k)
@@ -337,6 +350,9 @@ def gru_after(args, _1, _2, _3):
             for r in range(rows):
                 if s + 1 < steps:
                     fetch(a + 12 * (r * steps + ahead) * units, 3 * units)
+                    fetch(h + 4 * (r * steps + ahead) * units, units)
+                    if gates != 0:
+                        fetch(gates + 16 * (r * steps + ahead) * units, 4 * units)
                 copy_floats(h + 4 * (r * steps + t) * units, new + 4 * r * width, units)
     return 0
 
@@ -512,6 +528,8 @@ def gru_backward(args, _1, _2, _3):
                     fill(following + row, width, ZERO)
                     if s > 0:
                         fetch(gates + 16 * (r * steps + back) * units, 4 * units)
+                        fetch(da + 12 * (r * steps + back) * units, 3 * units)
+                        fetch(du + 12 * (r * steps + back) * units, 3 * units)
                     if reset_first != 0:
                         _reset_backward(
                             before, gates + 16 * place * units, dh + row, dq + row, da + 12 * place * units,

@@ -341,9 +341,56 @@ def cast(node: Node, threads: int) -> Task:
 
 def gather(node: Node, threads: int) -> Task:
     table, index = node.inputs
-    out = node.outputs[0]
-    call = Call("gather", [index.size, table.shape[1], Address(table), table.shape[0], Address(index), Address(out)])
-    return Task(node, _solo(threads, _whole(node, [call])))
+    out, width = node.outputs[0], table.shape[1]
+
+    def part(a: int, b: int) -> Part:
+        words = [b - a, width, Address(table), table.shape[0], Address(index, a), Address(out, a * width)]
+        reads = [access(table), access(index, a, b)]
+        return Part([Call("gather", words)], reads, [access(out, a * width, b * width)])
+
+    return Task(node, _stretches(index, out.size, threads, part))
+
+
+def take_rows(node: Node, threads: int) -> Task:
+    table, rows = node.inputs
+    out, width = node.outputs[0], prod(table.shape[1:])
+
+    def part(a: int, b: int) -> Part:
+        words = [b - a, width, Address(table), Address(rows, a), Address(out, a * width)]
+        return Part([Call("take_rows", words)], [access(table), access(rows, a, b)], [access(out, a * width, b * width)])
+
+    return Task(node, _stretches(rows, out.size, threads, part))
+
+
+def put_rows(node: Node, threads: int) -> Task:
+    """Into the table's own place. No row occurs twice, so threads may put theirs at the same time."""
+    table, rows, x = node.inputs
+    out, width = node.outputs[0], prod(table.shape[1:])
+    if out.base is None or out.base is not table.base or out.offset != table.offset:
+        raise Unsupported
+
+    def part(a: int, b: int) -> Part:
+        words = [b - a, width, Address(out), Address(rows, a), Address(x, a * width)]
+        return Part([Call("put_rows", words)], [access(rows, a, b), access(x, a * width, b * width)], [access(out)])
+
+    return Task(node, _stretches(rows, x.size, threads, part))
+
+
+def unique_rows(node: Node, threads: int) -> Task:
+    index, (found, place) = node.inputs[0], node.outputs
+    memory = Memory(4 * node.attrs["rows"] + 64)
+    words = [index.size, node.attrs["rows"], Address(index), Address(found), found.size, Address(place), memory]
+    return Task(node, _solo(threads, _whole(node, [Call("unique_rows", words)])))
+
+
+def _stretches(index: Value, size: int, threads: int, part: Callable[[int, int], Part]) -> list[Part | None]:
+    """A part for each thread's stretch of the indices, by the first axis as elementwise chains are cut; one where it is
+    small."""
+    count, first = index.size, index.shape[0] if index.shape else 1
+    if threads == 1 or size < _SMALL or first < threads:
+        return _solo(threads, part(0, count))
+    cuts = [c * (count // first) for c in bounds(first, threads)]
+    return [part(a, b) if b > a else None for a, b in pairwise(cuts)]
 
 
 def scatter_add(node: Node, threads: int) -> Task:
@@ -377,6 +424,9 @@ _TASKS: dict[str, Callable[[Node, int], Task | list[Task]]] = {
     "transpose": transpose,
     "gather": gather,
     "scatter_add": scatter_add,
+    "unique_rows": unique_rows,
+    "take_rows": take_rows,
+    "put_rows": put_rows,
     "one_hot": one_hot,
     "attention": attention,
     "attention_backward": attention,

@@ -130,7 +130,35 @@ def _cross_entropy(attrs: Attrs, z: Array, y: Array) -> tuple[Array, Array]:
 
 def _scatter_add(attrs: Attrs, index: Array, x: Array) -> Array:
     out = np.zeros((attrs["rows"], x.shape[-1]), x.dtype)
-    np.add.at(out, index.ravel(), x.reshape(-1, x.shape[-1]))
+    good = index.ravel() >= 0
+    np.add.at(out, index.ravel()[good], x.reshape(-1, x.shape[-1])[good])
+    return out
+
+
+def _unique_rows(attrs: Attrs, index: Array) -> tuple[Array, Array]:
+    flat, rows = index.ravel(), attrs["rows"]
+    good = (flat >= 0) & (flat < rows)
+    # In the order in which they occur first.
+    seen, first, inverse = np.unique(flat[good], return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    found = np.full(min(flat.size, rows), -1, np.int32)
+    found[: len(seen)] = seen[order]
+    rank = np.empty(len(seen), np.int64)
+    rank[order] = np.arange(len(seen))
+    place = np.full(flat.size, -1, np.int32)
+    place[good] = rank[inverse]
+    return found, place.reshape(index.shape)
+
+
+def _take_rows(attrs: Attrs, table: Array, rows: Array) -> Array:
+    taken: Array = table[np.maximum(rows, 0)]
+    taken[rows < 0] = 0
+    return taken
+
+
+def _put_rows(attrs: Attrs, table: Array, rows: Array, x: Array) -> Array:
+    out = table.copy()
+    out[rows[rows >= 0]] = x[rows >= 0]
     return out
 
 
@@ -209,6 +237,9 @@ KERNELS: dict[str, Callable[..., Any]] = {
     "slice": lambda attrs, x: x[(slice(None),) * attrs["axis"] + (slice(attrs["start"], attrs["stop"]),)],
     "gather": lambda attrs, table, index: table[index],
     "scatter_add": _scatter_add,
+    "unique_rows": _unique_rows,
+    "take_rows": _take_rows,
+    "put_rows": _put_rows,
     "cast": _cast,
     "one_hot": lambda attrs, index: _one_hot(index, attrs["classes"], np.float32),
 }

@@ -75,9 +75,9 @@ class _Recorder(Builder):
         mean = self.mean(x, axes)
         return mean, self.sum(self.square(self.subtract(x, mean)), axes)
 
-    def grad(self, name: str, value: Value) -> None:
+    def grad(self, name: str, value: Value, *, sparse: bool = False) -> None:
         layer = self.where.layer
-        super().grad(name, value)
+        super().grad(name, value)  # the equation of an update by rows is that of all rows
         self.given.append((layer, name, value, self.gradients[layer, name], len(self.sections) - 1))
 
 
