@@ -20,7 +20,7 @@ from ..images import Augmentation, ImageData
 from ..images.folder import PARTS
 from ..images.picture import FITS, Header, read_header
 from ..images.preprocessor import size_of
-from ..optimizers import Optimizer
+from ..optimizers import Cosine, Optimizer
 from ..report import check_picture_path, learning_curves, prediction_grid
 from ..training import EarlyStopping
 from . import choices
@@ -77,7 +77,8 @@ def run(given: TrainOptions) -> None:
     n = train.n_samples
     batch_size = given.batch_size or (16 if n < 400 else 32 if n < 20_000 else 64)
     epochs = given.epochs or min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, math.ceil(_STEPS / math.ceil(n / batch_size))))
-    patience = given.patience or max(5, epochs // 5)
+    # The rate falls to the end, so the last epochs are the best ones: only a loss that has long been rising stops them.
+    patience = given.patience or max(5, epochs // 2)
     stopping = EarlyStopping(patience=patience) if validation is not None else None
     if not given.quiet:
         when = f"at most {epochs} epochs, {patience} without better validation loss" if stopping else f"{epochs} epochs"
@@ -88,7 +89,8 @@ def run(given: TrainOptions) -> None:
         train,
         loss="softmax_cross_entropy",
         optimizer=chosen.optimizer,
-        learning_rate=given.learning_rate,
+        # A rate that falls to 0 over the epochs ends in better weights than one that stays; one that was typed stays.
+        learning_rate=given.learning_rate or Cosine(_rate(chosen.optimizer), total=epochs, unit="epochs"),
         epochs=epochs,
         batch_size=batch_size,
         validation_data=validation,
@@ -120,6 +122,11 @@ def run(given: TrainOptions) -> None:
         say_what_next(given, chosen.place, "PICTURE.png", given.plot if history.epochs else None, grid)
     if history.interrupted:
         raise typer.Exit(INTERRUPTED)
+
+
+def _rate(optimizer: Optimizer) -> float:
+    rate = optimizer.learning_rate
+    return float(rate) if isinstance(rate, (int, float)) else 0.001
 
 
 # ------------------------------------------------------------ options

@@ -57,12 +57,13 @@ def resample(source: Array, rows: Rows, draw: Draw | None, mean: Floats, std: Fl
         holes = None if draw is None or draw.holes is None else np.ascontiguousarray(draw.holes, np.int32)
         numbers = np.ascontiguousarray(rows, np.int64)
         gain, offset = np.ascontiguousarray(gain, np.float32), np.ascontiguousarray(offset, np.float32)
+        room = np.empty(height * width * channels if matrix is not None else 0, np.float32)
         fill = 0 if draw is None else FILLS.index(draw.fill)
         words = np.array(
             [
                 n, height, width, channels, source.ctypes.data, int(source.dtype == np.float32), numbers.ctypes.data,
                 0 if matrix is None else matrix.ctypes.data, gain.ctypes.data, offset.ctypes.data, limits.ctypes.data,
-                0 if holes is None else holes.ctypes.data, scale.ctypes.data, shift.ctypes.data, fill, out.ctypes.data,
+                0 if holes is None else holes.ctypes.data, scale.ctypes.data, shift.ctypes.data, fill, out.ctypes.data, room.ctypes.data,
             ],
             np.int64,
         )  # fmt: skip
