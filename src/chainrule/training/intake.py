@@ -366,7 +366,7 @@ class _BatchIntake:
 
     def _intake(self, batch: Batch, losses: list[Loss], kinds: list[str | None] | None) -> Intake:
         ys = self._targets(batch)
-        if [x.dtype for x in batch.inputs] == ["float32"] and self.network.input_dtypes[0] == "float":
+        if [x.dtype for x in batch.inputs] == input_dtypes(self.network) == ["float32"] and self.network.samples is None:
             # IteratorData has checked the values already; to look at millions of them again would take as long.
             xs: list[Any] = list(batch.inputs)
             if self.network.input_shapes is not None:
