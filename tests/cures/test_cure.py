@@ -355,3 +355,10 @@ def test_diagnosis_and_cure_together():
     found = net.cure(X, numbers, epochs=10, learning_rate=1e-7, time_budget=20, verbose=0)
     assert found.diagnosis is not None and not found.diagnosis.healthy
     assert found.improved and found.best.score > 0.8
+
+
+def test_a_watched_fit_cures_itself():
+    net = Network([Dense(16), ReLU(), Dense(1)], random_state=0)
+    net.fit(X, numbers, epochs=10, optimizer="sgd", learning_rate=1e8, diagnose=True, on_fault="cure", verbose=0)
+    assert 1 - ((net.predict(X) - numbers) ** 2).mean() / numbers.var() > 0.8
+    assert net.optimizer_.learning_rate < 1 or net.optimizer_.name != "sgd"

@@ -219,6 +219,8 @@ def cure(
         found = diagnosis
         if found is None and asked is None:
             found = _diagnose(runs, setup, first)
+        # The user's time is for the trials.
+        runs.deadline = time.perf_counter() + time_budget
         groups = [asked] if asked is not None else _groups(found)
         tried = [c for g in groups for c in g if c.kind != "data"]
         after = None
