@@ -866,7 +866,7 @@ class Network(NetworkGraph):
         # does not nest as deep in the pickle.
         dropped = (
             "_engine", "_predictors", "_differentiators", "_again", "_trainer", "_lock", "_tensors", "fit_arguments_",
-            "diagnosis_",
+            "diagnosis_", "cure_",
         )  # fmt: skip
         state = {name: value for name, value in vars(self).items() if name not in dropped}
         state["inputs"] = [(t.shape, t.dtype) for t in self._tensors[0]]

@@ -217,7 +217,8 @@ def watched_fit(
     if not network.diagnosis_.healthy and on_fault == "cure":
         return _cure(network, X, y, arguments)
     for name, error_text in network.diagnosis_.errors.items():
-        warnings.warn(f"the rule {name!r} raised {error_text}", DiagnosisWarning, stacklevel=3)
+        what = "no statistics could be taken" if name == "statistics" else f"the rule {name!r} failed"
+        warnings.warn(f"{what}: {error_text}", DiagnosisWarning, stacklevel=3)
     if not network.diagnosis_.healthy:
         cause = network.diagnosis_.cause
         stopped = " The fit was stopped." if watch.cut else ""
@@ -232,10 +233,15 @@ def _history(network: Any, watch: Watch) -> Any:
 
 
 def _cure(network: Any, X: Any, y: Any, arguments: dict[str, Any]) -> Any:
-    cure = getattr(network, "cure", None)
-    if cure is None:
-        raise ParameterError('fit: on_fault="cure" is not available in this version.')
-    cure(X, y, in_place=True, **{n: v for n, v in arguments.items() if n != "verbose"})
+    """Has ``cure`` change the network and train it; ``network.cure_`` is the evidence."""
+    silent = ("verbose", "callbacks", "resume", "diagnose", "on_fault")
+    given = {name: value for name, value in arguments.items() if value is not None and name not in silent}
+    if not given.get("validation_split"):
+        given.pop("validation_split", None)
+    given["verbose"] = min(1, arguments.get("verbose", 1))
+    diagnosis = network.diagnosis_
+    cure = network.cure(X, y, diagnosis=diagnosis, in_place=True, **given)
+    network.cure_, network.diagnosis_ = cure, diagnosis
     return network
 
 

@@ -7,6 +7,7 @@ a model that has not seen it (leave one out, exact and without fitting again), s
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any
@@ -47,6 +48,20 @@ class Reference:
 
 def reference_scores(x: Array, y: Array, *, classes: bool) -> Reference:
     """Parameters  x : standardised, (n, F) ; y : labels (n,) for classes, else (n, O) numbers"""
+    with _one_thread():
+        return _scores(x, y, classes)
+
+
+def _one_thread() -> Any:
+    """Matrices of this size gain nothing from several threads of BLAS, and lose much while other programs use the cores."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        return nullcontext()
+    return threadpool_limits(limits=1, user_api="blas")
+
+
+def _scores(x: Array, y: Array, classes: bool) -> Reference:
     if len(x) > SAMPLES:
         rows = np.random.default_rng(0).choice(len(x), SAMPLES, replace=False)
         x, y = x[rows], y[rows]
@@ -73,49 +88,33 @@ def reference_scores(x: Array, y: Array, *, classes: bool) -> Reference:
 
 
 def _ridge(x: Array, target: Array) -> Array:
-    """Leave-one-out predictions of ridge regression, at the best of some strengths (the choice is worth one more number)."""
-    n = len(x)
-    mean = target.mean(axis=0)
-    u, s = _left_vectors(x)
-    projected = u.T @ (target - mean)
-    best, error = np.broadcast_to(mean, target.shape), np.inf
-    for strength in (1e-2, 1.0, 10.0, 100.0, 1000.0):
-        shrink = s**2 / (s**2 + strength)
-        fitted = (u * shrink) @ projected
-        leverage = ((u**2) * shrink).sum(axis=1) + 1 / n
-        residual = (target - mean - fitted) / np.maximum(1 - leverage, 1e-3)[:, None]
-        total = float((residual**2).mean())
-        if total < error:
-            best, error = target - residual, total
-    return best
+    """Leave-one-out predictions of ridge regression."""
+    return _left_out([x @ x.T], (0.1, 10.0, 300.0), target)
 
 
 def _kernel(x: Array, target: Array) -> Array:
-    """Leave-one-out predictions of ridge regression with a Gaussian kernel, at the best of some widths and strengths."""
+    """Leave-one-out predictions of ridge regression with a Gaussian kernel."""
     squares = (x**2).sum(axis=1)
     distance = np.maximum(squares[:, None] + squares[None, :] - 2 * x @ x.T, 0)
+    kernels = [np.exp(-distance / (2 * width * x.shape[1])) for width in (0.2, 1.0, 5.0)]
+    return _left_out(kernels, (0.02, 0.3), target)
+
+
+def _left_out(kernels: list[Array], strengths: tuple[float, ...], target: Array) -> Array:
+    """Each sample predicted by a model of all others: with A = (K + λ I)⁻¹ the error is (A t)ᵢ / Aᵢᵢ.
+
+    The best kernel and strength are taken; that choice is worth one or two numbers beside the samples.
+    """
     mean = target.mean(axis=0)
-    best, error = np.broadcast_to(mean, target.shape), np.inf
-    for width in (0.2, 1.0, 5.0):
-        values, vectors = np.linalg.eigh(np.exp(-distance / (2 * width * x.shape[1])))
-        projected = vectors.T @ (target - mean)
-        for strength in (0.01, 0.1, 1.0):
-            inverse = vectors / (np.maximum(values, 0) + strength)
-            residual = (inverse @ projected) / np.maximum((inverse * vectors).sum(axis=1), 1e-12)[:, None]
-            total = float((residual**2).mean())
-            if total < error:
-                best, error = target - residual, total
+    best, least = np.broadcast_to(mean, target.shape), float(((target - mean) ** 2).mean())
+    for kernel in kernels:
+        for strength in strengths:
+            inverse = np.linalg.inv(kernel + strength * np.eye(len(kernel)))
+            error = (inverse @ (target - mean)) / np.maximum(np.diag(inverse), 1e-12)[:, None]
+            total = float((error**2).mean())
+            if total < least:
+                best, least = target - error, total
     return best
-
-
-def _left_vectors(x: Array) -> tuple[Array, Array]:
-    """u and s of the singular value decomposition of x, from the smaller of x xᵀ and xᵀ x: many times faster, exact
-    enough."""
-    wide = x.shape[1] > x.shape[0]
-    values, vectors = np.linalg.eigh(x @ x.T if wide else x.T @ x)
-    kept = values > 1e-10 * max(float(values[-1]), 1e-300)
-    s = np.sqrt(values[kept])
-    return (vectors[:, kept], s) if wide else (x @ vectors[:, kept] / s, s)
 
 
 def _neighbours(x: Array, target: Array) -> Array:

@@ -7,6 +7,7 @@ is computed and not stored, but for the change of each parameter, which goes to 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from ..layers import Activation
 from ..losses import Loss
@@ -65,7 +66,9 @@ def lower_statistics(
             note(f"y.{n}", y if y.ndim > 1 else k.reshape(y, (*y.shape, 1)))
             # Some activations, the softmax among them, state their backward pass and no σ' of single elements.
             if isinstance(call.layer, Activation) and type(call.layer).derivative is not Activation.derivative:
-                note(f"slope.{n}", call.layer.derivative(k, low.saved[n]))
+                # A user's own may not be made to be asked for it alone; then this layer has no such statistics.
+                with suppress(Exception):
+                    note(f"slope.{n}", call.layer.derivative(k, low.saved[n]))
             if call.output in d:
                 note(f"dy.{n}", d[call.output])
     for n, place, dx, _ in low.passed:
