@@ -292,6 +292,17 @@ def test_a_network_of_a_graph_is_saved_shown_and_copied(tmp_path) -> None:  # ty
     assert "sparse_matmul" in net.plan().show()
 
 
+def test_estimators_take_networks_of_a_graph() -> None:
+    from chainrule import NeuralClassifier
+
+    x, labels = np.random.default_rng(0).normal(size=(NODES, 4)), np.array(list("abababa"))
+    model = NeuralClassifier(layers=[GraphConv(8, adjacency()), ReLU(), GraphConv(2, adjacency())], epochs=5, random_state=0)
+    model.fit(x, labels)
+    assert model.predict(x).shape == (NODES,) and set(model.predict(x)) <= {"a", "b"}
+    with pytest.raises(ShapeError, match="7 nodes"):
+        model.predict(x[:3])
+
+
 # ---------------------------------------------------------------- labels that stand for none, in general
 
 

@@ -525,7 +525,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
         if isinstance(X, Sequences):
             return np.asarray(self.network_.predict(X), np.float64)
         n = len(X)
-        if n < _FEWEST_ROWS:
+        if n < _FEWEST_ROWS and self.network_.samples is None:  # the nodes of a graph are as many as they are
             X = np.concatenate([X, np.repeat(X[-1:], _FEWEST_ROWS - n, axis=0)])
         # Whatever n is, no batch may be left with fewer rows than that either.
         batch = next((b for b in range(1024, 512, -8) if not 0 < len(X) % b < _FEWEST_ROWS), 1024)
