@@ -242,7 +242,7 @@ def test_equations_read_like_a_textbook() -> None:
     text = str(Equations(net, "squared_error", "sgd"))
     for line in (
         "a¹ = x W¹ + b¹",
-        "[iₜ fₜ gₜ oₜ] = [σ σ tanh σ](a¹ₜ + hₜ₋₁ U¹)",
+        "[iₜ fₜ gₜ oₜ] = [σ σ tanh σ] (a¹ₜ + hₜ₋₁ U¹)",
         "cₜ = fₜ ⊙ cₜ₋₁ + iₜ ⊙ gₜ",
         "hₜ = oₜ ⊙ tanh(cₜ)",
         "h¹ = h_T",
@@ -494,3 +494,24 @@ def test_a_sparse_update_with_weight_decay_is_dense_and_shared_tables_too() -> N
     assert "put_rows" not in ops(net, Adam())
     with pytest.raises(ParameterError, match="sparse must be True or False"):
         NetworkGraph([Input((3,), dtype="int"), Embedding(50, 2, sparse=1)])
+
+
+def test_norms_of_the_gradient_through_time(tmp_path) -> None:
+    from chainrule.report import gradient_through_time_picture
+    from chainrule.training import gradient_through_time
+
+    net = NetworkGraph([LSTM(3, return_sequences=True), GRU(2), Dense(1)], random_state=0).build((6, 2))
+    X, y = RNG.normal(size=(4, 6, 2)), RNG.normal(size=(4, 1))
+    found = gradient_through_time(net, X, y, loss="squared_error")
+    assert list(found) == ["0.lstm", "1.gru"] and found["0.lstm"].shape == (6,)
+    alone = [gradient_through_time(net, X[i : i + 1], y[i : i + 1], loss="squared_error")["1.gru"] for i in range(4)]
+    np.testing.assert_allclose(found["1.gru"], np.sqrt(np.mean(np.square(alone), axis=0)))
+    with pytest.raises(ParameterError, match="no recurrent layer"):
+        gradient_through_time(NetworkGraph([Dense(1)]).build((2,)), X[:, 0], y, loss="squared_error")
+    pytest.importorskip("matplotlib")
+    picture = gradient_through_time_picture({"a": {"b": found["1.gru"], "zero": np.zeros(6)}}, tmp_path / "n.png")
+    assert picture.stat().st_size > 5000
+    with pytest.raises(DataError, match="one norm of at least 0 a step"):
+        gradient_through_time_picture({"a": {"b": [-1.0]}}, tmp_path / "n.png")
+    with pytest.raises(ParameterError, match="no line to draw"):
+        gradient_through_time_picture({"a": {}}, tmp_path / "n.png")

@@ -3,6 +3,7 @@
 from .adversarial_picture import adversarial_picture
 from .figures import check_picture_path
 from .forecast_picture import forecast_picture
+from .gradient_through_time_picture import gradient_through_time_picture
 from .learning_curves import learning_curves
 from .prediction_grid import prediction_grid
 from .segmentation_picture import segmentation_picture
@@ -11,6 +12,7 @@ __all__ = [
     "adversarial_picture",
     "check_picture_path",
     "forecast_picture",
+    "gradient_through_time_picture",
     "learning_curves",
     "prediction_grid",
     "segmentation_picture",

@@ -3,6 +3,7 @@
 from .callbacks import Callback, EarlyStopping, LambdaCallback
 from .checkpoint import Checkpoint
 from .history import History
+from .through_time import gradient_through_time
 from .trainer import Trainer
 
-__all__ = ["Callback", "Checkpoint", "EarlyStopping", "History", "LambdaCallback", "Trainer"]
+__all__ = ["Callback", "Checkpoint", "EarlyStopping", "History", "LambdaCallback", "Trainer", "gradient_through_time"]

@@ -16,7 +16,7 @@ Step = tuple[str, str, str, str]
 _LSTM: list[Step] = [
     (
         "[iₜ fₜ gₜ oₜ]",
-        "[σ σ tanh σ](@0ₜ + h@p @1)",
+        "[σ σ tanh σ] (@0ₜ + h@p @1)",
         r"[i_t \; f_t \; g_t \; o_t]",
         r"[\sigma \; \sigma \; \tanh \; \sigma](@0_{,t} + h@p \, @1)",
     ),
