@@ -763,6 +763,31 @@ class Network(NetworkGraph):
             "forms": self._forms,
         }
 
+    def report(
+        self, X: Any, y: Any = None, *, diagnosis: Any = None, cure: Any = None, title: str = "", **arguments: Any
+    ) -> Any:
+        """The diagnosis of this network as a page: ``net.report(X, y).save("report.html")``; a notebook shows it.
+
+        Parameters
+            X, y : as in ``diagnose`` ; diagnosis : made before; by default that of the last watched fit, or a new one
+            cure : a Cure, whose evidence is shown, too ; title : of the page ; arguments : of ``diagnose``
+        Returns     a chainrule.report.DiagnosisReport ; the network is not changed
+        """
+        from .report import DiagnosisReport
+
+        if diagnosis is None and cure is not None:
+            diagnosis = cure.diagnosis
+        if diagnosis is None:
+            diagnosis = getattr(self, "diagnosis_", None) or self.diagnose(X, y, **arguments)
+        shown = self
+        if not self.built:
+            shown = copy.deepcopy(self)
+            try:
+                shown.build(*(tuple(None if s == FREE else s for s in x.shape[1:]) for x in input_arrays(shown, X)))
+            except (DataError, ShapeError, DtypeError):
+                shown = self  # what is wrong with the data is in the findings
+        return DiagnosisReport(diagnosis, cure=cure, network=shown, X=X, title=title or "Diagnosis of a network")
+
     # ------------------------------------------------------------ curing
 
     def cure(

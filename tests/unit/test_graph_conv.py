@@ -230,6 +230,18 @@ def test_a_mask_as_weights_says_the_same_but_for_its_scale() -> None:
     np.testing.assert_allclose(one.predict(x), two.predict(x), atol=1e-6)
 
 
+def test_classes_are_balanced_over_the_nodes_that_have_labels() -> None:
+    a, x, y = two_groups()
+    shown = np.where(np.arange(len(y)) < 9, y, -1)  # five of class 0, four of class 1
+    net = Network([GraphConv(2, a)], random_state=0).build((len(y),))
+    from chainrule.training.intake import take_arrays
+
+    intake = take_arrays(net, [x], [shown], None, class_weight="balanced")
+    w = intake.feed.arrays["w0"]
+    assert (w[9:] == 0).all()
+    np.testing.assert_allclose(w[:9], np.where(y[:9] == 0, 9 / 10, 9 / 8) * len(y) / 9, rtol=1e-6)
+
+
 @pytest.mark.parametrize("engine", ["onednn", "reference"])
 @pytest.mark.parametrize("first", ["graph", "dense", "dropout"])
 def test_sparse_features_are_the_same_as_dense_ones(engine: str, first: str) -> None:

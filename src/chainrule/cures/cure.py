@@ -83,6 +83,19 @@ class Cure:
         """The changes as a diff of the Python that defines and trains the network; "" when there is none."""
         return self.before.patch(self.after) if self.improved else ""
 
+    def report(self, path: Any = None, *, title: str = "The cure of a network") -> Any:
+        """The evidence as a page, a chainrule.report.DiagnosisReport, written to a file where a path is given."""
+        from ..report import DiagnosisReport
+
+        made = DiagnosisReport(self.diagnosis, cure=self, title=title)
+        if path is not None:
+            made.save(path)
+        return made
+
+    def _repr_html_(self) -> str:
+        found: str = self.report()._repr_html_()
+        return found
+
     def to_dict(self) -> dict[str, Any]:
         """Everything but the networks as plain data, ready for JSON."""
 

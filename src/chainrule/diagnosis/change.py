@@ -104,6 +104,8 @@ class Change:
             if self["factor"] is not None and not self["range_test"]:
                 return f"multiply the learning rate by {self['factor']:g}"
             return "find the learning rate by a range test"
+        if self.kind == "initialise" and self["law"] in (None, "auto", "default"):
+            return f"draw the weights of {_named(self['layers'])} anew by the law that fits their activations"
         shown = {n: _named(self[n]) if n in ("layers", "after") else self[n] for n in KINDS[self.kind]}
         return _WORDS[self.kind].format(**shown)
 

@@ -58,6 +58,19 @@ class Diagnosis:
 
         return chain_of(self.statistics, step)
 
+    def report(self, path: Any = None, *, title: str = "Diagnosis of a network") -> Any:
+        """The diagnosis as a page, a chainrule.report.DiagnosisReport, written to a file where a path is given."""
+        from ..report import DiagnosisReport
+
+        made = DiagnosisReport(self, title=title)
+        if path is not None:
+            made.save(path)
+        return made
+
+    def _repr_html_(self) -> str:
+        found: str = self.report()._repr_html_()
+        return found
+
     def to_dict(self) -> dict[str, Any]:
         """Everything but the statistics as plain data, ready for JSON."""
         return {

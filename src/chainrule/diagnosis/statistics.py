@@ -50,7 +50,8 @@ class Moments:
     def of(cls, table: Array, count: int) -> Moments:
         """From a table (5, C) as the op ``moments`` makes it, of ``count`` elements in all."""
         t = np.asarray(table, np.float64)
-        total, squares = float(t[0].sum()), float(t[1].sum())
+        with np.errstate(all="ignore"):  # a run that diverges has infinities of both signs
+            total, squares = float(t[0].sum()), float(t[1].sum())
         mean = total / count
         # Σx² / m − mean² loses digits where the mean is large beside the deviation; the units' own means are closer.
         rows = max(1.0, count / t.shape[1])

@@ -1,6 +1,7 @@
 """Pictures of fits, forecasts, predictions and attacks. matplotlib is imported when a picture is drawn."""
 
 from .adversarial_picture import adversarial_picture
+from .diagnosis_report import DiagnosisReport
 from .figures import check_picture_path
 from .forecast_picture import forecast_picture
 from .gradient_through_time_picture import gradient_through_time_picture
@@ -9,6 +10,7 @@ from .prediction_grid import prediction_grid
 from .segmentation_picture import segmentation_picture
 
 __all__ = [
+    "DiagnosisReport",
     "adversarial_picture",
     "check_picture_path",
     "forecast_picture",

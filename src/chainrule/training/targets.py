@@ -129,8 +129,13 @@ def weigh(
     Raises      ParameterError, DataError when class_weight does not fit the targets
     """
     if labelled is not None:
-        _, weight = weigh(loss, y, form, output_shape, sample_weight, class_weight)
         part = labelled * (labelled.size / labelled.sum())
+        if class_weight is not None and y.ndim == 1:
+            # Classes are counted where there are labels.
+            own = None if sample_weight is None else sample_weight[labelled]
+            part[labelled] *= weigh(loss, y[labelled], form, output_shape, own, class_weight)[1]
+            return "sample", part
+        _, weight = weigh(loss, y, form, output_shape, sample_weight, class_weight)
         if weight is not None:
             part = part * weight.reshape(-1, *(1,) * (part.ndim - weight.ndim), *weight.shape[1:])
         return "sample" if part.ndim == 1 else "element", part

@@ -40,7 +40,7 @@ from .rows import argmax, softmax, softmax_cross_entropy
 from .runner import run_job, work_forever
 from .sparse import sparse_product
 from .weights import block_weights, unblock_weights
-from .window import average_pool, average_pool_backward, interpolate, max_pool, max_pool_backward, pad
+from .window import average_pool, average_pool_backward, columns_to_image, interpolate, max_pool, max_pool_backward, pad
 
 KERNELS: dict[str, Any] = {
     f.__name__: f
@@ -48,7 +48,7 @@ KERNELS: dict[str, Any] = {
         elementwise, copy_blocks, feed, feed_scalars, gather, keep_scalar, one_hot, permute, primitive, scatter_add,
         row_product, sgemm, to_bfloat16, moments,
         sparse_product, resample,
-        max_pool, max_pool_backward, average_pool, average_pool_backward, interpolate, pad,
+        max_pool, max_pool_backward, average_pool, average_pool_backward, interpolate, pad, columns_to_image,
         channel_moments, join_channel_moments, block_weights, unblock_weights,
         reduce, argmax, softmax, softmax_cross_entropy, run_job, work_forever,
         simple_rnn, simple_rnn_backward, lstm, lstm_backward, gru_after, gru_before, gru_backward, previous_states,

@@ -312,9 +312,12 @@ def elementwise(args, _1, _2, _3):
         elif kind == CONSTANT:
             _fill(own, most, bits_float(i32(at & 0xFFFFFFFF)))
         elif kind == ROW and columns <= BLOCK:
-            for r in range(per_block):
-                for i in range(columns):
-                    store_f32(own + 4 * r * columns, i, load_f32(at, i))
+            _cheap(_COPY, own, at, at, at, columns)
+            filled = columns
+            while filled < most:
+                more = filled if most - filled > filled else most - filled
+                _cheap(_COPY, own + 4 * filled, own, own, own, more)
+                filled += more
     # Short rows go several to a block, long ones in pieces; one place calls the machine, so that it is compiled once.
     pieces = 1 if columns <= BLOCK else (columns + BLOCK - 1) // BLOCK
     row, piece = 0, 0

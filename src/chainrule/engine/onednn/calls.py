@@ -112,7 +112,7 @@ class ProductCall:
     """A matrix product C = A B: matrices, and where they start."""
 
     matrices: tuple[Matrix, Matrix, Matrix]
-    addresses: tuple[Address, Address, Address]
+    addresses: tuple[Address, Address, Address | Memory]
 
 
 @dataclass

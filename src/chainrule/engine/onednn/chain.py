@@ -52,11 +52,13 @@ class Chain:
     shape: Shape
     aliases: dict[int, Value]
     sums: dict[int, Memory | None]
+    code: Code
 
     @classmethod
     def of(cls, node: Node, members: list[Node], aliases: dict[int, Value]) -> Chain:
         program = compile_program(members, node.outputs)
-        return cls(node, program, chain_shape(members), aliases, {})
+        code = Code([word for line in program.code for word in line])
+        return cls(node, program, chain_shape(members), aliases, {}, code)
 
     def divide_sums(self, parts: int) -> None:
         """Says into how many parts the chain is divided, so that every part has its own place for sums."""
@@ -112,9 +114,8 @@ class Chain:
             else:
                 shift = {FULL: first, INTEGERS: first, COLUMN: row}.get(o.kind, 0)
                 operands += [o.kind, Address(value, shift), 0]
-        code = [word for line in program.code for word in line]
         scratch = Scratch(len(program.operands) * (4 * BLOCK + 8) + 64)
-        words = [rows, columns, len(program.operands), len(program.code), Block(operands), Code(code), scratch]
+        words = [rows, columns, len(program.operands), len(program.code), Block(operands), self.code, scratch]
         return Call("elementwise", [*words, Cell("seed"), Cell("step"), first, int(fresh)])
 
     def tasks(self, parts: list[Part | None]) -> list[Task]:

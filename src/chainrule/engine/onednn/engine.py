@@ -135,6 +135,7 @@ class OneDNNExecutable(Executable):
         self.cells = np.zeros((threads, 8), np.int64)
         self.words = _Words()
         self._scratch: list[NDArray[Any]] = []
+        self._codes: dict[int, tuple[Code, Array]] = {}
         self._memories: dict[int, tuple[Memory, Array]] = {}
         self._bound_primitives: list[Bound] = []
         self._shared = self._scratch_of(groups)
@@ -221,8 +222,9 @@ class OneDNNExecutable(Executable):
         if isinstance(item, Within):
             return self._word(item.memory, thread)[0] + 4 * item.elements, None, 0
         if isinstance(item, Code):
-            self._scratch.append(np.array(item.words, np.int32))
-            return int(self._scratch[-1].ctypes.data), None, 0
+            if id(item) not in self._codes:
+                self._codes[id(item)] = (item, np.array(item.words, np.int32))
+            return _address(self._codes[id(item)][1]), None, 0
         if isinstance(item, Data):
             self._scratch.append(item.array)
             return _address(item.array), None, 0

@@ -1,0 +1,232 @@
+"""The pictures of a diagnosis, each a function that draws on axes of matplotlib."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .figures import PALETTE, new_figure, tidy
+
+__all__ = [
+    "Histogram",
+    "chain_waterfall",
+    "dead_units",
+    "gradient_heat_map",
+    "histograms",
+    "live_zone",
+    "loss_curves",
+    "paired_curves",
+    "svg",
+    "z_histograms",
+]
+
+Array = NDArray[Any]
+#: The colours of what a link of the chain rule is made of.
+ROLE_COLOURS = {"weight": PALETTE[0], "activation": PALETTE[1], "normalisation": PALETTE[2], "join": PALETTE[3]}
+ROLE_NAMES = {"weight": "weights Wᵀ", "activation": "slope σ'(z)", "join": "joins"}
+#: Samples whose z a histogram counts, bars of it, and histograms in one picture.
+_SAMPLES, _BARS, _MOST = 512, 60, 12
+#: Where a slope is at least this share of its largest, a unit passes the gradient on.
+_LIVE = 0.1
+
+
+def plain(text: object) -> str:
+    """Text that matplotlib does not read as mathematics."""
+    return str(text).replace("$", r"\$")
+
+
+def svg(width: float, height: float, draw: Callable[[Any], None]) -> str:
+    """A picture as SVG that fits its place in a page; text stays text."""
+    import matplotlib
+
+    figure = new_figure(width, height)
+    draw(figure)
+    out = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "font.family": "sans-serif", "svg.hashsalt": "chainrule"}):
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    text = out.getvalue()
+    start = text.index("<svg")
+    head, rest = text[start:].split(">", 1)
+    for word in ("width", "height"):
+        before, _, after = head.partition(f' {word}="')
+        head = before + after.partition('"')[2] if after else head
+    return f'{head} role="img">{rest}'
+
+
+# ---------------------------------------------------------------- over time
+
+
+def loss_curves(axes: Any, history: Mapping[str, Sequence[float]]) -> None:
+    """The loss of every epoch, and that on validation data."""
+    for name, colour, label in (("loss", PALETTE[0], "training"), ("val_loss", PALETTE[1], "validation")):
+        if name in history:
+            values = np.asarray(history[name], float)
+            marker = "o" if len(values) < 3 else ""
+            axes.plot(range(1, len(values) + 1), values, marker=marker, color=colour, linewidth=2, label=label)
+    known = np.concatenate([np.asarray(history[n], float) for n in ("loss", "val_loss") if n in history])
+    known = known[np.isfinite(known)]
+    if known.size and known.min() > 0 and known.max() > 50 * known.min():
+        axes.set_yscale("log")
+    tidy(axes, "epoch", "loss J")
+    axes.legend(frameon=False, fontsize=10)
+
+
+def gradient_heat_map(figure: Any, steps: Sequence[int], layers: Sequence[str], norms: Array) -> None:
+    """|dz| of every layer with weights (rows, the first layer at the bottom) at the sampled steps."""
+    axes = figure.subplots()
+    with np.errstate(all="ignore"):
+        table = np.log10(np.where(norms > 0, norms, np.nan)).T
+    table = np.where(np.isfinite(table), table, np.nan)
+    colours = axes.pcolormesh(np.ma.masked_invalid(table), cmap="viridis")
+    axes.set_yticks([i + 0.5 for i in range(len(layers))], [plain(name) for name in layers])
+    places = sorted({int(i) for i in np.linspace(0, len(steps) - 1, min(8, len(steps)))})
+    axes.set_xticks([i + 0.5 for i in places], [str(steps[i]) for i in places])
+    axes.set_xlabel("step (as sampled)", fontsize=11)
+    axes.set_facecolor("0.85")
+    bar = figure.colorbar(colours, ax=axes, label="log₁₀ ‖dz‖")
+    bar.outline.set_visible(False)
+
+
+# ---------------------------------------------------------------- the chain
+
+
+def chain_waterfall(axes: Any, chain: Any) -> None:
+    """From the last layer's gradient to the first one's: what each link takes or gives, in powers of ten."""
+    gains = [g for block in chain.blocks for g in block.gains if math.isfinite(g.log10)]
+    level, seen = 0.0, set()
+    for i, gain in enumerate(gains):
+        colour = ROLE_COLOURS.get(gain.role, PALETTE[6])
+        label = ROLE_NAMES.get(gain.role, gain.role) if gain.role not in seen else None
+        seen.add(gain.role)
+        axes.bar(i, gain.log10, bottom=level, color=colour, width=0.8, label=label)
+        axes.plot([i - 0.4, i + 1.4], [level + gain.log10] * 2, color="0.5", linewidth=0.7)
+        level += gain.log10
+    axes.bar(len(gains), level, color="0.35", width=0.8, label="in all")
+    axes.axhline(0, color="0.3", linewidth=0.8)
+    names = [plain(g.key) for g in gains] + ["all"]
+    every = max(1, math.ceil(len(names) / 26))
+    axes.set_xticks(range(0, len(names), every), names[::every], rotation=60, ha="right", rotation_mode="anchor")
+    tidy(axes, "", "powers of ten of ‖dz‖")
+    axes.legend(frameon=False, fontsize=10)
+
+
+# ---------------------------------------------------------------- layers
+
+
+class Histogram:
+    """How the z of one activation are spread.
+
+    Attributes  layer, kind ; counts, edges ; zone : (low, high) where the slope is at least a tenth of its largest, or
+                None ; inside : the share of z in it
+    """
+
+    def __init__(self, layer: str, kind: str, z: Array) -> None:
+        self.layer, self.kind = layer, kind
+        z = np.asarray(z, float).reshape(-1)
+        finite = z[np.isfinite(z)]
+        self.not_finite = 1 - len(finite) / max(1, len(z))
+        low, high = np.quantile(finite, [0.001, 0.999]) if len(finite) else (-1.0, 1.0)
+        if not high > low:
+            low, high = low - 0.5, high + 0.5
+        self.counts, self.edges = np.histogram(finite, _BARS, (float(low), float(high)))
+        self.zone = live_zone(kind)
+        self.inside = math.nan
+        if self.zone is not None and len(finite):
+            self.inside = float(np.mean((finite >= self.zone[0]) & (finite <= self.zone[1])))
+
+
+def z_histograms(network: Any, X: Any) -> list[Histogram]:
+    """A histogram of what each hidden activation is given, for the first samples. Nothing is changed."""
+    several = isinstance(X, (list, tuple)) and len(network.input_ids) > 1
+    first = [np.asarray(x)[:_SAMPLES] for x in X] if several else np.asarray(X)[:_SAMPLES]
+    trace = network.trace(first)
+    found = []
+    for name, layer in trace.layers.items():
+        if layer.symbol == "a" and layer.kind not in ("Softmax", "LogSoftmax"):
+            found.append(Histogram(name, layer.kind, layer.inputs[0]))
+    return found
+
+
+_SLOPES: dict[str, Callable[[Array], Array]] = {
+    "Sigmoid": lambda z: _sigmoid(z) * _sigmoid(-z),
+    "Tanh": lambda z: 1 - np.tanh(z) ** 2,
+    "ReLU": lambda z: (z > 0).astype(float),
+    "LeakyReLU": lambda z: np.where(z > 0, 1.0, 0.01),
+    "ELU": lambda z: np.exp(np.minimum(z, 0)),
+    "SELU": lambda z: np.where(z > 0, 1.0, 1.67326 * np.exp(np.minimum(z, 0))),
+    "Softplus": lambda z: _sigmoid(z),
+    "Softsign": lambda z: 1 / (1 + np.abs(z)) ** 2,
+    "SiLU": lambda z: _sigmoid(z) * (1 + z * _sigmoid(-z)),
+    "GELU": lambda z: np.asarray([0.5 * (1 + math.erf(v / 2**0.5)) + v * math.exp(-v * v / 2) / 2.5066 for v in z]),
+    "HardSigmoid": lambda z: (np.abs(z) < 3).astype(float),
+}
+
+
+def _sigmoid(z: Array) -> Array:
+    found: Array = 0.5 * (1 + np.tanh(z / 2))
+    return found
+
+
+def live_zone(kind: str) -> tuple[float, float] | None:
+    """Where the slope of an activation, by its class, is at least a tenth of its largest; None where that is not known."""
+    if kind not in _SLOPES:
+        return None
+    z = np.linspace(-10, 10, 20_001)
+    slope = np.asarray(_SLOPES[kind](z))
+    live = z[slope >= _LIVE * slope.max()]
+    low, high = float(live[0]), float(live[-1])
+    return (-math.inf if low <= -10 else low), (math.inf if high >= 10 else high)
+
+
+def histograms(figure: Any, found: Sequence[Histogram]) -> None:
+    """The histograms beside each other, the live zone behind them."""
+    shown = list(found)[:_MOST]
+    columns = min(3, len(shown))
+    rows = math.ceil(len(shown) / columns)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat[len(shown) :]:
+        axes.set_visible(False)
+    for axes, h in zip(grid.flat, shown, strict=False):
+        low, high = float(h.edges[0]), float(h.edges[-1])
+        margin = 0.05 * (high - low)
+        axes.set_xlim(low - margin, high + margin)
+        if h.zone is not None:
+            axes.axvspan(max(h.zone[0], low - margin), min(h.zone[1], high + margin), color=PALETTE[2], alpha=0.16, lw=0)
+        axes.bar(h.edges[:-1], h.counts, np.diff(h.edges), align="edge", color=PALETTE[0])
+        inside = "" if math.isnan(h.inside) else f", {100 * h.inside:.0f} % live"
+        tidy(axes, "", "", f"{plain(h.layer)}{inside}")
+        axes.set_yticks([])
+
+
+def dead_units(axes: Any, shares: Mapping[str, float]) -> None:
+    """The share of units of each activation whose slope was 0 for every sample."""
+    names = list(shares)
+    axes.barh(range(len(names)), [100 * shares[n] for n in names], color=PALETTE[1])
+    axes.set_yticks(range(len(names)), [plain(n) for n in names])
+    axes.set_xlim(0, 100)
+    axes.invert_yaxis()
+    tidy(axes, "dead units (per cent)")
+
+
+# ---------------------------------------------------------------- the cure
+
+
+def paired_curves(axes: Any, before: Sequence[Sequence[float]], after: Sequence[Sequence[float]], score: str) -> None:
+    """The held-out score of every epoch, before and after: the mean over the seeds, and each seed."""
+    for runs, colour, label in ((before, PALETTE[1], "as it was"), (after, PALETTE[0], "changed")):
+        known = [np.asarray(r, float) for r in runs if len(r)]
+        if not known:
+            axes.plot([], [], color=colour, label=f"{label} (diverged at once)")
+            continue
+        for run in known:
+            axes.plot(range(1, len(run) + 1), run, color=colour, alpha=0.3, linewidth=1)
+        length = min(map(len, known))
+        mean = np.mean([run[:length] for run in known], axis=0)
+        axes.plot(range(1, length + 1), mean, "o-" if length < 3 else "-", color=colour, linewidth=2.4, label=label)
+    tidy(axes, "epoch", f"held-out {plain(score)}")
+    axes.legend(frameon=False, fontsize=10)
