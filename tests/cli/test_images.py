@@ -226,6 +226,9 @@ def test_options(shapes: Path, folder: Path, capfd: Any, monkeypatch: pytest.Mon
             assert text in done.err, (arguments, done.err)
     done = in_this_process(capfd, "train", "flowers.csv", "--size", "8", "-t", "kind")
     assert done.code == 2 and "--size is for pictures" in done.err
+    for data, words in (("nowhere", "no such file or folder"), ("shapes/cross/00.png", "is one picture")):
+        done = in_this_process(capfd, "train", data)
+        assert done.code == 2 and words in done.err, done
     done = in_this_process(capfd, "train", "flowers.csv")
     assert done.code == 2 and "--target is missing" in done.err
 

@@ -39,7 +39,7 @@ def train(
         int | None, typer.Option(metavar="N", help="Rows, or pictures, a step. [default: by how many there are]")
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(metavar="RATE", help="Step size. [default: the optimizer's]")
+        float | None, typer.Option(metavar="RATE", help="Step size. [default: the optimizer's; for pictures it falls to 0]")
     ] = None,
     optimizer: Annotated[str, typer.Option(metavar="NAME", help="How weights are updated.")] = "adamw",
     weight_decay: Annotated[

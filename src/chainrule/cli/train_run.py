@@ -199,6 +199,10 @@ def check_table(given: TrainOptions) -> tuple[list[int], Optimizer, Path]:
         get_loss(given.loss)
     choices.known_name("--task", given.task, choices.TASKS)
     optimizer, place = check_common(given)
+    if given.target is None and not given.data.exists():
+        raise DataError(f"{given.data}: there is no such file or folder.")
+    if given.target is None and given.data.suffix.lower() in (".png", ".jpg", ".jpeg"):
+        raise DataError(f"{given.data} is one picture. Give a folder that has one folder for each class, with its pictures.")
     if given.target is None:
         raise ParameterError(f"--target is missing: name the column of {given.data} to predict, such as --target price.")
     return hidden, optimizer, place
