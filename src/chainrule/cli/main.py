@@ -19,6 +19,7 @@ import typer
 from .._version import __version__
 from ..errors import ChainruleError, DivergenceError, EngineError, MissingDependencyError
 from .demo import demo
+from .diagnose import diagnose
 from .info import info
 from .lab import lab
 from .predict import predict
@@ -42,6 +43,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command(short_help="Train a network on a table (CSV, TSV, Parquet) or on folders of pictures.")(train)
+app.command(short_help="Say why a network does not learn a table, or whether a model is healthy.")(diagnose)
 app.command(short_help="Predict the rows of a table, or pictures, with a trained model.")(predict)
 app.command(short_help="Show a model: layers, preprocessing, equations.")(show)
 app.command(short_help="Show which engine, libraries and processor are used.")(info)

@@ -135,6 +135,8 @@ class Chain:
     def sentence(self) -> str:
         """In words: how much the gradient changes, and what does it."""
         ratio, layers = self.ratio, len(self.blocks)
+        if layers and self.output_norm == 0:
+            return "The gradient is 0 at the output already: the loss of these samples cannot fall further."
         if not layers or not math.isfinite(ratio):
             return "The gradient passes fewer than two layers with weights." if not layers else "The gradient is not finite."
         if ratio == 0:
@@ -146,11 +148,14 @@ class Chain:
             slope = self.mean_slope()
             mean = f" (mean {slope:.2g})" if role == "activation" and slope is not None else ""
             parts.append(f"{100 * share:.0f} % of it is {_NAMES.get(role, role)}{mean}")
-        return f"The gradient {change} over {layers} layers: {', '.join(parts[:3])}."
+        return f"The gradient {change} over {layers} layer{'s' if layers > 1 else ''}: {', '.join(parts[:3])}."
 
     def __str__(self) -> str:
         rows = [("layer", "gain", "log₁₀", "factor")]
-        rows += [(g.key, f"{g.gain:.3g}", f"{g.log10:+.2f}", _NAMES.get(g.role, g.role)) for g in self.gains]
+        for g in self.gains:
+            known = not math.isnan(g.gain)
+            shown = (f"{g.gain:.3g}", f"{g.log10:+.2f}") if known else ("-", "-")
+            rows.append((g.key, *shown, _NAMES.get(g.role, g.role)))
         widths = [max(len(r[i]) for r in rows) for i in range(4)]
         lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
         return "\n".join([*lines, self.sentence()])
