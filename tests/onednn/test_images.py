@@ -272,13 +272,23 @@ NETWORKS = {
             ReLU(),
             Conv2D(32, 1),
             GlobalAveragePool(),
-        ]
-        + [Dense(5)],
+            Dense(5),
+        ],
         (11, 11, 3),
     ),
     "upward": lambda: _graph(
-        [Conv2D(8, 4, stride=2, padding=1), ReLU(), ConvTranspose2D(4, 4, stride=2, padding=1), ReLU()]
-        + [UpSampling2D(2, method="bilinear"), ZeroPadding2D(1), Conv2D(2, 3), MaxPool2D(3, stride=2), Flatten(), Dense(5)],
+        [
+            Conv2D(8, 4, stride=2, padding=1),
+            ReLU(),
+            ConvTranspose2D(4, 4, stride=2, padding=1),
+            ReLU(),
+            UpSampling2D(2, method="bilinear"),
+            ZeroPadding2D(1),
+            Conv2D(2, 3),
+            MaxPool2D(3, stride=2),
+            Flatten(),
+            Dense(5),
+        ],
         (6, 6, 2),
     ),
 }
@@ -364,3 +374,31 @@ def test_a_weight_changed_in_place_changes_the_next_prediction():
     net.parameters["0.conv2d.weight"][...] /= 2
     assert not np.allclose(before, after)
     np.testing.assert_array_equal(net.predict(x), before)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("channels", [(16, 32), (48, 20)])
+def test_convolutions_in_bfloat16_round_their_inputs_only(channels, stride):
+    try:
+        engines = [get_engine("onednn", dtype="bfloat16", threads=t) for t in (1, 2)]
+    except EngineError as error:
+        pytest.skip(str(error))
+    inputs, outputs = channels
+    x, w = normal(8, 16, 16, inputs), normal(3, 3, inputs, outputs)
+    window = {"stride": (stride, stride), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
+
+    def emit(k, a, b, dy):
+        dx = k.conv_backward_data(dy, b, spatial=(16, 16), **window)
+        return k.tanh(k.conv(a, b, **window)), dx, k.conv_backward_weights(a, dy, kernel=(3, 3), **window)
+
+    def rounded(v):
+        bits = v.view(np.uint32)
+        return ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).view(np.float32)
+
+    arrays = {"x": x, "w": w, "dy": normal(8, 16 // stride, 16 // stride, outputs)}
+    close = {n: rounded(a) for n, a in arrays.items()}
+    wanted = ReferenceEngine("float64").compile(plan_of(emit, arrays), {}).run(close)
+    for engine in engines:
+        found = engine.compile(plan_of(emit, arrays), {}).run(arrays)
+        for name, v in wanted.items():
+            np.testing.assert_allclose(found[name], v, rtol=1e-4, atol=1e-3)

@@ -1,4 +1,4 @@
-"""Matrix products in bfloat16: float32 values are rounded once and shared by all products that read them.
+"""Products in bfloat16: float32 values are rounded once and shared by all matrix products and convolutions that read them.
 
 Parameters, gradients, optimizer slots and everything elementwise stay float32, and products add up in float32.
 """
@@ -6,9 +6,9 @@ Parameters, gradients, optimizer slots and everything elementwise stay float32, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 
 from ...ops import Node, Value
+from ...ops.table import node_flops
 
 #: Smaller products gain less than their rounding costs.
 _LEAST_FLOPS = 4e6
@@ -32,18 +32,18 @@ def round_products(nodes: Sequence[Node]) -> list[Node]:
     for node in nodes:
         members = node.attrs.get("nodes", [node])
         product = members[0]
-        if product.op == "matmul":
-            inner = product.inputs[0].size // max(1, product.outputs[0].shape[0])
-            if 2 * prod(product.outputs[0].shape) * inner >= _LEAST_FLOPS and product.outputs[0].shape[0] > 1:
-                a, b = (copy(v) for v in product.inputs)
-                rounded = Node("matmul", (a, b), product.outputs, product.attrs, product.where)
-                if node.op == "fused":
-                    others = tuple(v for v in node.inputs if v not in product.inputs)
-                    still = tuple(v for v in product.inputs if any(v in m.inputs for m in members[1:]))
-                    attrs = {**node.attrs, "nodes": [rounded, *members[1:]]}
-                    node = Node("fused", (a, b, *others, *still), node.outputs, attrs, node.where)
-                else:
-                    node = rounded
+        if _gains(product):
+            # Weights of convolutions are rounded as they are laid out.
+            whole = len(product.inputs) if product.op in ("matmul", "conv_backward_weights") else 1
+            inputs = (*(copy(v) for v in product.inputs[:whole]), *product.inputs[whole:])
+            rounded = Node(product.op, inputs, product.outputs, product.attrs, product.where)
+            if node.op == "fused":
+                others = tuple(v for v in node.inputs if v not in product.inputs)
+                still = tuple(v for v in product.inputs[:whole] if any(v in m.inputs for m in members[1:]))
+                attrs = {**node.attrs, "nodes": [rounded, *members[1:]]}
+                node = Node("fused", (*inputs, *others, *still), node.outputs, attrs, node.where)
+            else:
+                node = rounded
         result.append(node)
         for v in node.outputs:
             if v.base is not None:
@@ -52,6 +52,18 @@ def round_products(nodes: Sequence[Node]) -> list[Node]:
                 for key in stale:
                     del copies[key]
     return result
+
+
+def _gains(node: Node) -> bool:
+    """Whether a node is a product large enough to be worth the rounding, of a kind that has kernels in bfloat16."""
+    if node.op not in ("matmul", "conv", "conv_backward_data", "conv_backward_weights"):
+        return False
+    if node_flops(node) < _LEAST_FLOPS:
+        return False
+    if node.op == "matmul":
+        return node.outputs[0].shape[0] > 1
+    *_, inputs, outputs = node.outputs[0].shape if node.op == "conv_backward_weights" else node.inputs[1].shape
+    return node.attrs["groups"] == 1 and min(inputs, outputs) >= 16
 
 
 def _overlap(offset: int, size: int, v: Value) -> bool:

@@ -331,12 +331,16 @@ def transpose(node: Node, threads: int) -> Task:
 
 def cast(node: Node, threads: int) -> Task:
     x, out = node.inputs[0], node.outputs[0]
-    cuts = _row_cuts(x.shape, threads) or [0, x.size, *[x.size] * (threads - 1)]
-    parts: list[Part | None] = []
-    for a, b in pairwise(cuts):
+
+    def make(t: int, a: int, b: int) -> Part:
         call = Call("to_bfloat16", [b - a, Address(x, a), Address(out, a)])
-        parts.append(Part([call], [access(x, a, b)], [access(out, a, b)]) if b > a else None)
-    return Task(node, parts)
+        return Part([call], [access(x, a, b)], [access(out, a, b)])
+
+    if x.ndim > 2 and x.shape[0] >= threads:
+        wide = x.size // x.shape[0]
+        return Task(node, by_samples(bounds(x.shape[0], threads), lambda t, a, b: make(t, a * wide, b * wide)))
+    cuts = _row_cuts(x.shape, threads) or [0, x.size, *[x.size] * (threads - 1)]
+    return Task(node, [make(t, a, b) if b > a else None for t, (a, b) in enumerate(pairwise(cuts))])
 
 
 def gather(node: Node, threads: int) -> Task:
