@@ -369,7 +369,7 @@ def pool(node: Node, threads: int) -> Task:
     whole = prod(attrs["kernel"]) if attrs.get("count_padding") else 0
     wide, narrow = image.size // image.shape[0], pooled.size // image.shape[0]
     # Nobody reads the index of a prediction.
-    asked = index is not None and (backward or node.attrs.get("index_used", True))
+    asked = index is not None and (backward or 1 not in node.attrs.get("unused", ()))
 
     def make(t: int, a: int, b: int) -> Part:
         last: Any = Address(index, a * narrow) if index is not None and asked else (0 if index is not None else whole)
@@ -381,7 +381,40 @@ def pool(node: Node, threads: int) -> Task:
             (part.reads if backward else part.writes).append(access(index, a * narrow, b * narrow))
         return part
 
+    axis = 5 - image.ndim
+    aligned = attrs["kernel"][0] == attrs["stride"][0] and not any(attrs["padding"][0])
+    if image.shape[0] == 1 and not backward and aligned and pooled.shape[1] >= threads > 1:
+        # A single image is divided by rows, where windows do not reach over them.
+        return Task(node, _pool_rows(op, image, pooled, index if asked else None, sizes, window, axis, whole, threads))
     return Task(node, by_samples(_divided(image, pooled, threads), make))
+
+
+def _pool_rows(
+    op: str,
+    image: Value,
+    pooled: Value,
+    index: Value | None,
+    sizes: list[int],
+    window: list[int],
+    axis: int,
+    whole: int,
+    threads: int,
+) -> list[Part | None]:
+    """Parts of a pooling of one image: rows of the first spatial axis, number ``axis`` of three."""
+    stride, line, narrow = window[axis], image.size // image.shape[1], pooled.size // pooled.shape[1]
+    parts: list[Part | None] = []
+    for a, b in pairwise(bounds(pooled.shape[1], threads)):
+        own = list(sizes)
+        own[axis], own[3 + axis] = (b - a) * stride, b - a
+        last: Any = whole if op == "average_pool" else (0 if index is None else Address(index, a * narrow))
+        places = [Address(image, a * stride * line), Address(pooled, a * narrow), last]
+        part = Part([Call(op, [1, image.shape[-1], *own, *window, *places])])
+        part.reads.append(access(image, a * stride * line, b * stride * line))
+        part.writes.append(access(pooled, a * narrow, b * narrow))
+        if index is not None:
+            part.writes.append(access(index, a * narrow, b * narrow))
+        parts.append(part)
+    return parts
 
 
 def resample(node: Node, threads: int) -> Task:

@@ -162,7 +162,7 @@ def matmul(node: Node, threads: int) -> Task | list[Task]:
 
 
 #: Elements of a matrix from which a product of one row is bound by reading the matrix.
-_STREAMED = 65536
+_STREAMED = 32768
 
 
 def _is_row_product(node: Node) -> bool:

@@ -13,6 +13,10 @@ def eliminate_dead_code(nodes: list[Node], outputs: Iterable[Value]) -> list[Nod
     kept: list[Node] = []
     for node in reversed(nodes):
         if any(id(v) in needed or v.base is not None for v in node.outputs):
+            unused = tuple(i for i, v in enumerate(node.outputs) if id(v) not in needed and v.base is None)
+            if unused:
+                # What a node makes besides, such as the places of maxima in a prediction, an engine need not compute.
+                node.attrs = {**node.attrs, "unused": unused}
             needed.update(id(v) for v in node.inputs)
             kept.append(node)
     return kept[::-1]

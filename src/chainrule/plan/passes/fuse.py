@@ -18,6 +18,9 @@ from .recompute import CHEAP
 #: Products that can take along what follows.
 HEADS = ("matmul", "conv", "conv_backward_data")
 
+#: How many nodes may lie between a product and what follows it.
+WITHIN = 6
+
 #: A fused node holds at most this many ops, so that their intermediate values fit in the first-level cache.
 LIMIT = 48
 
@@ -158,21 +161,31 @@ def _fused(members: list[Node], used: dict[int, list[Node]], asked: set[int]) ->
 
 
 def _absorb_products(nodes: list[Node], used: dict[int, list[Node]], asked: set[int]) -> list[Node]:
-    """Joins a product to the elementwise node right after it when nothing else needs the bare product."""
+    """Joins a product to the elementwise node that reads it when nothing else needs the bare product.
+
+    Nodes between the two stay in front of both, such as what makes a normalisation's factors from its running statistics.
+    """
     result: list[Node] = []
     for node in nodes:
-        last = result[-1] if result else None
         members = node.attrs["nodes"] if node.op == "fused" else [node]
-        if last is not None and last.op in HEADS and all(_elementwise(m) or m.op == "sum" for m in members):
-            product = last.outputs[0]
-            inside = {id(m) for m in members}
-            only_here = all(id(u) in inside for u in used.get(id(product), []))
-            kept_inside = only_here and id(product) not in asked and product.base is None
-            if product in node.inputs and kept_inside and _has_home(product, members, node.outputs):
-                result[-1] = _fused([last, *members], used, asked)
-                continue
+        if all(_elementwise(m) or m.op == "sum" for m in members):
+            head = next((v.producer for v in node.inputs if v.producer in result[-WITHIN:] and v.producer.op in HEADS), None)
+            if head is not None:
+                product, inside = head.outputs[0], {id(m) for m in members}
+                only_here = all(id(u) in inside for u in used.get(id(product), []))
+                kept_inside = only_here and id(product) not in asked and product.base is None
+                between = result[result.index(head) + 1 :]
+                if kept_inside and _has_home(product, members, node.outputs) and not any(_changes(n, head) for n in between):
+                    result.remove(head)
+                    result.append(_fused([head, *members], used, asked))
+                    continue
         result.append(node)
     return result
+
+
+def _changes(node: Node, head: Node) -> bool:
+    """Whether a node assigns to something that a product reads."""
+    return any(v.base is not None and v.base is w.base for v in node.outputs for w in head.inputs)
 
 
 def _has_home(product: Value, members: list[Node], outputs: tuple[Value, ...]) -> bool:
