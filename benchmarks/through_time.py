@@ -62,13 +62,10 @@ def norms(path: str, steps: int, updates: int) -> None:
     from chainrule.report import gradient_through_time_picture
 
     panels: dict[str, dict[str, Any]] = {}
-    tasks = {
-        f"adding problem, {steps} steps": (adding, "squared_error"),
-        f"copy memory, silence {steps}": (copy_memory, None),
-    }
-    for task, (make, loss) in tasks.items():
+    tasks = {"adding problem": (adding, "squared_error", 1), "copy memory": (copy_memory, "softmax_cross_entropy", 8)}
+    for name, (make, loss, outputs) in tasks.items():
+        task = f"{name}, {steps} steps"
         X, y = make(50 * updates, steps, np.random.default_rng(0))
-        loss = loss or "softmax_cross_entropy"
         for when in ("at the start", f"after {updates} updates"):
             panels[f"{task}, {when}"] = {}
         for kind, cell in CELLS.items():
