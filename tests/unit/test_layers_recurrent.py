@@ -515,3 +515,27 @@ def test_norms_of_the_gradient_through_time(tmp_path) -> None:
         gradient_through_time_picture({"a": {"b": [-1.0]}}, tmp_path / "n.png")
     with pytest.raises(ParameterError, match="no line to draw"):
         gradient_through_time_picture({"a": {}}, tmp_path / "n.png")
+
+
+def test_clip_norm_cures_an_exploding_gradient() -> None:
+    """The recurrent weight stretches by 1.8 at each step: the gradient grows 10⁴ times, and one step of SGD is too far."""
+    from chainrule.errors import DivergenceError
+    from chainrule.initializers import Orthogonal
+    from chainrule.optimizers import SGD
+    from chainrule.training import gradient_through_time
+
+    rng = np.random.default_rng(0)
+    X = rng.uniform(size=(600, 50, 1)).astype(np.float32)
+    y = X.mean(axis=1)
+
+    def fresh() -> Network:
+        cell = SimpleRNN(32, activation="relu", recurrent_init=Orthogonal(gain=1.8))
+        return Network([cell, Dense(1)], random_state=0).build((50, 1))
+
+    norms = gradient_through_time(fresh(), X[:50], y[:50], loss="squared_error")["0.simple_rnn"]
+    assert norms[0] > 1000 * norms[-1]
+    with pytest.raises(DivergenceError):
+        fresh().fit(X, y, epochs=3, batch_size=50, optimizer=SGD(0.01), loss="squared_error", verbose=0)
+    net = fresh()
+    net.fit(X, y, epochs=40, batch_size=50, optimizer=SGD(0.01, clip_norm=1.0), loss="squared_error", verbose=0)
+    assert net.history_["loss"][0] > 100 and net.evaluate(X, y)["loss"] < 1
