@@ -247,3 +247,19 @@ def test_from_text() -> None:
 def test_masks_cannot_be_mixed() -> None:
     with pytest.raises(ParameterError, match="mixup"):
         ImageData(pictures(), masks=pictures()[..., 0], augmentation=Augmentation(mixup=0.2))
+
+
+@pytest.mark.parametrize("slope", [0.0, 1e-30, -1e-30, 1e-38, 1e-6, -1e-6])
+def test_lines_that_hardly_lean(each_way: str, slope: float) -> None:
+    """Rows far outside, on the border and inside, of a map that is nearly straight."""
+    x = pictures(3, 6, 5, 1)
+    matrix = np.array([[1, slope, far, slope, 1, 0.25] for far in (-20.0, 0.5, 20.0)], np.float32)
+    found = resample(x, np.arange(3), Draw(matrix, None, None, None, None, None, "edge"), NOTHING[:1], ONE[:1])[..., 0]
+    unit, right = x[..., 0] / np.float32(255), np.minimum(np.arange(5) + 1, 4)
+    across = 0.75 * unit + 0.25 * unit[:, :, right]
+    expected = np.stack([
+        np.repeat(across[0][:1], 6, axis=0),
+        0.5 * across[1] + 0.5 * across[1][np.minimum(np.arange(6) + 1, 5)],
+        np.repeat(across[2][-1:], 6, axis=0),
+    ])  # fmt: skip
+    np.testing.assert_allclose(found, expected, atol=1e-4)

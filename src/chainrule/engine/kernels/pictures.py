@@ -38,7 +38,9 @@ def _first_inside(start, step, size, n):
     if step == 0:
         return n
     edge = -start / step if step > 0 else (f32(size - 1) - start) / step
-    return n if not edge < f32(n) else max(i64(0), i64(edge))
+    if not edge > 0:  # also what no 64-bit integer can hold
+        return i64(0)
+    return n if not edge < f32(n) else i64(edge)
 
 
 @njit(error_model="numpy")
