@@ -78,3 +78,11 @@ def cifar10(folder: Path, parts: Sequence[tuple[str, int]]) -> list[tuple[np.nda
         pictures = [np.asarray(Image.open(io.BytesIO(jpeg[at[i] : at[i + 1]].tobytes()))) for i in range(count)]
         found.append((np.stack(pictures).astype(np.float32) / 255, z[f"{part}_labels"][:count].astype(np.int64)))
     return found
+
+
+def lines(folder: Path, name: str) -> list[str]:
+    """The lines of a gzipped text in UTF-8, or the end of the command with what is missing."""
+    path = folder / name
+    if not path.exists():
+        sys.exit(f"{path} is not there. Name the folder of the data sets: --data FOLDER")
+    return gzip.decompress(path.read_bytes()).decode("utf-8").splitlines()

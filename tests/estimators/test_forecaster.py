@@ -194,3 +194,16 @@ def test_bad_use() -> None:
 def test_a_constant_series_is_forecast_as_it_is() -> None:
     found = small().fit(np.full(60, 7.0)).predict_interval()
     np.testing.assert_allclose([found.mean, found.lower, found.upper], 7.0, atol=1e-5)
+
+
+@pytest.mark.parametrize("horizon", [1, 6])
+def test_the_picture_of_a_forecast(horizon: int, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    from chainrule.report import forecast_picture
+
+    y = seasonal()
+    forecast = small(horizon=horizon).fit(y[:180]).predict_interval()
+    place = forecast_picture(y[:180], forecast, tmp_path / "f.png", truth=y[180:], title="sales", unit="items")
+    assert place.stat().st_size > 10_000
+    with pytest.raises(ParameterError, match="folder"):
+        forecast_picture(y, forecast, tmp_path / "missing" / "f.png")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from chainrule import Dense, Input, Network, load
 from chainrule.data import Sequences, length_buckets
 from chainrule.errors import DataError, DtypeError, ParameterError, ShapeError
-from chainrule.layers import Embedding, Flatten, GlobalAveragePool
+from chainrule.layers import LSTM, Embedding, Flatten, GlobalAveragePool, Masking
 from chainrule.training.feeds import SequenceFeed
 
 
@@ -240,3 +240,20 @@ def test_class_weight_with_a_target_a_step() -> None:
 def test_ragged_lists_of_numbers_say_what_to_do() -> None:
     with pytest.raises(ShapeError, match=r"row 1 has length 1.*Sequences"):
         bag().build().predict([[1, 2], [1]])
+
+
+def test_lengths_are_compared_with_the_sequences_that_come() -> None:
+    x, n = Input((None, 2)), Input((), dtype="int")
+    net = Network(inputs=[x, n], outputs=Dense(1)(LSTM(3)(Masking()(x, n))), random_state=0)
+    data = ragged(40, width=2)
+    net.fit([data, data.lengths], np.zeros((40, 1)), epochs=1, verbose=0)
+    net.evaluate([data, data.lengths], np.zeros((40, 1)))
+    together = net.predict([data, data.lengths])
+    alone = net.predict([data[3][None], data.lengths[3:4]])
+    np.testing.assert_allclose(together[3], alone[0], rtol=1e-4, atol=1e-6)
+    padded = data.padded(length=50)
+    np.testing.assert_allclose(net.predict([padded, data.lengths]), together, rtol=1e-4, atol=1e-6)
+    with pytest.raises(DataError, match="51, but the sequences have 50 steps"):
+        net.predict([padded, np.full(40, 51)])
+    with pytest.raises(DataError, match="at least one step"):
+        net.predict([padded, np.zeros(40, int)])

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule import Dense, Network
+from chainrule.data.text import WordTokenizer
 from chainrule.errors import DataError, ModelFileError, NotFittedError, ParameterError
 from chainrule.recipes import TextGenerator, Translator, next_token_probabilities, sample
 
@@ -212,6 +213,15 @@ def test_bad_input(tmp_path: Path) -> None:
     Network([Dense(1)]).build(2).save(tmp_path / "n.chainrule")
     with pytest.raises(ModelFileError, match="holds no TextGenerator"):
         TextGenerator.load(tmp_path / "n.chainrule")
+
+
+def test_a_pair_of_tokenizers_is_kept(tmp_path: Path) -> None:
+    words = (WordTokenizer(min_count=1), WordTokenizer(min_count=1, lowercase=False))
+    model = Translator(words, units=8, embedding=4, epochs=1, random_state=0).fit(["ein Haus"] * 4, ["A house"] * 4)
+    assert model.target_tokenizer_.vocabulary_[4:] == ["A", "house"]
+    model.save(tmp_path / "t.chainrule")
+    again = Translator.load(tmp_path / "t.chainrule")
+    assert again == model and again.translate(["ein Haus"]) == model.translate(["ein Haus"])
 
 
 def test_bad_searches(translator: Translator) -> None:

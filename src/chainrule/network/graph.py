@@ -95,8 +95,10 @@ class NetworkGraph:
         self._connect()
         self.input_shapes: list[Shape] | None = None
         self.output_shapes: list[Shape] = []
-        #: The shape of one sample of every tensor, by number, once the network is built.
+        #: The shape of one sample of every tensor, by number, once the network is built; empty where sizes are free.
         self._sample_shapes: dict[int, Shape] = {}
+        #: The same for the shapes that were declared last.
+        self._declared: dict[int, Shape] = {}
         self.parameters = Arena({}, dtype)
         self.states = Arena({}, dtype)
         self.frozen: set[str] = set()
@@ -220,9 +222,8 @@ class NetworkGraph:
         if given not in cache:
             if len(cache) > 64:
                 cache.clear()
-            kept = self._sample_shapes
             self._declare(list(given))
-            cache[given], self._sample_shapes = self._sample_shapes, kept
+            cache[given] = self._declared
         return cache[given]
 
     def index_limits(self) -> list[int | None]:
@@ -320,7 +321,9 @@ class NetworkGraph:
         """``_declare`` for shapes with free sizes: what changes with them is found by declaring for two lengths."""
         if not any(FREE in shape for shape in shapes):
             self._stand_in = list(shapes)
-            return self._declare(shapes)
+            found = self._declare(shapes)
+            self._sample_shapes = self._declared
+            return found
         for size in _STAND_INS:
             try:
                 self._stand_in = [tuple(size if s == FREE else s for s in shape) for shape in shapes]
@@ -380,7 +383,7 @@ class NetworkGraph:
                     call.emit(k, tensors)
             except ShapeError as error:
                 raise ShapeError(f"layer {call.name!r}: {error}{self._sources(call, tensors)}") from None
-        self._sample_shapes = {i: v.shape[1:] for i, v in tensors.items()}
+        self._declared = {i: v.shape[1:] for i, v in tensors.items()}
         return parameters, states, [tensors[i].shape[1:] for i in self.output_ids]
 
     def _sources(self, call: Call, tensors: dict[int, Value]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any, ClassVar, Self
 
@@ -12,7 +13,7 @@ from ..errors import ModelFileError, NotFittedError, ParameterError
 from ..layers import GRU, LSTM
 from ..model import Network, load
 from ..network.files import load as load_with_extra
-from ..optimizers import Optimizer, get_optimizer
+from ..optimizers import Optimizer, Schedule, get_optimizer
 from ..registry import Configurable, finite_number, from_config, to_config
 
 __all__ = ["CELLS", "TextTask", "check_integer", "check_share", "copy_weights"]
@@ -68,12 +69,8 @@ class TextTask(Configurable):
     def save(self, path: Path) -> None:
         """Writes the network and its vocabulary to one file (safetensors and JSON), atomically; ``load`` reads it."""
         self._require_fitted("save")
-        plain = {}
-        for name, value in self.config().items():
-            plain[name] = value.name if isinstance(value, Tokenizer) else value
-        config = to_config(type(self)(**plain))["args"]
         kept = {
-            "args": config,
+            "args": json.dumps(to_config(self)["args"]),  # as text, since the file's own reader does not know tokenizers
             "facts": {name: getattr(self, name) for name in self._facts},
             "tokenizers": {name: made.state() for name, made in self._tokenizers().items()},
         }
@@ -90,7 +87,9 @@ class TextTask(Configurable):
         if not isinstance(state, dict):
             raise ModelFileError(f"{where} holds no {cls.__name__}.")
         try:
-            made: Self = from_config({"class": cls.__name__, "args": state["args"]}, {cls.__name__: cls}, Optimizer.registry)
+            config = {"class": cls.__name__, "args": json.loads(state["args"])}
+            known = ({cls.__name__: cls}, Tokenizer.registry, Optimizer.registry, Schedule.registry)
+            made: Self = from_config(config, *known)
             for name in cls._facts:
                 setattr(made, name, state["facts"][name])
             for name, held in state["tokenizers"].items():
