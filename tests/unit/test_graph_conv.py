@@ -219,6 +219,16 @@ def test_nodes_without_labels_are_left_out(engine: str) -> None:
     assert found["accuracy"] == pytest.approx((z.argmax(1) == y)[4:].mean())
 
 
+def test_trace_leaves_out_what_has_no_label() -> None:
+    a, x, y = two_groups()
+    shown = np.where(np.arange(len(y)) < 6, y, -1)
+    net = Network([GraphConv(4, a), ReLU(), GraphConv(2, a)], random_state=0)
+    net.fit(x, shown, epochs=1, verbose=0)
+    found = net.trace(x, shown)
+    assert found.loss == pytest.approx(net.evaluate(x, shown)["loss"], rel=1e-5)
+    assert not found["2.graph_conv.dz"][6:].any() and found["2.graph_conv.dz"][:6].all()
+
+
 def test_a_mask_as_weights_says_the_same_but_for_its_scale() -> None:
     a, x, y = two_groups()
     mask = (np.arange(len(y)) < 8).astype(float)

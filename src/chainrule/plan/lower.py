@@ -352,6 +352,7 @@ def lower_trace(
     *,
     shapes: Sequence[Shape] | None = None,
     targets: Sequence[int] | None = None,
+    weights: Sequence[str | None] | None = None,
     training: bool = True,
 ) -> Plan:
     """Forward and, with losses, loss and backward, with everything on the way as an output; nothing is updated.
@@ -366,7 +367,7 @@ def lower_trace(
     found = {f"y.{n}": low.tensors[c.output] for n, c in enumerate(network.calls)}
     found |= {f"y.{n}.{j}": low.tensors[i] for n, c in enumerate(network.calls) for j, i in enumerate(c.more, 1)}
     if losses is not None:
-        found["loss"], first, _ = low.loss(zs, losses, [1.0] * count, targets or [0] * count, [None] * count)
+        found["loss"], first, _ = low.loss(zs, losses, [1.0] * count, targets or [0] * count, weights or [None] * count)
         d = low.backward(first)
         found |= {f"dy.{n}": d[c.output] for n, c in enumerate(network.calls) if c.output in d}
         found |= {f"dx.{n}.{i}": dx for n, i, dx, _ in low.passed}

@@ -73,12 +73,7 @@ def fit_target(loss: Loss, y: Array, output_shape: Shape, *, name: str = "y") ->
             form = loss.target_form(attempt, full)
         except ShapeError:
             continue
-        labelled = None
-        if loss.ignore_label is not None and loss.target(full)[form][1] == "int":
-            labelled = attempt != loss.ignore_label
-            if not labelled.any():
-                raise DataError(f"{name}: every label is {loss.ignore_label}, which stands for no label. Nothing is left.")
-            attempt = np.where(labelled, attempt, 0)
+        attempt, labelled = without_unlabelled(loss, attempt, form, full, name=name)
         _validate(loss, attempt, full, name)
         return attempt, form, labelled
     try:
@@ -86,6 +81,19 @@ def fit_target(loss: Loss, y: Array, output_shape: Shape, *, name: str = "y") ->
     except ShapeError as error:
         raise ShapeError(f"{name}: {error}") from None
     raise AssertionError("target_form changed its mind")
+
+
+def without_unlabelled(loss: Loss, y: Array, form: int, full: Shape, *, name: str = "y") -> tuple[Array, Array | None]:
+    """y with 0 in place of the label that stands for none, and which entries have one; None where all of them do.
+
+    Raises      DataError when none has
+    """
+    if loss.ignore_label is None or loss.target(full)[form][1] != "int":
+        return y, None
+    labelled = y != loss.ignore_label
+    if not labelled.any():
+        raise DataError(f"{name}: every label is {loss.ignore_label}, which stands for no label. Nothing is left.")
+    return np.where(labelled, y, 0), labelled
 
 
 def _validate(loss: Loss, y: Array, full: Shape, name: str) -> None:

@@ -17,6 +17,7 @@ from ..network import NetworkGraph
 from ..network.graph import fits
 from ..plan import lower_trace
 from ..plan.passes import eliminate_dead_code
+from .targets import weigh, without_unlabelled
 
 __all__ = ["LayerTrace", "Trace", "trace"]
 
@@ -182,6 +183,7 @@ def trace(
     arrays = _inputs(network, X)
     batch = check_lengths(**{f"X[{i}]" if len(arrays) > 1 else "X": x for i, x in enumerate(arrays)})
     targets: list[int] = []
+    weights: list[str | None] = []
     given = {f"x{i}": x for i, x in enumerate(arrays)}
     shapes = [x.shape[1:] for x in arrays]
     outputs = network.outputs_for(shapes)
@@ -191,10 +193,18 @@ def trace(
             values = as_targets(target, name=name)
             check_lengths(**{"X": arrays[0], name: values})
             shape = (batch, *outputs[i])
+            form = one.target_form(values, shape)
+            values, labelled = without_unlabelled(one, values, form, shape, name=name)
             one.validate_targets(values, shape)
-            targets.append(one.target_form(values, shape))
+            targets.append(form)
+            kind, weight = weigh(one, values, form, outputs[i], None, None, labelled)
+            weights.append(kind)
             given[f"y{i}"] = values
-    plan = lower_trace(network, losses, batch, shapes=shapes, targets=targets or None, training=training)
+            if weight is not None:
+                given[f"w{i}"] = weight
+    plan = lower_trace(
+        network, losses, batch, shapes=shapes, targets=targets or None, weights=weights or None, training=training
+    )
     plan = plan.replace(eliminate_dead_code(plan.nodes, plan.outputs.values()))
     # The float64 arenas are copies, so that running statistics of the network stay as they are.
     kept = {"parameters": network.parameters.flat, "states": network.states.flat}
