@@ -22,8 +22,6 @@ from .sizes import ROWS, VECTOR
 
 f32 = np.float32
 ZERO, ONE = f32(0.0), f32(1.0)
-#: With fewer rows than this U is read as it lies: packing it would cost more than reading it better.
-FEW = 4
 
 
 @njit(forceinline=True, error_model="numpy")
@@ -121,9 +119,7 @@ def lstm(args, _1, _2, _3):
     states = z + 4 * ROWS * 4 * VECTOR
     cells = states + 8 * ROWS * width
     spare = cells + 4 * ROWS * width
-    direct = total < FEW and units % VECTOR == 0
-    if not direct:
-        pack_gates(packed, u, units, 4)
+    pack_gates(packed, u, units, 4)
     for begin in range(0, total, ROWS):
         rows = min(ROWS, total - begin)
         mask = all_masks + 4 * begin * steps if all_masks != 0 else all_masks
@@ -141,9 +137,7 @@ def lstm(args, _1, _2, _3):
                     source = a + 4 * ((r * steps + t) * 4 * units + VECTOR * j)
                     for g in range(4):
                         copy_floats(z + 4 * (4 * r + g) * VECTOR, source + 4 * g * units, count)
-                if direct and (s > 0 or all_h0 != 0):
-                    panel4(z, 4 * VECTOR, old, width, u + 4 * VECTOR * j, 4 * units, units, units, rows)
-                elif s > 0 or all_h0 != 0:
+                if s > 0 or all_h0 != 0:
                     line = packed + 4 * j * units * 4 * VECTOR
                     for k in range(0, units, STRETCH):
                         part = min(STRETCH, units - k)
@@ -302,9 +296,7 @@ def gru_after(args, _1, _2, _3):
     z = packed + 4 * tiles * units * 3 * VECTOR
     states = z + 4 * ROWS * 3 * VECTOR
     spare = states + 8 * ROWS * width
-    direct = total < FEW and units % VECTOR == 0
-    if not direct:
-        pack_gates(packed, u, units, 3)
+    pack_gates(packed, u, units, 3)
     for begin in range(0, total, ROWS):
         rows = min(ROWS, total - begin)
         mask = all_masks + 4 * begin * steps if all_masks != 0 else all_masks
@@ -324,9 +316,7 @@ def gru_after(args, _1, _2, _3):
                         copy_floats(tile + 8 * VECTOR, bias + at, count)
                     else:
                         fill(tile + 8 * VECTOR, VECTOR, ZERO)
-                if direct and (s > 0 or all_h0 != 0):
-                    panel3(z, 3 * VECTOR, old, width, u + 4 * VECTOR * j, 3 * units, units, units, rows)
-                elif s > 0 or all_h0 != 0:
+                if s > 0 or all_h0 != 0:
                     line = packed + 4 * j * units * 3 * VECTOR
                     for k in range(0, units, STRETCH):
                         part = min(STRETCH, units - k)
