@@ -38,9 +38,11 @@ class LearningRateTooLarge(Rule):
             if culprit == 0 and largest < _WHOLE:
                 return  # the very first forward pass was not finite: no step was to blame
             severity = "error"
-        elif (outcome.failed or outcome.worse_than_constant) and (largest > _WHOLE or median > _LARGE or rising):
+        elif (outcome.failed or outcome.worse_than_constant) and (
+            largest > _WHOLE or median > _LARGE or (rising and largest > _HEALTHY)
+        ):
             severity = "error"
-        elif case.harmed and (median > _LARGE or largest > _WHOLE or case.oscillating):
+        elif case.harmed and (median > _LARGE or largest > _WHOLE or (case.oscillating and largest > _HEALTHY)):
             severity = "error" if median > 2 * _LARGE else "warning"
         elif median > _LARGE and case.oscillating:
             severity = "note"
