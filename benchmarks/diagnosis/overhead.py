@@ -14,7 +14,6 @@ from chainrule.trials import Watch
 #: (name, layers, shape of a sample, classes, batch, samples, epochs)
 NETWORKS: list[tuple[str, Any, tuple[int, ...], int, int, int, int]] = [
     ("784-256-256-10, batch 128, Adam",
-    ("784-256-256-10, batch 128, Adam",
      lambda: [layers.Dense(256), layers.ReLU(), layers.Dense(256), layers.ReLU(), layers.Dense(10)],
      (784,), 10, 128, 12800, 8),
     ("CNN 28×28: 16, 32, batch 64",
