@@ -50,6 +50,6 @@ def gradient_through_time_picture(
         if smallest < 1e-16:
             axes.set_ylim(bottom=1e-16)
         axes.legend(frameon=False, fontsize=10)
-        tidy(axes, "step t", "‖dhₜ‖, root of the mean square over samples", name)
+        tidy(axes, "step t", "‖dhₜ‖ (root mean square over samples)", name)
     save_figure(figure, place)
     return place
