@@ -1,7 +1,7 @@
 """MNIST: a LeNet-5, or a small VGG with shifted and turned digits.
 
-``--network lenet5`` (61,706 weights, ReLU and max pooling, 10 epochs) aims at 99.2 %, ``--network vgg`` at 99.5 %. LeNet-5 may
-be given changed digits, too: ``--augment``.
+``--network lenet5`` (61,706 weights, ReLU and max pooling, 10 epochs) aims at 99.2 %, ``--network vgg`` at 99.5 %.
+LeNet-5 may be given changed digits, too: ``--augment``.
 """
 
 from __future__ import annotations
