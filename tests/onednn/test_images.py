@@ -61,7 +61,9 @@ def compare(emit, arrays, *, threads=(1, 2, 3), rtol=2e-5, atol=2e-5, fallbacks=
             executable.temporaries.view(np.float32)[...] = np.nan
             found = executable.run(arrays)
             for name, w in wanted.items():
-                np.testing.assert_allclose(found[name], w, rtol=rtol, atol=atol, err_msg=f"{name}, {count} threads")
+                # Where terms cancel, their rounding errors stay.
+                least = atol * max(1.0, float(np.abs(w[np.isfinite(w)]).max(initial=0)) / 10)
+                np.testing.assert_allclose(found[name], w, rtol=rtol, atol=least, err_msg=f"{name}, {count} threads")
 
 
 def normal(*shape, seed=0):
@@ -82,15 +84,15 @@ def convolutions(draw):
     for s, k, d, (a, b) in zip(spatial, kernel, dilation, padding, strict=True):
         assume(d * (k - 1) + 1 <= s + a + b)
     samples = draw(st.integers(1, 7))
-    x, w = normal(samples, *spatial, inputs), normal(*kernel, inputs // groups, outputs)
+    x, w = (samples, *spatial, inputs), (*kernel, inputs // groups, outputs)
     return x, w, {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
 
 
 @settings(max_examples=70, deadline=None)
 @given(convolutions(), st.booleans())
 def test_convolutions(case, following):
-    x, w, window = case
-    kernel, spatial = w.shape[:-2], x.shape[1:-1]
+    x_shape, w_shape, window = case
+    kernel, spatial = w_shape[:-2], x_shape[1:-1]
 
     def emit(k, a, b):
         y = k.conv(a, b, **window)
@@ -101,7 +103,7 @@ def test_convolutions(case, following):
         return dy, dx, k.conv_backward_weights(a, dy, kernel=kernel, **window)
 
     # A product with few channels and a large kernel adds up many terms in another order.
-    compare(emit, {"x": x, "w": w}, rtol=1e-4, atol=2e-4, fallbacks=True)
+    compare(emit, {"x": normal(*x_shape), "w": normal(*w_shape)}, rtol=1e-4, atol=2e-4, fallbacks=True)
 
 
 def test_ordinary_convolutions_use_kernels_of_oneDNN():

@@ -57,10 +57,12 @@ def run(
         tensors = [Input(x.shape[1:], dtype="int" if x.dtype.kind in "iu" else "float") for x in arrays]
         network = NetworkGraph(inputs=tensors, outputs=layer(*tensors), random_state=0, dtype=dtype).build()
     network.parameters.assign(parameters or {})
-    batch = len(arrays[0])
+    batch, loss = len(arrays[0]), _Linear()
+    # J is a mean over samples and places; with this weight dy is what the layer is given.
+    weight = batch * loss.entries((batch, *network.output_shapes[0]))
     plan = optimise(
         lower_training(
-            network, [_Linear()], None, batch, loss_weights=[batch], training=training, input_gradients=True, outputs=True
+            network, [loss], None, batch, loss_weights=[weight], training=training, input_gradients=True, outputs=True
         )
     )
     arenas = {n: np.zeros(v.size, dtype) for n, v in plan.arenas.items()}
