@@ -1,7 +1,7 @@
 """English to German on the captions of Multi30k with at most 12 words in each language: BLEU on the test captions.
 
-About 17,000 pairs to learn from; those of test_2016_flickr with at most 12 words are the test. An encoder in both directions and a
-decoder with attention, of 256 units. BLEU is sacrebleu's with its usual settings, case and punctuation included.
+About 17,000 pairs to learn from; those of test_2016_flickr with at most 12 words are the test. An encoder in both directions
+and a decoder with attention, of 256 units. BLEU is sacrebleu's with its usual settings, case and punctuation included.
 """
 
 from __future__ import annotations

@@ -63,7 +63,8 @@ def resample(source: Array, rows: Rows, draw: Draw | None, mean: Floats, std: Fl
             [
                 n, height, width, channels, source.ctypes.data, int(source.dtype == np.float32), numbers.ctypes.data,
                 0 if matrix is None else matrix.ctypes.data, gain.ctypes.data, offset.ctypes.data, limits.ctypes.data,
-                0 if holes is None else holes.ctypes.data, scale.ctypes.data, shift.ctypes.data, fill, out.ctypes.data, room.ctypes.data,
+                0 if holes is None else holes.ctypes.data, scale.ctypes.data, shift.ctypes.data, fill, out.ctypes.data,
+                room.ctypes.data,
             ],
             np.int64,
         )  # fmt: skip
