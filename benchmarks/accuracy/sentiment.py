@@ -1,7 +1,7 @@
 """Whether a sentence of a film review is positive or negative, without vectors learned elsewhere.
 
-10,662 sentences (Pang and Lee 2005), half of each kind. A fixed tenth, drawn once, is the test; a tenth of the rest says when
-to stop. A vector of 64 numbers for each word, their mean, one hidden layer.
+10,662 sentences (Pang and Lee 2005), half of each kind. A fixed tenth, drawn once, is the test; a tenth of the rest says
+when to stop. A vector of 64 numbers for each word, their mean, one hidden layer.
 """
 
 from __future__ import annotations

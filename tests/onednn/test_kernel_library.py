@@ -56,7 +56,7 @@ def test_a_compilation_that_fails_is_tried_once(
 ) -> None:
     pytest.importorskip("numba")
 
-    def fail(llvm: Any) -> bytes:
+    def fail(llvm: Any, group: str) -> bytes:
         raise TypeError("another Numba")
 
     monkeypatch.setattr(library, "_object_code", fail)

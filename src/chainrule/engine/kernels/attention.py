@@ -11,7 +11,8 @@ from numba import cfunc, njit
 
 from . import mathematics as mt
 from .intrinsics import call_sgemm, load_f32, store_f32, word, word_float
-from .rows import KERNEL, max_of, sum_of
+from .signature import KERNEL
+from .vectors import max_of, sum_of
 
 f32 = np.float32
 ZERO, ONE = f32(0.0), f32(1.0)

@@ -1,57 +1,55 @@
-"""Every compiled kernel by name. Importing this module imports Numba and compiles; only ``library.py`` does so."""
+"""Every compiled kernel: in which module it lies, and the groups that are compiled and loaded together.
+
+It knows names only; `compiled` imports Numba and compiles.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
-from .attention import attention, attention_backward
-from .channel_moments import channel_moments, join_channel_moments
-from .elementwise import elementwise
-from .moments import moments
-from .move import (
-    copy_blocks,
-    feed,
-    feed_scalars,
-    gather,
-    keep_scalar,
-    one_hot,
-    permute,
-    put_rows,
-    scatter_add,
-    take_rows,
-    to_bfloat16,
-    unique_rows,
-)
-from .pictures import resample
-from .product import primitive, row_product, sgemm
-from .recurrent import (
-    gru_after,
-    gru_backward,
-    gru_before,
-    lstm,
-    lstm_backward,
-    previous_states,
-    sequence_mask,
-    simple_rnn,
-    simple_rnn_backward,
-)
-from .reduce import reduce
-from .rows import argmax, softmax, softmax_cross_entropy
-from .runner import run_job, work_forever
-from .sparse import sparse_product
-from .weights import block_weights, unblock_weights
-from .window import average_pool, average_pool_backward, columns_to_image, interpolate, max_pool, max_pool_backward, pad
-
-KERNELS: dict[str, Any] = {
-    f.__name__: f
-    for f in (
-        elementwise, copy_blocks, feed, feed_scalars, gather, keep_scalar, one_hot, permute, primitive, scatter_add,
-        row_product, sgemm, to_bfloat16, moments,
-        sparse_product, resample,
-        max_pool, max_pool_backward, average_pool, average_pool_backward, interpolate, pad, columns_to_image,
-        channel_moments, join_channel_moments, block_weights, unblock_weights,
-        reduce, argmax, softmax, softmax_cross_entropy, run_job, work_forever,
-        simple_rnn, simple_rnn_backward, lstm, lstm_backward, gru_after, gru_before, gru_backward, previous_states,
-        sequence_mask, attention, attention_backward, unique_rows, take_rows, put_rows,
-    )
+#: Groups of modules with their kernels. What every network needs comes first; the rest is compiled when it is first asked for.
+GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
+    "common": {
+        "elementwise": ("elementwise",),
+        "move": (
+            "copy_blocks", "feed", "feed_scalars", "gather", "keep_scalar", "one_hot", "permute", "scatter_add", "to_bfloat16",
+            "unique_rows", "take_rows", "put_rows",
+        ),
+        "product": ("primitive", "row_product", "sgemm"),
+        "reduce": ("reduce",),
+        "rows": ("argmax", "softmax", "softmax_cross_entropy"),
+        "runner": ("run_job", "work_forever"),
+        "moments": ("moments",),
+    },
+    "images and graphs": {
+        "window": (
+            "max_pool", "max_pool_backward", "average_pool", "average_pool_backward", "interpolate", "pad", "columns_to_image",
+        ),
+        "channel_moments": ("channel_moments", "join_channel_moments"),
+        "weights": ("block_weights", "unblock_weights"),
+        "sparse": ("sparse_product",),
+        "pictures": ("resample",),
+    },
+    "sequences": {
+        "recurrent": (
+            "simple_rnn", "simple_rnn_backward", "lstm", "lstm_backward", "gru_after", "gru_before", "gru_backward",
+            "previous_states", "sequence_mask",
+        ),
+        "attention": ("attention", "attention_backward"),
+    },
 }  # fmt: skip
+
+
+def group_of(kernel: str) -> str:
+    """The group that a kernel belongs to."""
+    return next(group for group, modules in GROUPS.items() if any(kernel in names for names in modules.values()))
+
+
+def compiled(group: str) -> dict[str, Any]:
+    """The kernels of a group by name, as Numba's functions."""
+    found = {}
+    for module, names in GROUPS[group].items():
+        loaded = import_module(f".{module}", __package__)
+        found |= {name: getattr(loaded, name) for name in names}
+    return found

@@ -6,7 +6,7 @@ import numpy as np
 from numba import cfunc, njit
 
 from .intrinsics import load_f32, store_f32, word
-from .rows import KERNEL
+from .signature import KERNEL
 
 f32 = np.float32
 #: Elements that are looked at twice while they are in the first-level cache.

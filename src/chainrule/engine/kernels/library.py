@@ -19,38 +19,61 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import EngineError
+from .catalogue import compiled, group_of
 
 _MAGIC = b"chainrule-kernels-1\n"
 _PREFIX = "chainrule_kernel_"
 
 
+class _Addresses(dict[str, int]):
+    """{kernel name: address}; a kernel that is not there yet brings its group."""
+
+    def __init__(self, library: KernelLibrary) -> None:
+        super().__init__()
+        self.library = library
+
+    def __missing__(self, name: str) -> int:
+        with _loading:
+            if name not in self:
+                self.library.load(group_of(name))
+        return self[name]
+
+
 class KernelLibrary:
-    """The compiled kernels of this process.
+    """The compiled kernels of this process. What only some networks need is loaded when it is first asked for.
 
     Attributes  addresses : {kernel name: address} ; origin : "disk" or "compiled" ; path : the cache file ;
-                seconds : what loading or compiling took
+                seconds : what loading or compiling took, all of what every network needs
     """
 
     def __init__(self) -> None:
-        start = time.perf_counter()
         try:
             import llvmlite.binding as llvm
         except (ImportError, OSError) as error:  # OSError: its shared library is missing or of another system
             raise EngineError(f"the compiled kernels need llvmlite and numba, which cannot be imported: {error}") from None
         _initialise(llvm)
-        self.path = cache_folder() / f"kernels-{_key(llvm)}.bin"
-        code = _read(self.path)
-        self.origin = "disk" if code else "compiled"
+        self._llvm, self._keep = llvm, list[Any]()
+        self.addresses: dict[str, int] = _Addresses(self)
+        self.origin, self.path, self.seconds = self.load("common")
+
+    def load(self, group: str) -> tuple[str, Path, float]:
+        """Makes the kernels of a group available; returns where they came from, their file, and what it took."""
+        start, llvm = time.perf_counter(), self._llvm
+        path = cache_folder() / f"kernels-{group.split()[0]}-{_key(llvm)}.bin"
+        code = _read(path)
+        origin = "disk" if code else "compiled"
         if code is None:
-            code = _compile(llvm)
-            _write(self.path, code)
-        self.addresses, self._keep = _load(llvm, code)
-        self.seconds = time.perf_counter() - start
+            code = _compile(llvm, group)
+            _write(path, code)
+        found, keep = _load(llvm, code)
+        self._keep.append(keep)
+        self.addresses.update(found)
+        return origin, path, time.perf_counter() - start
 
 
 _library: KernelLibrary | EngineError | None = None
 #: Two threads that begin their first fits together must not both load: the code of the loser would vanish under its user.
-_loading = threading.Lock()
+_loading = threading.RLock()
 
 
 def kernels() -> KernelLibrary:
@@ -113,15 +136,21 @@ def _target_machine(llvm: Any) -> Any:
     )
 
 
-def _compile(llvm: Any) -> bytes:
-    """Object code of all kernels, each under a C name of its own."""
+#: What is compiled, and about how many seconds it takes.
+_WHAT = {"common": ("", 10), "images and graphs": (" for images and graphs", 9), "sequences": (" for sequences", 12)}
+
+
+def _compile(llvm: Any, group: str) -> bytes:
+    """Object code of a group's kernels, each under a C name of its own."""
     try:
         import numba
     except ImportError as error:
         raise EngineError(f"the kernels cannot be compiled, because Numba cannot be imported: {error}") from None
-    print("chainrule: compiling its kernels for this processor, once (about 10 seconds) ...", file=sys.stderr, flush=True)
+    what, seconds = _WHAT[group]
+    text = f"chainrule: compiling its kernels{what} for this processor, once (about {seconds} seconds) ..."
+    print(text, file=sys.stderr, flush=True)
     try:
-        return _object_code(llvm)
+        return _object_code(llvm, group)
     except EngineError:
         raise
     except Exception as error:  # what a Numba made for other versions raises cannot be listed
@@ -131,11 +160,9 @@ def _compile(llvm: Any) -> bytes:
         ) from error
 
 
-def _object_code(llvm: Any) -> bytes:
-    from .catalogue import KERNELS
-
+def _object_code(llvm: Any, group: str) -> bytes:
     whole = None
-    for name, kernel in KERNELS.items():
+    for name, kernel in compiled(group).items():
         module = llvm.parse_assembly(_standalone(kernel, _PREFIX + name))
         foreign = [f.name for f in module.functions if f.is_declaration and not f.name.startswith(("llvm.", "mem"))]
         if foreign:

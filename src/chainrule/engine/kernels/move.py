@@ -6,7 +6,7 @@ import numpy as np
 from numba import cfunc, njit
 
 from .intrinsics import float_bits, load_f32, load_i32, set_word, store_f32, store_i32, store_u16, word
-from .rows import KERNEL
+from .signature import KERNEL
 
 f32, i32, i64, u16, u32 = np.float32, np.int32, np.int64, np.uint16, np.uint32
 

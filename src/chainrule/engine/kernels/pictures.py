@@ -6,7 +6,7 @@ import numpy as np
 from numba import cfunc, njit
 
 from .intrinsics import floor, load_f32, load_i32, load_u8, store_f32, word
-from .rows import KERNEL
+from .signature import KERNEL
 
 f32, i32, i64 = np.float32, np.int32, np.int64
 #: What lies outside a picture: its border goes on, its mirror image, or nothing.

@@ -6,7 +6,7 @@ import numpy as np
 from numba import cfunc, njit
 
 from .intrinsics import call4, call_sgemm, fma, load_f32, prefetch, store_f32, word, word_float
-from .rows import KERNEL
+from .signature import KERNEL
 
 f32 = np.float32
 #: Rows that are asked for before they are needed.

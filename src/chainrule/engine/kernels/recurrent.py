@@ -17,7 +17,7 @@ from numba import cfunc, njit
 from . import mathematics as mt
 from .intrinsics import load_f32, load_i32, prefetch, store_f32, word
 from .panel import STRETCH, pack, panel3, panel4, times_packed
-from .rows import KERNEL
+from .signature import KERNEL
 from .sizes import ROWS, VECTOR
 
 f32 = np.float32

@@ -6,7 +6,8 @@ import numpy as np
 from numba import cfunc, njit
 
 from .intrinsics import load_f32, store_f32, word
-from .rows import KERNEL, max_of, sum_of
+from .signature import KERNEL
+from .vectors import max_of, sum_of
 
 f32 = np.float32
 SUM, MAX = range(2)

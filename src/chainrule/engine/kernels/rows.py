@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import cfunc, njit, types
+from numba import cfunc, njit
 
 from . import mathematics as mt
 from .intrinsics import load_f32, load_i32, store_f32, store_i32, word, word_float
+from .signature import KERNEL
+from .vectors import max_of, sum_of
 
 f32, i32, i64 = np.float32, np.int32, np.int64
 _INF = f32(np.inf)
-KERNEL = types.int32(types.int64, types.int64, types.int64, types.int64)
 
 #: What the kernel ``softmax`` writes.
 SOFTMAX, LOG_SOFTMAX, LOG_SUM_EXP = range(3)
-
-
-@njit(error_model="numpy", fastmath={"reassoc"})
-def sum_of(x, n):
-    """Σ of n contiguous elements. The order of the additions depends on n alone."""
-    total = f32(0.0)
-    for i in range(n):
-        total += load_f32(x, i)
-    return total
-
-
-@njit(error_model="numpy")
-def max_of(x, n):
-    """The largest of n elements; NaN when there is one."""
-    top = load_f32(x, 0)
-    for i in range(1, n):
-        v = load_f32(x, i)
-        top = v if (v > top or v != v) else top
-    return top
 
 
 @njit(error_model="numpy")

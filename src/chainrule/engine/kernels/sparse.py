@@ -6,7 +6,7 @@ import numpy as np
 from numba import cfunc, njit
 
 from .intrinsics import fma, load_f32, load_i32, store_f32, word
-from .rows import KERNEL
+from .signature import KERNEL
 
 f32, i64 = np.float32, np.int64
 

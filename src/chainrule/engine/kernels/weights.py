@@ -12,7 +12,7 @@ from __future__ import annotations
 from numba import cfunc, njit
 
 from .intrinsics import load_f32, store_f32, word
-from .rows import KERNEL
+from .signature import KERNEL
 
 
 @njit(error_model="numpy")

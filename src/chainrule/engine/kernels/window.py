@@ -11,7 +11,7 @@ import numpy as np
 from numba import cfunc, njit
 
 from .intrinsics import load_f32, load_i32, store_f32, store_i32, word
-from .rows import KERNEL
+from .signature import KERNEL
 
 f32, i32 = np.float32, np.int32
 

@@ -564,5 +564,5 @@ class OneDNNEngine(Engine):
             "instruction set": self.library.isa,
             "bfloat16": "yes" if self.library.has_bfloat16 else "no",
             "threads": str(self.threads),
-            "kernels": f"{len(loaded.addresses)} compiled, from {loaded.origin} in {loaded.seconds:.2f} s ({loaded.path})",
+            "kernels": f"{len(loaded.addresses)} loaded, from {loaded.origin} in {loaded.seconds:.2f} s ({loaded.path})",
         }
