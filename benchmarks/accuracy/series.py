@@ -1,8 +1,8 @@
 """Forecasts of two known series beside the naive ones: mean absolute error on the last fifth, all horizons together.
 
 Airline passengers (144 months, forecasts of 1 to 12 months) and sunspots (yearly, forecasts of 1 to 11 years). The network
-is fitted once on the first four fifths and then forecasts from every step. Sunspots are those of the package statsmodels, where
-it is installed, or of a file sunspots/sunspots.csv in the folder of the data sets with a column "value".
+is fitted once on the first four fifths and then forecasts from every step. Sunspots are those of the package statsmodels,
+where it is installed, or of a file sunspots/sunspots.csv in the folder of the data sets with a column "value".
 """
 
 from __future__ import annotations

@@ -628,6 +628,8 @@ class Network(NetworkGraph):
     ) -> Plan:
         """The optimised plan of one step: ``print(net.plan().show())``.
 
+        It says, too, which kernels the engine chooses for convolutions, and where and why it reorders their weights.
+
         Parameters
             batch : samples ; training : False for the plan of a prediction
             loss, optimizer : those of the last fit; before any, squared_error and adam. A loss by name is read as in fit
@@ -635,10 +637,10 @@ class Network(NetworkGraph):
         self.require_built("plan")
         batch = self.samples or _positive("batch", batch)
         if not training:
-            return optimise(lower_prediction(self, batch))
+            return _explained(optimise(lower_prediction(self, batch)))
         loss = getattr(self, "loss_", "squared_error") if loss is None else loss
         optimizer = getattr(self, "optimizer_", "adam") if optimizer is None else optimizer
-        return optimise(lower_training(self, choose_losses(loss, None, self), get_optimizer(optimizer), batch))
+        return _explained(optimise(lower_training(self, choose_losses(loss, None, self), get_optimizer(optimizer), batch)))
 
     def summary(self) -> str:
         """A table of the layers as text: name, layer, shape of its output for one sample, parameters, FLOPs a sample."""
@@ -996,6 +998,14 @@ def _align(arena: Arena) -> None:
     flat = aligned_zeros(arena.flat.size, arena.flat.dtype)
     np.copyto(flat, arena.flat)
     arena.flat = flat
+
+
+def _explained(plan: Plan) -> Plan:
+    """The plan with what the usual engine would choose for it."""
+    from .engine import get_engine
+
+    plan.notes.extend(get_engine().explain(plan))
+    return plan
 
 
 def _positive(name: str, value: Any) -> int:

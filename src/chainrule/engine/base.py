@@ -82,6 +82,10 @@ class Engine:
         """Binds an optimised plan to its arenas (of the engine's precision)."""
         raise NotImplementedError
 
+    def explain(self, plan: Plan) -> list[str]:
+        """What the engine would choose for the nodes of an optimised plan, in words; nothing by default."""
+        return []
+
     def describe(self) -> dict[str, str]:
         """What ``chainrule info`` prints about the engine."""
         raise NotImplementedError

@@ -8,13 +8,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-#: Groups of modules with their kernels. What every network needs comes first; the rest is compiled when it is first asked for.
+#: Groups of modules with their kernels. What every network needs comes first; the rest is compiled when first asked for.
 GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "common": {
         "elementwise": ("elementwise",),
         "move": (
-            "copy_blocks", "feed", "feed_scalars", "gather", "keep_scalar", "one_hot", "permute", "scatter_add", "to_bfloat16",
-            "unique_rows", "take_rows", "put_rows",
+            "copy_blocks", "feed", "feed_scalars", "gather", "keep_scalar", "one_hot", "permute", "scatter_add",
+            "to_bfloat16", "unique_rows", "take_rows", "put_rows",
         ),
         "product": ("primitive", "row_product", "sgemm"),
         "reduce": ("reduce",),
@@ -24,7 +24,8 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "images and graphs": {
         "window": (
-            "max_pool", "max_pool_backward", "average_pool", "average_pool_backward", "interpolate", "pad", "columns_to_image",
+            "max_pool", "max_pool_backward", "average_pool", "average_pool_backward", "interpolate", "pad",
+            "columns_to_image",
         ),
         "channel_moments": ("channel_moments", "join_channel_moments"),
         "weights": ("block_weights", "unblock_weights"),

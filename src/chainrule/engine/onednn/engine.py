@@ -38,6 +38,7 @@ from .calls import (
     Scratch,
     Within,
 )
+from .images import explain
 from .library import open_library
 from .pool import Job
 from .precision import round_products
@@ -555,6 +556,12 @@ class OneDNNEngine(Engine):
 
     def compile(self, plan: Plan, arenas: Mapping[str, Array]) -> OneDNNExecutable:
         return OneDNNExecutable(plan, arenas, self.threads, self.dtype)
+
+    def explain(self, plan: Plan) -> list[str]:
+        members = [m for node in plan.nodes for m in node.attrs.get("nodes", [node])]
+        lines = [f"  {line}" for m in members if (line := explain(m, self.threads)) is not None]
+        head = "on the onednn engine images lie with channels last and are not reordered; its convolutions:"
+        return [head, *lines] if lines else []
 
     def describe(self) -> dict[str, str]:
         loaded = kernels()

@@ -508,11 +508,25 @@ def channel_moments(node: Node, threads: int) -> list[Task]:
     return tasks
 
 
-def describe(node: Node) -> str:
-    """The kernel that oneDNN chose for a convolution, for listings; EngineError never leaves here."""
+_PASSES = {"forward": "", "data": " dx", "weights": " dW"}
+
+
+def explain(node: Node, threads: int) -> str | None:
+    """Which kernel a convolution uses, and where its weights are reordered and why; None for any other node."""
+    if node.op not in ("conv", "conv_backward_data", "conv_backward_weights"):
+        return None
+    kind, c = _described(node)
+    name = f"{node.where.layer}{_PASSES[kind]}"
+    if kind == "data" and _by_columns(c):
+        return f"{name}: a matrix product and a sum of windows, for few channels or a stride; weights as they lie"
     try:
-        kind, c = _described(node)
-        layout, primitive = _weight_layout(kind, c)
+        layout, primitive = _weight_layout(kind, replace(c, samples=max(1, c.samples // threads)))
     except (Unsupported, EngineError):
-        return "NumPy"
-    return primitive.implementation + ("" if layout == "plain" else ", weights reordered")
+        return f"{name}: NumPy, since oneDNN has no fast kernel for it"
+    if layout == "plain":
+        return f"{name}: {primitive.implementation}, weights as they lie"
+    axes = ("outputs", "inputs") if c.groups == 1 else ("groups", "outputs", "inputs")
+    blocks = " × ".join(f"{size} {axes[axis]}" for axis, size in layout.blocks if axis < len(axes)) or "another order"
+    if kind == "weights":
+        return f"{name}: {primitive.implementation}, made in blocks of {blocks}; reordered as the threads' sums are added up"
+    return f"{name}: {primitive.implementation}, weights reordered once a step into blocks of {blocks}, which it multiplies at once"
