@@ -42,6 +42,7 @@ def info() -> None:
         ]
     )
     engine, why = choose()
+    engine.prepare()  # so that one command gets a machine, or an image of one, ready
     heading("Engine")
     facts([("engine", f"{engine.name}, because {why}"), *((k, v) for k, v in engine.describe().items() if k != "engine")])
     heading("Optional libraries")

@@ -15,6 +15,7 @@ import typer
 from numpy.typing import NDArray
 
 from ..architectures import get_architecture
+from ..engine import get_engine
 from ..errors import DataError, ImageError, ParameterError
 from ..images import Augmentation, ImageData
 from ..images.folder import PARTS
@@ -84,6 +85,7 @@ def run(given: TrainOptions) -> None:
         when = f"at most {epochs} epochs, {patience} without better validation loss" if stopping else f"{epochs} epochs"
         decay = f" with weight decay {chosen.optimizer.weight_decay:g}" if chosen.optimizer.weight_decay else ""
         how = f"{given.optimizer}{decay}, softmax cross entropy, batches of {batch_size}, {when}"
+        get_engine().prepare("images and graphs")  # on a new machine it compiles, and says so, before anything is shown
         _describe(given, model, _Parts(train, validation, test), notes, how)
     network.fit(
         train,

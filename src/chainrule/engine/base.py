@@ -82,6 +82,9 @@ class Engine:
         """Binds an optimised plan to its arenas (of the engine's precision)."""
         raise NotImplementedError
 
+    def prepare(self, *groups: str) -> None:
+        """Gets ready what networks of these kinds need ("images and graphs", "sequences"; all when none is named)."""
+
     def explain(self, plan: Plan) -> list[str]:
         """What the engine would choose for the nodes of an optimised plan, in words; nothing by default."""
         return []

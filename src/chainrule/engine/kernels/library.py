@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import EngineError
-from .catalogue import compiled, group_of
+from .catalogue import GROUPS, compiled, group_of
 
 _MAGIC = b"chainrule-kernels-1\n"
 _PREFIX = "chainrule_kernel_"
@@ -55,6 +55,11 @@ class KernelLibrary:
         self._llvm, self._keep = llvm, list[Any]()
         self.addresses: dict[str, int] = _Addresses(self)
         self.origin, self.path, self.seconds = self.load("common")
+
+    def prepare(self, *groups: str) -> None:
+        """Makes sure that the kernels of these groups, or of all, are there: before something is shown or measured."""
+        for group in groups or GROUPS:
+            self.addresses[next(iter(next(iter(GROUPS[group].values()))))]
 
     def load(self, group: str) -> tuple[str, Path, float]:
         """Makes the kernels of a group available; returns where they came from, their file, and what it took."""

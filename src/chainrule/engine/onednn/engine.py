@@ -557,6 +557,9 @@ class OneDNNEngine(Engine):
     def compile(self, plan: Plan, arenas: Mapping[str, Array]) -> OneDNNExecutable:
         return OneDNNExecutable(plan, arenas, self.threads, self.dtype)
 
+    def prepare(self, *groups: str) -> None:
+        kernels().prepare(*groups)
+
     def explain(self, plan: Plan) -> list[str]:
         members = [m for node in plan.nodes for m in node.attrs.get("nodes", [node])]
         lines = [f"  {line}" for m in members if (line := explain(m, self.threads)) is not None]

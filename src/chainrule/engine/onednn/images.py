@@ -529,4 +529,4 @@ def explain(node: Node, threads: int) -> str | None:
     blocks = " × ".join(f"{size} {axes[axis]}" for axis, size in layout.blocks if axis < len(axes)) or "another order"
     if kind == "weights":
         return f"{name}: {primitive.implementation}, made in blocks of {blocks}; reordered as the threads' sums are added up"
-    return f"{name}: {primitive.implementation}, weights reordered once a step into blocks of {blocks}, which it multiplies at once"
+    return f"{name}: {primitive.implementation}, weights reordered once a step into blocks of {blocks}, multiplied at once"
