@@ -169,7 +169,7 @@ class Adapter(Base):
 
     def fit_e2e(self, task, X, y):
         network = self._network(task.layers, task.shape)
-        images = (-1, *network.input_shapes[0])
+        images = (-1, *task.shape[1:], task.shape[0]) if len(task.shape) == 3 else (-1, *task.shape)
         X = X.reshape(images)  # one channel: the same in either order
         network.fit(
             X, y, optimizer="adam", learning_rate=task.lr, epochs=task.epochs, batch_size=task.batch, metrics=(), verbose=0,
