@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 
 import numpy as np
@@ -12,7 +13,10 @@ from chainrule.errors import DataError, DtypeError, ParameterError, ShapeError
 from chainrule.layers import (
     GRU,
     LSTM,
+    AveragePool1D,
+    BatchNorm,
     Concat,
+    Conv1D,
     Dense,
     Dropout,
     Embedding,
@@ -21,6 +25,7 @@ from chainrule.layers import (
     Input,
     LayerNorm,
     Masking,
+    MaxPool1D,
     MultiHeadAttention,
     PositionalEncoding,
     ReLU,
@@ -539,3 +544,40 @@ def test_clip_norm_cures_an_exploding_gradient() -> None:
     net = fresh()
     net.fit(X, y, epochs=40, batch_size=50, optimizer=SGD(0.01, clip_norm=1.0), loss="squared_error", verbose=0)
     assert net.history_["loss"][0] > 100 and net.evaluate(X, y)["loss"] < 1
+
+
+MASKED_WINDOWS = {
+    "same": lambda: [Conv1D(4, 3, padding="same"), GlobalAveragePool()],
+    "valid": lambda: [Conv1D(4, 2, dilation=2), LSTM(3)],
+    "strided": lambda: [Conv1D(4, 3, stride=2, padding=1), GlobalMaxPool()],
+    "more padding than kernel": lambda: [Conv1D(4, 3, padding=((3, 3),)), GlobalAveragePool()],
+    "two": lambda: [Conv1D(4, 3), BatchNorm(), ReLU(), Conv1D(4, 3), GlobalAveragePool()],
+    "max pool": lambda: [Conv1D(4, 3, padding="same"), MaxPool1D(2), GlobalAveragePool()],
+    "overlapping max pool": lambda: [MaxPool1D(3, stride=1, padding="same"), GlobalAveragePool()],
+    "average pool": lambda: [Conv1D(4, 3), AveragePool1D(2), GRU(3)],
+    "kernel longer than the text": lambda: [Conv1D(4, 7), ReLU(), MaxPool1D(4), GlobalMaxPool()],
+}
+
+
+@pytest.mark.parametrize("name", MASKED_WINDOWS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_convolutions_and_pooling_of_padded_sequences_are_those_without_padding(name, dtype) -> None:
+    padded = np.array([[3, 4, 5, 6, 2, 0, 0, 0, 0, 0]])
+    layers = [Input((None,), dtype="int"), Embedding(9, 8, padding=0), *MASKED_WINDOWS[name](), Dense(2)]
+    net = Network(layers, random_state=0, dtype=dtype).build()
+    found = net.predict(padded[:, :5])
+    gradients = []
+    for steps in (5, 6, 9, 10):
+        np.testing.assert_allclose(net.predict(padded[:, :steps]), found, atol=1e-6)
+        if name != "two":  # the statistics of a batch count all steps
+            other = copy.deepcopy(net)
+            other.fit(padded[:, :steps], [1], epochs=1, optimizer="sgd", learning_rate=1.0, loss="cross_entropy", verbose=0)
+            gradients.append(other.parameters.flat.copy())
+    for other in gradients[1:]:
+        np.testing.assert_allclose(other, gradients[0], atol=1e-6)
+
+
+def test_convolutions_of_texts_padded_in_front() -> None:
+    layers = [Input((None,), dtype="int"), Embedding(9, 8, padding=0), Conv1D(4, 3), GlobalAveragePool(), Dense(2)]
+    net = Network(layers, random_state=0).build()
+    np.testing.assert_allclose(net.predict([[0, 0, 3, 4, 5, 6]]), net.predict([[3, 4, 5, 6]]), atol=1e-6)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from ..errors import ParameterError
 from ..ops.value import Shape
 from ._spatial import check_image, check_pairs, check_sizes, find_padding, sizes
+from ._window_mask import as_column, lengthen, shorten, window_mask
 from .base import Builder, Layer, Parameter, Saved, ShapeError, Value, check_integer
 
 
@@ -87,13 +88,24 @@ class _Convolution(Layer):
         padding = find_padding(self.padding, spatial, kernel, stride, dilation)
         _, groups = self._counts(x.shape[-1])
         window: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        mask, reach = k.mask_of(x) if self.axes == 1 else None, dilation[0] * (kernel[0] - 1) + 1
+        column, steps = None, x.shape[1]
+        if mask is not None:
+            # Padding is 0 as all outside the sequence is, and a sequence shorter than the kernel gets more of it.
+            column, lacking = as_column(k, mask), reach - steps - sum(padding[0])
+            x = k.multiply(x, column)
+            x.name = "x"
+            x, mask = lengthen(k, x, lacking), lengthen(k, mask, lacking)
         z = k.conv(x, w, **window)
         if self.bias:
             z = k.add(z, k.param("bias"))
-        return z, Saved(x=x, w=w, window=window)
+        if mask is not None:
+            k.set_mask(z, window_mask(k, mask, z.shape[1], stride=stride, padding=padding, reach=reach))
+        return z, Saved(x=x, w=w, window=window, column=column, steps=steps)
 
     def backward(self, k: Builder, saved: Saved, dy: Value) -> Value:
         k.grad("weight", k.conv_backward_weights(saved.x, dy, kernel=saved.w.shape[:-2], **saved.window))
         if self.bias:
             k.grad("bias", k.sum(dy, axis=tuple(range(dy.ndim - 1))))
-        return k.conv_backward_data(dy, saved.w, spatial=saved.x.shape[1:-1], **saved.window)
+        dx = k.conv_backward_data(dy, saved.w, spatial=saved.x.shape[1:-1], **saved.window)
+        return dx if saved.column is None else k.multiply(shorten(k, dx, saved.steps), saved.column)

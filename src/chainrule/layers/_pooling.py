@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from ..errors import ParameterError
 from ..ops.value import Shape
 from ._spatial import check_image, check_pairs, check_sizes, find_padding, sizes
+from ._window_mask import as_column, lengthen, shorten, window_mask
 from .base import Builder, Layer, Saved, Value
 
 
@@ -32,6 +33,26 @@ class _Pooling(Layer):
         padding = find_padding(self.padding, shape[1:-1], kernel, stride, (1,) * self.axes)
         return {"kernel": kernel, "stride": stride, "padding": padding}
 
+    def _masked(self, k: Builder, x: Value, window: dict[str, Any]) -> tuple[Value, Value | None]:
+        """x and its mask where it has one, with padding up to one window."""
+        mask = k.mask_of(x) if self.axes == 1 else None
+        if mask is None:
+            return x, None
+        lacking = window["kernel"][0] - x.shape[1] - sum(window["padding"][0])
+        return lengthen(k, x, lacking), lengthen(k, mask, lacking)
+
+    @staticmethod
+    def _pooled(k: Builder, y: Value, mask: Value | None, window: dict[str, Any]) -> tuple[Value, Value | None]:
+        """y with 0 where a window is not one of the sequence without padding, and its mask as a column."""
+        if mask is None:
+            return y, None
+        of = {"stride": window["stride"], "padding": window["padding"], "reach": window["kernel"][0]}
+        found = window_mask(k, mask, y.shape[1], **of)
+        column = as_column(k, found)
+        y = k.where_(column, y, 0.0)
+        k.set_mask(y, found)
+        return y, column
+
 
 class _MaxPooling(_Pooling):
     """Base of the max pooling layers."""
@@ -42,12 +63,17 @@ class _MaxPooling(_Pooling):
         self.kernel, self.stride, self.padding = kernel, stride, padding
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
-        window = self._window(xs[0].shape)
-        y, index = k.max_pool(xs[0], **window)
-        return y, Saved(index=index, spatial=xs[0].shape[1:-1], window=window)
+        window, steps = self._window(xs[0].shape), xs[0].shape[1]
+        x, mask = self._masked(k, xs[0], window)
+        if mask is not None:
+            x = k.where_(as_column(k, mask), x, float("-inf"))  # padding is never the largest
+        y, index = k.max_pool(x, **window)
+        y, there = self._pooled(k, y, mask, window)
+        return y, Saved(index=index, spatial=x.shape[1:-1], window=window, there=there, steps=steps)
 
     def backward(self, k: Builder, saved: Saved, dy: Value) -> Value:
-        return k.max_pool_backward(dy, saved.index, spatial=saved.spatial, **saved.window)
+        dy = dy if saved.there is None else k.multiply(dy, saved.there)
+        return shorten(k, k.max_pool_backward(dy, saved.index, spatial=saved.spatial, **saved.window), saved.steps)
 
 
 class _AveragePooling(_Pooling):
@@ -71,8 +97,16 @@ class _AveragePooling(_Pooling):
             raise ParameterError(f"{type(self).__name__}: count_padding must be True or False. Got {self.count_padding!r}.")
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
-        window = {**self._window(xs[0].shape), "count_padding": self.count_padding}
-        return k.average_pool(xs[0], **window), Saved(spatial=xs[0].shape[1:-1], window=window)
+        window, steps = self._window(xs[0].shape), xs[0].shape[1]
+        x, mask = self._masked(k, xs[0], window)
+        column = None if mask is None else as_column(k, mask)
+        if column is not None:
+            x = k.multiply(x, column)
+        y, there = self._pooled(k, k.average_pool(x, **window, count_padding=self.count_padding), mask, window)
+        return y, Saved(spatial=x.shape[1:-1], window=window, there=there, column=column, steps=steps)
 
     def backward(self, k: Builder, saved: Saved, dy: Value) -> Value:
-        return k.average_pool_backward(dy, spatial=saved.spatial, **saved.window)
+        dy = dy if saved.there is None else k.multiply(dy, saved.there)
+        window = {**saved.window, "count_padding": self.count_padding}
+        dx = k.average_pool_backward(dy, spatial=saved.spatial, **window)
+        return shorten(k, dx if saved.column is None else k.multiply(dx, saved.column), saved.steps)

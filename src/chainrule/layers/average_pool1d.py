@@ -13,6 +13,8 @@ class AveragePool1D(_AveragePooling):
     K counts the elements of the window that are not padding, or all of them with count_padding. Each spatial size becomes
     ⌊(size + padding before + after − kernel) / s⌋ + 1.
 
+    Windows of the padded steps of sequences (see Masking) are left out as Conv1D does it.
+
     Parameters
         kernel : int >= 1 or one in a tuple = 2, size of the windows
         stride : int >= 1 or one in a tuple, or None = None for the kernel: windows side by side

@@ -21,6 +21,8 @@ class BatchNorm(_Normalisation):
     With only one value a channel (a batch of one sample without other axes) σ² would be 0 and y = β whatever x is: such a
     batch cannot be trained on.
 
+    The padded steps of sequences (see Masking) count in the statistics of a batch as all others do; their mask goes on.
+
     A bias just before is of no use, as subtracting μ takes it out: Dense(units, bias=False) saves it.
 
     Parameters  momentum : float in [0, 1) = 0.9, the share of the old running statistics kept at each step (other libraries
@@ -40,6 +42,8 @@ class BatchNorm(_Normalisation):
         >>> BatchNorm(momentum=0.99)
         BatchNorm(momentum=0.99)
     """
+
+    stepwise = True
 
     def __init__(
         self,

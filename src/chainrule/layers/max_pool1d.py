@@ -12,6 +12,8 @@ class MaxPool1D(_MaxPooling):
 
     Padding is never the largest. Each spatial size becomes ⌊(size + padding before + after − kernel) / s⌋ + 1.
 
+    Windows of the padded steps of sequences (see Masking) are left out as Conv1D does it.
+
     Parameters
         kernel : int >= 1 or one in a tuple = 2, size of the windows
         stride : int >= 1 or one in a tuple, or None = None for the kernel: windows side by side
