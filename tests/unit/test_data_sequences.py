@@ -13,7 +13,19 @@ from hypothesis import strategies as st
 from chainrule import Dense, Input, Network, load
 from chainrule.data import Sequences, length_buckets
 from chainrule.errors import DataError, DtypeError, ParameterError, ShapeError
-from chainrule.layers import LSTM, Embedding, Flatten, GlobalAveragePool, Masking
+from chainrule.layers import (
+    GRU,
+    LSTM,
+    Conv1D,
+    Embedding,
+    Flatten,
+    GlobalAveragePool,
+    GlobalMaxPool,
+    Masking,
+    MultiHeadAttention,
+    SimpleRNN,
+)
+from chainrule.network import Bidirectional
 from chainrule.training.feeds import SequenceFeed
 
 
@@ -257,3 +269,38 @@ def test_lengths_are_compared_with_the_sequences_that_come() -> None:
         net.predict([padded, np.full(40, 51)])
     with pytest.raises(DataError, match="at least one step"):
         net.predict([padded, np.zeros(40, int)])
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        lambda: [LSTM(4), Dense(2)],
+        lambda: [Bidirectional(GRU(4)), Dense(2)],
+        lambda: [Dense(4), GlobalAveragePool(), Dense(2)],
+        lambda: [Conv1D(4, 1), GlobalMaxPool(), Dense(2)],
+        lambda: [MultiHeadAttention(1), SimpleRNN(3, return_sequences=True), Dense(2)],
+    ],
+)
+def test_a_network_without_masks_is_given_no_padding(layers: Any) -> None:
+    rng = np.random.default_rng(0)
+    x = Sequences([rng.normal(size=(t, 3)).astype(np.float32) for t in rng.integers(1, 12, 60)])
+    net = Network([Input((None, 3)), *layers()], random_state=0).build()
+    assert net.reads_padding() == [True]
+    alone = [net.predict(one[None])[0] for one in x]
+    for found, wanted in zip(net.predict(x), alone, strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-6)
+    feed = SequenceFeed({"x0": x, "y0": np.arange(60)}, {"x0": np.float32, "y0": np.int32}, exact=["x0"])
+    pieces = list(feed.pieces(8, lambda batch, shapes: 1, rng))
+    assert feed.padding == 0 and len(pieces) == feed.steps(8)
+    assert sorted(np.concatenate([p.data["y0"] for p in pieces])) == list(range(60))
+
+
+def test_which_networks_read_padding() -> None:
+    x, n, tokens = Input((None, 3)), Input((), dtype="int"), Input((None,), dtype="int")
+    masked = Network(inputs=[x, n], outputs=LSTM(2)(Dense(3)(Masking()(x, n))))
+    assert masked.reads_padding() == [False, False]
+    assert not any(Network([tokens, Embedding(9, 2, padding=0), LSTM(2)]).reads_padding())
+    assert all(Network([tokens, Embedding(9, 2), LSTM(2)]).reads_padding())
+    past = [LSTM(2, return_sequences=True), MultiHeadAttention(1, causal=True), Dense(2)]
+    assert not any(Network([tokens, Embedding(9, 2), *past]).reads_padding())
+    assert all(Network([tokens, Embedding(9, 2), *past, GlobalAveragePool()]).reads_padding())

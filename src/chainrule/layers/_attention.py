@@ -15,6 +15,9 @@ class _Attention(Layer):
     causal: bool
     dropout: float
 
+    def looks_ahead(self, place: int) -> bool:
+        return place > 0 or not self.causal
+
     def _three(self, shapes: tuple[Shape, ...]) -> tuple[Shape, Shape, Shape]:
         """The shapes of query, key and value."""
         name = type(self).__name__

@@ -44,6 +44,9 @@ class _Recurrent(Layer):
     def output_count(self) -> int:
         return 1 + len(self.carried) * bool(self.return_state)
 
+    def looks_ahead(self, place: int) -> bool:
+        return place == 0 and bool(self.reverse or self.return_state or not self.return_sequences)
+
     # ------------------------------------------------------------ shapes and parameters
 
     def _check_inputs(self, shapes: tuple[Shape, ...]) -> None:

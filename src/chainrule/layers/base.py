@@ -156,6 +156,14 @@ class Layer:
             return Tensor.several(self, inputs, self.output_count)
         return Tensor(self, inputs)
 
+    def masks(self, place: int) -> bool:
+        """Whether the layer finds out which steps of sequences in this input are padding, for the layers after it."""
+        return False
+
+    def looks_ahead(self, place: int) -> bool:
+        """Whether a step of the output may depend on later steps of this input, and so on padding after the last one."""
+        return not self.stepwise
+
     def named(self, name: str) -> Layer:
         """Gives the layer a name of its own, used in parameter names and equations. Returns the layer."""
         self.name = name

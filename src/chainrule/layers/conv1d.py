@@ -14,9 +14,9 @@ class Conv1D(_Convolution):
     spatial size becomes ⌊(size + padding before + after − d (kernel − 1) − 1) / s⌋ + 1, and p is the padding before.
 
     Where a mask says that steps are padding (see Masking), they are 0, and the mask goes on with the outputs that the
-    sequence without padding has: the result is exactly its own. That holds for padding at the end, not for padding="same" with a
-    stride, which depends on the length; for padding in front, with stride 1 and no padding or "same". A sequence shorter
-    than the kernel gets zeros at its end.
+    sequence without padding has: the result is exactly its own. That holds for padding at the end, but not for
+    padding="same" with a stride, which depends on the length; for padding in front, with stride 1 and no padding or
+    "same". A sequence shorter than the kernel gets zeros at its end.
 
     Parameters
         channels : int >= 1, number of outputs O

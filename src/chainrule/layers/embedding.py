@@ -56,6 +56,9 @@ class Embedding(Layer):
                     f"Embedding: padding must be one of the rows 0, ..., {self.rows - 1}, or None. Got {self.padding!r}."
                 )
 
+    def masks(self, place: int) -> bool:
+        return self.padding is not None
+
     def index_limit(self) -> int:
         return int(self.rows)
 

@@ -35,6 +35,9 @@ class Masking(Layer):
 
     arity = 2
 
+    def masks(self, place: int) -> bool:
+        return True
+
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         x, given = xs
         if x.ndim < 2:

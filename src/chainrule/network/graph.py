@@ -237,6 +237,19 @@ class NetworkGraph:
                     limits[i] = min(known)
         return [limits.get(i) for i in self.input_ids]
 
+    def reads_padding(self) -> list[bool]:
+        """For each input, whether the outputs would depend on padding after the last step of a sequence.
+
+        It is so unless layers that find out what is padding, or work step by step, or from the past alone, take it.
+        """
+        found: dict[int, bool] = {}
+        for call in reversed(self.calls):
+            passed_on = any(found.get(i, False) for i in call.outputs)
+            for place, i in enumerate(call.inputs):
+                reads = not call.layer.masks(place) and (call.layer.looks_ahead(place) or passed_on)
+                found[i] = found.get(i, False) or reads
+        return [found.get(i, False) for i in self.input_ids]
+
     @property
     def samples(self) -> int | None:
         """How many samples every batch has, in a network of a graph: one for each node. None for any other network.

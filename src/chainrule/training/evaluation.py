@@ -150,7 +150,8 @@ def predict_sequences(
     Raises      ShapeError when an output for each step has another number of steps than its sample
     """
     dtypes = {f"x{i}": np.int32 if d == "int" else network.dtype for i, d in enumerate(network.input_dtypes)}
-    feed = SequenceFeed({f"x{i}": x for i, x in enumerate(xs)}, dtypes)
+    exact = [f"x{i}" for i, reads in enumerate(network.reads_padding()) if reads]
+    feed = SequenceFeed({f"x{i}": x for i, x in enumerate(xs)}, dtypes, exact=exact)
     executables.limit = max(executables.limit, feed.plans)
     lengths = [x.lengths for x in xs if isinstance(x, Sequences)]
     free = [FREE in shape for shape in network.output_shapes]

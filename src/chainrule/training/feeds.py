@@ -6,7 +6,7 @@ arrays they read and the order in which they read them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import closing
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
@@ -25,6 +25,8 @@ Order = NDArray[np.int64]
 BLOCK_BYTES = 32 * 2**20
 #: Steps that a data set is asked for at a time, and the bytes they may have together.
 _MOST_STEPS, _STEPS_BYTES = 16, 4 * 2**20
+#: Plans that sequences may ask to be kept.
+_MOST_PLANS = 256
 
 
 class Piece(NamedTuple):
@@ -163,6 +165,7 @@ class SequenceFeed:
         arrays : by the names of a plan's inputs, arrays or Sequences ; dtypes : what each becomes
         masks : {"w0": ("y0", (F,))} makes of w0, the weights (N,) of samples if there are any, those (N, T, F) of the steps
             of y0: 0 at the padding
+        exact : names of arrays that must not be padded: a batch holds samples of one length of theirs
         rows : the samples that take part, None for all
 
     The lengths that are padded to are few, so that the plans are few, and chosen so that little is padded (see
@@ -177,6 +180,7 @@ class SequenceFeed:
         dtypes: Mapping[str, Any],
         *,
         masks: Mapping[str, tuple[str, Shape]] | None = None,
+        exact: Container[str] = (),
         rows: Order | None = None,
     ) -> None:
         self.arrays = {
@@ -196,11 +200,15 @@ class SequenceFeed:
                     self._lengths.append(a.lengths)
         # With several lengths a sample, the longest decides first: it has most of the work.
         self._by = sorted(range(len(self._lengths)), key=lambda g: -int(self._lengths[g][self.rows].sum()))
-        self._edges = [length_buckets(lengths[self.rows]) for lengths in self._lengths]
+        self._exact = sorted({group for name, group in self._group.items() if name in exact})
+        self._edges = [
+            np.unique(lengths[self.rows]) if g in self._exact else length_buckets(lengths[self.rows])
+            for g, lengths in enumerate(self._lengths)
+        ]
         self._bucket = [np.searchsorted(e, lengths) for e, lengths in zip(self._edges, self._lengths, strict=True)]
         #: Work done on the samples, and on padding beside them, in the last epoch.
         self.useful = self.padded = 0
-        self.plans = 4 * int(np.prod([len(e) for e in self._edges]))
+        self.plans = min(4 * int(np.prod([len(e) for e in self._edges])), _MOST_PLANS)
 
     @property
     def n_samples(self) -> int:
@@ -212,7 +220,7 @@ class SequenceFeed:
         return self.padded / max(1, self.useful + self.padded)
 
     def steps(self, batch_size: int) -> int:
-        return -(-len(self.rows) // min(batch_size, len(self.rows)))
+        return len(self.batches(batch_size))
 
     def first(self, count: int) -> dict[str, Array]:
         """The first samples, padded to the longest of them."""
@@ -226,7 +234,14 @@ class SequenceFeed:
             np.negative(inner, out=inner, where=outer % 2 == 1)
         rows = rows[np.lexsort(keys[::-1])]
         batch = min(batch_size, len(rows))
-        cut = [rows[at : at + batch] for at in range(0, len(rows), batch)]
+        ends = [0, len(rows)]
+        for g in self._exact:
+            ends.extend((np.flatnonzero(np.diff(self._lengths[g][rows])) + 1).tolist())
+        cut = [
+            rows[at : min(at + batch, stop)]
+            for start, stop in pairwise(sorted(set(ends)))
+            for at in range(start, stop, batch)
+        ]
         return cut if rng is None else [cut[i] for i in rng.permutation(len(cut))]
 
     def pieces(

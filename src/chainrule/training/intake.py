@@ -282,7 +282,8 @@ def take_arrays(
         kinds.append(kind)
     if not ragged:
         return Intake(ArrayFeed(arrays, dtypes, rows), losses, forms, kinds, constants)
-    feed = SequenceFeed(arrays, dtypes, masks=masks, rows=rows)
+    exact = [f"x{i}" for i, reads in enumerate(network.reads_padding()) if reads]
+    feed = SequenceFeed(arrays, dtypes, masks=masks, exact=exact, rows=rows)
     _check_steps(network, feed, losses, forms)
     return Intake(feed, losses, forms, kinds, constants)
 
