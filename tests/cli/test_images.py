@@ -213,7 +213,7 @@ OPTIONS = [
     (("--grid", "a.bmp"), [".png"]),
     (("--grid", "a.png", "--test-fraction", "0"), ["--grid", "--test-fraction 0"]),
     (("--network", "unet"), ["unet"]),
-    (("--network", "vgg_small", "--size", "4"), ["vgg_small", "multiples of"]),
+    (("--network", "vgg_small", "--size", "4"), ["vgg_small", "at least 8"]),
 ]
 
 
@@ -244,6 +244,10 @@ def test_folders_and_files(run: Any, trained: str, shapes: Path, folder: Path, c
     np.savez(bad / "numbers.npz", images=np.zeros((4, 8, 8), np.uint8), labels=np.linspace(0, 1, 4))
     np.savez(bad / "one.npz", images=np.zeros((4, 8, 8), np.uint8), labels=np.zeros(4, int))
     (bad / "no.npz").write_bytes(b"no")
+    np.savez(bad / "first.npz", images=np.zeros((4, 3, 8, 8), np.uint8), labels=np.arange(4) % 2)
+    objects = np.array([np.zeros((2, 2), np.uint8), None], object)
+    np.savez(bad / "objects.npz", images=objects, labels=np.arange(2))
+    (bad / "cut.png").write_bytes(picture[: len(picture) * 2 // 3])
     cases: list[tuple[tuple[str, ...], list[str]]] = [
         (("train", "bad/void"), ["expected one folder for each class"]),
         (("train", "shapes/disc"), ["24 pictures but no folders"]),
@@ -252,7 +256,12 @@ def test_folders_and_files(run: Any, trained: str, shapes: Path, folder: Path, c
         (("train", "bad/few"), ["cannot be split", "--test-fraction 0"]),
         (("train", "bad/numbers.npz"), ["must be classes"]),
         (("train", "bad/one.npz"), ["one class only"]),
-        (("train", "bad/no.npz"), ["no .npz file"]),
+        (("train", "bad/no.npz"), ["no .npz file that can be read. Write"]),
+        (("train", "bad/first.npz"), ["first.npz", "8 channels", "images.transpose(0, 2, 3, 1)"]),
+        (("train", "bad/objects.npz"), ["objects.npz", "Python objects", "one size"]),
+        (("predict", "s.chainrule", "bad/cut.png"), ["cut.png", "damaged or cut short", "--broken skip"]),
+        (("diagnose", "shapes"), ["reads tables", "shapes is pictures"]),
+        (("diagnose", "s.chainrule"), ["is a model", "table"]),
         (("train", "gone.npz"), ["no such file"]),
         (("predict", "s.chainrule", "gone.png"), ["gone.png", "no such file"]),
         (("predict", "s.chainrule", "bad/void"), ["no picture"]),
@@ -263,6 +272,13 @@ def test_folders_and_files(run: Any, trained: str, shapes: Path, folder: Path, c
     ]
     for arguments, expected in cases:
         refused(in_this_process(capfd, *arguments), expected)
+
+
+def test_no_picture_is_left_alone_in_the_last_batch(run: Any, folder: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (17, 1, 1), np.uint8)  # batch normalisation sees one value a picture
+    np.savez(folder / "dots.npz", images=images, labels=np.arange(17) % 2)
+    done = run("train", "dots.npz", "--epochs", "1", "--test-fraction", "0", "-m", "dots.chainrule")
+    assert done.code == 0 and "batches of 17" in done.out, done
 
 
 def test_a_table_model_takes_one_table(run: Any, trained: str) -> None:

@@ -8,7 +8,7 @@ import importlib
 import numpy as np
 import pytest
 
-from chainrule import BatchNorm, Conv2D, Dense, Dropout, Embedding, Flatten, Input, Network, ReLU, Tanh
+from chainrule import BatchNorm, Conv2D, Dense, Dropout, Embedding, Flatten, Input, Network, NeuralClassifier, ReLU, Tanh
 from chainrule.adversarial import FGSM, PGD, AdversarialBatches
 from chainrule.errors import DataError, NotFittedError, ParameterError, ShapeError
 from chainrule.layers import Add
@@ -186,6 +186,14 @@ def test_bad_arguments(make, error: type[Exception], message: str) -> None:  # t
 
 
 # ---------------------------------------------------------------- training
+
+
+def test_an_estimator_is_told_to_give_its_network() -> None:
+    _, x, y = linear()
+    model = NeuralClassifier(hidden=[4], epochs=1, random_state=0).fit(x, y)
+    with pytest.raises(ParameterError, match=r"FGSM: expected a Network, got NeuralClassifier.*network_"):
+        FGSM(0.1)(model, x, y)
+    assert FGSM(0.1)(model.network_, x, np.searchsorted(model.classes_, y)).shape == x.shape
 
 
 def test_batches_attack_their_share_with_the_weights_of_the_moment() -> None:

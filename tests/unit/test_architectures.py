@@ -89,6 +89,17 @@ def test_unet_needs_sides_that_can_be_halved() -> None:
         unet().build((30, 32, 1))
 
 
+def test_vgg_takes_sides_that_are_odd_on_the_way() -> None:
+    net = vgg_small(2, stages=((4,), (4,), (4,)), input_shape=(28, 30, 1), random_state=0)
+    assert net.layers["12.flatten"] and net.predict(np.zeros((1, 28, 30, 1))).shape == (1, 2)
+
+
+def test_a_built_network_may_be_built_again() -> None:
+    net = resnet(8, 2, input_shape=(8, 8, 1), random_state=0)
+    weights = {name: w.copy() for name, w in net.parameters.items()}
+    assert net.build() is net and all((net.parameters[name] == w).all() for name, w in weights.items())
+
+
 def test_mobilenet_is_scaled_by_its_width() -> None:
     half, whole = (mobilenet_small(width=w, input_shape=(16, 16, 3)).parameters.count for w in (0.5, 1.0))
     assert 3 < whole / half < 4
@@ -104,7 +115,7 @@ def test_mobilenet_is_scaled_by_its_width() -> None:
         (lambda: resnet("20"), ParameterError, "depth"),
         (lambda: resnet(20, channels=()), ParameterError, "channels"),
         (lambda: vgg_small(stages=((16, 0),)), ParameterError, r"stages\[0\]"),
-        (lambda: vgg_small(input_shape=(12, 12, 3)), ShapeError, "multiples of 8"),
+        (lambda: vgg_small(input_shape=(7, 12, 3)), ShapeError, "at least 8"),
         (lambda: unet(channels=(16,)), ParameterError, "at least 2"),
         (lambda: autoencoder(input_shape=(30, 30, 1)), ShapeError, "multiples of 4"),
         (lambda: mobilenet_small(width=0), ParameterError, "width"),

@@ -139,6 +139,28 @@ def test_metrics_of_classes_leave_out_what_weighs_nothing() -> None:
     assert IoU(per_sample=True)(np.repeat(y, 2, 0), np.repeat(p, 2, 0), np.array([1.0, 0])) == pytest.approx(2 / 3)
 
 
+# ---------------------------------------------------------------- masks that do not fit
+
+
+@pytest.mark.parametrize("cut", [lambda y: y[:, :8], lambda y: y.reshape(len(y), -1), lambda y: y[:, 0, 0]])
+def test_masks_of_another_size_are_one_error_about_masks(cut) -> None:  # type: ignore[no-untyped-def]
+    x, y = discs(8)
+    net = Network([Conv2D(1, 3, padding="same")], random_state=0)
+    with pytest.raises(
+        ShapeError, match=r"y of shape .* does not fit .*\(N, 16, 16, 1\).*A mask has the size of its picture"
+    ):
+        net.fit(x, cut(y), epochs=1, verbose=0)
+
+
+def test_masks_of_black_and_white_are_said_to_be_learned_as_numbers() -> None:
+    x, y = discs(8)
+    net = Network([Conv2D(1, 3, padding="same")], random_state=0)
+    with pytest.warns(UserWarning, match=r"0 and 255 alone.*y > 0"):
+        net.fit(x, y.astype(np.uint8) * 255, epochs=1, verbose=0)
+    assert isinstance(net.loss_, SquaredError)
+    net.fit(x, y.astype(np.uint8) * 255, loss="squared_error", epochs=1, verbose=0)  # said on purpose: no warning
+
+
 # ---------------------------------------------------------------- a whole network
 
 

@@ -37,9 +37,14 @@ class Attack(Configurable):
         Parameters  net : with one input of numbers ; X : samples (N, ...) ; y : their targets as in ``Network.fit``, or with
                     ``targeted`` those that the network is to be misled to
         Raises      ShapeError, DtypeError, DataError when X or y does not fit, or X is outside of ``clip`` ;
-                    ParameterError when the network has several inputs, or one without a gradient
+                    ParameterError when net is no Network, has several inputs, or one without a gradient
         """
         self.validate()
+        if not isinstance(net, Network):
+            raise ParameterError(
+                f"{type(self).__name__}: expected a Network, got {type(net).__name__}. Of an estimator that is its "
+                "network_, with labels as class indices, such as np.searchsorted(model.classes_, y)."
+            )
         net.require_built(type(self).__name__)
         if len(net.input_ids) != 1:
             raise ParameterError(f"{type(self).__name__}: the network must have one input. It has {len(net.input_ids)}.")

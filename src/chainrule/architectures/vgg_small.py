@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..errors import ShapeError
 from ..layers import Dense, Flatten, MaxPool2D
 from ..model import Network
-from ._parts import InputShape, check_count, check_divides, check_widths, convolution, finished
+from ._parts import InputShape, check_count, check_widths, convolution, finished
 
 
 def vgg_small(
@@ -24,9 +25,10 @@ def vgg_small(
 
     Parameters  classes : int >= 1 = 10, logits ; stages : the channels of the convolutions of each stage
                 input_shape : (H, W, C) of one picture; None leaves it to the first fit ; random_state, dtype : as in Network
-    Shapes      x (N, H, W, C), both sides at least 2 to the number of stages ; logits (N, classes)
+    Shapes      x (N, H, W, C), both sides at least 2 to the number of stages ; pooling leaves out an odd last
+                row or column ; logits (N, classes)
     Start       uniform by Glorot and Bengio's law, which the paper names as the start that needs no training before
-    Raises      ParameterError for an argument out of its range ; ShapeError when pooling would lose a border
+    Raises      ParameterError for an argument out of its range ; ShapeError when pooling would leave nothing
     References  Simonyan and Zisserman, Very deep convolutional networks for large-scale image recognition, ICLR 2015 ;
                 Ioffe and Szegedy, Batch normalization, ICML 2015
 
@@ -37,7 +39,12 @@ def vgg_small(
     """
     check_count("vgg_small", classes=classes)
     levels = [check_widths("vgg_small", f"stages[{i}]", widths) for i, widths in enumerate(stages)]
-    check_divides("vgg_small", input_shape, 2 ** len(levels), f"it halves the picture {len(levels)} times")
+    smallest = 2 ** len(levels)
+    if input_shape is not None and min(input_shape[:2]) < smallest:
+        raise ShapeError(
+            f"vgg_small: it halves the picture {len(levels)} times, so both sides must be at least {smallest}. "
+            f"Got input_shape={input_shape}. Enlarge the pictures, or use fewer stages."
+        )
     layers: list[Any] = []
     for widths in levels:
         for channels in widths:

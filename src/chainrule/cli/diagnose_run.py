@@ -70,6 +70,10 @@ def _table(given: DiagnoseOptions, place: Path) -> tuple[str, Diagnosis]:
     if given.loss is not None:
         get_loss(given.loss)
     choices.known_name("--task", given.task, choices.TASKS)
+    if place.is_dir() or place.suffix.lower() == ".npz":
+        raise ParameterError(f"diagnose reads tables, and {place} is pictures. For these use Network.diagnose in Python.")
+    if place.suffix == ".chainrule":
+        raise ParameterError(f"{place} is a model: give a table that it is judged on too, as in diagnose {place} DATA.csv.")
     if given.target is None:
         raise ParameterError(f"--target is missing: name the column of {place} to predict, such as --target price.")
     data = read_table(place, delimiter=choices.delimiter_of(given.delimiter), encoding=given.encoding)

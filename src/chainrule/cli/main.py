@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         if debug:
             raise
-        _say("Error: there is not enough memory for this. Use a smaller --batch-size or --hidden, or fewer rows.")
+        _say("Error: there is not enough memory for this. Use a smaller --batch-size, --hidden or --size, or fewer rows.")
         return FAILED
 
 

@@ -77,6 +77,8 @@ def run(given: TrainOptions) -> None:
     model = ImageModel(network, train.preprocessor, labels)
     n = train.n_samples
     batch_size = given.batch_size or (16 if n < 400 else 32 if n < 20_000 else 64)
+    if not given.batch_size:  # of a last picture alone no layer could find a variance
+        batch_size = next((b for b in range(batch_size, batch_size + 9) if n % b != 1), batch_size)
     epochs = given.epochs or min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, math.ceil(_STEPS / math.ceil(n / batch_size))))
     # The rate falls to the end, so the last epochs are the best ones: only a loss that has long been rising stops them.
     patience = given.patience or max(5, epochs // 2)
@@ -175,6 +177,7 @@ def _read(given: TrainOptions, chosen: _Options) -> tuple[_Parts, list[str]]:
         if whole.labels is None:
             raise DataError(f"{given.data}: the labels must be classes (whole numbers or text), not decimal numbers.")
         _require_classes(given.data, whole)
+        _require_channels(given.data, whole)
         return _divide(given, whole, None, None), []
     found = {}
     if given.data.is_dir():
@@ -209,6 +212,21 @@ def _read(given: TrainOptions, chosen: _Options) -> tuple[_Parts, list[str]]:
     assert labels is not None
     others = [None if part not in data else data[part].labelled(labels) for part in ("validation", "test")]
     return _divide(given, whole, *others), notes
+
+
+def _require_channels(place: Path, data: ImageData) -> None:
+    """DataError unless the pictures are grey or have three colours, last."""
+    first, channels = data.shape[0], data.shape[2]
+    if channels not in (1, 3):
+        cure = (
+            "They have their channels first: pass images.transpose(0, 2, 3, 1)."
+            if first in (1, 3)
+            else "Leave out the others."
+        )
+        raise DataError(
+            f"{place}: pictures must be (N, H, W) or (N, H, W, C) with 1 or 3 channels. Got {channels} channels, in "
+            f"samples of shape {data.shape}. {cure}"
+        )
 
 
 def _layout(folder: Path, given: TrainOptions, size: tuple[int, int] | None) -> tuple[dict[str, Any], list[str]]:

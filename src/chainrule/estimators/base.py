@@ -278,6 +278,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
         whole = isinstance(X, np.memmap) and X.ndim in axes and X.dtype.kind in "biuf" and X.nbytes > _SMALL_MAP_BYTES
         # A large memory map stays on disk: the network checks and converts it part by part.
         array = X if whole else as_features(_in_memory(X), dtype=self._feature_dtype(), ndim=axes)
+        given = array.shape
         if array.ndim == 3 and self._takes_channels(reset=reset):
             array = array[..., None]  # grey pictures (N, H, W)
         if reset:
@@ -287,9 +288,12 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
             check_features(array, self.n_features_in_, owner=type(self).__name__)
         elif array.shape[1:] != self.sample_shape_:
             wanted = ", ".join(map(str, ("N", *self.sample_shape_)))
+            alone = given in (self.sample_shape_, self.sample_shape_[:-1])
+            cure = (
+                "Pass a single one as X[None]." if alone else "Bring them to that shape, such as pictures by resizing them."
+            )
             raise ShapeError(
-                f"X has shape {array.shape}, but this {type(self).__name__} was fitted on samples of shape ({wanted}). "
-                "Bring them to that shape, such as pictures by resizing them."
+                f"X has shape {given}, but this {type(self).__name__} was fitted on samples of shape ({wanted}). {cure}"
             )
         return array
 
@@ -428,9 +432,10 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
         outputs = int(shape[0]) if len(shape) == 1 else 0
         loss, needed = self._choose_loss(outputs)
         if outputs != needed:
+            places = " after Flatten() or GlobalAveragePool()" * (len(shape) > 1)
             raise ShapeError(
                 f"{type(self).__name__}: the targets and {type(loss).__name__} need {needed} output(s), and the network "
-                f"gives {' × '.join(map(str, shape)) or 'none'}. Let layers end with Dense({needed})."
+                f"gives {' × '.join(map(str, shape)) or 'none'}. Let layers end with Dense({needed}){places}."
             )
         return loss, outputs
 

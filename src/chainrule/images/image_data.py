@@ -47,7 +47,7 @@ class ImageData:
         X : pictures (N, H, W, C) or (N, H, W): an array or a memory map, whose integers are taken for 0 .. 255 (uint8) or
             0 .. 65535 (uint16), floats as they are ; or a list of files
         y : class labels (N,) (ints, text, bools) ; numbers (N,) or (N, K) of floats ; None
-        masks : in place of y, a class for each pixel: (N, H, W) of ints, or a list of files
+        masks : in place of y, a class for each pixel: (N, H, W) of ints, or a list of files; 0 and 255 alone are 0 and 1
         size : (height, width), or one int for both, that pictures in files are resized to ; None: they must be of one size
         channels : 3 (RGB) or 1 (grey) for files ; None: grey when the first pictures looked at have no colours
         fit : how files are resized: "stretch" to the size, "crop" the middle, or "pad" with black
@@ -396,6 +396,8 @@ class ImageData:
             raise DtypeError(f"ImageData: masks must hold class numbers (ints). Got {classes.dtype}.")
         if classes.dtype.kind == "b":
             classes = classes.astype(np.uint8)
+        elif classes.max() == 255 and bool(((classes == 0) | (classes == 255)).all()):
+            classes = (classes > 0).astype(np.uint8)  # black and white, as in files
         self._masks = ArraySource(classes, dtype=classes.dtype)
 
     def _augment(self, augmentation: Augmentation | None) -> None:
@@ -508,7 +510,14 @@ def _npz_arrays(path: Path) -> tuple[Array, Array]:
     except FileNotFoundError:
         raise ImageError(f"{path}: there is no such file.") from None
     except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError, AttributeError) as error:
-        raise ImageError(f"{path}: it is no .npz file that can be read ({error}). Write it with numpy.savez.") from error
+        if zipfile.is_zipfile(path) and "allow_pickle" in str(error):
+            raise ImageError(
+                f"{path}: an array in it holds Python objects, which are not read. Write pictures of one size as numbers, "
+                "and labels as numbers or as text: labels.astype(str)."
+            ) from error
+        # NumPy takes any other file for a pickle, and says how to read it unsafely.
+        why = "" if "pickle" in str(error) else f" ({error})"
+        raise ImageError(f"{path}: it is no .npz file that can be read{why}. Write it with numpy.savez.") from error
     lower = {name.lower(): name for name in names}
     images = [lower[n] for n in ("images", "image", "x", "pixels", "data", "x_train") if n in lower]
     images = images or [n for n in names if arrays[n].ndim in (3, 4) and arrays[n].dtype.kind in "biuf"]

@@ -184,8 +184,8 @@ class _Opened:
         if isinstance(error, Exception) and not isinstance(error, (ImageError, MissingDependencyError, ParameterError)):
             # What the decoders raise for damaged data is not one kind of error: OSError, SyntaxError, ValueError, ...
             raise ImageError(
-                f"{self.path}: the picture is damaged or cut short ({type(error).__name__}: {error}). "
-                "Replace it, or leave out what cannot be read with on_error='skip'."
+                f"{self.path}: the picture is damaged or cut short ({str(error) or type(error).__name__}). "
+                'Replace it, or skip what cannot be read (on_error="skip"; of the command --broken skip).'
             ) from error
 
 

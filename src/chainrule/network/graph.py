@@ -293,8 +293,12 @@ class NetworkGraph:
     def build(self, *input_shapes: tuple[int | None, ...] | int) -> NetworkGraph:
         """Fixes the shapes (of one sample each) and draws the start weights. Building twice with the same shapes keeps them.
 
+        Without shapes they are those that it was built for, or those of its Input layers.
+
         Raises  ShapeError when shapes do not fit the layers, naming the layer
         """
+        if not input_shapes and self.built:
+            return self
         declared_shapes = [t.shape for t in self._tensors[0]]
         given = [_sample_shape(s) for s in input_shapes] or self.declared_input_shapes()
         if given is None:

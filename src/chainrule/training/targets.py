@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,6 +45,9 @@ def pick_loss(y: Array, output_shape: Shape) -> Loss:
     - whole numbers (int or bool dtype), one for each row of several outputs: softmax_cross_entropy
     - zeros and ones of int or bool dtype, one for each output: binary_cross_entropy
     - everything else, floats above all: squared_error
+
+    Warns of masks of 0 and another number, such as 255, which would be learned as numbers.
+    Raises      ShapeError when no loss takes y of this shape
     """
     if y.dtype.kind in "biu":
         inner = y.shape[1:-1] if y.ndim > len(output_shape) and y.shape[-1] == 1 else y.shape[1:]
@@ -51,7 +55,48 @@ def pick_loss(y: Array, output_shape: Shape) -> Loss:
             return get_loss("softmax_cross_entropy")
         if y.shape[1:] in (output_shape, output_shape[:-1]) and bool(((y == 0) | (y == 1)).all()):
             return get_loss("binary_cross_entropy")
-    return get_loss("squared_error")
+    loss = get_loss("squared_error")
+    _require_fit(loss, y, output_shape)
+    if (
+        len(output_shape) > 2
+        and y.size
+        and y.dtype.kind in "biu"
+        and y.min() == 0
+        and bool(((y == 0) | (y == y.max())).all())
+    ):
+        warnings.warn(
+            f"y holds 0 and {y.max()} alone, in the shape of masks, and is learned as numbers by SquaredError. For masks "
+            "pass y > 0, so that BinaryCrossEntropy is chosen, or name a loss.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return loss
+
+
+def _require_fit(loss: Loss, y: Array, output_shape: Shape) -> None:
+    """ShapeError, in terms of the network and not of the loss that nobody named, when no loss takes y."""
+    if _first_form(loss, y, (len(y), *output_shape)) is None:
+        full, rows = (", ".join(map(str, ("N", *shape))) for shape in (output_shape, output_shape[:-1]))
+        comma = "," * (len(output_shape) < 2)
+        places = " A mask has the size of its picture." * (len(output_shape) > 2)
+        raise ShapeError(
+            f"y of shape {y.shape}, {y.dtype}, does not fit the network's output ({full}): expected numbers of shape "
+            f"({full}), or classes as whole numbers of shape ({rows}{comma}).{places}"
+        )
+
+
+def _first_form(loss: Loss, y: Array, full: Shape) -> tuple[Array, int] | None:
+    """y as the loss takes it, (N, 1) and (N,) for each other, and the number of that form; None when it takes none."""
+    attempts = [y]
+    if y.ndim > 1 and y.shape[-1] == 1:
+        attempts.append(y[..., 0])
+    attempts.append(y[..., None])
+    for attempt in attempts:
+        try:
+            return attempt, loss.target_form(attempt, full)
+        except ShapeError:
+            continue
+    return None
 
 
 def fit_target(loss: Loss, y: Array, output_shape: Shape, *, name: str = "y") -> tuple[Array, int, Array | None]:
@@ -64,15 +109,9 @@ def fit_target(loss: Loss, y: Array, output_shape: Shape, *, name: str = "y") ->
     Raises      ShapeError, DataError from the loss, with the name of the array
     """
     full = (len(y), *output_shape)
-    attempts = [y]
-    if y.ndim > 1 and y.shape[-1] == 1:
-        attempts.append(y[..., 0])
-    attempts.append(y[..., None])
-    for attempt in attempts:
-        try:
-            form = loss.target_form(attempt, full)
-        except ShapeError:
-            continue
+    found = _first_form(loss, y, full)
+    if found is not None:
+        attempt, form = found
         attempt, labelled = without_unlabelled(loss, attempt, form, full, name=name)
         _validate(loss, attempt, full, name)
         return attempt, form, labelled
