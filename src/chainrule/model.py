@@ -624,7 +624,13 @@ class Network(NetworkGraph):
     # ------------------------------------------------------------ seeing
 
     def plan(
-        self, batch: int = 32, *, training: bool = True, loss: Any = None, optimizer: str | Optimizer | None = None
+        self,
+        batch: int = 32,
+        *,
+        training: bool = True,
+        loss: Any = None,
+        optimizer: str | Optimizer | None = None,
+        length: int | None = None,
     ) -> Plan:
         """The optimised plan of one step: ``print(net.plan().show())``.
 
@@ -633,20 +639,32 @@ class Network(NetworkGraph):
         Parameters
             batch : samples ; training : False for the plan of a prediction
             loss, optimizer : those of the last fit; before any, squared_error and adam. A loss by name is read as in fit
+            length : what stands for a length that the inputs leave free; None for a short one, which a note names
         """
         self.require_built("plan")
         batch = self.samples or _positive("batch", batch)
+        shapes = self.concrete()
+        if length is not None:
+            length = _positive("length", length)
+            shapes = [tuple(length if s == FREE else s for s in shape) for shape in self.input_shapes or []]
+        steps = self._stand_in_length(shapes)
         if not training:
-            return _explained(optimise(lower_prediction(self, batch)))
+            return _explained(optimise(lower_prediction(self, batch, shapes=shapes)), steps)
         loss = getattr(self, "loss_", "squared_error") if loss is None else loss
         optimizer = getattr(self, "optimizer_", "adam") if optimizer is None else optimizer
-        return _explained(optimise(lower_training(self, choose_losses(loss, None, self), get_optimizer(optimizer), batch)))
+        losses = choose_losses(loss, None, self)
+        return _explained(optimise(lower_training(self, losses, get_optimizer(optimizer), batch, shapes=shapes)), steps)
 
     def summary(self) -> str:
-        """A table of the layers as text: name, layer, shape of its output for one sample, parameters, FLOPs a sample."""
+        """A table of the layers as text: name, layer, shape of its output for one sample, parameters, FLOPs a sample.
+
+        T stands for a free length; the FLOPs are then those of a sample of the length that the last line names.
+        """
+        from .plan.equations.record import output_sizes
+
         self.require_built("summary")
         batch = self.samples or 1
-        plan = lower_prediction(self, batch, every_layer=True)
+        plan, sizes = lower_prediction(self, batch), output_sizes(self)
         flops: dict[str, int] = {}
         for node in plan.nodes:
             flops[node.where.layer] = flops.get(node.where.layer, 0) + node_flops(node)
@@ -655,7 +673,7 @@ class Network(NetworkGraph):
         seen: set[str] = set()
         for call in self.calls:
             count = sum(a.size for name, a in self.parameters.items() if name.rpartition(".")[0] == call.name)
-            shape = "×".join(map(str, plan.outputs[f"layer.{call.name}"].shape[1:])) or "1"
+            shape = "×".join(f"({s})" if " " in s and s[0] != "⌊" else s for s in sizes[call.output]) or "1"
             again = call.name in seen
             frozen = " (frozen)" if call.name in self.frozen else ""
             shown = "shared" if again and count else f"{count:,}{frozen}" if count else "-"
@@ -670,9 +688,15 @@ class Network(NetworkGraph):
         size = total * np.dtype(self.dtype).itemsize
         last = (
             f"{total:,} parameters ({size / 1e6:.3g} MB), {total - frozen_count:,} of them learn; "
-            f"{sum(flops.values()):,} FLOPs a sample"
+            f"{sum(flops.values()):,} FLOPs a sample{self._stand_in_length()}"
         )
         return "\n".join([lines[0].rstrip(), rule, *(line.rstrip() for line in lines[1:]), rule, last])
+
+    def _stand_in_length(self, shapes: Sequence[tuple[int, ...]] | None = None) -> str:
+        """`` of T = 8 steps``, where a plan is for inputs whose length is free; else nothing."""
+        pairs = zip(self.input_shapes or [], self.concrete(shapes), strict=True)
+        found = sorted({size for free, given in pairs for s, size in zip(free, given, strict=True) if s == FREE})
+        return f" of T = {', '.join(map(str, found))} steps" if found else ""
 
     def equations(self, *, loss: Any = None, optimizer: str | Optimizer | None = None) -> Any:
         """The chain rule of this very network: forward, loss, backward and update, with shapes.
@@ -1000,10 +1024,12 @@ def _align(arena: Arena) -> None:
     arena.flat = flat
 
 
-def _explained(plan: Plan) -> Plan:
-    """The plan with what the usual engine would choose for it."""
+def _explained(plan: Plan, steps: str) -> Plan:
+    """The plan with what the usual engine would choose for it, and of how many steps it is where their number is free."""
     from .engine import get_engine
 
+    if steps:
+        plan.notes.append(f"the length of the samples is free: this is the plan{steps}")
     plan.notes.extend(get_engine().explain(plan))
     return plan
 

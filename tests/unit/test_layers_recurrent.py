@@ -581,3 +581,41 @@ def test_convolutions_of_texts_padded_in_front() -> None:
     layers = [Input((None,), dtype="int"), Embedding(9, 8, padding=0), Conv1D(4, 3), GlobalAveragePool(), Dense(2)]
     net = Network(layers, random_state=0).build()
     np.testing.assert_allclose(net.predict([[0, 0, 3, 4, 5, 6]]), net.predict([[3, 4, 5, 6]]), atol=1e-6)
+
+
+# ---------------------------------------------------------------- free lengths
+
+
+def test_a_free_length_is_written_as_t() -> None:
+    layers = [Embedding(9, 8), Conv1D(4, 3), ReLU(), MaxPool1D(2), LSTM(8, return_sequences=True), Dense(2)]
+    net = Network([Input((None,), dtype="int"), *layers]).build()
+    for text in (str(net.equations(loss="cross_entropy")), net.equations(loss="cross_entropy").latex()):
+        assert "T" in text and "⌊(T − 2)/2⌋" in text and "1000" not in text and "500" not in text
+    text = str(net.equations(loss="cross_entropy"))
+    for part in ("x (N, T) indices", "z² (N, T − 2, 4)", "z⁴ (N, ⌊(T − 2)/2⌋, 2)", "J = 1/(⌊(T − 2)/2⌋ N) Σ"):
+        assert part in text
+    lines = net.summary().splitlines()
+    assert lines[2].split()[-3:] == ["T×8", "72", "0"] and "(T − 2)×4" in lines[3] and lines[-1].endswith("of T = 8 steps")
+    assert "the plan of T = 20 steps" in net.plan(length=20).show() and "32×20" in net.plan(length=20).show()
+    with pytest.raises(ParameterError, match="length must be an int"):
+        net.plan(length=0)
+    net = Network([LSTM(8), Dense(2)]).build((8, 3))
+    assert "x (N, 8, 3)" in str(net.equations()) and "T =" not in net.summary() + net.plan().show()
+
+
+def test_free_lengths_of_two_inputs_and_short_ones() -> None:
+    a, b = Input((None, 4)), Input((None, 4))
+    net = Network(inputs=[a, b], outputs=MultiHeadAttention(2)(a, b)).build()
+    assert "x₀ (N, T₀, 4)" in str(net.equations()) and "x₁ (N, T₁, 4)" in str(net.equations()) and "T₀×4" in net.summary()
+    x, mask = Input((None, 4)), Input((None,))
+    net = Network(inputs=[x, mask], outputs=GRU(2)(Masking()(x, mask))).build()
+    assert "x₀ (N, T, 4)" in str(net.equations()) and "x₁ (N, T)" in str(net.equations())
+    net = Network([Input((None, 13)), PositionalEncoding(16), Dense(13)]).build()
+    assert "z¹ (N, T, 13)" in str(net.equations(loss="squared_error"))
+
+
+def test_a_free_length_of_few_steps() -> None:
+    net = Network([Input((None, 3)), PositionalEncoding(4), GlobalAveragePool()]).build()
+    assert net.predict(np.ones((2, 3, 3))).shape == (2, 3)
+    with pytest.raises(ShapeError, match="5 steps, and the encoding knows 4"):
+        net.predict(np.ones((2, 5, 3)))

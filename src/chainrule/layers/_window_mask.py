@@ -44,7 +44,9 @@ def window_mask(
     found = k.multiply(found, _every(k, mask, shift, outputs, stride[0]))
     some = k.max(found, axis=1, keepdims=True)
     first = k.maximum(k.slice(found, 1, 0, 1), k.subtract(1.0, some))
-    return first if outputs == 1 else k.concat([first, k.slice(found, 1, 1, outputs)], axis=1)
+    found = first if outputs == 1 else k.concat([first, k.slice(found, 1, 1, outputs)], axis=1)
+    found.name = "m"
+    return found
 
 
 def _every(k: Builder, mask: Value, start: int, count: int, stride: int) -> Value:

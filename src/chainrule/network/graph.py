@@ -341,15 +341,17 @@ class NetworkGraph:
             found = self._declare(shapes)
             self._sample_shapes = self._declared
             return found
+        first: ShapeError | None = None
         for size in _STAND_INS:
             try:
                 self._stand_in = [tuple(size if s == FREE else s for s in shape) for shape in shapes]
                 half = [tuple(size // 2 if s == FREE else s for s in shape) for shape in shapes]
                 (parameters, states, outputs), (others, more, changed) = self._declare(self._stand_in), self._declare(half)
                 break
-            except ShapeError:
+            except ShapeError as error:
+                first = first or error
                 if size == _STAND_INS[-1]:
-                    raise
+                    raise first from None
         for name, p in (parameters | states).items():
             if p.shape != (others | more)[name].shape:
                 raise ShapeError(
@@ -456,8 +458,8 @@ _PASSING = (
 )  # fmt: skip
 
 
-#: Lengths for which a network with free sizes is declared; longer ones where a layer needs them.
-_STAND_INS = (8, 64, 512)
+#: Lengths for which a network with free sizes is declared; others where a layer needs longer or shorter ones.
+_STAND_INS = (8, 64, 512, 4, 2)
 
 
 def fits(shape: Shape, wanted: Shape) -> bool:

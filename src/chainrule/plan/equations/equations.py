@@ -12,7 +12,7 @@ from ...network import NetworkGraph
 from ...optimizers import Optimizer, get_optimizer
 from .record import Record, Section
 from .symbols import Symbol, escape, upright
-from .terms import shape_text
+from .terms import lengths_written, shape_text
 from .write import Line, Writer
 
 #: Characters of a line.
@@ -87,7 +87,8 @@ class Equations:
         self.optimizer = None if optimizer is None else get_optimizer(optimizer)
         self.network, self.batch = network, batch
         self._record = Record(network, given, self.optimizer, targets, loss_weights)
-        self.lines = Writer(self._record).lines
+        with lengths_written(self._record.letters):
+            self.lines = Writer(self._record).lines
         self._phases = self._group()
 
     # ------------------------------------------------------------ what stands where
@@ -159,6 +160,10 @@ class Equations:
     # ------------------------------------------------------------ text
 
     def __str__(self) -> str:
+        with lengths_written(self._record.letters):
+            return self._text()
+
+    def _text(self) -> str:
         names = [s.layer or "loss" for _, sections in self._phases for s, _ in sections]
         first = min(24, max(map(len, names), default=0))
         reprs = [repr(self._layer(s)) for phase, sections in self._phases if phase == "forward" for s, _ in sections]
@@ -206,6 +211,10 @@ class Equations:
 
     def latex(self) -> str:
         """The equations in one ``aligned`` environment, without dollar signs."""
+        with lengths_written(self._record.letters):
+            return self._latex()
+
+    def _latex(self) -> str:
         rows: list[str] = []
         for phase, sections in self._phases:
             rows.append(rf"& {upright(self._title(phase), 'textbf')} && \\")

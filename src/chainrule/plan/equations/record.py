@@ -7,16 +7,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...errors import ShapeError
 from ...layers import Layer
 from ...losses import Loss
 from ...network import NetworkGraph
 from ...network.graph import Call
 from ...ops import Builder, Node, Value
+from ...ops.value import FREE, Shape
 from ...optimizers import Optimizer
 from ..lower import _Lowering
 from ..passes import eliminate_dead_code
-from .symbols import LETTERS, Names, Symbol, word
-from .terms import BATCH
+from .symbols import LETTERS, SUBSCRIPTS, Names, Symbol, word
+from .terms import BATCH, LENGTHS, SHORT_LENGTHS, dimension, lengths_written
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,39 @@ class _Spy(Optimizer):
         self._real.update(k, w, g, slot)
 
 
+def written_shapes(network: NetworkGraph) -> tuple[list[Shape], dict[int, str]]:
+    """The shapes of one sample of each input for which a network is printed, and the letters of their lengths."""
+    assert network.input_shapes is not None
+    free = [i for i, shape in enumerate(network.input_shapes) if FREE in shape]
+    if not free:
+        return network.concrete(), {}
+    used = {size for arena in (network.parameters, network.states) for array in arena.values() for size in array.shape}
+    used |= {size for shape in network.input_shapes for size in shape}
+    options: list[tuple[int, ...]] = []
+    if 1 < len(free) <= len(LENGTHS):
+        options.append(LENGTHS[: len(free)])
+    short = [n for n in SHORT_LENGTHS if not any(size % n == 0 for size in used if size > 0)]
+    options.extend((n,) * len(free) for n in (LENGTHS[0], *short))
+    for lengths in options:
+        by_input = dict(zip(free, lengths, strict=True))
+        shapes = [tuple(by_input[i] if s == FREE else s for s in shape) for i, shape in enumerate(network.input_shapes)]
+        try:
+            network._declare(shapes)
+        except ShapeError:
+            continue
+        several = len(set(lengths)) > 1
+        return shapes, {n: f"T{str(i).translate(SUBSCRIPTS)}" if several else "T" for i, n in by_input.items()}
+    return network.concrete(), {}
+
+
+def output_sizes(network: NetworkGraph) -> dict[int, list[str]]:
+    """The shape of one sample of every tensor, by number, as text, with T for a free length."""
+    shapes, letters = written_shapes(network)
+    network._declare(shapes)
+    with lengths_written(letters):
+        return {i: list(map(dimension, shape)) for i, shape in network._declared.items()}
+
+
 class Record:
     """A lowered network with the letters of its values.
 
@@ -105,7 +140,7 @@ class Record:
         nodes : those that matter, in order ; section_of : number of the section by id(node) ; sections : in order
         symbols : letters of values that nothing computes, by id ; targets : equations wanted of a value, by id
         runs : stretches of the arena that are updated, as (start, stop) ; run_names : the letters of their parameters
-        batch_classes : whether a target holds class indices
+        batch_classes : whether a target holds class indices ; letters : those of free lengths, see terms.lengths_written
     """
 
     def __init__(
@@ -123,7 +158,8 @@ class Record:
         self.runs: list[tuple[int, int]] = []
         self.gradient_chain: dict[int, Symbol] = {}
         self.batch_classes = False
-        self.low = low = _Lowering(network, network.samples or BATCH, training=losses is not None)
+        shapes, self.letters = written_shapes(network)
+        self.low = low = _Lowering(network, network.samples or BATCH, training=losses is not None, shapes=shapes)
         self.k = k = _Recorder(low.parameter, low.state, losses is not None)
         low.k = k
         outputs = low.forward()

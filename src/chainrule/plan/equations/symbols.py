@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 
 _SUPER = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-_SUB = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 #: Letters by the names that layers give their parameters, states and values between; others are written in full.
 LETTERS = {
@@ -72,7 +72,7 @@ class Symbol:
         return replace(self, gradient=True)
 
     def __str__(self) -> str:
-        index = "" if self.index is None else str(self.index).translate(_SUB)
+        index = "" if self.index is None else str(self.index).translate(SUBSCRIPTS)
         layer = "" if self.layer is None else str(self.layer).translate(_SUPER)
         primes = "′" * self.primes if self.primes <= 3 else f"⁽{str(self.primes).translate(_SUPER)}⁾"
         return f"{'d' if self.gradient else ''}{self.text}{index}{layer}{primes}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from fractions import Fraction
 from math import isinf, isnan
@@ -17,6 +19,16 @@ from .symbols import Symbol
 #: simple fraction over it or over N − 1, is written with N. It is a large prime, and so is half of N − 1, so that nothing
 #: else in a network is such a number.
 BATCH = 1_300_199
+
+#: Lengths of sequences with which networks of free lengths are lowered for printing, primes like BATCH and far apart. The
+#: small ones are for networks that take short sequences only.
+LENGTHS = (10_007, 14_009, 17_011, 23_003, 31_013)
+SHORT_LENGTHS = (997, 241, 61, 31, 13, 7, 5, 3, 2)
+#: Sizes this far from one of LENGTHS are it and some more or less.
+_NEAR = 300
+
+#: The letter of every free length while equations are written: {10007: "T"}.
+_LETTERS: ContextVar[Mapping[int, str] | None] = ContextVar("_LETTERS", default=None)
 
 ATOM, PRODUCT, SUM = 0, 1, 2
 
@@ -60,12 +72,43 @@ def bracket(term: Term, limit: int, *, last: bool = True) -> Term:
 # ------------------------------------------------------------ shapes and numbers
 
 
+@contextmanager
+def lengths_written(letters: Mapping[int, str]) -> Iterator[None]:
+    """Within it, sizes and numbers that come from these lengths are written with their letters."""
+    token = _LETTERS.set(letters)
+    try:
+        yield
+    finally:
+        _LETTERS.reset(token)
+
+
 def dimension(size: int) -> str:
-    """A size, with N for the batch."""
+    """A size, with N for the batch and T for a free length."""
     count, rest = divmod(size, BATCH)
     if rest or not count:
-        return str(size)
-    return "N" if count == 1 else f"{count}N"
+        return _of_length(size)
+    if count == 1:
+        return "N"
+    text = _of_length(count)
+    return f"({text}) N" if " " in text and text[0] not in "⌊(" else f"{text} N" if not text.isdigit() else f"{text}N"
+
+
+def _of_length(size: int) -> str:
+    """A size without the batch: T, 4T, T − 2, ⌊T/2⌋."""
+    for length, letter in (_LETTERS.get() or {}).items():
+        count, rest = divmod(size, length)
+        if count and not rest:
+            return letter if count == 1 else f"{_of_length(count)}{letter}"
+        if length not in LENGTHS:
+            continue
+        for parts in range(1, 9):
+            # size = ⌊(T + more) / parts⌋ for each of ``parts`` numbers; the least is taken.
+            least = size * parts - length
+            if -_NEAR <= least <= _NEAR:
+                more = 0 if least <= 0 < least + parts else least + parts - 1 if least < 0 else least
+                shifted = letter if not more else f"{letter} {'+' if more > 0 else '−'} {abs(more)}"
+                return shifted if parts == 1 else f"⌊{shifted if not more else f'({shifted})'}/{parts}⌋"
+    return str(size)
 
 
 def shape_text(shape: Shape) -> str:
@@ -99,12 +142,16 @@ def number_term(value: float) -> Term:
         positive = number_term(-value)
         return Term("−" + positive.text, "-" + positive.latex, max(positive.precedence, PRODUCT), number=value)
     short = _short(value)
+    for length, letter in (_LETTERS.get() or {}).items():
+        top = value * length
+        if abs(value - length) < 1e-9 or (short is None and abs(top - round(top)) < 1e-12 and 0 < round(top) < 1000):
+            return Term(letter, letter, number=value) if value > 1 else _fraction(str(round(top)), letter, value)
     if short is None:
         for top, text in ((value * BATCH, "N"), (value * (BATCH - 1), "(N − 1)")):
             ratio = _ratio(top) if 1e-6 < top < 1e4 else None
             if ratio is not None:
                 above, below = ratio
-                return _fraction(above, text if below == 1 else f"({below} {text})", value)
+                return _fraction(above, text if below == 1 else f"({_of_length(below)} {text})", value)
         if abs(value * (BATCH - 1) / BATCH - 1) < 1e-12:
             return _fraction("N", "(N − 1)", value)
         for limit in (10_000, 10_000_000) if 1e-7 < value * BATCH < 1e4 else ():
@@ -115,7 +162,8 @@ def number_term(value: float) -> Term:
                 ratio = _ratio(value * (count * BATCH - 1)) if count > 1 else None
                 if ratio is not None:
                     above, below = ratio
-                    return _fraction(above, f"({count}N − 1)" if below == 1 else f"({below} ({count}N − 1))", value)
+                    many = f"{dimension(count * BATCH)} − 1"
+                    return _fraction(above, f"({many})" if below == 1 else f"({below} ({many}))", value)
         plain = Fraction(value).limit_denominator(1000)
         if value < 1000 and abs(plain - value) < 1e-14 * value:
             return _fraction(str(plain.numerator), str(plain.denominator), value)

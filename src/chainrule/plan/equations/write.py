@@ -22,6 +22,7 @@ from .terms import (
     addends_of,
     bracket,
     call,
+    dimension,
     factors_of,
     fill,
     function,
@@ -256,7 +257,9 @@ class Writer:
             letter = "hc"[[id(v) for v in maker.outputs].index(id(node.inputs[0]))]
             return Term(f"{letter}₁", f"{letter}_1") if maker.attrs["reverse"] else Term(f"{letter}_T", f"{letter}_T")
         axis, ndim = node.attrs["axis"], node.inputs[0].ndim
-        where = ":, " * axis + f"{node.attrs['start']}:{node.attrs['stop']}" + ", :" * (ndim - axis - 1)
+        where = (
+            ":, " * axis + f"{dimension(node.attrs['start'])}:{dimension(node.attrs['stop'])}" + ", :" * (ndim - axis - 1)
+        )
         x = bracket(inputs[0], ATOM, last=False)
         return Term(f"{x.text}[{where}]", f"{x.latex}[{where}]")
 
