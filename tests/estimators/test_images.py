@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule import Conv1D, Conv2D, Dense, Flatten, GlobalAveragePool, Input, Network, ReLU, Residual
+from chainrule import BatchNorm, Conv1D, Conv2D, Dense, Flatten, GlobalAveragePool, Input, Network, ReLU, Residual
 from chainrule.errors import DtypeError, ParameterError, ShapeError
 from chainrule.estimators import NeuralClassifier, NeuralRegressor
 from chainrule.images import ImageData
@@ -97,6 +97,14 @@ def test_a_large_memory_map_stays_on_disk(tmp_path: Path, monkeypatch: pytest.Mo
     on_disk[:] = X
     found = quick(layers=layers(), epochs=2).fit(on_disk, y).predict_proba(on_disk)
     np.testing.assert_allclose(found, quick(layers=layers(), epochs=2).fit(X, y).predict_proba(X), atol=1e-6)
+
+
+@pytest.mark.parametrize(("n", "early_stopping"), [(33, False), (273, False), (37, True)])
+def test_no_sample_is_left_alone_in_the_last_batch(n: int, early_stopping: bool) -> None:
+    X, y = np.random.default_rng(0).normal(size=(n, 4)), np.arange(n) % 2
+    own = [Dense(4), BatchNorm(), ReLU(), Dense(1)]  # batch normalisation of one sample would be an error
+    model = NeuralClassifier(layers=own, epochs=1, early_stopping=early_stopping, random_state=0).fit(X, y)
+    assert model.predict(X).shape == (n,)
 
 
 def test_bad_input() -> None:

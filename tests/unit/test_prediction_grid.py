@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.errors import ChainruleError, ParameterError, ShapeError
+from chainrule.errors import ChainruleError, DataError, ParameterError, ShapeError
 from chainrule.report import prediction_grid
 
 Image = pytest.importorskip("PIL.Image")
@@ -71,3 +71,12 @@ def test_bad_input(tmp_path: Path, arguments: tuple[Any, ...], error: type[Chain
         prediction_grid(grey(), P, ["a", "b"], tmp_path / "a.png", true=[0])
     with pytest.raises(ParameterError):
         prediction_grid(grey(), P, ["a", "b"], tmp_path / "a.png", columns=0)
+    for unknown in (["a", "z"], [0, 2], [-1, 0], [0, 0.5]):
+        with pytest.raises(DataError, match="a true class is"):
+            prediction_grid(grey(), P, ["a", "b"], tmp_path / "a.png", true=unknown)
+
+
+def test_true_classes_may_be_names(tmp_path: Path) -> None:
+    drawn = [prediction_grid(grey(), P, ["a", "b"], tmp_path / f"{i}.png", true=true).read_bytes()
+             for i, true in enumerate(([0, 1], ["a", "b"], np.array(["a", "b"]), [1, 0]))]  # fmt: skip
+    assert drawn[0] == drawn[1] == drawn[2] != drawn[3]

@@ -460,7 +460,14 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
 
     def _batch_size(self, n: int) -> int:
         # About 50 steps an epoch, with batches of 32 to 200: small data sets need many steps, large ones big batches.
-        return min(200, max(32, n // 50)) if self.batch_size == "auto" else int(self.batch_size)
+        if self.batch_size != "auto":
+            return int(self.batch_size)
+        size = min(200, max(32, n // 50))
+        if self.layers is None:
+            return size
+        # No sample may be left over alone: layers of the user's own may normalise by the batch.
+        learned = n - math.ceil(round(n * float(self.validation_fraction), 9)) if self.early_stopping else n
+        return next((b for b in range(size, size + 9) if learned % b != 1), size)
 
     def _generator(self) -> np.random.Generator:
         state = self.random_state

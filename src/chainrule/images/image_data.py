@@ -484,6 +484,11 @@ def _pixels(X: Any) -> Array:
                 f"ImageData: the pictures have {len(shapes)} different shapes, such as {shapes[0]} and {shapes[1]}. "
                 "Bring them to one size first, or pass their files with size=."
             )
+    if isinstance(X, (str, os.PathLike)):
+        raise ParameterError(
+            f"ImageData: expected pictures, got the path {os.fspath(X)!r}. Use ImageData.from_folder for a folder of class "
+            "folders, ImageData.from_npz for an .npz file, and a list of paths for files."
+        )
     given = np.asarray(X) if isinstance(X, (list, tuple)) else X
     kind = getattr(getattr(given, "dtype", None), "kind", "")
     ready = kind == "f" if isinstance(given, np.memmap) else False

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ParameterError, ShapeError
+from ..errors import DataError, ParameterError, ShapeError
 from .figures import PALETTE, check_picture_path, new_figure, save_figure
 
 __all__ = ["prediction_grid"]
@@ -25,7 +25,7 @@ def prediction_grid(
     classes: Sequence[str],
     path: str | os.PathLike[str],
     *,
-    true: Sequence[int] | NDArray[Any] | None = None,
+    true: Sequence[int] | Sequence[str] | NDArray[Any] | None = None,
     title: str = "",
     columns: int | None = None,
 ) -> Path:
@@ -36,9 +36,10 @@ def prediction_grid(
     Parameters
         pictures : at least one, each (H, W), (H, W, 1) or (H, W, 3), uint8 or floats from 0 to 1; sizes may differ
         probabilities : (N, K) ; classes : the K names ; path : of the picture, .png, .svg, .pdf or .jpg
-        true : class numbers (N,), None where they are not known ; title : above all ; columns : None chooses
+        true : class numbers or names (N,), None where they are not known ; title : above all ; columns : None chooses
     Returns     the path
-    Raises      ShapeError when lengths do not fit ; ParameterError when the file cannot be written ; MissingDependencyError
+    Raises      ShapeError when lengths do not fit ; DataError when a true class is none of the K ; ParameterError when the
+                file cannot be written ; MissingDependencyError
     Example
         >>> import tempfile
         >>> pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 8), np.uint8)
@@ -56,6 +57,7 @@ def prediction_grid(
         )
     if columns is not None and (not isinstance(columns, (int, np.integer)) or columns < 1):
         raise ParameterError(f"prediction_grid: columns must be an int of at least 1. Got {columns!r}.")
+    numbers = None if true is None else _numbers(true, classes)
     across = int(columns) if columns is not None else min(n, max(1, min(8, round(np.sqrt(1.6 * n)))))
     down = -(-n // across)
     figure = new_figure(1.55 * across + 0.2, 2.05 * down + (0.45 if title else 0.1), title)
@@ -65,9 +67,23 @@ def prediction_grid(
         if i >= n:
             axes.axis("off")
             continue
-        right = None if true is None else int(p[i].argmax()) == int(true[i])
-        _cell(axes, _shown(pictures[i]), p[i], classes, None if true is None else int(true[i]), right)
+        right = None if numbers is None else int(p[i].argmax()) == numbers[i]
+        _cell(axes, _shown(pictures[i]), p[i], classes, None if numbers is None else numbers[i], right)
     return save_figure(figure, place)
+
+
+def _numbers(true: Any, classes: Sequence[str]) -> list[int]:
+    """The classes that are true as numbers, from numbers or names."""
+    names = [str(name) for name in classes]
+    given = np.asarray(true).tolist()
+    found = [names.index(label) if isinstance(label, str) and label in names else label for label in given]
+    for label in found:
+        if isinstance(label, str) or label != int(label) or not 0 <= label < len(names):
+            raise DataError(
+                f"prediction_grid: a true class is a name or a number from 0 to {len(names) - 1}. Got {label!r}; the "
+                f"classes are {', '.join(names)}."
+            )
+    return [int(label) for label in found]
 
 
 def _cell(

@@ -358,6 +358,8 @@ class _BatchIntake:
 
     def _targets(self, batch: Batch) -> list[Array]:
         count = len(self.network.output_ids)
+        if not batch.targets:
+            raise ShapeError("the data set has no targets, which fit and evaluate need: give it y, such as ImageData(X, y).")
         if len(batch.targets) != count or len(batch.inputs) != len(self.network.input_ids):
             raise ShapeError(
                 f"the network has {len(self.network.input_ids)} input(s) and {count} output(s); a batch has "
