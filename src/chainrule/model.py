@@ -936,15 +936,6 @@ class Network(NetworkGraph):
             _align(arena)
         self._forget_executables()
 
-    def __repr__(self) -> str:
-        chain_of = [c.layer for c in self.calls]
-        sequential = len(self.input_ids) == len(self.output_ids) == 1 and all(len(c.inputs) == 1 for c in self.calls)
-        if sequential and len(chain_of) <= 12:
-            inside = f"[{', '.join(map(repr, chain_of))}]"
-        else:
-            inside = f"{len(self.layers)} layers, {len(self.input_ids)} input(s), {len(self.output_ids)} output(s)"
-        return f"Network({inside}, {self.parameters.count:,} parameters)" if self.built else f"Network({inside}, not built)"
-
     # ------------------------------------------------------------ engines
 
     def _use_engine(self, engine: str, threads: int | None, precision: str) -> None:

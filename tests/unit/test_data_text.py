@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chainrule import NeuralClassifier
 from chainrule.data.text import (
     BytePairTokenizer,
     CharacterTokenizer,
@@ -138,3 +139,32 @@ def test_a_damaged_state(change: dict[str, Any]) -> None:
     state = WordTokenizer(min_count=1).fit(["a b"]).state() | change
     with pytest.raises(ModelFileError):
         Tokenizer.from_state(state)
+
+
+def test_half_a_sign_is_no_text() -> None:
+    with pytest.raises(DataError, match=r"X\[1\] is no text of Unicode: '\\udcff' at place 5"):
+        as_texts(["good", "caf\xe9 \udcff"])
+    assert as_texts(["caf\xe9 \U0001f600"]) == ["caf\xe9 \U0001f600"]
+
+
+def test_decode_takes_one_sample() -> None:
+    tokenizer = WordTokenizer(min_count=1).fit(["a good film"])
+    for several in (tokenizer.encode(["a", "good film"]), [[4, 5], [6]], np.full((2, 2), 4)):
+        with pytest.raises(ShapeError, match="the indices of one sample"):
+            tokenizer.decode(several)
+    with pytest.raises(DtypeError, match="whole numbers"):
+        tokenizer.decode([4.5])
+    assert tokenizer.decode([]) == ""
+
+
+def test_a_single_text_or_none_at_all_for_an_estimator() -> None:
+    model = NeuralClassifier(epochs=1, random_state=0)
+    with pytest.raises(ShapeError, match=r"Put it in a list: \['good film'\]"):
+        model.fit("good film", ["a"])
+    model.fit(["good film", "bad film"] * 5, [1, 0] * 5)
+    with pytest.raises(DataError, match="X has 0 texts"):
+        model.predict([])
+    with pytest.raises(DtypeError, match=r"Got 'good film'. A single text goes into a list"):
+        model.predict("good film")
+    with pytest.raises(DtypeError, match="must be a list of texts, got NoneType"):
+        as_texts(None)

@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 import pytest
 
-from chainrule import Network, load
+from chainrule import Network, NeuralClassifier, load
 from chainrule.errors import DataError, DtypeError, ParameterError, ShapeError
 from chainrule.layers import (
     GRU,
@@ -36,6 +36,7 @@ from chainrule.layers import (
 from chainrule.network import Bidirectional, NetworkGraph, TransformerDecoderBlock, TransformerEncoderBlock
 from chainrule.plan.equations import Equations
 from chainrule.testing import check_layer
+from chainrule.training import gradient_through_time
 from chainrule.training.trace import trace
 
 RNG = np.random.default_rng(7)
@@ -619,3 +620,45 @@ def test_a_free_length_of_few_steps() -> None:
     assert net.predict(np.ones((2, 3, 3))).shape == (2, 3)
     with pytest.raises(ShapeError, match="5 steps, and the encoding knows 4"):
         net.predict(np.ones((2, 5, 3)))
+
+
+# ---------------------------------------------------------------- as users of other libraries write it
+
+
+def test_an_embedding_first_in_a_list_takes_indices() -> None:
+    tokens = RNG.integers(0, 9, (20, 5))
+    net = Network([Embedding(9, 3), LSTM(4), Dense(2)], random_state=0).fit(tokens, tokens[:, 0] % 2, epochs=1, verbose=0)
+    assert net.input_dtypes == ["int"] and net.predict(tokens).shape == (20, 2)
+    model = NeuralClassifier(layers=[Embedding(9, 3), LSTM(4), Dense(1)], epochs=1).fit(tokens, tokens[:, 0] % 2)
+    assert model.predict(tokens).shape == (20,)
+    with pytest.raises(DataError, match=r"X\[0, 1\] is 9; indices"):
+        net.predict([[0, 9, 0, 0, 0]])
+    with pytest.raises(DataError, match="must hold whole numbers"):
+        net.predict(tokens + 0.5)
+
+
+@each_cell
+def test_initial_state_is_a_further_input(cell) -> None:
+    x, *states = Input((5, 3)), *(Input((4,)) for _ in cell(4).carried)
+    layer = cell(4)
+    given = states[0] if len(states) == 1 else states
+    net = Network(inputs=[x, *states], outputs=[layer(x, *states), layer(x, initial_state=given)], random_state=0).build()
+    outputs = net.predict([RNG.normal(size=(2, 5, 3)), *(RNG.normal(size=(2, 4)) for _ in states)])
+    np.testing.assert_array_equal(outputs[0], outputs[1])
+    assert len(net.layers) == 1
+
+
+def test_several_outputs_in_a_list_of_layers() -> None:
+    with pytest.raises(ParameterError, match=r"item 0, LSTM\(4, return_state=True\), has 3 outputs, and in a list"):
+        Network([LSTM(4, return_state=True), Dense(2)])
+    with pytest.raises(ParameterError, match=r"Got NetworkGraph\(3 layers"):
+        TimeDistributed(Bidirectional(LSTM(3))).validate()
+
+
+def test_the_gradient_through_time_has_the_loss_of_the_fit() -> None:
+    x = RNG.normal(size=(6, 4, 2))
+    net = Network([GRU(3), Dense(1)], random_state=0)
+    with pytest.raises(ParameterError, match="give the loss"):
+        gradient_through_time(net.build((4, 2)), x, x[:, 0, :1])
+    net.fit(x, x[:, 0, :1], epochs=1, verbose=0)
+    assert gradient_through_time(net, x, x[:, 0, :1])["0.gru"].shape == (4,)

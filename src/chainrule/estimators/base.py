@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ..data import Sequences, as_features, as_targets, check_features, check_lengths
 from ..data.text import PADDING, Tokenizer, as_texts, get_tokenizer, is_text
 from ..errors import DataError, DivergenceError, DtypeError, ModelFileError, ParameterError, ShapeError
-from ..layers import Dense, Dropout, Embedding, GlobalAveragePool, Input, Tensor, get_activation
+from ..layers import Dense, Dropout, Embedding, GlobalAveragePool, Input, Layer, Tensor, get_activation
 from ..losses import Loss
 from ..network import NetworkGraph
 from ..ops.value import FREE
@@ -269,9 +269,14 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
         if is_text(X):
             return self._indices(X, reset=reset)
         if reset:
+            if isinstance(X, (str, bytes)):
+                as_texts(X)
             self.tokenizer_ = None
         elif self._takes_texts():
-            raise DtypeError(f"X must be a list of texts, as in fit. Got {type(X).__name__}.")
+            if isinstance(X, (list, tuple, np.ndarray)) and not len(X):
+                as_texts([])
+            found = repr(X) if isinstance(X, str) and len(X) < 40 else type(X).__name__
+            raise DtypeError(f"X must be a list of texts, as in fit. Got {found}. A single text goes into a list: [text].")
         check_feature_names(self, X, reset=reset)
         # Rows of numbers for hidden layers; layers of the user's own may take pictures, sequences or volumes.
         axes = (2,) if self.layers is None else (2, 3, 4, 5)
@@ -344,7 +349,9 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
         """Numbers in the network's precision; indices for a network that takes indices."""
         network = self.layers if isinstance(self.layers, NetworkGraph) else None
         if network is None and isinstance(self.layers, Sequence) and not isinstance(self.layers, str) and len(self.layers):
-            return np.int32 if getattr(self.layers[0], "dtype", None) == "int" else self._dtype()
+            first = self.layers[0]
+            indices = isinstance(first, Layer) and first.index_limit() is not None
+            return np.int32 if indices or getattr(first, "dtype", None) == "int" else self._dtype()
         if network is not None and network.input_dtypes[0] == "int":
             return np.int32
         return self._dtype()

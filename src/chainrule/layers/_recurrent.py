@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any, ClassVar
 
 from ..errors import ParameterError
 from ..ops.value import Shape
-from .base import Builder, Layer, Parameter, Saved, ShapeError, Value, check_integer
+from .base import Builder, Layer, Parameter, Saved, ShapeError, Tensor, Value, check_integer
 
 
 class _Recurrent(Layer):
@@ -46,6 +47,11 @@ class _Recurrent(Layer):
 
     def looks_ahead(self, place: int) -> bool:
         return place == 0 and bool(self.reverse or self.return_state or not self.return_sequences)
+
+    def __call__(self, *inputs: Tensor, initial_state: Tensor | Sequence[Tensor] = ()) -> Any:
+        """Connects the layer. The first states are further inputs, or ``initial_state``: a Tensor, or one for each state."""
+        states = [initial_state] if isinstance(initial_state, Tensor) else list(initial_state)
+        return super().__call__(*inputs, *states)
 
     # ------------------------------------------------------------ shapes and parameters
 

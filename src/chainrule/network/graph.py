@@ -93,6 +93,10 @@ class NetworkGraph:
         self.input_ids: list[int] = []
         self.output_ids: list[int] = []
         self._connect()
+        if layers is not None and not any(isinstance(item, Tensor) for item in layers):
+            first = [call.layer.index_limit() for call in self.calls if self.input_ids[0] in call.inputs]
+            if any(limit is not None for limit in first):
+                x.dtype = "int"  # what an Embedding takes
         self.input_shapes: list[Shape] | None = None
         self.output_shapes: list[Shape] = []
         #: The shape of one sample of every tensor, by number, once the network is built; empty where sizes are free.
@@ -109,6 +113,16 @@ class NetworkGraph:
                 f"Network: random_state must be an int of at least 0, a NumPy Generator or None. Got {random_state!r}."
             ) from None
 
+    def __repr__(self) -> str:
+        chain_of = [c.layer for c in self.calls]
+        sequential = len(self.input_ids) == len(self.output_ids) == 1 and all(len(c.inputs) == 1 for c in self.calls)
+        if sequential and len(chain_of) <= 12:
+            inside = f"[{', '.join(map(repr, chain_of))}]"
+        else:
+            inside = f"{len(self.layers)} layers, {len(self.input_ids)} input(s), {len(self.output_ids)} output(s)"
+        known = f"{self.parameters.count:,} parameters" if self.built else "not built"
+        return f"{type(self).__name__}({inside}, {known})"
+
     # ------------------------------------------------------------ structure
 
     def _chain(self, x: Tensor, layers: Sequence[Any]) -> Tensor:
@@ -120,7 +134,13 @@ class NetworkGraph:
                     raise ParameterError("Network: Input(...) may only come first in a list of layers.")
                 x.shape, x.dtype = item.shape, item.dtype
             elif isinstance(item, (Layer, NetworkGraph)):
-                x = item(x)
+                made = item(x)
+                if isinstance(made, tuple):
+                    raise ParameterError(
+                        f"Network: item {i}, {item!r}, has {len(made)} outputs, and in a list each layer takes one. Connect "
+                        f"it in the functional form, y, *states = layer(x), or leave its further outputs out."
+                    )
+                x = made
             else:
                 raise ParameterError(f"Network: item {i} must be a layer or a network, such as Dense(10). Got {item!r}.")
         return x

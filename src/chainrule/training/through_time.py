@@ -17,7 +17,7 @@ __all__ = ["gradient_through_time"]
 
 
 def gradient_through_time(
-    network: NetworkGraph, X: Any, y: Any, *, loss: str | Loss | Sequence[str | Loss]
+    network: NetworkGraph, X: Any, y: Any, *, loss: str | Loss | Sequence[str | Loss] | None = None
 ) -> dict[str, NDArray[np.float64]]:
     """The norm of the gradient of the state at every step, ``√(meanₙ ‖N dhₜ‖²)``, of each recurrent layer.
 
@@ -25,7 +25,8 @@ def gradient_through_time(
     a sequence held early cannot be learned (the gradient vanishes); where it grows, it explodes. N dhₜ is the gradient of
     the sample's own loss, so that the number of samples does not matter. Nothing is learned or changed; see ``trace``.
 
-    Parameters  network : built, with a recurrent layer ; X, y, loss : as in ``trace``
+    Parameters  network : built, with a recurrent layer ; X, y, loss : as in ``trace``, by default
+                the loss of the last fit
     Returns     {layer's name: (T,)} in the order of the layers
     Raises      ParameterError when there is no recurrent layer ; as ``trace``
 
@@ -36,6 +37,9 @@ def gradient_through_time(
         >>> norms["0.lstm"].shape
         (50,)
     """
+    loss = getattr(network, "loss_", None) if loss is None else loss
+    if loss is None:
+        raise ParameterError("gradient_through_time: the network was not fitted yet, so give the loss.")
     found = {}
     for name, layer in trace(network, X, y, loss=loss).layers.items():
         if "dh" in layer.inside:

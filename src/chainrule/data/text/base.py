@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ...errors import DataError, ModelFileError, NotFittedError, ParameterError, UnknownNameError
+from ...errors import DataError, DtypeError, ModelFileError, NotFittedError, ParameterError, ShapeError, UnknownNameError
 from ...registry import Configurable, from_config, to_config
 from ..sequences import Sequences
 from .texts import as_texts
@@ -113,11 +113,20 @@ class Tokenizer(Configurable):
     def decode(self, indices: Any) -> str:
         """The text of one sample's indices, up to the end; padding and start are left out.
 
-        Raises      DataError for an index outside the vocabulary
+        Raises      DataError for an index outside the vocabulary ; ShapeError for the indices of several samples ;
+                    DtypeError for what is no index
         """
         self._require_fitted()
         kept = []
-        for i in np.asarray(indices).reshape(-1).tolist():
+        samples = isinstance(indices, Sequences) or (isinstance(indices, (list, tuple)) and any(map(np.ndim, indices)))
+        if samples or np.ndim(indices) > 1:
+            raise ShapeError(
+                "decode takes the indices of one sample, (T,). For several: [tokenizer.decode(i) for i in ...]."
+            )
+        array = np.asarray(indices).reshape(-1)
+        if array.dtype.kind not in "iu" and array.size:
+            raise DtypeError(f"decode: indices must be whole numbers, got {array.dtype}.")
+        for i in array.tolist():
             if not 0 <= i < len(self.vocabulary_):
                 raise DataError(f"an index must be in 0, ..., {len(self.vocabulary_) - 1} (the vocabulary). Got {i}.")
             if i == END:

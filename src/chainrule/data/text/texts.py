@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -47,10 +48,12 @@ def as_texts(X: Any, *, name: str = "X") -> list[str]:
         X = column_array(X, library)
     if isinstance(X, np.ndarray) and X.ndim != 1:
         raise ShapeError(f"{name} must be a list of texts, one a sample. Got shape {X.shape}.")
+    if not isinstance(X, Iterable):
+        raise DtypeError(f"{name} must be a list of texts, got {type(X).__name__}.")
     values = X.tolist() if isinstance(X, np.ndarray) else list(X)
     if not values:
         raise DataError(f"{name} has 0 texts while a minimum of 1 is required.")
-    return [value if type(value) is str and value and not value.isspace() else _text(value, f"{name}[{i}]")
+    return [value if type(value) is str and value.isascii() and value.strip() else _text(value, f"{name}[{i}]")
             for i, value in enumerate(values)]  # fmt: skip
 
 
@@ -68,6 +71,13 @@ def _text(value: Any, where: str) -> str:
         raise DataError(f"{where} is missing ({value!r}); every sample needs a text. Leave such rows out.")
     if not isinstance(value, str):
         raise DtypeError(f"{where} must be a text, got {type(value).__name__}: {_short(value)}.")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{where} is no text of Unicode: {value[error.start]!a} at place {error.start} is half a sign, such as bytes "
+            'that are not UTF-8 become with errors="surrogateescape". Read it with its own encoding.'
+        ) from error
     if not value.strip():
         raise DataError(f"{where} is an empty text ({value!r}), so there is nothing to read in it. Leave such rows out.")
     return str(value)
