@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import chainrule.layers as layers
+from chainrule import Network
 from chainrule.engine.random import uniform
 from chainrule.errors import NotFittedError, ParameterError, ShapeError, UnknownNameError
 from chainrule.layers import (
@@ -603,3 +604,13 @@ def test_every_op_has_a_template_that_can_be_filled() -> None:
         for text, latex, _ in ((spec.text, spec.latex, 0), *spec.more):
             assert latex.format(*"abc").count("{") == latex.format(*"abc").count("}")
             assert text.format(*"abc")
+
+
+def test_a_layer_with_many_arguments_leaves_the_equations_their_room() -> None:
+    convolution = layers.Conv2D(4, 3, padding="same", bias=False, weight_init="he_normal")
+    net = Network([convolution, layers.BatchNorm(), Flatten(), Dense(2)]).build((8, 8, 3))
+    lines = str(net.equations()).splitlines()
+    assert lines[1] == "  0.conv2d      Conv2D(4, kernel=3, padding='same', bias=False, weight_init='he_normal')"
+    assert "z¹ = x ∗ W¹" in lines[2] and all(len(line) <= 110 for line in lines)
+    assert any(line.endswith("z² = (z¹ − running_mean²) ⊙ γ² ⊙ r² + β²") for line in lines)  # in one piece
+    assert len({line.index(" = ") for line in lines if " = " in line}) == 1  # aligned

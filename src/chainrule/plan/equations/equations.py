@@ -17,6 +17,8 @@ from .write import Line, Writer
 
 #: Characters of a line.
 WIDTH = 110
+#: Widest columns of the layers' names and of what they are.
+_NAME, _WHAT = 24, 28
 _RELATIONS = {"=": "=", "←": r"\leftarrow", "+=": r"\mathrel{+}=", "∼": r"\sim"}
 
 
@@ -165,9 +167,9 @@ class Equations:
 
     def _text(self) -> str:
         names = [s.layer or "loss" for _, sections in self._phases for s, _ in sections]
-        first = min(24, max(map(len, names), default=0))
+        first = min(_NAME, max(map(len, names), default=0))
         reprs = [repr(self._layer(s)) for phase, sections in self._phases if phase == "forward" for s, _ in sections]
-        second = min(28, max(map(len, reprs), default=0))
+        second = min(_WHAT, max(map(len, reprs), default=0))
         out: list[str] = []
         for phase, sections in self._phases:
             out.extend(wrap(self._title(phase), WIDTH, subsequent_indent=" " * 8, break_long_words=False))
@@ -254,16 +256,21 @@ def _latex_shape(symbol: Symbol, shape: tuple[int, ...], note: str) -> str:
 
 
 def _table(rows: list[tuple[str, str, list[str]]]) -> list[str]:
-    """Rows with the equations aligned, and what stands beside them aligned too, within WIDTH."""
-    start = 2 + max((len(head) for head, _, _ in rows), default=0)
+    """Rows with the equations aligned, and what stands beside them aligned too, within WIDTH.
+
+    A long head stands in a line of its own, so that it leaves the equations their room.
+    """
+    widest = _NAME + 2 + _WHAT
+    start = 2 + max((len(head) for head, _, _ in rows if len(head) <= widest), default=0)
     start += 2 if start > 2 else 0
     middle = max((len(equation) for _, equation, _ in rows if len(equation) <= 46), default=0)
     out: list[str] = []
     for head, equation, beside in rows:
-        left = f"  {head}".ljust(start)
-        if len(left) > max(start, WIDTH // 2):
+        left = f"  {head.rstrip()}"
+        if len(left) > max(start - 2, 2):
             out.append(left)
-            left = " " * start
+            left = ""
+        left = left.ljust(start)
         pieces = wrap(equation, WIDTH - len(left), subsequent_indent="    ", break_long_words=False) or [""]
         out.extend([left + pieces[0], *(" " * start + piece for piece in pieces[1:])])
         column = start + middle + 3
