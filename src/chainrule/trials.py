@@ -373,7 +373,7 @@ def _hold_out(
 def _anew(network: Any) -> Any:
     """A copy of the network with new start weights."""
     twin = copy.deepcopy(network)
-    shapes = twin.input_shapes
+    shapes = twin.buildable_shapes
     twin.input_shapes, twin._trained = None, False
     seeded = isinstance(network.random_state, (int, np.integer))
     twin.rng = np.random.default_rng(network.random_state if seeded else 0)

@@ -207,3 +207,19 @@ def test_the_picture_of_a_forecast(horizon: int, tmp_path: Path) -> None:
     assert place.stat().st_size > 10_000
     with pytest.raises(ParameterError, match="folder"):
         forecast_picture(y, forecast, tmp_path / "missing" / "f.png")
+
+
+def test_columns_in_another_order_are_refused(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    y = np.sin(np.arange(60) / 4)
+    X = pandas.DataFrame({"a": np.arange(60.0), "b": np.arange(60) % 7})
+    model = NeuralForecaster(window=6, epochs=2, random_state=0).fit(y, X)
+    assert model.feature_names_in_.tolist() == ["a", "b"]
+    model.save(tmp_path / "model")
+    for fitted in (model, NeuralForecaster.load(tmp_path / "model")):
+        np.testing.assert_array_equal(fitted.predict(y, X), model.predict(y, X))
+        with pytest.raises(DataError, match="in another order"):
+            fitted.predict(y, X[["b", "a"]])
+        with pytest.raises(DataError, match=r"missing: \['b'\], not seen in fit: \['c'\]"):
+            fitted.predict(y, X.rename(columns={"b": "c"}))
+    assert not hasattr(model.fit(y), "feature_names_in_")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from chainrule import Dense, Input, Network, load
 from chainrule.data import Sequences, length_buckets
+from chainrule.diagnosis import Change
 from chainrule.errors import DataError, DtypeError, ParameterError, ShapeError
 from chainrule.layers import (
     GRU,
@@ -304,3 +305,16 @@ def test_which_networks_read_padding() -> None:
     past = [LSTM(2, return_sequences=True), MultiHeadAttention(1, causal=True), Dense(2)]
     assert not any(Network([tokens, Embedding(9, 2), *past]).reads_padding())
     assert all(Network([tokens, Embedding(9, 2), *past, GlobalAveragePool()]).reads_padding())
+
+
+def test_a_network_of_free_lengths_is_reported_and_cured(tmp_path: Any) -> None:
+    rng = np.random.default_rng(0)
+    x = Sequences([rng.normal(size=(t, 3)) for t in rng.integers(1, 8, 60)])
+    y = np.array([int(one[0, 0] > 0) for one in x])
+    net = Network([Input((None, 3)), LSTM(4), Dense(2)], random_state=0).fit(x, y, epochs=1, verbose=0)
+    net.report(x, y).save(tmp_path / "report.html")
+    assert (tmp_path / "report.html").stat().st_size > 1000
+    whole = rng.normal(size=(60, 5, 3))
+    changes = [Change("learning_rate", {"value": 0.01})]
+    found = net.cure(whole, y, epochs=2, changes=changes, time_budget=5, validation_split=0.5)
+    assert found.network.input_shapes == [(-1, 3)]

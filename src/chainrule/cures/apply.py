@@ -266,7 +266,7 @@ def _shapes(definition: Definition, context: Context) -> dict[int, tuple[int, ..
     from ..ops import Builder, Value
 
     network, names = definition.build(NetworkGraph, random_state=0)
-    network.build(*context.network.input_shapes)
+    network.build(*context.network.buildable_shapes)
     k = Builder(
         parameter=lambda layer, name: Value(network.parameters[f"{layer}.{name}"].shape, role="parameter"),
         state=lambda layer, name: Value(network.states[f"{layer}.{name}"].shape, role="state"),
@@ -412,7 +412,7 @@ def _revive(setup: Setup, change: Change, context: Context) -> Setup:
     trace = network.trace(_rows(context.xs, 1024))
     kept = Definition.weights_of(network)
     fresh, names = Definition.of(network).build(NetworkGraph, random_state=0)
-    fresh.build(*network.input_shapes)
+    fresh.build(*network.buildable_shapes)
     revived = 0
     for name in _wanted(definition, change["layers"], _hidden_activations(definition)):
         before = _weights_before(Definition.of(network), name) if name in network.layers else None

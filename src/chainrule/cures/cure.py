@@ -326,7 +326,7 @@ def _kept_weights(probe: Any, was_built: bool, start: str) -> Any:
         seed = probe.random_state
         if isinstance(seed, (int, np.integer)):
             drawn, names = Definition.of(probe).build(type(probe), random_state=seed)
-            drawn.build(*(tuple(None if s == FREE else s for s in shape) for shape in probe.input_shapes))
+            drawn.build(*probe.buildable_shapes)
             own = any(
                 not np.array_equal(array, drawn.parameters[f"{names[full.rpartition('.')[0]]}.{full.rpartition('.')[2]}"])
                 for full, array in probe.parameters.items()

@@ -15,6 +15,7 @@ from ..errors import DataError, DivergenceError, ParameterError, ShapeError, Unk
 from ..layers import Add, Concat, Dense, Dropout, Flatten, Input, SubtractLast, get_activation
 from ..losses import Loss, get_loss
 from ..network import NetworkGraph
+from . import _standalone
 from .base import Array, Floats, NeuralEstimator, is_integer, units_of
 
 __all__ = ["Forecast", "NeuralForecaster"]
@@ -162,6 +163,7 @@ class NeuralForecaster(NeuralEstimator):
         self._check_parameters()
         self.horizons_ = self._horizons()
         series = self._read(y, X)
+        _standalone.check_feature_names(self, X, reset=True)
         reach, need = int(self.horizons_[-1]), self._first()
         n = len(series) - need - reach + 1
         if n < 2:
@@ -383,6 +385,7 @@ class NeuralForecaster(NeuralEstimator):
                 f"X has {series.shape[1] - 1} column(s), but the forecaster was fitted with {self._n_columns - 1}. Pass the "
                 "same columns, in the same order."
             )
+        _standalone.check_feature_names(self, X, reset=False)
         return series
 
     # ------------------------------------------------------------ from parameters to objects

@@ -305,6 +305,12 @@ class NetworkGraph:
                 f"or begin the list of layers with Input((features,))."
             )
 
+    @property
+    def buildable_shapes(self) -> list[tuple[int | None, ...]]:
+        """The shapes of one sample of each input as ``build`` takes them: None for a free size."""
+        self.require_built("buildable_shapes")
+        return [tuple(None if s == FREE else s for s in shape) for shape in self.input_shapes or []]
+
     def declared_input_shapes(self) -> list[Shape] | None:
         """The shapes given by Input, or None when one is missing."""
         shapes = [t.shape for t in self._tensors[0]]
