@@ -318,3 +318,20 @@ def test_a_network_of_free_lengths_is_reported_and_cured(tmp_path: Any) -> None:
     changes = [Change("learning_rate", {"value": 0.01})]
     found = net.cure(whole, y, epochs=2, changes=changes, time_budget=5, validation_split=0.5)
     assert found.network.input_shapes == [(-1, 3)]
+
+
+def test_batches_of_an_iterator_may_have_lengths_of_their_own() -> None:
+    rng = np.random.default_rng(0)
+    tokens = [rng.integers(0, 9, (n, t)) for n, t in ((4, 3), (4, 6), (2, 5))]
+
+    def batches() -> Any:
+        return iter([(x, x % 2) for x in tokens])
+
+    net = bag().fit(batches, epochs=2, engine="reference", verbose=0)
+    assert np.isfinite(net.history_["loss"]).all() and net.input_shapes == [(-1,)]
+    wrong = [(np.zeros((2, 4, 3)), [0, 1]), (np.zeros((2, 5, 2)), [0, 1])]
+    recurrent = Network([Input((None, 3)), LSTM(4), Dense(2)], random_state=0)
+    with pytest.raises(ShapeError, match=r"Batch 1 .*\(5, 2\)|Batch 1 .*\(N, T, 3\)"):
+        recurrent.fit(lambda: iter(wrong), epochs=1, verbose=0)
+    with pytest.raises(ShapeError, match="Every batch needs the same shape"):
+        Network([LSTM(4), Dense(2)]).fit(lambda: iter([wrong[0], (np.zeros((2, 5, 3)), [0, 1])]), epochs=1, verbose=0)

@@ -127,7 +127,8 @@ class IteratorData:
             returns an iterator, or an iterator (which serves one epoch, or ``steps_per_epoch`` batches an epoch)
         steps_per_epoch : batches an epoch; None means until the source ends
         input_dtype, target_dtype : what x and y become; None keeps the labels of y as they are
-    Shapes      x (N, ...) and y (N, ...); N may differ between batches, the rest may not
+        free : whether sizes of samples may differ between batches, such as the length of sequences
+    Shapes      x (N, ...) and y (N, ...); N may differ between batches, the rest may not unless ``free``
     Raises      ShapeError, DtypeError, DataError, each with the number of the batch, counted from 0
     Example
         >>> source = [([[1.0, 2.0]], [0]), ([[3.0, 4.0], [5.0, 6.0]], [1, 0])]
@@ -142,6 +143,7 @@ class IteratorData:
         steps_per_epoch: int | None = None,
         input_dtype: Any = np.float32,
         target_dtype: Any = None,
+        free: bool = False,
     ) -> None:
         if not callable(source) and not isinstance(source, Iterable) and not hasattr(source, "__getitem__"):
             raise DtypeError(
@@ -153,6 +155,7 @@ class IteratorData:
         self.steps_per_epoch = steps_per_epoch
         self.input_dtype = input_dtype
         self.target_dtype = target_dtype
+        self.free = free
         self._shapes: list[tuple[int, ...]] | None = None
 
     @property
@@ -206,7 +209,7 @@ class IteratorData:
         if len(shapes) != len(self._shapes):
             raise ShapeError(f"{where}: {len(shapes)} arrays, but the first batch had {len(self._shapes)}.")
         for name, shape, first in zip(named, shapes, self._shapes, strict=True):
-            if shape != first:
+            if shape != first and not (self.free and len(shape) == len(first)):
                 raise ShapeError(
                     f"{where}: {name} has samples of shape {shape}, but those of the first batch have shape {first}. "
                     "Every batch needs the same shape but for the number of samples."

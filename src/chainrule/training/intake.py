@@ -393,7 +393,9 @@ class StreamIntake(_BatchIntake):
 
     def __init__(self, source: Any, network: NetworkGraph, *, class_weight: Any = None) -> None:
         super().__init__(network, class_weight)
-        self.data = IteratorData(source, input_dtype=self.input_dtype)
+        # A network whose sizes are free sees for itself whether a batch fits.
+        free = any(FREE in (t or ()) for t in network.declared_input_shapes() or network.input_shapes or [])
+        self.data = IteratorData(source, input_dtype=self.input_dtype, free=free)
         self._iterator: Iterator[Batch] = self.data.batches()
         self.first: Batch | None = next(self._iterator)
         self.shapes = [x.shape[1:] for x in self.first.inputs]
