@@ -276,6 +276,10 @@ def test_masks_in_files(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read_mask(write(tmp_path / f"{name}.png", mask), of=picture), classes)
     black_white = write(tmp_path / "bw.png", (classes > 0).astype(np.uint8) * 255)
     np.testing.assert_array_equal(read_mask(black_white), classes > 0)
+    void = Image.fromarray((classes > 0).astype(np.uint8) * 255).convert("P")
+    np.testing.assert_array_equal(read_mask(write(tmp_path / "grey palette.png", void)), classes > 0)
+    void.putpalette([0, 0, 0, *[128, 0, 0] * 254, 224, 224, 192])  # 255 is the label of pixels without one
+    np.testing.assert_array_equal(read_mask(write(tmp_path / "void.png", void)), (classes > 0) * 255)
     data = ImageData([picture], masks=[tmp_path / "grey.png"])
     batch = next(data.batches(1))
     np.testing.assert_array_equal(batch.targets[0][0], classes)

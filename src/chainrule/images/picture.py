@@ -79,7 +79,8 @@ def read_mask(
 ) -> Pixels:
     """The class of every pixel (H, W): the values of a grey picture or the indices of a palette, resized without mixing.
 
-    A mask of black and white alone (0 and 255) becomes 0 and 1.
+    A mask of black and white alone (0 and 255) becomes 0 and 1. In a palette of other colours 255 stays: it is often the
+    label of what has none.
 
     Parameters  size, fit : as the picture's ; of : the picture it belongs to, whose size it must have
     Raises      ImageError as ``read_picture``, and when the mask has colours or another size than its picture
@@ -103,6 +104,7 @@ def read_mask(
                     "pixel: save it as a grey picture or with a palette."
                 )
             image = _library().fromarray(np.ascontiguousarray(channels[..., 0]))
+        coloured = image.mode == "P" and not _black_and_white(image)
         values = np.asarray(image)
         if values.ndim != 2 or values.dtype.kind not in "iu" or int(values.max(initial=0)) > 255:
             raise ImageError(f"{os.fspath(path)}: a mask needs whole numbers from 0 to 255, got mode {image.mode}.")
@@ -110,7 +112,7 @@ def read_mask(
         if size is not None:
             image = fitted(image, size, fit, nearest=True)
         classes: Pixels = np.array(image, np.uint8)
-    if bool(((classes == 0) | (classes == 255)).all()):
+    if not coloured and bool(((classes == 0) | (classes == 255)).all()):
         classes //= 255
     return classes
 
@@ -201,6 +203,12 @@ def _why(place: Path, error: Exception) -> str:
     kind = type(error).__name__
     what = "is no picture that can be read" if kind == "UnidentifiedImageError" else f"cannot be opened ({kind}: {error})"
     return f"it {what}. PNG, JPEG, BMP, GIF, WebP and TIFF are known."
+
+
+def _black_and_white(image: Any) -> bool:
+    """Whether 0 and 255 of a palette are black and white."""
+    colours = image.getpalette("RGB") or []
+    return colours[:3] == [0, 0, 0] and colours[3 * 255 : 3 * 256] == [255, 255, 255]
 
 
 def _eight_bits(image: Any, channels: int, path: str | os.PathLike[str]) -> Any:
