@@ -193,6 +193,8 @@ def test_an_estimator_is_told_to_give_its_network() -> None:
     model = NeuralClassifier(hidden=[4], epochs=1, random_state=0).fit(x, y)
     with pytest.raises(ParameterError, match=r"FGSM: expected a Network, got NeuralClassifier.*network_"):
         FGSM(0.1)(model, x, y)
+    with pytest.raises(ParameterError, match=r"AdversarialBatches: expected a Network, got NeuralClassifier"):
+        AdversarialBatches(model, x, y, FGSM(0.1))
     assert FGSM(0.1)(model.network_, x, np.searchsorted(model.classes_, y)).shape == x.shape
 
 

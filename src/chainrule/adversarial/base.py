@@ -40,11 +40,7 @@ class Attack(Configurable):
                     ParameterError when net is no Network, has several inputs, or one without a gradient
         """
         self.validate()
-        if not isinstance(net, Network):
-            raise ParameterError(
-                f"{type(self).__name__}: expected a Network, got {type(net).__name__}. Of an estimator that is its "
-                "network_, with labels as class indices, such as np.searchsorted(model.classes_, y)."
-            )
+        require_network(type(self).__name__, net)
         net.require_built(type(self).__name__)
         if len(net.input_ids) != 1:
             raise ParameterError(f"{type(self).__name__}: the network must have one input. It has {len(net.input_ids)}.")
@@ -118,6 +114,15 @@ def _length(g: Array) -> Array:
     largest = np.abs(g).max(axis=axes, keepdims=True)
     scaled = g / np.maximum(largest, np.finfo(g.dtype).tiny)
     return np.asarray(largest * np.sqrt((scaled**2).sum(axis=axes, keepdims=True)))
+
+
+def require_network(owner: str, net: Any) -> None:
+    """ParameterError for what is no Network, such as an estimator."""
+    if not isinstance(net, Network):
+        raise ParameterError(
+            f"{owner}: expected a Network, got {type(net).__name__}. Of an estimator that is its network_, with labels as "
+            "class indices, such as np.searchsorted(model.classes_, y)."
+        )
 
 
 def check_shapes(x: Array, y: Array) -> None:

@@ -12,7 +12,7 @@ from ..data import as_features
 from ..errors import ParameterError
 from ..model import Network
 from ..registry import finite_number
-from .base import Array, Attack, check_shapes
+from .base import Array, Attack, check_shapes, require_network
 
 __all__ = ["AdversarialBatches"]
 
@@ -26,9 +26,8 @@ class AdversarialBatches:
 
     Parameters
         net : that will be fitted; built here when it is not yet ; X : samples (N, ...) ; y : targets as in fit
-        attack : an Attack, such as ``PGD(0.1, steps=7)`` ; share : in (0, 1] = 1, of each batch that is attacked. 1 as
-        Madry et
-            al., 0.5 as Goodfellow et al. ; batch_size : int >= 1 = 32 ; shuffle : bool = True, a new order for every epoch
+        attack : an Attack, such as ``PGD(0.1, steps=7)`` ; share : in (0, 1] = 1, of each batch that is attacked. 1 as Madry
+            et al., 0.5 as Goodfellow et al.; batch_size : int >= 1 = 32 ; shuffle : bool = True, a new order each epoch
     Raises      ParameterError for an argument out of its range ; ShapeError, DataError when X and y do not fit
     References  Goodfellow et al., ICLR 2015 ; Madry et al., ICLR 2018
 
@@ -66,6 +65,7 @@ class AdversarialBatches:
             raise ParameterError(f"AdversarialBatches: share must be a number above 0 and at most 1. Got {share!r}.")
         if isinstance(batch_size, bool) or not isinstance(batch_size, Integral) or batch_size < 1:
             raise ParameterError(f"AdversarialBatches: batch_size must be an int of at least 1. Got {batch_size!r}.")
+        require_network("AdversarialBatches", net)
         self.net = net
         self.attack = attack
         self.share, self.batch_size, self.shuffle = float(share), int(batch_size), bool(shuffle)
