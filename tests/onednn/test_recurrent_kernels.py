@@ -65,7 +65,9 @@ def compare(net: NetworkGraph, batch: int, seed: int, *, masked: bool) -> None:
     wanted = run(ReferenceEngine("float64"), np.float64)
     for threads in (1, 2, 3):
         for name, value in run(get_engine("onednn", threads=threads), np.float32).items():
-            scale = max(1e-6, float(abs(wanted[name]).max(initial=0)))
+            # A gradient is a sum over all steps of all rows: where they cancel, it is as exact as its summands.
+            whole = max(float(abs(wanted[n]).max(initial=0)) for n in net.parameters) if name in net.parameters else 0.0
+            scale = max(1e-6, 0.2 * whole, float(abs(wanted[name]).max(initial=0)))
             np.testing.assert_allclose(value / scale, wanted[name] / scale, atol=2e-5, err_msg=f"{name}, {threads} threads")
 
 

@@ -415,7 +415,8 @@ def test_embedding_looks_up_and_adds_up() -> None:
 
 def test_embedding_wants_indices() -> None:
     with pytest.raises(DtypeError, match='dtype="int"'):
-        NetworkGraph([Embedding(3, 2)]).build((4,))
+        NetworkGraph([Input((4,)), Embedding(3, 2)]).build()
+    assert NetworkGraph([Embedding(3, 2)]).build((4,)).input_dtypes == ["int"]  # a list that begins with one takes indices
 
 
 def test_index_limits_reach_the_inputs() -> None:
