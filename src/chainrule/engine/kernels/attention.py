@@ -12,18 +12,12 @@ from numba import cfunc, njit
 from . import mathematics as mt
 from .intrinsics import call_sgemm, load_f32, store_f32, word, word_float
 from .signature import KERNEL
-from .vectors import max_of, sum_of
+from .vectors import fill, max_of, scale_by, sum_of
 
 f32 = np.float32
 ZERO, ONE = f32(0.0), f32(1.0)
 _INF = f32(np.inf)
 _N, _T = ord("N"), ord("T")
-
-
-@njit(error_model="numpy")
-def _scale(x, n, value):
-    for i in range(n):
-        store_f32(x, i, load_f32(x, i) * value)
 
 
 @njit(error_model="numpy")
@@ -36,12 +30,6 @@ def _scale_masked(x, mask, n, value):
 def _exp_from(x, n, top):
     for i in range(n):
         store_f32(x, i, mt.exp(load_f32(x, i) - top))
-
-
-@njit(error_model="numpy")
-def _zero(x, n):
-    for i in range(n):
-        store_f32(x, i, ZERO)
 
 
 @njit(error_model="numpy")
@@ -77,14 +65,14 @@ def _probabilities(p, queries, keys, mask, scale, causal):
             if mask != 0:
                 _scale_masked(row, mask, seen, scale)
             else:
-                _scale(row, seen, scale)
+                scale_by(row, seen, scale)
             top = max_of(row, seen)
         if top == -_INF:
-            _zero(row, keys)
+            fill(row, keys, ZERO)
             continue
         _exp_from(row, seen, top)
-        _scale(row, seen, ONE / sum_of(row, seen))
-        _zero(row + 4 * seen, keys - seen)
+        scale_by(row, seen, ONE / sum_of(row, seen))
+        fill(row + 4 * seen, keys - seen, ZERO)
 
 
 @cfunc(KERNEL, error_model="numpy")

@@ -7,30 +7,11 @@ from numba import cfunc, njit
 
 from .intrinsics import load_f32, store_f32, word
 from .signature import KERNEL
+from .vectors import add, add_four, fill, scale_by
 
 f32 = np.float32
 #: Elements that are looked at twice while they are in the first-level cache.
 BLOCK = 4096
-
-
-@njit(error_model="numpy")
-def _zero(d, n):
-    for i in range(n):
-        store_f32(d, i, f32(0.0))
-
-
-@njit(error_model="numpy")
-def _add(d, x, n):
-    for i in range(n):
-        store_f32(d, i, load_f32(d, i) + load_f32(x, i))
-
-
-@njit(error_model="numpy")
-def _add_four(d, x, stride, n):
-    for i in range(n):
-        a = load_f32(x, i) + load_f32(x + stride, i)
-        b = load_f32(x + 2 * stride, i) + load_f32(x + 3 * stride, i)
-        store_f32(d, i, load_f32(d, i) + (a + b))
 
 
 @njit(error_model="numpy")
@@ -49,12 +30,6 @@ def _add_two_squares(d, x, stride, mean, n):
 
 
 @njit(error_model="numpy")
-def _scale(d, n, s):
-    for i in range(n):
-        store_f32(d, i, load_f32(d, i) * s)
-
-
-@njit(error_model="numpy")
 def _repeat(d, n, times):
     for j in range(1, times):
         for i in range(n):
@@ -64,7 +39,7 @@ def _repeat(d, n, times):
 @njit(error_model="numpy")
 def _fold(d, n, times):
     for j in range(1, times):
-        _add(d, d + 4 * j * n, n)
+        add(d, d + 4 * j * n, n)
 
 
 @njit(error_model="numpy")
@@ -82,20 +57,20 @@ def _combine(mean, squares, count, other_mean, other_squares, other_count, n):
 def _block(x, rows, columns, group, mean, squares):
     """Moments of a block: ``group`` rows lie beside each other as one wide row, so that narrow rows are quick, too."""
     wide, n = group * columns, rows // group
-    _zero(mean, wide)
+    fill(mean, wide, f32(0.0))
     r = 0
     while r + 4 <= n:
-        _add_four(mean, x + 4 * r * wide, 4 * wide, wide)
+        add_four(mean, x + 4 * r * wide, 4 * wide, wide)
         r += 4
     while r < n:
-        _add(mean, x + 4 * r * wide, wide)
+        add(mean, x + 4 * r * wide, wide)
         r += 1
     _fold(mean, columns, group)
     for rest in range(n * group, rows):
-        _add(mean, x + 4 * rest * columns, columns)
-    _scale(mean, columns, f32(1.0) / f32(rows))
+        add(mean, x + 4 * rest * columns, columns)
+    scale_by(mean, columns, f32(1.0) / f32(rows))
     _repeat(mean, columns, group)
-    _zero(squares, wide)
+    fill(squares, wide, f32(0.0))
     r = 0
     while r + 2 <= n:
         _add_two_squares(squares, x + 4 * r * wide, 4 * wide, mean, wide)
@@ -123,8 +98,8 @@ def channel_moments(args, _1, _2, _3):
         here = x + 4 * at * columns
         _block(here, n, columns, min(group, n), own, other)
         if count == 0:
-            _zero(mean, columns)
-            _zero(squares, columns)
+            fill(mean, columns, f32(0.0))
+            fill(squares, columns, f32(0.0))
         _combine(mean, squares, count, own, other, n, columns)
         count += n
         at += n
@@ -136,8 +111,8 @@ def join_channel_moments(args, _1, _2, _3):
     """Moments of all parts from those of each: 0 parts, 1 columns, 2 means, 3 squares of the parts, one after the other,
     4 address of the parts' rows, 5 mean, 6 squares."""
     parts, columns, mean, squares = word(args, 0), word(args, 1), word(args, 5), word(args, 6)
-    _zero(mean, columns)
-    _zero(squares, columns)
+    fill(mean, columns, f32(0.0))
+    fill(squares, columns, f32(0.0))
     count = word(args, 0) - parts
     for p in range(parts):
         n = word(word(args, 4), p)

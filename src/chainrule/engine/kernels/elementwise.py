@@ -34,6 +34,7 @@ from .intrinsics import (
     word,
 )
 from .intrinsics import fma as fused_multiply_add
+from .vectors import add, fill
 
 #: Elements of a register.
 BLOCK = 512
@@ -213,18 +214,6 @@ else:
 
 
 @njit(error_model="numpy")
-def _fill(d, m, x):
-    for i in range(m):
-        store_f32(d, i, x)
-
-
-@njit(error_model="numpy")
-def _add(d, x, n):
-    for i in range(n):
-        store_f32(d, i, load_f32(d, i) + load_f32(x, i))
-
-
-@njit(error_model="numpy")
 def _add_columns(total, t, x, columns, rows):
     """total += Σ of the rows of x, by way of t: short sums first, so that rounding errors do not pile up.
 
@@ -238,14 +227,14 @@ def _add_columns(total, t, x, columns, rows):
     wide, row = group * columns, group
     _cheap(_COPY, t, x, x, x, wide)
     while row + group <= rows:
-        _add(t, x + 4 * row * columns, wide)
+        add(t, x + 4 * row * columns, wide)
         row += group
     for j in range(1, group):
-        _add(t, t + 4 * j * columns, columns)
+        add(t, t + 4 * j * columns, columns)
     while row < rows:
-        _add(t, x + 4 * row * columns, columns)
+        add(t, x + 4 * row * columns, columns)
         row += 1
-    _add(total, t, columns)
+    add(total, t, columns)
 
 
 @njit(error_model="numpy")
@@ -265,10 +254,10 @@ def _block(args, operands, addresses, code, instructions, row, column, m, offset
         elif kind == COLUMN:
             target = word(addresses, j)
             if columns > BLOCK:
-                _fill(target, m, load_f32(at, row))
+                fill(target, m, load_f32(at, row))
             else:
                 for r in range(rows):
-                    _fill(target + 4 * r * columns, columns, load_f32(at, row + r))
+                    fill(target + 4 * r * columns, columns, load_f32(at, row + r))
     for n in range(instructions):
         op = load_i32(code, 7 * n)
         d = word(addresses, i64(load_i32(code, 7 * n + 1)))
@@ -306,11 +295,11 @@ def elementwise(args, _1, _2, _3):
         if kind == ACCUMULATOR:
             set_word(addresses, j, at)
             if word(args, 10) != 0:
-                _fill(at, columns, ZERO)
+                fill(at, columns, ZERO)
         elif kind == SCALAR:
-            _fill(own, most, load_f32(at, 0))
+            fill(own, most, load_f32(at, 0))
         elif kind == CONSTANT:
-            _fill(own, most, bits_float(i32(at & 0xFFFFFFFF)))
+            fill(own, most, bits_float(i32(at & 0xFFFFFFFF)))
         elif kind == ROW and columns <= BLOCK:
             _cheap(_COPY, own, at, at, at, columns)
             filled = columns

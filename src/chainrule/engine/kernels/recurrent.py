@@ -19,6 +19,7 @@ from .intrinsics import load_f32, load_i32, prefetch, store_f32, word
 from .panel import STRETCH, pack, panel3, panel4, times_packed
 from .signature import KERNEL
 from .sizes import ROWS, VECTOR
+from .vectors import add, copy, fill
 
 f32 = np.float32
 ZERO, ONE = f32(0.0), f32(1.0)
@@ -28,24 +29,6 @@ ZERO, ONE = f32(0.0), f32(1.0)
 def padded(n):
     """n rounded up to whole vectors."""
     return (n + VECTOR - 1) // VECTOR * VECTOR
-
-
-@njit(error_model="numpy")
-def copy_floats(d, x, n):
-    for i in range(n):
-        store_f32(d, i, load_f32(x, i))
-
-
-@njit(error_model="numpy")
-def fill(d, n, value):
-    for i in range(n):
-        store_f32(d, i, value)
-
-
-@njit(error_model="numpy")
-def add_to(d, x, n):
-    for i in range(n):
-        store_f32(d, i, load_f32(d, i) + load_f32(x, i))
 
 
 @njit(error_model="numpy")
@@ -65,7 +48,7 @@ def pack_gates(p, u, units, gates):
             for g in range(gates):
                 if count < VECTOR:
                     fill(p, VECTOR, ZERO)
-                copy_floats(p, row + 4 * g * units, count)
+                copy(p, row + 4 * g * units, count)
                 p += 4 * VECTOR
 
 
@@ -81,7 +64,7 @@ def load_states(d, width, x, rows, units):
     for r in range(rows):
         fill(d + 4 * r * width, width, ZERO)
         if x != 0:
-            copy_floats(d + 4 * r * width, x + 4 * r * units, units)
+            copy(d + 4 * r * width, x + 4 * r * units, units)
 
 
 # ---------------------------------------------------------------- long short-term memory
@@ -136,7 +119,7 @@ def lstm(args, _1, _2, _3):
                 for r in range(rows):
                     source = a + 4 * ((r * steps + t) * 4 * units + VECTOR * j)
                     for g in range(4):
-                        copy_floats(z + 4 * (4 * r + g) * VECTOR, source + 4 * g * units, count)
+                        copy(z + 4 * (4 * r + g) * VECTOR, source + 4 * g * units, count)
                 if s > 0 or all_h0 != 0:
                     line = packed + 4 * j * units * 4 * VECTOR
                     for k in range(0, units, STRETCH):
@@ -152,7 +135,7 @@ def lstm(args, _1, _2, _3):
                         else:
                             _lstm_cell(z + 16 * r * VECTOR, cells + row, new + row, own, units, count)
                     else:
-                        copy_floats(new + 4 * r * width + at, old + 4 * r * width + at, VECTOR)
+                        copy(new + 4 * r * width + at, old + 4 * r * width + at, VECTOR)
                         if gates != 0:
                             for g in range(4):
                                 fill(own + 4 * g * units, count, ZERO)
@@ -163,9 +146,9 @@ def lstm(args, _1, _2, _3):
                     fetch(h + 4 * (r * steps + ahead) * units, units)
                     if c != 0:
                         fetch(c + 4 * (r * steps + ahead) * units, units)
-                copy_floats(h + 4 * (r * steps + t) * units, new + 4 * r * width, units)
+                copy(h + 4 * (r * steps + t) * units, new + 4 * r * width, units)
                 if c != 0:
-                    copy_floats(c + 4 * (r * steps + t) * units, cells + 4 * r * width, units)
+                    copy(c + 4 * (r * steps + t) * units, cells + 4 * r * width, units)
     return 0
 
 
@@ -228,9 +211,9 @@ def lstm_backward(args, _1, _2, _3):
             for r in range(rows):
                 row, place = 4 * r * width, r * steps + t
                 if word(args, 11) != 0:
-                    add_to(dh + row, word(args, 11) + skip + 4 * place * units, units)
+                    add(dh + row, word(args, 11) + skip + 4 * place * units, units)
                 if word(args, 18) != 0:
-                    copy_floats(word(args, 18) + skip + 4 * place * units, dh + row, units)
+                    copy(word(args, 18) + skip + 4 * place * units, dh + row, units)
                 if counts(mask, r, steps, t):
                     before = c + 4 * (r * steps + back) * units
                     if s == 0:
@@ -249,7 +232,7 @@ def lstm_backward(args, _1, _2, _3):
                     fill(da + 16 * place * units, 4 * units, ZERO)
                     for g in range(4):
                         fill(work + 4 * g * far + row, width, ZERO)
-                    copy_floats(following + row, dh + row, width)
+                    copy(following + row, dh + row, width)
             if s > 0 and truncate > 0 and s % truncate == 0:
                 fill(following, rows * width, ZERO)
                 fill(dc, rows * width, ZERO)
@@ -260,9 +243,9 @@ def lstm_backward(args, _1, _2, _3):
             dh, following = following, dh
         for r in range(rows):
             if word(args, 16) != 0:
-                copy_floats(word(args, 16) + own + 4 * r * units, dh + 4 * r * width, units)
+                copy(word(args, 16) + own + 4 * r * units, dh + 4 * r * width, units)
             if word(args, 17) != 0:
-                copy_floats(word(args, 17) + own + 4 * r * units, dc + 4 * r * width, units)
+                copy(word(args, 17) + own + 4 * r * units, dc + 4 * r * width, units)
     return 0
 
 
@@ -310,10 +293,10 @@ def gru_after(args, _1, _2, _3):
                 count, at = min(VECTOR, units - VECTOR * j), 4 * VECTOR * j
                 for r in range(rows):
                     source, tile = a + 4 * (r * steps + t) * 3 * units + at, z + 12 * r * VECTOR
-                    copy_floats(tile, source, count)
-                    copy_floats(tile + 4 * VECTOR, source + 4 * units, count)
+                    copy(tile, source, count)
+                    copy(tile + 4 * VECTOR, source + 4 * units, count)
                     if bias != 0:
-                        copy_floats(tile + 8 * VECTOR, bias + at, count)
+                        copy(tile + 8 * VECTOR, bias + at, count)
                     else:
                         fill(tile + 8 * VECTOR, VECTOR, ZERO)
                 if s > 0 or all_h0 != 0:
@@ -332,7 +315,7 @@ def gru_after(args, _1, _2, _3):
                         else:
                             _gru_cell(tile, source, q, old + row, new + row, own, units, count)
                     else:
-                        copy_floats(new + row, old + row, VECTOR)
+                        copy(new + row, old + row, VECTOR)
                         if gates != 0:
                             for g in range(4):
                                 fill(own + 4 * g * units, count, ZERO)
@@ -343,7 +326,7 @@ def gru_after(args, _1, _2, _3):
                     fetch(h + 4 * (r * steps + ahead) * units, units)
                     if gates != 0:
                         fetch(gates + 16 * (r * steps + ahead) * units, 4 * units)
-                copy_floats(h + 4 * (r * steps + t) * units, new + 4 * r * width, units)
+                copy(h + 4 * (r * steps + t) * units, new + 4 * r * width, units)
     return 0
 
 
@@ -397,14 +380,14 @@ def gru_before(args, _1, _2, _3):
             old, new = states + 4 * (s % 2) * ROWS * width, states + 4 * ((s + 1) % 2) * ROWS * width
             first = s == 0 and all_h0 == 0
             for r in range(rows):
-                copy_floats(z + 4 * r * double, a + 12 * (r * steps + t) * units, 2 * units)
+                copy(z + 4 * r * double, a + 12 * (r * steps + t) * units, 2 * units)
             if not first:
                 times_packed(z, double, old, width, packed, units, 2 * units, rows)
             for r in range(rows):
                 own = gates + 16 * (r * steps + t) * units if gates != 0 else spare + 16 * r * units
                 _reset_and_update(z + 4 * r * double, old + 4 * r * width, reset + 4 * r * width, own, units)
             for r in range(rows):
-                copy_floats(z + 4 * r * double, a + 4 * ((r * steps + t) * 3 + 2) * units, units)
+                copy(z + 4 * r * double, a + 4 * ((r * steps + t) * 3 + 2) * units, units)
             if not first:
                 times_packed(z, double, reset, width, packed_new, units, units, rows)
             for r in range(rows):
@@ -413,9 +396,9 @@ def gru_before(args, _1, _2, _3):
                 if counts(mask, r, steps, t):
                     _new_and_state(z + 4 * r * double, old + row, new + row, own, units)
                 else:
-                    copy_floats(new + row, old + row, units)
+                    copy(new + row, old + row, units)
                     fill(own, 4 * units, ZERO)
-                copy_floats(h + 4 * (r * steps + t) * units, new + row, units)
+                copy(h + 4 * (r * steps + t) * units, new + row, units)
     return 0
 
 
@@ -501,9 +484,9 @@ def gru_backward(args, _1, _2, _3):
             for r in range(rows):
                 row, place = 4 * r * width, r * steps + t
                 if word(args, 11) != 0:
-                    add_to(dh + row, word(args, 11) + skip + 4 * place * units, units)
+                    add(dh + row, word(args, 11) + skip + 4 * place * units, units)
                 if word(args, 18) != 0:
-                    copy_floats(word(args, 18) + skip + 4 * place * units, dh + row, units)
+                    copy(word(args, 18) + skip + 4 * place * units, dh + row, units)
                 if reset_first != 0 and counts(mask, r, steps, t):
                     _new_backward(gates + 16 * place * units, dh + row, work + 8 * far + row, units)
             if reset_first != 0:
@@ -535,7 +518,7 @@ def gru_backward(args, _1, _2, _3):
                     fill(du + 12 * place * units, 3 * units, ZERO)
                     for g in range(3):
                         fill(work + 4 * g * far + row, width, ZERO)
-                    copy_floats(following + row, dh + row, width)
+                    copy(following + row, dh + row, width)
             if s > 0 and truncate > 0 and s % truncate == 0:
                 fill(following, rows * width, ZERO)
             elif s > 0 or word(args, 16) != 0:
@@ -545,7 +528,7 @@ def gru_backward(args, _1, _2, _3):
             dh, following = following, dh
         if word(args, 16) != 0:
             for r in range(rows):
-                copy_floats(word(args, 16) + own + 4 * r * units, dh + 4 * r * width, units)
+                copy(word(args, 16) + own + 4 * r * units, dh + 4 * r * width, units)
     return 0
 
 
@@ -578,7 +561,7 @@ def simple_rnn(args, _1, _2, _3):
             t = steps - 1 - s if reverse != 0 else s
             old, new = states + 4 * (s % 2) * ROWS * width, states + 4 * ((s + 1) % 2) * ROWS * width
             for r in range(rows):
-                copy_floats(z + 4 * r * width, a + 4 * (r * steps + t) * units, units)
+                copy(z + 4 * r * width, a + 4 * (r * steps + t) * units, units)
             if s > 0 or all_h0 != 0:
                 times_packed(z, width, old, width, packed, units, units, rows)
             for r in range(rows):
@@ -586,8 +569,8 @@ def simple_rnn(args, _1, _2, _3):
                 if counts(mask, r, steps, t):
                     _activate(z + row, new + row, units, relu)
                 else:
-                    copy_floats(new + row, old + row, units)
-                copy_floats(h + 4 * (r * steps + t) * units, new + row, units)
+                    copy(new + row, old + row, units)
+                copy(h + 4 * (r * steps + t) * units, new + row, units)
     return 0
 
 
@@ -624,16 +607,16 @@ def simple_rnn_backward(args, _1, _2, _3):
             for r in range(rows):
                 row, place = 4 * r * width, 4 * (r * steps + t) * units
                 if word(args, 11) != 0:
-                    add_to(dh + row, word(args, 11) + skip + place, units)
+                    add(dh + row, word(args, 11) + skip + place, units)
                 if word(args, 18) != 0:
-                    copy_floats(word(args, 18) + skip + place, dh + row, units)
+                    copy(word(args, 18) + skip + place, dh + row, units)
                 if counts(mask, r, steps, t):
                     _activate_backward(h + place, dh + row, da + place, work + row, units, word(args, 9))
                     fill(following + row, width, ZERO)
                 else:
                     fill(da + place, units, ZERO)
                     fill(work + row, width, ZERO)
-                    copy_floats(following + row, dh + row, width)
+                    copy(following + row, dh + row, width)
             if s > 0 and truncate > 0 and s % truncate == 0:
                 fill(following, rows * width, ZERO)
             elif s > 0 or word(args, 16) != 0:
@@ -641,7 +624,7 @@ def simple_rnn_backward(args, _1, _2, _3):
             dh, following = following, dh
         if word(args, 16) != 0:
             for r in range(rows):
-                copy_floats(word(args, 16) + own + 4 * r * units, dh + 4 * r * width, units)
+                copy(word(args, 16) + own + 4 * r * units, dh + 4 * r * width, units)
     return 0
 
 
@@ -655,10 +638,10 @@ def previous_states(args, _1, _2, _3):
     for r in range(word(args, 0)):
         at = 4 * r * steps * units
         shift, rest = (at, at + 4 * units) if reverse != 0 else (at + 4 * units, at)
-        copy_floats(word(args, 6) + shift, word(args, 4) + rest, (steps - 1) * units)
+        copy(word(args, 6) + shift, word(args, 4) + rest, (steps - 1) * units)
         start = word(args, 6) + at + (4 * (steps - 1) * units if reverse != 0 else 0)
         if first != 0:
-            copy_floats(start, first + 4 * r * units, units)
+            copy(start, first + 4 * r * units, units)
         else:
             fill(start, units, ZERO)
     return 0

@@ -7,7 +7,7 @@ from numba import cfunc, njit
 
 from .intrinsics import load_f32, store_f32, word
 from .signature import KERNEL
-from .vectors import max_of, sum_of
+from .vectors import add_four, copy, max_of, sum_of
 
 f32 = np.float32
 SUM, MAX = range(2)
@@ -20,24 +20,10 @@ def _add_rows(d, x, y, n):
 
 
 @njit(error_model="numpy")
-def _add_four(d, x, stride, n):
-    for i in range(n):
-        a = load_f32(x, i) + load_f32(x + stride, i)
-        b = load_f32(x + 2 * stride, i) + load_f32(x + 3 * stride, i)
-        store_f32(d, i, load_f32(d, i) + (a + b))
-
-
-@njit(error_model="numpy")
 def _max_rows(d, x, n):
     for i in range(n):
         u, v = load_f32(d, i), load_f32(x, i)
         store_f32(d, i, v if (v > u or v != v) else u)
-
-
-@njit(error_model="numpy")
-def _copy_row(d, x, n):
-    for i in range(n):
-        store_f32(d, i, load_f32(x, i))
 
 
 @cfunc(KERNEL, error_model="numpy")
@@ -63,11 +49,11 @@ def reduce(args, _1, _2, _3):
     stride, n = 4 * inner, high - low
     for a in range(outer):
         source, target = x + 4 * (a * count * inner + low), out + 4 * (a * inner + low)
-        _copy_row(target, source, n)
+        copy(target, source, n)
         r = 1
         if mode == SUM:
             while r + 4 <= count:
-                _add_four(target, source + r * stride, stride, n)
+                add_four(target, source + r * stride, stride, n)
                 r += 4
             while r < count:
                 _add_rows(target, target, source + r * stride, n)

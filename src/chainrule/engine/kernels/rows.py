@@ -8,7 +8,7 @@ from numba import cfunc, njit
 from . import mathematics as mt
 from .intrinsics import load_f32, load_i32, store_f32, store_i32, word, word_float
 from .signature import KERNEL
-from .vectors import max_of, sum_of
+from .vectors import max_of, scale_by, sum_of
 
 f32, i32, i64 = np.float32, np.int32, np.int64
 _INF = f32(np.inf)
@@ -35,12 +35,6 @@ def _subtract(d, x, n, value):
         store_f32(d, i, load_f32(x, i) - value)
 
 
-@njit(error_model="numpy")
-def _scale(d, n, value):
-    for i in range(n):
-        store_f32(d, i, load_f32(d, i) * value)
-
-
 @cfunc(KERNEL, error_model="numpy")
 def softmax_cross_entropy(args, _1, _2, _3):
     """0 rows, 1 classes K, 2 z, 3 y, 4 whether y is int, 5 label smoothing, 6 ℓ, 7 dz, 8 memory for rows floats.
@@ -64,7 +58,7 @@ def softmax_cross_entropy(args, _1, _2, _3):
         row, zr, top = dz + r * width, z + r * width, load_f32(tops, r)
         if indices != 0:
             label = i64(load_i32(y, r))
-            _scale(row, classes, f32(1.0) / total)
+            scale_by(row, classes, f32(1.0) / total)
             if label < 0 or label >= classes:
                 store_f32(tops, r, f32(np.nan))
             else:
@@ -113,7 +107,7 @@ def softmax(args, _1, _2, _3):
         _exp_in_place(target, columns)
         total = sum_of(target, columns)
         if mode == SOFTMAX:
-            _scale(target, columns, f32(1.0) / total)
+            scale_by(target, columns, f32(1.0) / total)
         elif mode == LOG_SOFTMAX:
             _subtract(out + 4 * r * columns, row, columns, top)
             _subtract(out + 4 * r * columns, out + 4 * r * columns, columns, mt.log(total))

@@ -7,14 +7,9 @@ from numba import cfunc, njit
 
 from .intrinsics import fma, load_f32, load_i32, store_f32, word
 from .signature import KERNEL
+from .vectors import fill
 
 f32, i64 = np.float32, np.int64
-
-
-@njit(error_model="numpy")
-def _zero(d, n):
-    for j in range(n):
-        store_f32(d, j, f32(0.0))
 
 
 @njit(error_model="numpy")
@@ -31,7 +26,7 @@ def sparse_product(args, _1, _2, _3):
     order, factors, x, out = word(args, 6), word(args, 7), word(args, 8), word(args, 9)
     for r in range(word(args, 0), word(args, 1)):
         target = out + 4 * r * width
-        _zero(target, width)
+        fill(target, width, f32(0.0))
         for e in range(word(begins, r), word(begins, r + 1)):
             a = load_f32(values, e)
             if factors != 0:

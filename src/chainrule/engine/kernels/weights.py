@@ -13,6 +13,7 @@ from numba import cfunc, njit
 
 from .intrinsics import load_f32, store_f32, word
 from .signature import KERNEL
+from .vectors import add, copy
 
 
 @njit(error_model="numpy")
@@ -25,18 +26,6 @@ def _gather(d, x, n, step):
 def _scatter(d, step, x, n):
     for i in range(n):
         store_f32(d, i * step, load_f32(x, i))
-
-
-@njit(error_model="numpy")
-def _copy(d, x, n):
-    for i in range(n):
-        store_f32(d, i, load_f32(x, i))
-
-
-@njit(error_model="numpy")
-def _add(d, x, n):
-    for i in range(n):
-        store_f32(d, i, load_f32(d, i) + load_f32(x, i))
 
 
 @njit(error_model="numpy")
@@ -73,7 +62,7 @@ def block_weights(args, _1, _2, _3):
             n = min(size, outputs - o)
             target = base + 4 * (o // size) * word(args, 9)
             if step == 1:
-                _copy(target, source + 4 * o, n)
+                copy(target, source + 4 * o, n)
             else:
                 _scatter(target, step, source + 4 * o, n)
             o += n
@@ -94,13 +83,13 @@ def unblock_weights(args, _1, _2, _3):
             n = min(size, outputs - o)
             source = base + 4 * (o // size) * word(args, 9)
             if step == 1:
-                _copy(target + 4 * o, source, n)
+                copy(target + 4 * o, source, n)
             else:
                 _gather(target + 4 * o, source, n, step)
-            for copy in range(1, word(args, 14)):
-                other = source + 4 * copy * word(args, 15)
+            for other_copy in range(1, word(args, 14)):
+                other = source + 4 * other_copy * word(args, 15)
                 if step == 1:
-                    _add(target + 4 * o, other, n)
+                    add(target + 4 * o, other, n)
                 else:
                     _add_gather(target + 4 * o, other, n, step)
             o += n

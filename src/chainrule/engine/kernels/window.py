@@ -12,14 +12,9 @@ from numba import cfunc, njit
 
 from .intrinsics import load_f32, load_i32, store_f32, store_i32, word
 from .signature import KERNEL
+from .vectors import add, fill
 
 f32, i32 = np.float32, np.int32
-
-
-@njit(error_model="numpy")
-def _fill(x, n, value):
-    for i in range(n):
-        store_f32(x, i, value)
 
 
 @njit(error_model="numpy")
@@ -107,7 +102,7 @@ def _pool(args, mode, image, pooled, index, whole):
     for n in range(samples):
         own = image + n * depth * height * width * row
         if mode % 2 == 1 and not tiles:
-            _fill(own, depth * height * width * channels, f32(0.0))
+            fill(own, depth * height * width * channels, f32(0.0))
         for d in range(od):
             d0 = d * word(args, 11) - word(args, 14)
             da, db = _low(d0), _high(d0, kd, depth)
@@ -175,12 +170,6 @@ def average_pool_backward(args, _1, _2, _3):
     return 0
 
 
-@njit(error_model="numpy")
-def _add(d, x, n):
-    for i in range(n):
-        store_f32(d, i, load_f32(d, i) + load_f32(x, i))
-
-
 @cfunc(KERNEL, error_model="numpy")
 def columns_to_image(args, _1, _2, _3):
     """Adds windows, each a row (*kernel, C) of a matrix, up into the image they lie in. 17 image, 18 matrix."""
@@ -192,7 +181,7 @@ def columns_to_image(args, _1, _2, _3):
     source = word(args, 18)
     for n in range(samples):
         own = word(args, 17) + n * depth * height * width * row
-        _fill(own, depth * height * width * channels, f32(0.0))
+        fill(own, depth * height * width * channels, f32(0.0))
         for d in range(od):
             d0 = d * word(args, 11) - word(args, 14)
             da, db = _low(d0), _high(d0, kd, depth)
@@ -206,7 +195,7 @@ def columns_to_image(args, _1, _2, _3):
                         for a in range(da, db):
                             for b in range(ha, hb):
                                 x = own + (((d0 + a) * height + h0 + b) * width + w0 + wa) * row
-                                _add(x, source + (a * kh + b) * line + wa * row, (wb - wa) * channels)
+                                add(x, source + (a * kh + b) * line + wa * row, (wb - wa) * channels)
                     source += kd * kh * line
     return 0
 
@@ -228,13 +217,13 @@ def interpolate(args, _1, _2, _3):
     for n in range(samples):
         own = image + n * depth * height * width * row
         if backward != 0:
-            _fill(own, depth * height * width * channels, f32(0.0))
+            fill(own, depth * height * width * channels, f32(0.0))
         for d in range(od):
             for h in range(oh):
                 for w in range(ow):
                     y = output + (((n * od + d) * oh + h) * ow + w) * row
                     if backward == 0:
-                        _fill(y, channels, f32(0.0))
+                        fill(y, channels, f32(0.0))
                     for a in range(td):
                         ia, wa = load_i32(word(args, 11), a * od + d), load_f32(word(args, 14), a * od + d)
                         for b in range(th):
@@ -260,7 +249,7 @@ def pad(args, _1, _2, _3):
     """
     total = word(args, 5) * word(args, 6) * word(args, 7) * word(args, 8) * word(args, 9)
     source, target, count = word(args, 15), word(args, 16), word(args, 4)
-    _fill(target, total, f32(0.0))
+    fill(target, total, f32(0.0))
     for a in range(word(args, 0)):
         for b in range(word(args, 1)):
             for c in range(word(args, 2)):
