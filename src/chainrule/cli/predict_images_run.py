@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..data.csv_file import write_predictions
 from ..errors import DataError, ImageError, ParameterError
 from ..images import ImageData, picture_files
 from ..report import check_picture_path
-from . import choices
+from . import choices, predictions_file
 from .console import out, plain, table, warn
 from .image_model import ImageModel
 from .scores import score_classes, show_scores
@@ -35,11 +31,7 @@ def run(
     quiet: bool = False,
 ) -> None:  # fmt: skip
     """Predicts and writes, or shows."""
-    to_stdout = output is not None and str(output) == "-"
-    if output is not None and not to_stdout:
-        choices.output_place("--output", output)
-        if output.suffix.lower() not in (".csv", ".txt"):
-            raise ParameterError(f"--output: predictions are written as CSV; name the file .csv. Got {str(output)!r}.")
+    to_stdout = predictions_file.check_place(output)
     choices.known_name("--broken", broken, ("skip", "stop"))
     if grid is not None:
         check_picture_path(grid)
@@ -47,7 +39,7 @@ def run(
     data, names = _read(model, given, broken)
     prediction = model.predict(data)
     if output is not None:
-        _write(output, to_stdout, model, names, prediction)
+        _write(output, model, names, prediction)
     elif not quiet:
         if len(names) == 1:
             _one(model, names[0], prediction)
@@ -148,16 +140,9 @@ def _scores(model: ImageModel, data: ImageData, prediction: Prediction) -> None:
     show_scores(title, scores, [], target="class", unit="pictures")
 
 
-def _write(output: Path, to_stdout: bool, model: ImageModel, names: Sequence[str], prediction: Prediction) -> None:
+def _write(output: Path, model: ImageModel, names: Sequence[str], prediction: Prediction) -> None:
     assert prediction.probabilities is not None
     columns: dict[str, Sequence[Any]] = {"picture": names, "predicted_class": prediction.values.tolist()}
     for i, name in enumerate(model.classes):
         columns[f"probability_{name}"] = np.round(prediction.probabilities[:, i], _DECIMALS).tolist()
-    if not to_stdout:
-        write_predictions(output, columns)
-        return
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", errors="strict")  # as in a file
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
+    predictions_file.write(output, columns)

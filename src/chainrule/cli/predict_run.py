@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..data import Table, read_table, write_predictions
+from ..data import Table, read_table
 from ..data.column_encoders import texts_of
 from ..data.csv_file import read_text_columns
 from ..errors import DataError, ParameterError
 from ..model import Network
 from ..network.files import load as load_with_extra
-from . import choices
+from . import choices, predictions_file
 from .console import out, table, warn
 from .scores import score, show_scores
 from .table_model import IMAGES, TEXTS, Prediction, TableModel
@@ -67,11 +64,7 @@ def _run_table(
 ) -> None:
     """Predicts and writes, or shows some rows."""
     delimiter = choices.delimiter_of(delimiter)
-    to_stdout = output is not None and str(output) == "-"
-    if output is not None and not to_stdout:
-        choices.output_place("--output", output)
-        if output.suffix.lower() not in (".csv", ".txt"):
-            raise ParameterError(f"--output: predictions are written as CSV; name the file .csv. Got {str(output)!r}.")
+    to_stdout = predictions_file.check_place(output)
     model = TableModel.load(place)
     data = read_table(data_path, delimiter=delimiter, encoding=encoding, kinds=model.preprocessor.kinds_)
     prediction = model.predict(data)
@@ -81,14 +74,9 @@ def _run_table(
             _preview(data, model.preprocessor.target, found, prediction)
     else:
         columns: Columns = {**_given_columns(data_path, data, delimiter, encoding), **found}
+        predictions_file.write(output, columns)
         if to_stdout:
-            if isinstance(sys.stdout, io.TextIOWrapper):
-                sys.stdout.reconfigure(encoding="utf-8", errors="strict")  # as in a file
-            writer = csv.writer(sys.stdout, lineterminator="\n")
-            writer.writerow(columns)
-            writer.writerows(zip(*columns.values(), strict=True))
             return
-        write_predictions(output, columns)
     if not quiet:
         _scores(model, data, prediction)
         if output is not None:

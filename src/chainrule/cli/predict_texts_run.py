@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..data import read_table, write_predictions
+from ..data import read_table
 from ..data.column_encoders import texts_of
 from ..data.table import TEXT_SUFFIXES
-from ..errors import ParameterError
-from . import choices
+from . import choices, predictions_file
 from .console import heading, number, out, table
 from .table_model import Prediction
 from .text_model import TextModel, require_texts
@@ -31,11 +27,7 @@ def run(
     quiet: bool = False,
 ) -> None:  # fmt: skip
     """Predicts and writes, or shows."""
-    to_stdout = output is not None and str(output) == "-"
-    if output is not None and not to_stdout:
-        choices.output_place("--output", output)
-        if output.suffix.lower() not in (".csv", ".txt"):
-            raise ParameterError(f"--output: predictions are written as CSV; name the file .csv. Got {str(output)!r}.")
+    to_stdout = predictions_file.check_place(output)
     model = TextModel.load(place)
     columns: dict[str, Sequence[Any]]
     if len(given) == 1 and _is_table(given[0]):
@@ -53,15 +45,8 @@ def run(
             _show(model, texts, prediction)
         return
     columns |= _new_columns(model, prediction, set(columns))
-    if to_stdout:
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(encoding="utf-8", errors="strict")  # as in a file
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(zip(*columns.values(), strict=True))
-        return
-    write_predictions(output, columns)
-    if not quiet:
+    predictions_file.write(output, columns)
+    if not quiet and not to_stdout:
         out().print(f"Wrote {output}: {len(texts):,} rows", style="bold green", soft_wrap=True)
 
 

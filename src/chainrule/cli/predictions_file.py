@@ -1,0 +1,38 @@
+"""Where ``chainrule predict`` writes predictions: a CSV file, or standard output."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..data import write_predictions
+from ..errors import ParameterError
+from . import choices
+
+__all__ = ["check_place", "write"]
+
+
+def check_place(output: Path | None) -> bool:
+    """Whether predictions go to standard output; ParameterError, before the work, for a file that cannot be written."""
+    to_stdout = output is not None and str(output) == "-"
+    if output is not None and not to_stdout:
+        choices.output_place("--output", output)
+        if output.suffix.lower() not in (".csv", ".txt"):
+            raise ParameterError(f"--output: predictions are written as CSV; name the file .csv. Got {str(output)!r}.")
+    return to_stdout
+
+
+def write(output: Path, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Writes the columns to the file, or to standard output for "-"."""
+    if str(output) != "-":
+        write_predictions(output, columns)
+        return
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="strict")  # as in a file
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
