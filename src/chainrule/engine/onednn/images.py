@@ -22,6 +22,7 @@ from .calls import (
     Access,
     Address,
     AnyCall,
+    Block,
     Call,
     Code,
     Memory,
@@ -180,7 +181,7 @@ def convolve(node: Node, threads: int) -> tuple[list[Task], list[Task]]:
     widths = (source.size // samples, made.size // samples)
     if kind == "data" and _by_columns(c):
         return _scatter(node, c, source, w, out, chain, threads), []
-    by_rows = samples < threads and kind == "forward" and samples == 1 and made.shape[1] >= threads
+    by_rows = kind == "forward" and samples == 1 and made.shape[1] >= threads > 1
     per_thread = -(-samples // threads) if samples >= threads else samples
     typical = replace(c, samples=grain(4 * sum(widths), per_thread))
     layout, primitive = _weight_layout(kind, typical)
@@ -192,41 +193,31 @@ def convolve(node: Node, threads: int) -> tuple[list[Task], list[Task]]:
     weights: Address | Memory = Address(w) if memory is None else memory
     weight_access: Access = access(w) if memory is None else (id(memory), 0, threads)
 
-    def call(shape: Convolution, at: int, to: int) -> AnyCall:
-        make = partial(_make, kind, shape, layout)
-        return PrimitiveCall(make, {numbers[0]: Address(source, at), WEIGHTS: weights, numbers[1]: Address(out, to)})
-
-    def part(t: int, a: int, b: int, fresh: bool) -> Part:
-        done = Part(
-            [call(replace(c, samples=b - a), a * widths[0], a * widths[1])],
-            [access(source, a * widths[0], b * widths[0]), weight_access],
-            [access(out, a * widths[1], b * widths[1])],
-        )
+    def part(t: int, shape: Convolution, read: tuple[int, int], written: tuple[int, int], fresh: bool) -> Part:
+        """The convolution of these elements of the source to these of the output, and what follows it there."""
+        spots = (Address(source, read[0]), weights, Address(out, written[0]))
+        places: dict[int, Address | Memory | Within] = dict(zip((numbers[0], WEIGHTS, numbers[1]), spots, strict=True))
+        call = PrimitiveCall(partial(_make, kind, shape, layout), places)
+        done = Part([call], [access(source, *read), weight_access], [access(out, *written)])
         if chain is not None:
-            _append(done, chain.part(t, a * widths[1], b * widths[1], fresh))
+            _append(done, chain.part(t, *written, fresh))
         return done
 
+    def of_samples(t: int, a: int, b: int) -> Part:
+        read, written = ((a * wide, b * wide) for wide in widths)
+        return part(t, replace(c, samples=b - a), read, written, a == cuts[t])
+
+    if chain is not None:
+        chain.divide_sums(threads if by_rows or samples >= threads else 1)
     if by_rows:
-        cuts = bounds(made.shape[1], threads)
-        if chain is not None:
-            chain.divide_sums(threads)
+        line, wide = source.size // source.shape[1], made.size // made.shape[1]
         parts: list[Part | None] = []
-        for t, (a, b) in enumerate(pairwise(cuts)):
+        for t, (a, b) in enumerate(pairwise(bounds(made.shape[1], threads))):
             slab, first, end = _slab(c, a, b)
-            line, wide = source.size // source.shape[1], made.size // made.shape[1]
-            done = Part(
-                [call(slab, first * line, a * wide)],
-                [access(source, first * line, end * line), weight_access],
-                [access(out, a * wide, b * wide)],
-            )
-            if chain is not None:
-                _append(done, chain.part(t, a * wide, b * wide, True))
-            parts.append(done)
+            parts.append(part(t, slab, (first * line, end * line), (a * wide, b * wide), True))
     else:
-        cuts = bounds(samples, threads) if samples >= threads else [0, samples, *[samples] * (threads - 1)]
-        if chain is not None:
-            chain.divide_sums(threads if samples >= threads else 1)
-        parts = by_samples(cuts, lambda t, a, b: part(t, a, b, a == cuts[t]))
+        cuts = _divided(samples, threads)
+        parts = by_samples(cuts, of_samples)
     if chain is not None:
         return chain.tasks(parts), early
     return [Task(node, parts)], early
@@ -299,7 +290,7 @@ def weight_gradient(node: Node, threads: int) -> tuple[list[Task], list[Task]]:
     kind, c = _described(node)
     (x, dy), dw = node.inputs, node.outputs[0]
     samples = c.samples
-    cuts = [s for s in bounds(samples, threads)] if samples >= threads else [0, samples]
+    cuts = bounds(samples, threads) if samples >= threads else [0, samples]
     count = len(cuts) - 1
     layout, primitive = _weight_layout(kind, replace(c, samples=cuts[1] - cuts[0]))
     size = -(-primitive.descriptors[DIFF_WEIGHTS].bytes // 64) * 16
@@ -347,8 +338,8 @@ def _add_by_reorders(
 # ---------------------------------------------------------------- windows
 
 
-def _divided(image: Value, pooled: Value, threads: int) -> list[int]:
-    samples = image.shape[0]
+def _divided(samples: int, threads: int) -> list[int]:
+    """Cuts of the samples among threads; one thread takes all where there are fewer samples than threads."""
     if samples < threads:
         return [0, samples, *[samples] * (threads - 1)]
     return bounds(samples, threads)
@@ -386,7 +377,7 @@ def pool(node: Node, threads: int) -> Task:
     if image.shape[0] == 1 and not backward and aligned and pooled.shape[1] >= threads > 1:
         # A single image is divided by rows, where windows do not reach over them.
         return Task(node, _pool_rows(op, image, pooled, index if asked else None, sizes, window, axis, whole, threads))
-    return Task(node, by_samples(_divided(image, pooled, threads), make))
+    return Task(node, by_samples(_divided(image.shape[0], threads), make))
 
 
 def _pool_rows(
@@ -440,7 +431,7 @@ def resample(node: Node, threads: int) -> Task:
         (part.reads if backward else part.writes).append(access(output, a * narrow, b * narrow))
         return part
 
-    return Task(node, by_samples(_divided(image, output, threads), make))
+    return Task(node, by_samples(_divided(image.shape[0], threads), make))
 
 
 def pad(node: Node, threads: int) -> Task:
@@ -466,7 +457,7 @@ def pad(node: Node, threads: int) -> Task:
         reads, writes = access(x, a * wide, b * wide), access(out, a * narrow, b * narrow)
         return Part([Call("pad", words(a, b, 0, b - a))], [reads], [writes])
 
-    return Task(node, by_samples(_divided(x, out, threads), make))
+    return Task(node, by_samples(_divided(x.shape[0], threads), make))
 
 
 # ---------------------------------------------------------------- moments
@@ -499,8 +490,6 @@ def channel_moments(node: Node, threads: int) -> list[Task]:
 
     tasks = [Task(node, by_samples(cuts, make) + [None] * (threads - count))]
     if count > 1:
-        from .calls import Block
-
         sizes = Block([(b - a) * rows for a, b in pairwise(cuts)])
         call = Call("join_channel_moments", [count, columns, means, deviations, sizes, Address(mean), Address(squares)])
         part = Part([call], [memory_access(means), memory_access(deviations)], [access(mean), access(squares)])
