@@ -47,27 +47,34 @@ class Moments:
     units: Array | None = field(default=None, repr=False, compare=False)
 
     @classmethod
-    def of(cls, table: Array, count: int) -> Moments:
-        """From a table (5, C) as the op ``moments`` makes it, of ``count`` elements in all."""
-        t = np.asarray(table, np.float64)
+    def of_all(cls, tables: Sequence[Array], counts: Sequence[int]) -> list[Moments]:
+        """Those of several arrays, from their tables (5, C) as the op ``moments`` makes them; all in a few operations, as a
+        probe has dozens of small ones.
+
+        Parameters  counts : of elements in all, for each
+        """
+        if not tables:
+            return []
+        t = np.concatenate(tables, axis=1, dtype=np.float64)
+        widths = np.array([table.shape[1] for table in tables])
+        starts = np.concatenate([[0], np.cumsum(widths)[:-1]])
+        n = np.asarray(counts, np.float64)
+        rows = np.maximum(1.0, n / widths)
         with np.errstate(all="ignore"):  # a run that diverges has infinities of both signs
-            total, squares = float(t[0].sum()), float(t[1].sum())
-        mean = total / count
-        # Σx² / m − mean² loses digits where the mean is large beside the deviation; the units' own means are closer.
-        rows = max(1.0, count / t.shape[1])
-        with np.errstate(all="ignore"):
-            within = np.maximum(t[1] / rows - (t[0] / rows) ** 2, 0.0)
-            variance = float(within.mean() + np.var(t[0] / rows))
-            return cls(
-                count,
-                mean,
-                float(np.sqrt(variance)),
-                float(t[2].min()),
-                float(t[3].max()),
-                float(t[4].sum()) / count,
-                float(np.sqrt(squares)),
-                np.asarray(table),
-            )
+            sums, squares, zeros = np.add.reduceat(t[[0, 1, 4]], starts, axis=1)
+            least, largest = np.minimum.reduceat(t[2], starts), np.maximum.reduceat(t[3], starts)
+            mean = sums / n
+            # Σx² / m − mean² loses digits where the mean is large beside the deviation; the units' own means are closer.
+            each = np.repeat(rows, widths)
+            means = t[0] / each
+            within = np.maximum(t[1] / each - means**2, 0.0)
+            between = (means - np.repeat(np.add.reduceat(means, starts) / widths, widths)) ** 2
+            std = np.sqrt(np.add.reduceat(within + between, starts) / widths)
+            table = np.stack([mean, std, least, largest, zeros / n, np.sqrt(squares)], axis=1).tolist()
+        return [
+            cls(count, m, s, low, high, none, norm, units)
+            for count, (m, s, low, high, none, norm), units in zip(counts, table, tables, strict=True)
+        ]
 
     @property
     def finite(self) -> bool:
@@ -207,10 +214,8 @@ class Statistics:
 
         Parameters  found : the outputs of ``lower_statistics`` ; sizes : {name: number of elements} of what each is about
         """
-
-        def moments(name: str) -> Moments | None:
-            return Moments.of(found[name], sizes[name]) if name in found else None
-
+        names = list(sizes)
+        moments = dict(zip(names, Moments.of_all([found[n] for n in names], [sizes[n] for n in names]), strict=True)).get
         calls = {}
         for n, info in enumerate(self.calls.values()):
             passed = tuple(moments(f"dx.{n}.{i}") for i in range(len(info.inputs)))

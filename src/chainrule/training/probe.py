@@ -8,6 +8,8 @@ numbers as one that is not probed.
 from __future__ import annotations
 
 import math
+import time
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +25,14 @@ from .executables import Executables
 if TYPE_CHECKING:
     from .trainer import Trainer
 
-#: Share of a training's time that probes may take once the first steps are over.
+#: Share of a training's time that probes may take.
 SHARE = 0.03
-#: Probes that are taken in any case: at steps 0, 1, 2, 4, 8, ... and at the start of an epoch.
-FREE = 40
-#: Seconds a probe costs beside its step: coming back to Python, reading the outputs; and for each of those.
-_CALL_SECONDS, _OUTPUT_SECONDS = 400e-6, 4e-6
+#: Probes that are taken in any case, however short the training: so many that they take about FREE_SECONDS, but at least
+#: as many as the rules want to see something persist over, and at most enough for any of them.
+FREE_SECONDS, FEWEST, MOST = 0.1, 8, 40
+#: A probe costs its step again, about as much for the statistics, and this much beside: coming back to Python, and for each
+#: output reading it.
+_CALL_SECONDS, _OUTPUT_SECONDS = 200e-6, 4e-6
 #: What the fast engine reaches at best: more than it does, so that the time of a step is not overestimated.
 _FLOPS_PER_SECOND, _BYTES_PER_SECOND, _STEP_SECONDS = 300e9, 60e9, 3e-6
 
@@ -40,14 +44,18 @@ class Probe:
 
     Parameters
         take : called with (run, found, sizes, learning rate) for every probe; sizes is {output: number of elements it is of}
-        every : sample every so many steps; None finds a number that keeps the cost below 3 % of the training's time,
-            from the plan alone, so that the same steps are sampled each time
+        every : sample every so many steps; None finds steps that cost at most 3 % of the training's time, but for the
+            first few; from the plan and the number of steps alone, so that the same ones are sampled each time
     """
 
     def __init__(self, take: Callable[[Run, Found, dict[str, int], float], None], every: int | None = None) -> None:
         self._take, self.wanted = take, every
-        self.every = 0
+        self.every = self.spacing = every or 0
+        self.free = 0
+        self.early: list[int] = []
         self.taken = 0
+        #: What sampling has taken so far, compiling its plan included.
+        self.seconds = 0.0
         self._batch = 0
         #: What made a probe fail, in words.
         self.error = ""
@@ -64,35 +72,57 @@ class Probe:
         self._arenas = {**trainer.arenas, **own}
         self._executables = Executables(trainer.engine, self._arenas, limit=2)
         self._batch = batch
-        self.every = self.wanted or self._interval(trainer.plan(batch, trainer.network.concrete()), trainer)
+        self.first = trainer.step
+        if not self.wanted:
+            self._plan_samples(trainer.plan(batch, trainer.network.concrete()), trainer)
 
-    def _interval(self, step: Plan, trainer: Trainer) -> int:
+    def _plan_samples(self, step: Plan, trainer: Trainer) -> None:
+        """Which steps to sample: some at the start that lie ever further apart, some at even distances whatever they cost,
+        and so many more that all of them take their share of the time."""
         seconds = _STEP_SECONDS + step.flops / _FLOPS_PER_SECOND + step.bytes / _BYTES_PER_SECOND
         outputs = 4 * len(trainer.network.calls) + 3 * len(trainer.network.parameters)
-        return max(1, math.ceil((_CALL_SECONDS + _OUTPUT_SECONDS * outputs + 3 * seconds) / (SHARE * seconds)))
+        sample = _CALL_SECONDS + _OUTPUT_SECONDS * outputs + 2 * seconds
+        self.free = min(max(int(FREE_SECONDS / sample), FEWEST), MOST)
+        an_epoch = trainer.steps_an_epoch
+        steps = None if an_epoch is None else max(1, an_epoch * trainer.epochs - self.first)
+        self.every = math.ceil(sample / (SHARE * seconds))
+        self.spacing = an_epoch or self.every
+        if steps is not None:
+            # The share of all steps, less what is taken in any case.
+            left = SHARE * steps * seconds / sample - self.free
+            self.every = math.ceil(steps / left) if left >= 1 else steps
+            self.spacing = max(1, min(self.spacing, math.ceil(steps / (self.free - self.free // 2))))
+        count = self.free // 2
+        self.early = sorted({int(self.spacing ** (i / count)) for i in range(count)} | {0})
 
-    def due(self, step: int, within: int) -> bool:
-        """Whether the step of this number, the ``within``-th of its epoch, is sampled."""
-        if self.wanted or step % self.every == 0:
-            return step % self.every == 0
-        early = step & (step - 1) == 0 and step < self.every
-        return self.taken < FREE and (early or within == 0)
+    def _next(self, step: int) -> int:
+        """The first step from this one on that is sampled; both are counted from the start of this training."""
+        ahead = -step % self.every
+        if self.taken < self.free:
+            ahead = min(ahead, -step % self.spacing)
+            place = bisect_left(self.early, step)
+            if place < len(self.early):
+                ahead = min(ahead, self.early[place] - step)
+        return step + ahead
 
-    def until_next(self, step: int, within: int) -> int:
+    def due(self, step: int) -> bool:
+        """Whether the step of this number is sampled."""
+        return self._next(step - self.first) == step - self.first
+
+    def until_next(self, step: int) -> int:
         """How many steps from ``step`` on may run before the next one that is sampled."""
-        ahead = self.every - step % self.every
-        if not self.wanted and self.taken < FREE and 0 < step < self.every:
-            ahead = min(ahead, (1 << step.bit_length()) - step)
-        return 1 if step == 0 else ahead
+        return self._next(step - self.first + 1) - (step - self.first)
 
     def run(self, trainer: Trainer, run: Run) -> None:
         """Takes the statistics of the first step of a piece. A probe that fails ends the sampling, not the training."""
         if self.error:
             return
+        started = time.perf_counter()
         try:
             self._run(trainer, run)
         except Exception as error:
             self.error = f"{type(error).__name__}: {error}"
+        self.seconds += time.perf_counter() - started
 
     def _run(self, trainer: Trainer, run: Run) -> None:
         if run.piece.batch != self._batch and self.taken:

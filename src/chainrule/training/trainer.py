@@ -209,6 +209,7 @@ class Trainer:
         steps = feed.steps(batch_size)
         if isinstance(schedule, Schedule) and steps is not None:
             schedule.bind(steps)
+        self.steps_an_epoch = steps
         self._steps_ahead = steps or 256
         self.executables.limit = max(self.executables.limit, feed.plans)
         if feed.n_samples and self.network.states and not self.optimizer.full_batch and feed.n_samples % batch_size:
@@ -273,7 +274,7 @@ class Trainer:
 
         def pace(batch: int, shapes: Sequence[Shape] | None = None) -> int:
             steps = self._pace(batch, shapes)
-            return steps if probe is None else min(steps, probe.until_next(self.step, within))
+            return steps if probe is None else min(steps, probe.until_next(self.step))
 
         for piece in feed.pieces(batch_size, pace, self.rng, shuffle=shuffle):
             compiled = self.executable(piece.batch, piece.shapes)
@@ -281,7 +282,7 @@ class Trainer:
             scalars = self.scalars(piece.steps)
             run = Run(executable, piece, scalars, self.step, self.seed, self.epoch + 1, within)
             recorder.before(run)
-            if probe is not None and probe.due(self.step, within):
+            if probe is not None and probe.due(self.step):
                 probe.run(self, run)
             interrupts.busy = True
             begun = time.perf_counter()
