@@ -23,15 +23,18 @@ from .diagnosis.examine import examine
 from .diagnosis.outcome import Outcome
 from .diagnosis.reference import SAMPLES
 from .diagnosis.statistics import Statistics
+from .diagnosis.through_time import TimeChain, time_chain
 from .errors import ChainruleError, DataError, DivergenceError, DtypeError, ParameterError, ShapeError
 from .losses import Loss
 from .network import NetworkGraph
 from .optimizers import Optimizer, get_optimizer
 from .training import Callback
 from .training.intake import is_stream
+from .training.moment import Moment
 from .training.probe import Found, Probe
+from .training.trace import trace
 
-__all__ = ["DiagnosisWarning", "Watch", "diagnose", "watched_fit"]
+__all__ = ["DiagnosisWarning", "Watch", "diagnose", "through_time", "watched_fit"]
 
 Array = NDArray[Any]
 #: Steps that a trial takes at most, and seconds.
@@ -65,6 +68,10 @@ class Watch(Callback):
         self.trainer: Any = None
         self.cut = False
         self.probe: Probe | None = None
+        #: What made a look inside fail, in words.
+        self.error = ""
+        self.start: Moment | None = None
+        self.latest: Moment | None = None
 
     def on_fit_begin(self, trainer: Any) -> None:
         self.trainer, self.statistics = trainer, Statistics(trainer.network)
@@ -75,6 +82,35 @@ class Watch(Callback):
     def _take(self, run: Any, found: Found, sizes: dict[str, int], rate: float) -> None:
         assert self.statistics is not None
         self.statistics.add(run.step, run.epoch, run.piece.batch, rate, found, sizes)
+        self.latest = Moment(self.trainer, run)
+        if self.start is None:
+            self.start = self.latest
+            self.start.keep_weights()
+
+    def look_inside(self) -> None:
+        """Looks at the weights of the start and of the end, with samples that the fit saw then, as is too dear at a step."""
+        if self.statistics is None or self.latest is None or self.start is None:
+            return
+        moments = {self.start.step: self.start}
+        moments[max(self.trainer.step - 1, self.latest.step)] = (
+            self.latest if self.latest is not self.start else self.start.now()
+        )
+        for step, moment in moments.items():
+            try:
+                inside, parameters = moment.inside(), moment.parameters()
+            except Exception as error:  # a user's layer, as in a probe; the fit was not harmed
+                self.error = f"{type(error).__name__}: {error}"
+                return
+            calls = list(self.statistics.calls.values())
+            found = {
+                calls[n].key: time_chain(
+                    calls[n].key, calls[n].layer, a, parameters[f"{calls[n].name}.recurrent_weight"], step
+                )
+                for n, a in inside.items()
+                if f"{calls[n].name}.recurrent_weight" in parameters
+            }
+            if known := {key: chain for key, chain in found.items() if chain is not None}:
+                self.statistics.through_time[step] = known
 
     def on_epoch_end(self, trainer: Any, epoch: int, logs: Mapping[str, float]) -> None:
         late = self.seconds is not None and time.perf_counter() - self._started > self.seconds
@@ -141,9 +177,11 @@ def diagnose(
 
 
 def _examine(case: Case, watch: Watch, rules: Sequence[Rule]) -> Diagnosis:
+    watch.look_inside()
     diagnosis = examine(case, rules=rules)
-    if watch.probe is not None and watch.probe.error:
-        diagnosis.errors["statistics"] = watch.probe.error
+    error = watch.error or (watch.probe.error if watch.probe is not None else "")
+    if error:
+        diagnosis.errors["statistics"] = error
     return diagnosis
 
 
@@ -167,6 +205,36 @@ def _length(X: Any) -> int:
         return len(first)
     except TypeError:
         return 0
+
+
+def through_time(network: NetworkGraph, X: Any, y: Any, *, loss: Any = None) -> dict[str, TimeChain]:
+    """The gains of the gradient through time of every recurrent layer for these samples; nothing is learned or changed.
+
+    ``diagnosis.through_time()`` has the same of the samples and weights of a training. What is measured is said in
+    chainrule.diagnosis.through_time.
+
+    Parameters  network : built ; X, y, loss : as in ``training.trace``, by default the loss of the last fit
+    Returns     {layer's name: TimeChain} in the order of the layers
+    Raises      ParameterError when there is no recurrent layer, or no loss ; as ``trace``
+
+    Example
+        >>> from chainrule.layers import Dense, SimpleRNN
+        >>> net = NetworkGraph([SimpleRNN(4), Dense(1)], random_state=0).build((50, 1))
+        >>> chain = through_time(net, np.ones((2, 50, 1)), np.ones((2, 1)), loss="squared_error")["0.simple_rnn"]
+        >>> sorted(chain.factors()), bool(np.isclose(sum(chain.factors().values()), chain.log10))
+        (['activation', 'weight'], True)
+    """
+    loss = getattr(network, "loss_", None) if loss is None else loss
+    if loss is None:
+        raise ParameterError("through_time: the network was not fitted yet, so give the loss.")
+    found: dict[str, TimeChain] = {}
+    for key, layer in trace(network, X, y, loss=loss).layers.items():
+        if "recurrent_weight" in layer.parameters:
+            chain = time_chain(key, network.layers[layer.name], layer.inside, layer.parameters["recurrent_weight"])
+            found |= {} if chain is None else {key: chain}
+    if not found:
+        raise ParameterError("through_time: the network has no recurrent layer (SimpleRNN, LSTM or GRU).")
+    return found
 
 
 # ---------------------------------------------------------------- during

@@ -7,8 +7,9 @@ from .diagnosis import Diagnosis
 from .finding import SEVERITIES, Finding, Threshold
 from .rule import Rule
 from .statistics import Statistics
+from .through_time import TimeChain
 
 __all__ = [
     "KINDS", "SEVERITIES", "Block", "Case", "Chain", "Change", "Diagnosis", "Finding", "Gain", "Rule", "Statistics",
-    "Threshold",
+    "Threshold", "TimeChain",
 ]  # fmt: skip

@@ -111,10 +111,7 @@ class Case:
     @cached_property
     def path(self) -> list[CallInfo]:
         """The calls from the input to the output with the most layers with weights."""
-        makers = {c.output: c for c in self.statistics.calls.values()}
-        depth: dict[int, int] = {}
-        for c in self.statistics.calls.values():
-            depth[c.output] = max((depth.get(i, 0) for i in c.inputs), default=0) + 1 + 1000 * (c.role == "weight")
+        makers, depth = self.statistics.makers, self.statistics.depth
         ends = [i for i in self.statistics.output_ids if i in makers]
         if not ends:
             return []
@@ -127,7 +124,7 @@ class Case:
     @cached_property
     def last_call(self) -> CallInfo | None:
         """What makes the first output, seen through layers that only reshape or drop."""
-        makers = {c.output: c for c in self.statistics.calls.values()}
+        makers = self.statistics.makers
         at = self.statistics.output_ids[0] if self.statistics.output_ids else -1
         while at in makers and makers[at].role in _LINEAR_ROLES and makers[at].kind != "Add":
             at = makers[at].inputs[0]
@@ -145,7 +142,7 @@ class Case:
         return [c for c in self.path if c.role == "weight"]
 
     def users(self, call: CallInfo) -> list[CallInfo]:
-        return [c for c in self.statistics.calls.values() if call.output in c.inputs]
+        return [c for c in self.statistics.calls.values() if not set(call.outputs).isdisjoint(c.inputs)]
 
     def following(self, call: CallInfo, *roles: str) -> CallInfo | None:
         """The first call of one of these roles after this one, before the next layer with weights; None where there is
@@ -262,7 +259,7 @@ class Case:
 
     def before(self, key: str) -> CallInfo | None:
         """The call with weights that an activation follows."""
-        makers = {c.output: c for c in self.statistics.calls.values()}
+        makers = self.statistics.makers
         at = makers.get(self.statistics.calls[key].inputs[0])
         while at is not None and at.role != "weight":
             at = makers.get(at.inputs[0])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ..errors import ParameterError
 from .statistics import Sample, Statistics
+from .through_time import TimeChain
 
 __all__ = ["Chain", "Gain", "chain_of"]
 
@@ -69,11 +70,12 @@ class Chain:
         blocks : the same, cut at the layers with weights ; output_norm, input_norm : |dz^L| and |dz¹|
 
     Where the gradient branches (residual joins, several uses of an output), the path follows the branch with the most
-    layers, and one more gain with the role "join" accounts for what the other branches add.
+    layers, and one more gain with the role "join" accounts for what the other branches add. A recurrent layer is one gain of
+    the path; ``through_time`` has what happens inside of it, {key: TimeChain}, where it was looked at.
     """
 
-    def __init__(self, step: int, gains: tuple[Gain, ...]) -> None:
-        self.step, self.gains = step, gains
+    def __init__(self, step: int, gains: tuple[Gain, ...], through_time: Mapping[str, TimeChain] | None = None) -> None:
+        self.step, self.gains, self.through_time = step, gains, dict(through_time or {})
         blocks: list[Block] = []
         start = None
         for i, gain in enumerate(gains):
@@ -158,7 +160,7 @@ class Chain:
             rows.append((g.key, *shown, _NAMES.get(g.role, g.role)))
         widths = [max(len(r[i]) for r in rows) for i in range(4)]
         lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
-        return "\n".join([*lines, self.sentence()])
+        return "\n".join([*lines, self.sentence(), *(chain.sentence() for chain in self.through_time.values())])
 
     def __repr__(self) -> str:
         return f"Chain(step={self.step}, {len(self.blocks)} blocks, ratio={self.ratio:.3g})"
@@ -181,18 +183,12 @@ def chain_of(statistics: Statistics | None, step: int | None = None) -> Chain:
     sample = None if statistics is None else statistics.nearest(step)
     if statistics is None or sample is None:
         raise ParameterError("chain: no step was sampled. Call net.diagnose(X, y), or fit(..., diagnose=True).")
-    return Chain(sample.step, tuple(_gains(statistics, sample)))
+    return Chain(sample.step, tuple(_gains(statistics, sample)), statistics.chains_through_time(step))
 
 
 def _gains(statistics: Statistics, sample: Sample) -> list[Gain]:
     """Along the path with the most layers with weights, from the output to the input."""
-    calls = list(statistics.calls.values())
-    makers = {c.output: c for c in calls}
-    # The most layers with weights, then the most layers, on any path from an input to each tensor.
-    depth: dict[int, int] = {}
-    for call in calls:
-        below = max((depth.get(i, 0) for i in call.inputs), default=0)
-        depth[call.output] = below + 1 + len(calls) * (call.role == "weight")
+    makers, depth = statistics.makers, statistics.depth
     known = [i for i in statistics.output_ids if i in makers]
     if not known:
         return []
@@ -201,20 +197,22 @@ def _gains(statistics: Statistics, sample: Sample) -> list[Gain]:
     while at in makers:
         call = makers[at]
         here = sample.calls[call.key]
-        if here.gradient is None:
+        incoming = here.incoming
+        if incoming is None:
             break
         place = max(range(len(call.inputs)), key=lambda p: depth.get(call.inputs[p], -1))
         passed, below = here.passed[place], call.inputs[place]
         slope = None if here.slope is None else here.slope.mean
         if passed is None:
             # The last one on the path: what it passes to the network's input is not computed.
-            gains.append(Gain(call.key, call.kind, call.role, here.gradient.norm, math.nan, slope))
+            gains.append(Gain(call.key, call.kind, call.role, incoming, math.nan, slope))
             break
-        gains.append(Gain(call.key, call.kind, call.role, here.gradient.norm, passed.norm, slope))
+        gains.append(Gain(call.key, call.kind, call.role, incoming, passed.norm, slope))
         maker = makers.get(below)
-        whole = None if maker is None else sample.calls[maker.key].gradient
-        if whole is not None and maker is not None and _branches(statistics, below):
-            gains.append(Gain(f"branch at {maker.key}", "branch", "join", passed.norm, whole.norm))
+        if maker is not None and (_branches(statistics, below) or sample.calls[maker.key].several):
+            whole = sample.calls[maker.key].incoming
+            if whole is not None:
+                gains.append(Gain(f"branch at {maker.key}", "branch", "join", passed.norm, whole))
         at = below
     return gains
 

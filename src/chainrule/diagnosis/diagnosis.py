@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..errors import ParameterError, UnknownNameError
 from .finding import Finding
 
 if TYPE_CHECKING:
     from .chain import Chain
     from .statistics import Statistics
+    from .through_time import TimeChain
 
 
 class Diagnosis:
@@ -57,6 +59,28 @@ class Diagnosis:
         from .chain import chain_of
 
         return chain_of(self.statistics, step)
+
+    def through_time(self, layer: str | None = None, step: int | None = None) -> TimeChain:
+        """The gains of the gradient through time inside a recurrent layer, step by step of the sequence.
+
+        Parameters  layer : its name; None for the one whose gradient changes most
+                    step : of the training; it is looked at with the weights of the start and with those of the end, and the
+                    nearer one is taken; None for the end
+        Raises      ParameterError when there is none ; UnknownNameError for another layer
+        """
+        from .through_time import steepest
+
+        found = {} if self.statistics is None else self.statistics.chains_through_time(step)
+        if not found:
+            raise ParameterError(
+                "through_time: no recurrent layer (SimpleRNN, LSTM or GRU) was looked at. Call net.diagnose(X, y), or "
+                "fit(..., diagnose=True), for a network that has one."
+            )
+        if layer is None:
+            return steepest(found)
+        if layer not in found:
+            raise UnknownNameError("recurrent layer", layer, found)
+        return found[layer]
 
     def report(self, path: Any = None, *, title: str = "Diagnosis of a network") -> Any:
         """The diagnosis as a page, a chainrule.report.DiagnosisReport, written to a file where a path is given."""

@@ -3,6 +3,7 @@ update."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..layers import Activation, Softmax
 from ..network import NetworkGraph
+from .through_time import TimeChain
 
 __all__ = ["CallInfo", "CallSample", "Moments", "ParameterSample", "Sample", "Statistics"]
 
@@ -116,8 +118,8 @@ class CallInfo:
     Parameters
         key : its name, with "#2" for a second use ; name : of the layer ; kind : the name of its class
         role : "weight", "activation", "normalisation", "pooling", "dropout", "softmax", "join" or "shape"
-        inputs, output : numbers of tensors ; parameters : their names ; frozen : whether they learn
-        elements : of one sample's output
+        inputs, output : numbers of tensors ; more : further outputs, the states of a recurrent layer
+        parameters : their names ; frozen : whether they learn
     """
 
     key: str
@@ -129,6 +131,12 @@ class CallInfo:
     parameters: tuple[str, ...]
     frozen: bool
     layer: Any = field(repr=False, compare=False)
+    more: tuple[int, ...] = ()
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """All its outputs."""
+        return (self.output, *self.more)
 
 
 @dataclass(frozen=True)
@@ -136,13 +144,27 @@ class CallSample:
     """A use of a layer at one step.
 
     Parameters  output : of its output ; slope : of σ'(z), for activations ; gradient : of dJ/d(output) ;
-                passed : of what it passes back to each input, None where it passes nothing or to the network's input
+                passed : of what it passes back to each input, None where it passes nothing or to the network's input ;
+                states : of the gradient of each further output ; time : ‖∂J/∂hₜ‖ of every step of a recurrent layer (T,)
     """
 
     output: Moments | None
     slope: Moments | None
     gradient: Moments | None
     passed: tuple[Moments | None, ...]
+    states: tuple[Moments | None, ...] = ()
+    time: Array | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def incoming(self) -> float | None:
+        """The norm of the gradient of all outputs together; None where none reaches one of them."""
+        norms = [m.norm for m in (self.gradient, *self.states) if m is not None]
+        return math.hypot(*norms) if norms else None
+
+    @property
+    def several(self) -> bool:
+        """Whether more than one output is given a gradient, as the sequence and the last state of a recurrent layer."""
+        return sum(m is not None for m in (self.gradient, *self.states)) > 1
 
 
 @dataclass(frozen=True)
@@ -178,7 +200,14 @@ class Sample:
             return None if m is None else m.without_units()
 
         calls = {
-            key: CallSample(bare(c.output), bare(c.slope), bare(c.gradient), tuple(map(bare, c.passed)))
+            key: CallSample(
+                bare(c.output),
+                bare(c.slope),
+                bare(c.gradient),
+                tuple(map(bare, c.passed)),
+                tuple(map(bare, c.states)),
+                c.time,
+            )
             for key, c in self.calls.items()
         }
         parameters = {
@@ -192,22 +221,33 @@ class Statistics:
     """The samples of one training, in order.
 
     Parameters  network : built
-    Attributes  calls : CallInfo in the order of computation, by key ; samples : Samples, old ones without units
+    Attributes  calls : CallInfo in the order of computation, by key ; samples : Samples, old ones without units ;
+                through_time : {step: {key of a recurrent layer: TimeChain}}, of the start and the end
     """
 
     def __init__(self, network: NetworkGraph) -> None:
         self.calls: dict[str, CallInfo] = {}
         self.input_ids, self.output_ids = tuple(network.input_ids), tuple(network.output_ids)
         self.samples: list[Sample] = []
+        self.through_time: dict[int, dict[str, TimeChain]] = {}
         uses: dict[str, int] = {}
-        for call in network.calls:
-            uses[call.name] = nth = uses.get(call.name, 0) + 1
-            own = tuple(p for p in network.parameters if p.rpartition(".")[0] == call.name)
-            key = call.name if nth == 1 else f"{call.name}#{nth}"
+        for one in network.calls:
+            uses[one.name] = nth = uses.get(one.name, 0) + 1
+            own = tuple(p for p in network.parameters if p.rpartition(".")[0] == one.name)
+            key = one.name if nth == 1 else f"{one.name}#{nth}"
             self.calls[key] = CallInfo(
-                key, call.name, type(call.layer).__name__, role_of(call.layer, own, len(call.inputs)),
-                call.inputs, call.output, own, call.name in network.frozen, call.layer,
+                key, one.name, type(one.layer).__name__, role_of(one.layer, own, len(one.inputs)),
+                one.inputs, one.output, own, one.name in network.frozen, one.layer, one.more,
             )  # fmt: skip
+
+        #: What computes each tensor that is not an input of the network.
+        self.makers = {i: call for call in self.calls.values() for i in call.outputs}
+        #: Of each tensor, the layers on the longest path from an input: those with weights count more than all others.
+        self.depth: dict[int, int] = {}
+        for call in self.calls.values():
+            below = max((self.depth.get(i, 0) for i in call.inputs), default=0)
+            for i in call.outputs:
+                self.depth[i] = below + 1 + len(self.calls) * (call.role == "weight")
 
     def add(self, step: int, epoch: int, batch: int, learning_rate: float, found: Mapping[str, Array], sizes: Any) -> Sample:
         """Takes in what a probe computed.
@@ -219,7 +259,10 @@ class Statistics:
         calls = {}
         for n, info in enumerate(self.calls.values()):
             passed = tuple(moments(f"dx.{n}.{i}") for i in range(len(info.inputs)))
-            calls[info.key] = CallSample(moments(f"y.{n}"), moments(f"slope.{n}"), moments(f"dy.{n}"), passed)
+            states = tuple(moments(f"dy.{n}.{j}") for j in range(1, len(info.outputs)))
+            with np.errstate(all="ignore"):
+                time = np.sqrt(found[f"time.{n}"], dtype=np.float64) if f"time.{n}" in found else None
+            calls[info.key] = CallSample(moments(f"y.{n}"), moments(f"slope.{n}"), moments(f"dy.{n}"), passed, states, time)
         parameters = {}
         for name in (name[2:] for name in found if name.startswith("w.")):
             value = moments(f"w.{name}")
@@ -244,6 +287,13 @@ class Statistics:
             return self.last
         return min(self.samples, key=lambda s: abs(s.step - step))
 
+    def chains_through_time(self, step: int | None = None) -> dict[str, TimeChain]:
+        """Those taken nearest to a step, the last ones for None; empty where there are none."""
+        known = self.through_time
+        if not known:
+            return {}
+        return known[max(known) if step is None else min(known, key=lambda s: abs(s - step))]
+
     def of_role(self, *roles: str) -> list[CallInfo]:
         """The calls with one of these roles, in order."""
         return [c for c in self.calls.values() if c.role in roles]
@@ -251,7 +301,7 @@ class Statistics:
     def gradient_norms(self) -> tuple[list[int], list[str], Array]:
         """(steps, keys of the calls with weights, norms (steps, calls)) of dz, for a picture over time."""
         keys = [c.key for c in self.of_role("weight")]
-        table = [[g.norm if (g := s.calls[key].gradient) is not None else np.nan for key in keys] for s in self.samples]
+        table = [[np.nan if (g := s.calls[key].incoming) is None else g for key in keys] for s in self.samples]
         return [s.step for s in self.samples], keys, np.array(table, np.float64).reshape(len(self.samples), len(keys))
 
     def dead_units(self) -> dict[str, float]:

@@ -147,7 +147,12 @@ class _Recurrent(Layer):
             before = given.get(name)
             given[name] = end if before is None else before if end is None else k.add(before, end)
         da, first, every, product = self.run_backward(k, saved, given)
-        k.watch("dh", every)
+        # What a look through time needs; for training nothing is computed for it.
+        inside = {"dh": every, "above": given["dh"], "mask": saved.mask, "dc_last": given.get("dc_last"), **saved.start}
+        inside |= {name: value for name, value in {"h": saved.h, **vars(saved.own)}.items() if name in ("h", "c", "gates")}
+        for name, value in inside.items():
+            if value is not None:
+                k.watch(name, value)
         da.name = "da"
         flat = _flat(k, da)
         k.grad("weight", k.matmul(saved.x, flat, transpose_a=True))

@@ -38,8 +38,9 @@ def lower_statistics(
 
     Parameters  as in ``lower_training`` ; optimizer : None (or one that drives itself) leaves out the update
     Outputs     "loss" ; moments (5, C) as of the op ``moments``, for call number n: "y.n" of its output, "slope.n" of σ' for
-                an activation, "dy.n" of the gradient of its output, "dx.n.i" of what it passes back to its input i (not to
-                the network's inputs) ; for each parameter that learns: "w.NAME", "d.NAME" its gradient, "u.NAME" its change
+                an activation, "dy.n" of the gradient of its output ("dy.n.1", ... of further ones), "dx.n.i" of what it
+                passes back to its input i (not to the network's inputs) ; "time.n" (T,) of a recurrent layer, Σ (∂J/∂hₜ)² of
+                each step ; for each parameter that learns: "w.NAME", "d.NAME" its gradient, "u.NAME" its change
     """
     low, count = _Lowering(network, batch, training, shapes, constants), len(network.output_ids)
     zs = low.forward()
@@ -71,6 +72,14 @@ def lower_statistics(
                     note(f"slope.{n}", call.layer.derivative(k, low.saved[n]))
             if call.output in d:
                 note(f"dy.{n}", d[call.output])
+        for j, more in enumerate(call.more, 1):
+            if more in d:
+                with k.at("statistics", call.name):
+                    note(f"dy.{n}.{j}", d[more])
+    for n, name, value in low.inside:
+        if name == "dh":
+            with k.at("statistics", network.calls[n].name):
+                found[f"time.{n}"] = k.sum(k.square(value), axis=(0, 2))
     for n, place, dx, _ in low.passed:
         if network.calls[n].inputs[place] not in network.input_ids:
             with k.at("statistics", network.calls[n].name):

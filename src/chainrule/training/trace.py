@@ -33,7 +33,9 @@ class LayerTrace:
         inputs, output : arrays ; d_output : dJ/d(output), from all layers that use the output
         d_inputs : what this layer passes back to each of its inputs, None for an input without gradient (indices)
         parameters, gradients : by the parameter's name ("weight"); the gradient of a shared parameter sums over its uses
-        inside : what the layer shows of its inside, by name: of recurrent layers "dh", dJ/dhₜ of every step (N, T, H)
+        inside : what the layer shows of its inside, by name: of recurrent layers "dh", dJ/dhₜ of every step (N, T, H), with
+            "above", the part of it that the layers above pass to hₜ itself (where return_sequences) ; the states "h" and
+            "c" ; "gates" of LSTM (i f g o) and GRU (r z n, and hₜ₋₁ Uⁿ + v or r ⊙ hₜ₋₁) side by side ; "mask"
     """
 
     name: str

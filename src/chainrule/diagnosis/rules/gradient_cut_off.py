@@ -68,7 +68,7 @@ class GradientCutOff(Rule):
             if not call.parameters or call.name in case.network.frozen:
                 continue
             here = [s.calls[call.key] for s in case.window]
-            missing = all(h.gradient is None for h in here)
+            missing = all(h.incoming is None for h in here)
             if missing or self._zero_by_layer(case, call):
                 cut.append(call.key)
         if not cut:
@@ -88,16 +88,15 @@ class GradientCutOff(Rule):
     def _zero_by_layer(case: Case, call: CallInfo) -> bool:
         """Whether the gradient is exactly 0 and it is no activation that makes it so."""
         for sample in case.window:
-            gradient = sample.calls[call.key].gradient
-            if gradient is None or gradient.norm != 0:
+            if sample.calls[call.key].incoming != 0:
                 return False
         # Up the network: the first layer that is given a gradient and passes none.
         sample = case.window[-1]
         for user in case.users(call):
             at: CallInfo | None = user
             while at is not None:
-                given = sample.calls[at.key].gradient
-                if given is not None and given.norm > 0:
+                given = sample.calls[at.key].incoming
+                if given is not None and given > 0:
                     return at.role not in ("activation", "softmax", "weight", "pooling", "normalisation")
                 at = next(iter(case.users(at)), None)
         return False
