@@ -12,11 +12,12 @@ each:
                 pₜ₋₁ = kₜ₋₁ + [daʳ daᶻ r ⊙ daⁿ]ₜ Uᵀ   "weight"       ‖pₜ₋₁‖ / ‖kₜ₋₁‖, what the weights add
     each        Gₜ₋₁ = pₜ₋₁ + what the layers above pass to step t − 1 itself    "join"   ‖Gₜ₋₁‖ / ‖pₜ₋₁‖
 
-So ‖G₁‖ / ‖G_T‖ is the product of all of them and the logarithms add up, with no rest. A loss that reads the last state
-alone has no joins: then the gradient through time is the plain product of the Jacobians ∂hₜ/∂hₜ₋₁. With ``return_sequences``
-new gradients enter on the way; the join holds what they add, and all other factors are of the gradient that is passed on. The
-two branches of a gated cell are a sum, not a product. Hence the second factor is what the branch through the weights makes of
-the carried one, and ``beside`` has the factors of that branch alone: the slopes of the gates, Uᵀ, and the output gate.
+So ‖G₁‖ / ‖G_T‖ is the product of all of them and the logarithms add up, with no rest. A loss that reads the last
+state alone has no joins: then the gradient through time is the plain product of the Jacobians ∂hₜ/∂hₜ₋₁. With
+``return_sequences`` new gradients enter on the way; the join holds what they add, and all other factors are of the
+gradient that is passed on. The two branches of a gated cell are a sum, not a product. Hence the second factor is what
+the branch through the weights makes of the carried one, and ``beside`` has the factors of that branch alone: the
+slopes of the gates, Uᵀ, and the output gate.
 
 Where a mask says that a step is padding the state is handed on, so all of its factors are 1. Where back-propagation is
 truncated a factor "truncation" takes the join's place. Norms are √(meanₙ ‖·‖²) over the samples.
