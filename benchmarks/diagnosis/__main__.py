@@ -11,17 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from .catalogue import Item, drawn, faulty, healthy, part
-from .setups import Setup, evaluate
+from .programs import programs
+from .setups import evaluate
 
 
-def run(setup: Setup, how: str) -> tuple[Any, Any, float]:
-    """(diagnosis, network, seconds): watched during fit, or asked before."""
-    started = time.perf_counter()
+def run(setup: Any, how: str) -> tuple[Any, Any, float]:
+    """(diagnosis, network, seconds): watched during fit, or asked before or after. Estimators are always asked after."""
     X, y, _, _ = setup.data()
     net = setup.prepare()
     arguments = setup.arguments()
+    started = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        if not hasattr(net, "diagnose"):
+            net = net.fit(X, y).network_
+            return net.diagnose(X, y), net, time.perf_counter() - started
         if how == "before":
             arguments.pop("verbose")
             return net.diagnose(X, y, **arguments), net, time.perf_counter() - started
@@ -66,11 +70,17 @@ def main() -> None:
         "--random", type=int, default=0, metavar="N", help="N set-ups drawn at random in place of the catalogue"
     )
     parser.add_argument("--seed", type=int, default=0, help="of those")
+    parser.add_argument("--programs", action="store_true", help="the programs in place of the catalogue")
     options = parser.parse_args()
-    items = drawn(options.random, options.seed) if options.random else [*faulty(), *healthy()]
-    items = [i for i in items if options.match in i.name and options.part in ("all", part(i.name))]
+    if options.programs:
+        items = list(programs())
+    elif options.random:
+        items = drawn(options.random, options.seed)
+    else:
+        items = [*faulty(), *healthy()]
+    items = [i for i in items if options.match in i.name and options.part in ("all", part(i.name)) and i.setup.here]
     results = []
-    baseline: dict[Setup, float] = {}
+    baseline: dict[Any, float] = {}
     for item in items:
         result = judge(item, options.how)
         if item.repaired is not None:

@@ -27,9 +27,9 @@ class Item:
     """
 
     name: str
-    setup: Setup
+    setup: Any
     causes: frozenset[str] = frozenset()
-    repaired: Setup | None = None
+    repaired: Any = None
 
 
 def part(name: str) -> str:

@@ -58,6 +58,9 @@ class Setup:
     y: tuple[str, ...] = ()
     extra: dict[str, Any] = field(default_factory=dict, hash=False)
 
+    #: Whether its data is at hand.
+    here = True
+
     # ------------------------------------------------------------ data
 
     def data(self) -> tuple[Array, Array, Array, Array]:
@@ -116,6 +119,11 @@ class Setup:
             found.append(layers.Dropout(self.dropout))
         return found
 
+    @property
+    def classes(self) -> int:
+        """How many, 0 for numbers."""
+        return task(self.task).classes
+
     def arguments(self) -> dict[str, Any]:
         """Those of ``fit`` but for the data."""
         loss: Any = self.loss
@@ -147,26 +155,29 @@ class Setup:
         return net
 
 
-def evaluate(setup: Setup, net: Any) -> float:
+def evaluate(setup: Any, net: Any) -> float:
     """The score on the test part as the task means it: accuracy, or R². What the fault did to the data is not undone."""
     _, _, X, y = setup.data()
-    t = task(setup.task)
+    net = getattr(net, "network_", net)  # of an estimator
     try:
         z = np.asarray(net.predict(X), np.float64)
     except Exception:
         return float("nan")
     if not np.isfinite(z).all():
         return float("nan")
-    if t.classes:
+    if setup.classes:
+        middle = getattr(getattr(net, "loss_", None), "threshold", None)
+        middle = 0.5 if middle is None else middle
+        if y.ndim == 2 and y.shape == z.shape and setup.classes == 2:  # several answers, yes or no
+            return float(((z > middle) == (y > 0.5)).mean())
         labels = y.argmax(axis=1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(len(y))
         if z.ndim == 2 and z.shape[1] > 1:
             return float((z.argmax(axis=1) == labels).mean())
-        loss = getattr(net, "loss_", None)
-        if t.classes == 2:
-            middle = getattr(loss, "threshold", None)
-            middle = 0.5 if middle is None else middle
+        if setup.classes == 2:
             return float(((z.reshape(-1) > middle) == (labels > 0.5)).mean())
         return float((np.rint(z.reshape(-1)) == labels).mean())
+    loss = getattr(net, "loss_", None)
+    z = z if loss is None else loss.prediction(z)
     y = y.reshape(z.shape)
     return float(1 - ((z - y) ** 2).mean() / max(float(y.var()), 1e-30))
 
