@@ -399,15 +399,22 @@ class Network(NetworkGraph):
     def _initialise(self, intake: Intake, batch_size: int) -> None:
         """What the network takes from the data: statistics of all samples, start weights from the first ones."""
         if standardising_layers(self):
-            if not isinstance(intake.feed, ArrayFeed) or intake.constants:
-                raise ParameterError("Standardize needs the data as dense arrays, not as an iterator or as Sequences.")
-            measure_statistics(self, intake.feed.first(intake.feed.n_samples))
+            if not isinstance(intake.feed, (ArrayFeed, SequenceFeed)) or intake.constants:
+                raise ParameterError(
+                    "Standardize needs the data as dense arrays or Sequences, not as an iterator or a sparse matrix."
+                )
+            measure_statistics(self, intake.feed.all())
         if isinstance(intake.feed, (ArrayFeed, SequenceFeed)) and not intake.constants:
             initialise_from_data(self, self._predicting(), intake.feed.first(max(batch_size, 256)))
         elif data_dependent_parameters(self):
             raise ParameterError(
                 "LSUV needs the data as dense arrays, not as an iterator or a sparse matrix; use another initializer."
             )
+
+    def _start_from(self, X: Any, y: Any, loss: Any, batch_size: int) -> None:
+        """Takes from these samples what a first fit takes from its data, so that it may be a stream."""
+        self._initialise(self._intake(X, y, loss, None), batch_size)
+        self._trained = True
 
     def _loss_weights(self, loss_weights: Sequence[float] | None) -> list[float] | None:
         if loss_weights is None:
@@ -758,7 +765,9 @@ class Network(NetworkGraph):
                 fit's own defaults ; options : more of its arguments, such as validation_data
             rules : more rules to ask (instances of chainrule.diagnosis.Rule)
             every : take statistics every so many steps ; steps : of the copy's training, 3,000 at most by default
-        Data that fit would refuse (NaN, wrong shapes) is a finding here, not an error.
+        Data that fit would refuse (NaN, wrong shapes) is a finding here, not an error. Of a stream of batches up to 2,000
+        samples that the copy is trained on are judged; an iterator, which can be read once, is read: give a function that
+        returns a new one. Of a graph the labelled nodes are judged, of several outputs each one.
 
         Example
             >>> import numpy as np
@@ -844,10 +853,11 @@ class Network(NetworkGraph):
         defines and trains the network, and what was tried and rejected; ``cure.network`` is the new network, trained.
 
         Parameters
-            X, y : all data, as arrays ; time_budget : seconds for the search, without the last training on all the data
+            X, y : all data, as in fit ; of batches up to 5,000 samples are kept for the trials, of a graph labelled nodes are
+                held out ; time_budget : seconds for the search, without the last training on all the data
             seeds : int >= 2, runs of each setup ; validation_data, validation_split : held out for the scores
             metric : a Metric or its name, of the first output. None: accuracy for classes (the mean over the classes when
-                they are unequal), R² for numbers
+                they are unequal), R² for numbers, the mean of these for several outputs
             diagnosis : made by ``diagnose`` before, None makes one ; changes : Changes to try in place of a diagnosis's
             start : "fresh" draws new start weights for every seed (not those of frozen layers), "own" begins with the
                 weights that the network has; "auto" is "own" for a network never fitted whose weights were set by hand

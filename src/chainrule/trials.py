@@ -11,14 +11,18 @@ import math
 import time
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .data.batches import Batches
+from .data.sequences import Sequences
 from .diagnosis import Diagnosis, Rule
 from .diagnosis.case import Case
-from .diagnosis.data_facts import DataFacts
+from .diagnosis.data_facts import ROWS, WIDTH, DataFacts
 from .diagnosis.examine import examine
 from .diagnosis.outcome import Outcome
 from .diagnosis.reference import SAMPLES
@@ -27,11 +31,14 @@ from .diagnosis.through_time import TimeChain, time_chain
 from .errors import ChainruleError, DataError, DivergenceError, DtypeError, ParameterError, ShapeError
 from .losses import Loss
 from .network import NetworkGraph
+from .ops import SparseMatrix
+from .ops.value import FREE
 from .optimizers import Optimizer, get_optimizer
 from .training import Callback
 from .training.intake import is_stream
 from .training.moment import Moment
 from .training.probe import Found, Probe
+from .training.samples import Recorder, Samples, collect, recorded
 from .training.trace import trace
 
 __all__ = ["DiagnosisWarning", "Watch", "diagnose", "through_time", "watched_fit"]
@@ -41,6 +48,8 @@ Array = NDArray[Any]
 TRIAL_STEPS, TRIAL_SECONDS = 3000, 20.0
 #: Epochs with a fault that cannot be learned with before on_fault="stop" ends the fit.
 PATIENCE = 3
+#: Bytes of samples of which only some are looked at.
+_LARGE = 256 * 2**20
 #: Errors of the data that a diagnosis reports as findings.
 _DATA_ERRORS = (DataError, ShapeError, DtypeError)
 
@@ -53,17 +62,24 @@ class Watch(Callback):
     """Samples the statistics of a fit.
 
     Parameters  every : sample every so many steps; None keeps the cost below 3 % of the time (see training.probe) ;
-                seconds : ends the fit after the epoch in which they are over, None never ;
+                seconds, steps : the fit ends when they are over, after some steps of an epoch at last, None never ;
                 check : called after an epoch with the watch; True ends the fit
     Attributes  statistics : after the fit has begun ; trainer : of it
     """
 
-    def __init__(self, every: int | None = None, *, seconds: float | None = None, check: Any = None) -> None:
+    def __init__(
+        self,
+        every: int | None = None,
+        *,
+        seconds: float | None = None,
+        steps: int | None = None,
+        check: Any = None,
+    ) -> None:
         if every is not None and (isinstance(every, bool) or not isinstance(every, int) or every < 1):
             raise ParameterError(
                 f"diagnose: the number of steps between samples must be an int of at least 1. Got {every!r}."
             )
-        self.every, self.seconds, self.check = every, seconds, check
+        self.every, self.seconds, self.steps, self.check = every, seconds, steps, check
         self.statistics: Statistics | None = None
         self.trainer: Any = None
         self.cut = False
@@ -112,9 +128,19 @@ class Watch(Callback):
             if known := {key: chain for key, chain in found.items() if chain is not None}:
                 self.statistics.through_time[step] = known
 
+    def _over(self, trainer: Any, times: float = 1.0) -> bool:
+        late = self.seconds is not None and time.perf_counter() - self._started > times * self.seconds
+        return late or (self.steps is not None and trainer.step - self.first_step >= times * self.steps)
+
+    def on_batch_chunk_end(self, trainer: Any, logs: Mapping[str, float]) -> None:
+        # An epoch that is not yet over is worth waiting for; one that goes on for ever is not.
+        if self._over(trainer, 2.0):
+            self.cut = True
+            raise KeyboardInterrupt
+
     def on_epoch_end(self, trainer: Any, epoch: int, logs: Mapping[str, float]) -> None:
-        late = self.seconds is not None and time.perf_counter() - self._started > self.seconds
-        if (late and epoch < trainer.epochs) or (self.check is not None and self.check(self, epoch)):
+        over = epoch < trainer.epochs and self._over(trainer)
+        if over or (self.check is not None and self.check(self, epoch)):
             self.cut = trainer.stop = True
 
 
@@ -150,10 +176,11 @@ def diagnose(
     limit = TRIAL_STEPS if steps is None else _steps(steps)
     if trained and not replayed and steps is None:
         limit = min(limit, 200)
-    n = 0 if is_stream(X, y) else _length(X)
+    n = (X.n_samples or 0) if isinstance(X, Batches) else 0 if is_stream(X, y) else _length(X)
     if n and isinstance(batch, int) and batch > 0:
         epochs = max(1, min(epochs, limit // max(1, -(-n // batch))))
-    watch = Watch(every, seconds=TRIAL_SECONDS)
+    watch = Watch(every, seconds=TRIAL_SECONDS, steps=None if n else limit)
+    X = _kept(X, y)
     options = {**settings, "epochs": epochs, "verbose": 0, "callbacks": [watch], "diagnose": False}
     fault: dict[str, str] = {}
     try:
@@ -164,7 +191,8 @@ def diagnose(
         fault = {"error": str(error), "kind": "data"}
     except KeyboardInterrupt:  # pragma: no cover
         raise
-    complete = not fault and not watch.cut and (trained or epochs >= planned)
+    cut = watch.cut or getattr(getattr(twin, "history_", None), "interrupted", False)
+    complete = not fault and not cut and (trained or epochs >= planned)
     if not trained:
         subject, history = twin, twin.history_ if hasattr(twin, "history_") else {}
     else:
@@ -259,6 +287,7 @@ def watched_fit(
         raise ParameterError(f'fit: on_fault must be "warn", "stop" or "cure". Got {on_fault!r}.')
     _check_rules(rules)
     fresh = not network._trained
+    X = _kept(X, y)
     hopeless = _Hopeless(network, X, y, arguments, fresh) if on_fault != "warn" else None
     watch = Watch(every, check=hopeless)
     callbacks = arguments.pop("callbacks", ())
@@ -327,7 +356,7 @@ class _Hopeless:
     def __init__(self, network: Any, X: Any, y: Any, arguments: dict[str, Any], fresh: bool) -> None:
         self.network, self.X, self.y, self.arguments, self.fresh = network, X, y, arguments, fresh
         self.next, self.seen = 1, 0
-        self.data: DataFacts | None = None
+        self.facts: _Seen | None = None
         self.diagnosis: Diagnosis | None = None
 
     def __call__(self, watch: Watch, epoch: int) -> bool:
@@ -336,9 +365,9 @@ class _Hopeless:
         self.next = max(epoch + 1, math.ceil(1.4 * epoch))
         case = _case(
             self.network, self.X, self.y, watch, self.arguments, history=watch.trainer.history, fresh=self.fresh,
-            data=self.data,
+            seen=self.facts,
         )  # fmt: skip
-        self.data = case.data
+        self.facts = case.seen
         found = examine(case, only=self.NAMES)
         wrong = [f for f in found.findings if f.severity == "error"]
         self.seen = self.seen + 1 if wrong and case.outcome.failed else 0
@@ -360,9 +389,102 @@ def _fault(error: Exception, watch: Watch) -> dict[str, str]:
     return found
 
 
-def _arrays(values: Any, count: int) -> list[Array]:
+def _kept(X: Any, y: Any) -> Any:
+    """What a watched fit is to read in place of X, so that what a stream yields can be looked at afterwards."""
+    return recorded(X, ROWS) if is_stream(X, y) else X
+
+
+def _samples(network: Any, X: Any, y: Any, weight: Any, losses: Sequence[Loss]) -> Samples | None:
+    """The samples as they are, finite or not; None where they are no samples, which fit itself has complained of."""
+    graph, unlabelled = network.samples is not None, [loss.ignore_label for loss in losses]
+    try:
+        if isinstance(X, Recorder) or is_stream(X, y):
+            return collect(X, ROWS, graph=graph, unlabelled=unlabelled)
+        inputs, targets = _arrays(X, len(network.input_ids)), _arrays(y, len(network.output_ids))
+        if any(a.dtype.kind not in "biuf" or not a.shape for a in (*inputs, *targets) if not isinstance(a, SparseMatrix)):
+            return None
+        if any(a.shape[0] != len(targets[0]) for a in (*inputs, *targets)) or not len(targets[0]):
+            return None
+        return Samples.of(inputs, targets, weight, graph=graph, unlabelled=unlabelled)
+    except (ChainruleError, TypeError, ValueError, IndexError):
+        return None
+
+
+def _arrays(values: Any, count: int) -> list[Any]:
     several = count > 1 and isinstance(values, (list, tuple))
-    return [np.asarray(v) for v in (values if several else [values])]
+    return [
+        v if isinstance(v, Sequences) else SparseMatrix.of(v) if hasattr(v, "tocsr") or isinstance(v, SparseMatrix)
+        else np.asarray(v)
+        for v in (values if several else [values])
+    ]  # fmt: skip
+
+
+class _Seen:
+    """What a diagnosis sees of the samples: facts of them, and what a network puts out for those that are looked at.
+
+    Parameters  samples : None where there are none ; held : validation samples or None
+    """
+
+    def __init__(self, network: Any, samples: Samples | None, held: Samples | None, losses: Sequence[Loss]) -> None:
+        self.held = None if held is None else _few(held)
+        self.samples = None if samples is None else _few(samples)
+        self.data = DataFacts([], [])
+        if self.samples is None or samples is None:
+            return
+        inputs, targets = self.samples.dense_inputs(WIDTH), self.samples.dense_targets()
+        validation = None
+        if self.held is not None:
+            found = self.held.dense_inputs(WIDTH), self.held.dense_targets()
+            same = len(found[0]) == len(inputs) and len(found[1]) == len(targets)
+            alike = all(a.shape[1:] == b.shape[1:] for a, b in zip(found[0], inputs, strict=False))
+            validation = found if same and (alike or self.held.ragged) else None
+        classes = [_classes_of(loss, shape) for loss, shape in zip(losses, network.output_shapes, strict=False)]
+        total = None if samples.by_step else samples.total if samples.total is not None else len(samples)
+        independent = self.samples.nodes is None
+        self.data = DataFacts(inputs, targets, network.index_limits(), classes, validation, total, independent)
+
+    def outputs(self, network: Any, rows: NDArray[np.int64] | None = None) -> list[Array] | None:
+        """For ``data.rows``, one array for each output."""
+        return None if self.samples is None else _outputs(network, self.samples, self.data.rows if rows is None else rows)
+
+    def held_outputs(self, network: Any) -> tuple[list[Array] | None, NDArray[np.int64]]:
+        """For validation samples, and which they are."""
+        if self.held is None or self.data.validation is None:
+            return None, np.zeros(0, np.int64)
+        rows = np.arange(len(self.data.validation[1][0]))[:ROWS]
+        return _outputs(network, self.held, rows), rows
+
+
+def _few(samples: Samples) -> Samples:
+    """As many as are looked at, where all of them would have to be copied to be looked at."""
+    if not (samples.ragged or samples.nodes is not None or samples.nbytes > _LARGE):
+        return samples
+    count = ROWS
+    if samples.by_step:  # each step is one
+        steps = next(len(y.values) / len(y) for y in samples.targets if isinstance(y, Sequences))
+        count = min(ROWS, max(20, int(4 * ROWS / steps)))
+    elif samples.nodes is None:
+        count = min(ROWS, max(20, int(len(samples) * _LARGE / max(1, samples.nbytes))))
+    return samples.drawn(count)
+
+
+def _outputs(network: Any, samples: Samples, rows: NDArray[np.int64]) -> list[Array] | None:
+    whole = samples.by_step or samples.nodes is not None
+    try:
+        with np.errstate(all="ignore"):
+            found = (samples if whole else samples.take(rows)).outputs(network)
+    except ChainruleError:
+        return None
+    return [np.asarray(z[rows] if whole else z, np.float64) for z in found]
+
+
+def _classes_of(loss: Loss, shape: tuple[int, ...]) -> int | None:
+    """How many classes an output tells apart; None for numbers."""
+    shape = tuple(2 if s == FREE else s for s in shape)
+    units = shape[-1] if shape else 1
+    if any(dtype == "int" for _, dtype in loss.target((2, *shape))):
+        return units
+    return None if loss.threshold is None else 2 if units == 1 else units
 
 
 def _case(
@@ -376,16 +498,17 @@ def _case(
     history: Any = None,
     complete: bool = True,
     fresh: bool = True,
-    data: DataFacts | None = None,
+    seen: _Seen | None = None,
 ) -> Case:
     trainer = watch.trainer
     losses: list[Loss] = [] if trainer is None else list(trainer.losses)
-    if data is None:
-        data = _facts(network, X, y, losses, settings, trainer)
-    statistics = watch.statistics or Statistics(network)
-    outputs = None
-    if network.built and data.samples and not data.non_finite and losses:
-        outputs = _predict(network, data.inputs, data.rows)
+    samples: Samples | None = None
+    if seen is None:
+        samples = _samples(network, X, y, settings.get("sample_weight"), losses)
+        seen = _Seen(network, samples, _validation(network, settings.get("validation_data"), losses), losses)
+    data, statistics = seen.data, watch.statistics or Statistics(network)
+    judged = network.built and data.samples and not data.non_finite and losses
+    outputs = seen.outputs(network) if judged else None
     optimizer: Optimizer | None = None if trainer is None else trainer.optimizer
     if optimizer is None:
         try:
@@ -393,49 +516,78 @@ def _case(
         except ChainruleError:
             optimizer = None
     values = {} if history is None else {name: list(history[name]) for name in history}
-    if trainer is not None and watch.trainer is getattr(network, "_trainer", None):
-        steps = trainer.step
-    else:
-        steps = 0 if trainer is None else trainer.step
-    return Case(
+    held: list[tuple[list[float], int]] = []
+
+    def hold_out(number: int) -> tuple[float, int]:
+        if not held:
+            held.append(_hold_out(network, samples, settings, losses, data.classes))
+        scores, count = held[0]
+        return (scores[number], count) if scores else (math.nan, 0)
+
+    outcomes = _outcomes(network, seen, losses, statistics, values, outputs, fault or {}, complete, trainer)
+    case = Case(
         network=network,
         losses=losses,
         optimizer=optimizer,
         data=data,
         statistics=statistics,
         history=values,
-        batch_size=int(settings.get("batch_size", 32)),
+        batch_size=network.samples or int(settings.get("batch_size", 32)),
         epochs=int(settings.get("epochs", 20)),
         shuffle=bool(settings.get("shuffle", True)),
-        steps=steps,
-        outcome=_outcome(network, data, losses, statistics, values, outputs, fault or {}, complete),
-        outputs=outputs,
+        steps=0 if trainer is None else trainer.step,
+        outcome=outcomes[0],
+        outputs=None if outputs is None else outputs[0],
         fault=fault or {},
         fresh=fresh,
-        hold_out=lambda: _hold_out(network, X, y, settings, losses, data.classes),
+        hold_out=lambda: hold_out(0),
     )
+    case.seen = seen
+    if len(outcomes) > 1:
+        case.by_output = [
+            replace(
+                case, losses=[losses[i]], data=data.of_output(i), statistics=statistics.of_output(i), outcome=outcomes[i],
+                outputs=None if outputs is None else outputs[i], hold_out=partial(hold_out, i),
+            )
+            for i in range(len(outcomes))
+        ]  # fmt: skip
+    return case
+
+
+def _validation(network: Any, given: Any, losses: Sequence[Loss]) -> Samples | None:
+    if isinstance(given, (tuple, list)) and len(given) >= 2:
+        return _samples(network, given[0], given[1], given[2] if len(given) > 2 else None, losses)
+    return None if given is None else _samples(network, given, None, None, losses)
 
 
 def _hold_out(
-    network: Any, X: Any, y: Any, settings: Mapping[str, Any], losses: Sequence[Loss], classes: Sequence[int | None]
-) -> tuple[float, int]:
-    """The score on a fifth of the samples of a copy that starts anew and is trained on the others; and how many they are."""
-    if len(network.input_ids) > 1 or len(network.output_ids) > 1:
-        return math.nan, 0
-    X, y = np.asarray(X), np.asarray(y)
-    order = np.random.default_rng(0).permutation(len(X))
-    count = max(20, len(X) // 5)
-    held, kept = order[:count], order[count:]
+    network: Any, samples: Samples | None, settings: Mapping[str, Any], losses: Sequence[Loss], classes: Sequence[int | None]
+) -> tuple[list[float], int]:
+    """The score of each output on a fifth of the samples, of a copy that starts anew and is trained on the others; and how
+    many they are."""
+    if samples is None or len(samples) < 40:
+        return [], 0
+    order = np.random.default_rng(0).permutation(len(samples))
+    count = max(20, len(samples) // 5)
+    held, kept = samples.take(order[:count]), samples.take(order[count:])
     twin = _anew(network)
     batch = int(settings.get("batch_size", 32))
     epochs = max(1, min(int(settings.get("epochs", 20)), TRIAL_STEPS // max(1, -(-len(kept) // batch))))
-    names = ("loss", "optimizer", "learning_rate", "batch_size", "shuffle", "engine", "threads")
+    names = ("loss", "optimizer", "learning_rate", "batch_size", "shuffle", "engine", "threads", "loss_weights")
     given = {name: settings[name] for name in names if settings.get(name) is not None}
     try:
-        twin.fit(X[kept], y[kept], **given, epochs=epochs, verbose=0, callbacks=[Watch(10**9, seconds=TRIAL_SECONDS)])
-        return _score(losses[0], _predict(twin, [X], held), y[held], classes[0] if classes else None), count
+        twin.fit(
+            kept.X, kept.y, **given, sample_weight=kept.weight, epochs=epochs, verbose=0,
+            callbacks=[Watch(10**9, seconds=TRIAL_SECONDS)],
+        )  # fmt: skip
+        targets, outputs = held.dense_targets(), held.outputs(twin)
     except ChainruleError:
-        return math.nan, 0
+        return [], 0
+    found = [
+        _score(loss, np.asarray(z, np.float64), np.asarray(v), c)
+        for loss, z, v, c in zip(losses, outputs, targets, classes, strict=True)
+    ]
+    return found, count
 
 
 def _anew(network: Any) -> Any:
@@ -447,48 +599,6 @@ def _anew(network: Any) -> Any:
     twin.rng = np.random.default_rng(network.random_state if seeded else 0)
     twin.build(*shapes)
     return twin
-
-
-def _facts(
-    network: NetworkGraph, X: Any, y: Any, losses: Sequence[Loss], settings: Mapping[str, Any], trainer: Any
-) -> DataFacts:
-    if y is None:  # a stream of batches: its samples are not at hand
-        return DataFacts([], [])
-    try:
-        inputs, targets = _arrays(X, len(network.input_ids)), _arrays(y, len(network.output_ids))
-    except (TypeError, ValueError):
-        return DataFacts([], [])
-    if any(a.dtype.kind not in "biuf" or not a.ndim for a in (*inputs, *targets)):
-        return DataFacts([], [])
-    held = settings.get("validation_data")
-    validation = None
-    if isinstance(held, (tuple, list)) and len(held) >= 2:
-        try:
-            found = _arrays(held[0], len(inputs)), _arrays(held[1], len(targets))
-            alike = all(a.shape[1:] == b.shape[1:] and a.dtype.kind in "biuf" for a, b in zip(found[0], inputs, strict=True))
-            validation = found if alike else None
-        except (TypeError, ValueError):
-            validation = None
-    classes: list[int | None] = []
-    for loss, shape in zip(losses, network.output_shapes, strict=False):
-        units = shape[-1] if shape else 1
-        indices = any(dtype == "int" for _, dtype in loss.target((2, *shape)))
-        yes_or_no = loss.threshold is not None
-        classes.append(units if indices else 2 if yes_or_no and units == 1 else units if yes_or_no else None)
-    if any(len(a) != len(inputs[0]) for a in (*inputs, *targets)):
-        return DataFacts([], [])
-    facts = DataFacts(inputs, targets, network.index_limits(), classes, validation)
-    return facts
-
-
-def _predict(network: Any, inputs: Sequence[Array], rows: NDArray[np.int64]) -> Array | None:
-    xs = [np.asarray(x)[rows] for x in inputs]
-    try:
-        with np.errstate(all="ignore"):
-            found = network.predict(xs[0] if len(xs) == 1 else xs)
-    except ChainruleError:
-        return None
-    return np.asarray(found[0] if isinstance(found, tuple) else found, np.float64)
 
 
 def _score(loss: Loss, z: Array | None, y: Array, classes: int | None) -> float:
@@ -537,38 +647,47 @@ def _baseline(loss: Loss, y: Array, classes: int | None) -> float:
     return math.nan
 
 
-def _outcome(
-    network: NetworkGraph,
-    data: DataFacts,
+def _outcomes(
+    network: Any,
+    seen: _Seen,
     losses: Sequence[Loss],
     statistics: Statistics,
     history: Mapping[str, Sequence[float]],
-    outputs: Array | None,
+    outputs: Sequence[Array] | None,
     fault: Mapping[str, str],
     complete: bool,
-) -> Outcome:
+    trainer: Any,
+) -> list[Outcome]:
+    """How it went, for each output: its scores are its own, the losses are those that were minimised, of all together."""
+    data = seen.data
     epochs = np.asarray(history.get("loss", ()), np.float64)
     sampled = [s.loss for s in statistics.samples]
-    start = sampled[0] if sampled and not len(epochs) else (sampled or [math.nan])[0]
+    start = (sampled or [math.nan])[0]
     final = float(epochs[-1]) if len(epochs) else (sampled or [math.nan])[-1]
     diverged = fault.get("kind") == "divergence"
     if not losses or not data.samples or data.non_finite:
-        return Outcome(start=start, final=final, diverged=diverged, complete=complete, losses=epochs)
-    loss, classes = losses[0], data.classes[0] if data.classes else None
-    score = _score(loss, outputs, data.target, classes)
-    held = math.nan
-    if data.validation is not None and outputs is not None and not diverged:
-        rows = np.arange(len(data.validation[0][0]))[:2000]
-        held = _score(loss, _predict(network, data.validation[0], rows), np.asarray(data.validation[1][0])[rows], classes)
-    baseline = _baseline(loss, np.asarray(data.targets[0]), classes)
-    reference = data.reference
-    if reference is None:
-        return Outcome(
+        return [Outcome(start=start, final=final, diverged=diverged, complete=complete, losses=epochs)]
+    classes = list(data.classes)
+    held_outputs, rows = seen.held_outputs(network) if outputs is not None and not diverged else (None, data.rows[:0])
+    weights = getattr(trainer, "loss_weights", None) or [1.0] * len(losses)
+    baseline = sum(
+        w * _baseline(loss, np.asarray(y), c) for w, loss, y, c in zip(weights, losses, data.targets, classes, strict=True)
+    )
+    found = []
+    for i, (loss, c) in enumerate(zip(losses, classes, strict=True)):
+        own = data if len(losses) == 1 else data.of_output(i)
+        score = _score(loss, None if outputs is None else outputs[i], own.target, c)
+        held = math.nan
+        if held_outputs is not None and data.validation is not None:
+            held = _score(loss, held_outputs[i], np.asarray(data.validation[1][i])[rows], c)
+        outcome = Outcome(
             score=score, validation=held, start=start, final=final, baseline=baseline, diverged=diverged, complete=complete,
             losses=epochs,
         )  # fmt: skip
-    return Outcome(
-        score=score, validation=held, chance=reference.chance, reference=reference.best, error=reference.error, start=start,
-        final=final, baseline=baseline, diverged=diverged, informative=reference.informative, complete=complete,
-        losses=epochs, classes=classes is not None, judged=min(len(data.rows), SAMPLES),
-    )  # fmt: skip
+        if (reference := own.reference) is not None:
+            outcome = replace(
+                outcome, chance=reference.chance, reference=reference.best, error=reference.error,
+                informative=reference.informative, classes=c is not None, judged=min(len(data.rows), SAMPLES),
+            )  # fmt: skip
+        found.append(outcome)
+    return found

@@ -16,6 +16,7 @@ from chainrule.cures.setup import Setup, fit_arguments
 from chainrule.diagnosis import Change, Diagnosis, Finding
 from chainrule.errors import DataError, ParameterError, ShapeError, UnknownNameError
 from chainrule.network import Definition
+from chainrule.training.samples import Samples
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(400, 6)).astype(np.float32)
@@ -202,7 +203,7 @@ def runs_of(scores):
 
 def comparison(a, b, n=1000):
     made = object.__new__(PairedRuns)
-    made.y_held, made.scorer = [np.arange(n) % 2], Scorer(np.arange(n) % 2)
+    made.held, made.scorer = Samples([np.zeros((n, 1))], [np.arange(n) % 2]), Scorer(np.arange(n) % 2)
     setup = Setup(Definition.of(mlp()), fit_arguments({}))
     return made.compare(Trial((), setup, runs_of(a)), Trial((), setup, runs_of(b)))
 
@@ -249,12 +250,15 @@ def test_losses_of_other_kinds_compare():
     two = mlp()
     two.fit(X, labels, epochs=60, learning_rate=0.02, verbose=0)
     scorer = Scorer(labels)
-    assert scorer(one, X, labels) == pytest.approx(scorer(two, X, labels), abs=0.1)
-    assert scorer(two, X, labels) == pytest.approx(two.evaluate(X, labels)["accuracy"])
+    held = Samples([X], [labels])
+    assert scorer(one, held) == pytest.approx(scorer(two, held), abs=0.1)
+    assert scorer(two, held) == pytest.approx(two.evaluate(X, labels)["accuracy"])
     metric = Scorer(numbers, metric="mean_absolute_error")
     net = mlp(out=1)
     net.fit(X, numbers, epochs=2, verbose=0)
-    assert metric(net, X, numbers) == pytest.approx(-net.evaluate(X, numbers, metrics=["mean_absolute_error"])[metric.name])
+    assert metric(net, Samples([X], [numbers])) == pytest.approx(
+        -net.evaluate(X, numbers, metrics=["mean_absolute_error"])[metric.name]
+    )
 
 
 def test_alternatives_of_a_change():
@@ -333,8 +337,12 @@ def test_bad_data():
         mlp().cure(X, labels[:-1], changes=one, verbose=0)
     with pytest.raises(DataError, match="too few"):
         mlp().cure(X[:1], labels[:1], changes=one, verbose=0)
-    with pytest.raises(ParameterError, match="iterator"):
-        mlp().cure([(X, labels)], changes=one, verbose=0)
+    with pytest.raises(DataError, match="read before is empty"):
+        mlp().cure(iter([]), changes=one, verbose=0)
+    with pytest.raises(ParameterError, match=r"\(x, y, sample_weight\)"):
+        mlp().cure([(X, labels)], changes=one, sample_weight=np.ones(400), verbose=0)
+    with pytest.raises(ParameterError, match="y is missing"):
+        mlp().cure(X, changes=one, verbose=0)
 
 
 def test_what_no_change_can_cure_ends_well():

@@ -335,7 +335,7 @@ def test_batches_from_an_iterator() -> None:
     batches = [(X[i : i + 40], LABELS[i : i + 40]) for i in range(0, 240, 40)]
     found = good().diagnose(batches, epochs=3)
     assert isinstance(found, Diagnosis) and found.statistics.samples
-    net = good().fit(batches, epochs=20, verbose=0, diagnose=True)
+    net = good().fit(batches, epochs=40, learning_rate=0.02, verbose=0, diagnose=True)
     assert net.diagnosis_.statistics.samples
 
 

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.sequences import Sequences
 from ..diagnosis import Change
 from ..errors import ChainruleError
 from ..initializers import get as get_initializer
 from ..layers import Add, BatchNorm, Dense, Dropout, Layer, LayerNorm, Standardize, get_activation
 from ..losses import get_loss
 from ..network import Definition, NetworkGraph
+from ..ops import SparseMatrix
 from ..optimizers import Schedule, get_optimizer
 from .setup import Setup
 
@@ -34,10 +36,10 @@ class NotApplicable(ChainruleError):
 
 @dataclass
 class Context:
-    """What changes may look at: the network that is to be cured (built), and its training data."""
+    """What changes may look at: the network that is to be cured (built), its inputs, and its targets as plain arrays."""
 
     network: Any
-    xs: list[Array]
+    xs: list[Any]
     ys: list[Array]
 
 
@@ -130,9 +132,9 @@ def _hidden_weighted(definition: Definition) -> list[str]:
     ]
 
 
-def _last_weighted(definition: Definition) -> str:
-    """The layer with weights that makes the (first) output."""
-    at = definition.outputs[0]
+def _last_weighted(definition: Definition, output: int = 0) -> str:
+    """The layer with weights that makes an output."""
+    at = definition.outputs[output]
     while (use := definition.maker(at)) is not None:
         if _has_weights(definition, use.layer):
             return use.layer
@@ -281,8 +283,10 @@ def _shapes(definition: Definition, context: Context) -> dict[int, tuple[int, ..
 
 @_kind("output")
 def _output(setup: Setup, change: Change, context: Context) -> Setup:
-    definition, weights = setup.definition, dict(setup.weights)
-    last = _last_weighted(definition)
+    definition, weights, number = setup.definition, dict(setup.weights), int(change["output"] or 0)
+    if number >= len(definition.outputs):
+        raise _nothing(f"output {number}")
+    last = _last_weighted(definition, number)
     activation = change["activation"]
     if activation is not None:
         for name in definition.followers(last):
@@ -301,10 +305,15 @@ def _output(setup: Setup, change: Change, context: Context) -> Setup:
     setup = replace(setup, definition=definition, weights=weights)
     if change["loss"] is not None:
         loss = get_loss(change["loss"])
-        y = context.ys[0]
+        y = context.ys[number]
         classes = loss.name in ("softmax_cross_entropy", "multi_class_hinge")
         whole = y.dtype.kind == "f" and y.ndim == 1 and bool((y == np.floor(y)).all())
-        setup = replace(setup.changed(loss=change["loss"]), integer_targets=setup.integer_targets or (classes and whole))
+        whole_loss: Any = change["loss"]
+        if len(definition.outputs) > 1:
+            old = setup.fit["loss"]
+            whole_loss = list(old) if isinstance(old, (list, tuple)) else [old] * len(definition.outputs)
+            whole_loss[number] = change["loss"]
+        setup = replace(setup.changed(loss=whole_loss), integer_targets=setup.integer_targets or (classes and whole))
     return setup
 
 
@@ -328,7 +337,8 @@ def _scale_inputs(setup: Setup, change: Change, context: Context) -> Setup:
     definition, done = setup.definition, 0
     for number, (tensor, _, dtype) in enumerate(definition.inputs):
         there = any(isinstance(definition.layers[u.layer], Standardize) for u in definition.users(tensor))
-        if dtype == "float" and not there and context.xs[number].ndim > 1:
+        x = context.xs[number]
+        if dtype == "float" and not there and len(x.shape) > 1 and not isinstance(x, SparseMatrix):
             definition = definition.insert_at_input(number, Standardize())
             done += 1
     if not done:
@@ -409,7 +419,7 @@ def _weights_before(definition: Definition, name: str) -> str | None:
 @_kind("revive")
 def _revive(setup: Setup, change: Change, context: Context) -> Setup:
     network, definition = context.network, setup.definition
-    trace = network.trace(_rows(context.xs, 1024))
+    trace = network.trace(_rows(context.xs, None if network.samples is not None else 1024))
     kept = Definition.weights_of(network)
     fresh, names = Definition.of(network).build(NetworkGraph, random_state=0)
     fresh.build(*network.buildable_shapes)
@@ -430,8 +440,10 @@ def _revive(setup: Setup, change: Change, context: Context) -> Setup:
     return replace(setup, weights={**kept, **{n: w for n, w in setup.weights.items() if n in definition.frozen}})
 
 
-def _rows(xs: list[Array], count: int) -> Any:
-    first = [x[:count] for x in xs]
+def _rows(xs: list[Any], count: int | None) -> Any:
+    """The first samples, None for all, as plain arrays."""
+    first = [x.to_dense() if isinstance(x, SparseMatrix) else x[:count] for x in xs]
+    first = [x.padded() if isinstance(x, Sequences) else x for x in first]
     return first[0] if len(first) == 1 else first
 
 

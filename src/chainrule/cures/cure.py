@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..data import split_validation
-from ..data.sequences import Sequences
 from ..diagnosis import Change, Diagnosis, Finding
 from ..errors import ChainruleError, DataError, ParameterError, ShapeError
 from ..network import Definition
 from ..ops.value import FREE
 from ..registry import finite_number
-from ..training.intake import input_arrays, is_stream, target_arrays
+from ..training.intake import choose_losses, input_arrays, is_stream, target_arrays
+from ..training.samples import Recorder, Samples, collect
 from .apply import Context
 from .paired import Comparison, PairedRuns, Trial
-from .scorer import Scorer
+from .scorer import Scorer, Scores
 from .search import Rejected, Search, expand
 from .setup import FIT_ARGUMENTS, Setup, fit_arguments
 
 __all__ = ["Cure", "cure"]
 
-Array = NDArray[Any]
+#: Samples that are kept in memory of a stream.
+STREAM_SAMPLES = 5000
 #: Diagnoses that are made and cured one after the other, at most: what was hidden before may show after.
 _ROUNDS = 3
 #: What helps often, tried when nothing that the diagnosis calls for wins.
@@ -52,6 +52,7 @@ class Cure:
         evidence : the Comparison of the two ; adds : {change: Comparison}, what each adds to the others
         rejected : what else was looked at, and why it was not kept ; trials : all that were run
         advice : what only the user can change ; score_name ; seconds
+        samples : that the trials were made with ; of : how many there are, None where a stream does not tell
     """
 
     network: Any
@@ -69,6 +70,8 @@ class Cure:
     trials: list[Trial] = field(default_factory=list)
     advice: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    samples: int = 0
+    of: int | None = None
 
     @property
     def improved(self) -> bool:
@@ -131,6 +134,8 @@ class Cure:
             "advice": list(self.advice),
             "diagnosis": None if self.diagnosis is None else self.diagnosis.to_dict(),
             "seconds": self.seconds,
+            "samples": self.samples,
+            "of": self.of,
         }
 
     def __str__(self) -> str:
@@ -153,6 +158,9 @@ class Cure:
             lines.append("No change was found that wins by more than the spread between seeds; the network is as it was.")
             if self.baseline.runs:
                 lines.append(f"Held-out {self.score_name}: {self.baseline.score:.4f}.")
+        if self.samples != self.of:
+            there = "a stream" if self.of is None else f"{self.of:,}"
+            lines.append(f"The trials were made with {self.samples:,} samples of {there}.")
         lines += [f"To do by hand: {text}" for text in self.advice]
         if self.rejected:
             lines.append(f"Looked at and not kept: {len(self.rejected)}")
@@ -197,36 +205,27 @@ def cure(
     if fit.get("optimizer") is not None and fit.get("learning_rate") is None:
         last.pop("learning_rate", None)
     given = fit_arguments({**last, **{name: value for name, value in fit.items() if value is not None}})
-    if y is None or is_stream(X, y):
-        raise ParameterError("cure: give X and y as arrays; an iterator of batches cannot be split and run again.")
     probe = copy.deepcopy(network)
-    xs, ys = input_arrays(probe, X), list[Any](target_arrays(y, len(probe.output_ids)))
-    if any(isinstance(a, Sequences) for a in (*xs, *ys)):
-        raise ParameterError("cure: Sequences cannot be cured; give arrays of one length, such as X.padded().")
-    if any(not isinstance(x, np.ndarray) for x in xs):
-        raise ParameterError("cure: a network on one graph has no samples to hold out. Give arrays of samples.")
-    if any(len(a) != len(xs[0]) for a in (*xs, *ys)):
-        raise ShapeError(f"cure: X and y must have one length. Got {', '.join(str(len(a)) for a in (*xs, *ys))}.")
-    probe.build(*(tuple(None if s == FREE else s for s in x.shape[1:]) for x in xs))
+    whole = _samples(probe, X, y, given)
     setup = Setup(Definition.of(probe), given, _kept_weights(probe, network.built, start))
     asked = expand(changes) if changes is not None else None
-    scorer = Scorer(ys[0], given["loss"], classes=_classes(ys[0], asked, diagnosis), metric=metric)
-    train, held = _split(xs, ys, validation_data, validation_split, probe, scorer)
-    weight = given["sample_weight"]
-    if weight is not None:
-        weight = np.asarray(weight)
-        if weight.shape[:1] != (len(xs[0]),):
-            raise ShapeError(
-                f"cure: sample_weight must have one entry for each of {len(xs[0])} samples. Got {weight.shape}."
-            )
-        setup = setup.changed(sample_weight=weight if train is None else weight[train])
-    own = (xs, ys) if train is None else ([x[train] for x in xs], [v[train] for v in ys])
+    targets = whole.dense_targets()
+    classes = [_classes(asked, diagnosis, i) for i in range(len(targets))]
+    scorer: Scorer | Scores
+    if len(targets) > 1 and metric is None:
+        scorer = Scores(targets, given["loss"], classes=classes)
+    else:
+        scorer = Scorer(targets[0], given["loss"], classes=classes[0], metric=metric)
+    train, held = _split(whole, validation_data, validation_split, probe, scorer)
+    setup = setup.changed(sample_weight=train.weight)
     deadline = started + time_budget
-    shapes = [x.shape[1:] for x in xs]
-    runs = PairedRuns(type(network), shapes, *own, *held, scorer=scorer, deadline=deadline, fit=dict(machine))
+    runs = PairedRuns(
+        type(network), _shapes(whole), train, held, scorer=scorer, deadline=deadline, fit=dict(machine)
+    )  # fmt: skip
     status = _Status(verbose)
     first = int(network.random_state) if isinstance(network.random_state, (int, np.integer)) else 0
-    search = Search(runs, setup, Context(probe, *own), [first + i for i in range(seeds)], status.say)
+    context = Context(probe, list(train.inputs), train.dense_targets())
+    search = Search(runs, setup, context, [first + i for i in range(seeds)], status.say)
     with status:
         status.say("diagnosis")
         found = diagnosis
@@ -259,10 +258,9 @@ def cure(
             status.say("training on all samples")
             if (metrics := watching.get("metrics")) is not None:
                 machine["metrics"] = metrics
+            made, final = runs.network(best.setup.changed(sample_weight=whole.weight), first)
             if refit:
-                made, final = _train(runs, best.setup, first, xs, ys, weight, machine)
-            else:
-                made, final = runs.network(best.setup.changed(sample_weight=weight), first)
+                _train(made, final, runs.data(final, whole), X if is_stream(X, y) else None, machine)
     result = Cure(
         network=made,
         changes=best.changes,
@@ -279,6 +277,8 @@ def cure(
         trials=search.trials,
         advice=_advice(found, groups),
         seconds=time.perf_counter() - started,
+        samples=len(whole),
+        of=whole.total,
     )
     if in_place and best.changes:
         vars(network).clear()
@@ -334,44 +334,86 @@ def _kept_weights(probe: Any, was_built: bool, start: str) -> Any:
     return Definition.weights_of(probe, None if own else probe.frozen)
 
 
-def _classes(y: Array, changes: Sequence[Change] | None, diagnosis: Diagnosis | None) -> bool | None:
-    """Whether a change to a loss of classes (or of numbers) says what the targets are; None when none does."""
+def _classes(changes: Sequence[Change] | None, diagnosis: Diagnosis | None, output: int) -> bool | None:
+    """Whether a change to a loss of classes (or of numbers) says what the targets of an output are; None when none does."""
     proposed = list(changes or ()) + [c for f in (diagnosis.findings if diagnosis is not None else ()) for c in f.changes]
     for change in proposed:
-        if change.kind == "output" and change["loss"] is not None:
+        if change.kind == "output" and change["loss"] is not None and (change["output"] or 0) == output:
             return change["loss"] in (
                 "softmax_cross_entropy", "binary_cross_entropy", "hinge", "multi_class_hinge", "kl_divergence",
             )  # fmt: skip
     return None
 
 
+def _samples(probe: Any, X: Any, y: Any, given: dict[str, Any]) -> Samples:
+    """All samples, checked, of a stream as many as are kept in memory; builds the network."""
+    weight, graph, count = given["sample_weight"], probe.samples is not None, len(probe.output_ids)
+    if not (stream := isinstance(X, Recorder) or is_stream(X, y)):
+        if y is None:
+            raise ParameterError("cure: y is missing. Pass cure(X, y), or an iterable of batches (x, y) as X.")
+        xs, ys = input_arrays(probe, X), list[Any](target_arrays(y, count))
+    else:
+        if weight is not None:
+            raise ParameterError("cure: sample_weight does not go with batches. Let them be (x, y, sample_weight).")
+        found = collect(X, STREAM_SAMPLES, graph=graph)
+        if found is None:
+            raise DataError(
+                "cure: the batches hold no samples (x, y) of one shape that could be kept. An iterator that was read before "
+                "is empty: give a function that returns a new one, or X and y as arrays."
+            )
+        xs, ys, weight = input_arrays(probe, found.X), list[Any](target_arrays(found.y, count)), found.weight
+    if any(len(a) != len(xs[0]) for a in (*xs, *ys)):
+        raise ShapeError(f"cure: X and y must have one length. Got {', '.join(str(len(a)) for a in (*xs, *ys))}.")
+    if weight is not None and np.asarray(weight).shape != (len(xs[0]),):
+        raise ShapeError(
+            f"cure: sample_weight must have one entry for each of {len(xs[0])} samples. Got {np.asarray(weight).shape}."
+        )
+    probe.build(*(tuple(None if s == FREE else s for s in x.shape[1:]) for x in xs))
+    unlabelled = [loss.ignore_label for loss in choose_losses(given["loss"], ys, probe)] if graph else []
+    made = Samples.of(xs, ys, weight, graph=graph, unlabelled=unlabelled)
+    return replace(made, total=found.total) if stream and found is not None else made
+
+
+def _shapes(samples: Samples) -> list[Any]:
+    """Of one sample of each input, None for a length that is free."""
+    return [tuple(None if s == FREE else s for s in x.shape[1:]) for x in samples.inputs]
+
+
 def _split(
-    xs: list[Array], ys: list[Array], given: Any, share: float, probe: Any, scorer: Scorer
-) -> tuple[Any, tuple[list[Array], list[Array]]]:
-    """(rows to train on, None for all ; held-out inputs and targets)."""
+    whole: Samples, given: Any, share: float, probe: Any, scorer: Scorer | Scores
+) -> tuple[Samples, Samples]:  # fmt: skip
+    """Samples to train on, and those that are held out: of a graph nodes."""
+    graph = whole.nodes is not None
     if given is not None:
-        if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
-            raise ParameterError("cure: validation_data must be (X, y).")
         try:
-            return None, (input_arrays(probe, given[0]), list[Any](target_arrays(given[1], len(ys))))
+            if is_stream(given, None) and not isinstance(given, (tuple, list)):
+                found = collect(given, STREAM_SAMPLES)
+                given = () if found is None else (found.X, found.y)
+            if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
+                raise ParameterError("cure: validation_data must be (X, y), (X, y, sample_weight) or batches.")
+            xs, ys = input_arrays(probe, given[0]), list[Any](target_arrays(given[1], len(whole.targets)))
+            weight = given[2] if len(given) > 2 else None
+            return whole, Samples.of(xs, ys, weight if graph else None, graph=graph, unlabelled=whole.unlabelled)
         except ChainruleError as error:
             raise type(error)(f"validation_data: {error}") from error
-    n = len(xs[0])
+    n, what = len(whole), "labelled node(s)" if graph else "sample(s)"
     if n < 8:
-        raise DataError(f"cure: {n} sample(s) are too few to hold some out. Give at least 8, or validation_data=.")
-    labels = ys[0].reshape(-1) if scorer.kind == "labels" and ys[0].size == n else None
+        raise DataError(f"cure: {n} {what} are too few to hold some out. Give at least 8, or validation_data=.")
+    y = None if whole.by_step else whole.dense_targets()[0]
+    labels = y.reshape(-1) if y is not None and scorer.kind == "labels" and y.size == n else None
     if labels is not None and np.unique(labels, return_counts=True)[1].max() < 2:
         labels = None
     train, held = split_validation(n, share, np.random.default_rng(0), labels)
-    return train, ([x[held] for x in xs], [v[held] for v in ys])
+    kept = whole.take(held)
+    return whole.take(train), kept if graph else replace(kept, weight=None)
 
 
 def _diagnose(runs: PairedRuns, setup: Setup, seed: int) -> Diagnosis | None:
     """The diagnosis of one training of the setup."""
     network, setup = runs.network(setup, seed)
     arguments = {k: v for k, v in setup.fit.items() if k not in ("early_stopping", "validation_split")}
-    X, y = runs.data(setup, runs.X, runs.y)
-    found: Diagnosis = network.diagnose(X, y, validation_data=runs.data(setup, runs.X_held, runs.y_held), **arguments)
+    train, held = runs.data(setup, runs.train), runs.data(setup, runs.held)
+    found: Diagnosis = network.diagnose(train.X, train.y, validation_data=held.validation, **arguments)
     return found
 
 
@@ -390,20 +432,16 @@ def _advice(diagnosis: Diagnosis | None, groups: Sequence[Sequence[Change]]) -> 
     return list(dict.fromkeys(str(c) for g in groups for c in g if c.kind == "data"))
 
 
-def _train(
-    runs: PairedRuns,
-    setup: Setup,
-    seed: int,
-    xs: list[Array],
-    ys: list[Array],
-    weight: Any,
-    machine: dict[str, Any],
-) -> tuple[Any, Setup]:
-    """The network of the setup trained on all samples, and the setup with the learning rate that was found."""
-    network, setup = runs.network(setup, seed)
-    setup = setup.changed(sample_weight=weight)
-    network.fit(*runs.data(setup, xs, ys), **setup.fit, **machine, verbose=0)
-    return network, setup
+def _train(network: Any, setup: Setup, whole: Samples, stream: Any, machine: dict[str, Any]) -> None:
+    """Trains the network of the setup on all samples: of a stream on all that it yields, if it can be read again and no
+    part of it has to be held out."""
+    held_out = setup.fit["early_stopping"] is not None or setup.fit["validation_split"]
+    if stream is None or isinstance(getattr(stream, "source", stream), Iterator) or held_out:
+        network.fit(whole.X, whole.y, **setup.fit, **machine, verbose=0)
+        return
+    network._start_from(whole.X, whole.y, setup.fit["loss"], setup.fit["batch_size"])
+    arguments = {name: value for name, value in setup.fit.items() if name != "sample_weight"}
+    network.fit(stream, **arguments, **machine, verbose=0)
 
 
 class _Status:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from ..diagnosis import Change
 from ..errors import ChainruleError, DivergenceError
 from ..training import Callback
-from .range_test import range_test
-from .scorer import Scorer
+from ..training.samples import Samples
+from .range_test import rates_of
+from .scorer import Scorer, Scores
 from .setup import Setup
 
 __all__ = ["Comparison", "PairedRuns", "Run", "Trial"]
@@ -120,8 +121,8 @@ class PairedRuns:
     """Runs setups on one split of the data.
 
     Parameters
-        kind : the class of the networks ; shapes : of one sample of each input ; X, y : training data, lists of arrays ;
-        X_held, y_held : held-out data ; scorer ; deadline : of time.perf_counter ; fit : arguments of fit that are no
+        kind : the class of the networks ; shapes : of one sample of each input ; train, held : Samples to train on and to
+        score ; scorer ; deadline : of time.perf_counter ; fit : arguments of fit that are no
         part of a setup (engine, threads, precision)
     """
 
@@ -129,17 +130,15 @@ class PairedRuns:
         self,
         kind: Any,
         shapes: Sequence[Any],
-        X: list[Array],
-        y: list[Array],
-        X_held: list[Array],
-        y_held: list[Array],
+        train: Samples,
+        held: Samples,
         *,
-        scorer: Scorer,
+        scorer: Scorer | Scores,
         deadline: float,
         fit: dict[str, Any] | None = None,
     ) -> None:
         self.kind, self.shapes, self.scorer, self.deadline = kind, list(shapes), scorer, deadline
-        self.X, self.y, self.X_held, self.y_held = X, y, X_held, y_held
+        self.train, self.held = train, held
         self.fit = dict(fit or {})
 
     @property
@@ -152,8 +151,7 @@ class PairedRuns:
         network.build(*self.shapes)
         setup.definition.put_weights(network, names, setup.weights)
         if setup.range_test:
-            X, y = self.data(setup, self.X, self.y)
-            found = range_test(network, X, y, seed=seed, **_of_range_test(setup), **self.fit)
+            found = rates_of(network, self.data(setup, self.train), seed=seed, **_of_range_test(setup), **self.fit)
             if found.suggested is not None:
                 setup = setup.with_optimizer(learning_rate=found.suggested)
         return network, setup
@@ -165,18 +163,18 @@ class PairedRuns:
         network: Any = None
         try:
             network, setup = self.network(setup, seed)
-            held = self.data(setup, self.X_held, self.y_held)
-            few = self.data(setup, [x[:_CURVE_SAMPLES] for x in self.X_held], [v[:_CURVE_SAMPLES] for v in self.y_held])
-            scores = _Curve(lambda: self._score(network, *few))
+            train, held = self.data(setup, self.train), self.data(setup, self.held)
+            few = held.first(_CURVE_SAMPLES)
+            scores = _Curve(lambda: self._score(network, few))
             curve = scores.values
             arguments = dict(setup.fit)
             arguments["epochs"] = max(1, round(arguments["epochs"] * length))
             if arguments.pop("validation_split") or arguments["early_stopping"] is not None:
-                arguments["validation_data"] = held
-            network.fit(*self.data(setup, self.X, self.y), **arguments, **self.fit, callbacks=[scores, watch], verbose=0)
+                arguments["validation_data"] = held.validation
+            network.fit(train.X, train.y, **arguments, **self.fit, callbacks=[scores, watch], verbose=0)
             if network.history_.interrupted and not watch.over:
                 raise KeyboardInterrupt
-            score, failed = self._score(network, *held), ""
+            score, failed = self._score(network, held), ""
         except DivergenceError as error:
             score, failed = self.scorer.worst, f"diverged: {error}"
         except (ChainruleError, MemoryError) as error:
@@ -195,17 +193,17 @@ class PairedRuns:
             time.perf_counter() - started,
         )
 
-    def _score(self, network: Any, X: Any, y: Any) -> float:
-        y = y[0] if isinstance(y, list) else y
+    def _score(self, network: Any, held: Samples) -> float:
         try:
-            return self.scorer(network, X, y)
+            return self.scorer(network, held)
         except (ChainruleError, FloatingPointError):
             return self.scorer.worst
 
-    def data(self, setup: Setup, xs: list[Array], ys: list[Array]) -> tuple[Any, Any]:
-        if setup.integer_targets:
-            ys = [v.astype(np.int64) if v.dtype.kind == "f" else v for v in ys]
-        return xs[0] if len(xs) == 1 else xs, ys[0] if len(ys) == 1 else ys
+    def data(self, setup: Setup, samples: Samples) -> Samples:
+        """The samples as the setup takes them."""
+        if not setup.integer_targets:
+            return samples
+        return replace(samples, targets=[v.astype(np.int64) if v.dtype.kind == "f" else v for v in samples.targets])
 
     def compare(self, first: Trial, second: Trial) -> Comparison:
         """Both trials on the seeds that they share."""
@@ -218,7 +216,7 @@ class PairedRuns:
         several = len(seeds) > 1
         # A run that failed has no spread of its own, and neither have runs that all got stuck at the same score.
         spreads = [float(np.std(v, ddof=1)) for v in (a, b, d)] if several else [0.0]
-        n = len(self.y_held[0])
+        n = len(self.held)
         spreads.append(max(self.scorer.resolution(float(v.mean()), n) for v in (a, b)))
         return Comparison(float(d.mean()), max(spreads), len(seeds))
 

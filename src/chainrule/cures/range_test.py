@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from ..errors import DivergenceError, ParameterError
 from ..optimizers import get_optimizer
 from ..registry import finite_number
+from ..training.intake import choose_losses, several, target_arrays
+from ..training.samples import Samples
 
 __all__ = ["RangeTest", "range_test"]
 
@@ -52,13 +54,15 @@ def range_test(
     highest: float = 10.0,
     steps: int = 100,
     seed: int = 0,
+    sample_weight: Any = None,
     **fit: Any,
 ) -> RangeTest:
     """Trains a copy of the network with a rate that grows by the same factor at each step, ``ηₜ = η₀ (η₁/η₀)^(t/T)``.
 
     Parameters
-        network : a Network, which stays as it is ; X, y : arrays ; loss, optimizer, batch_size and others : as in fit
-        lowest, highest : rates, 0 < lowest < highest ; steps : int >= 10 ; seed : of the order of the samples
+        network : a Network, which stays as it is ; X, y : arrays or Sequences, of a graph all nodes ; sample_weight : (N,)
+        loss, optimizer, batch_size and others : as in fit ; lowest, highest : rates, 0 < lowest < highest ;
+        steps : int >= 10 ; seed : of the order of the samples
     Raises      ParameterError for bad arguments ; what ``fit`` raises for bad data
     References  Smith, Cyclical learning rates for training neural networks, WACV 2017, section 3.3
 
@@ -69,6 +73,30 @@ def range_test(
         >>> 0.001 < found.suggested < 1
         True
     """
+    graph, ys = network.samples is not None, target_arrays(y, len(network.output_ids))
+    xs = [x if hasattr(x, "shape") else np.asarray(x) for x in several(X, len(network.input_ids), "X", "input")]
+    unlabelled = [one.ignore_label for one in choose_losses(loss, ys, network)] if graph else []
+    samples = Samples.of(xs, ys, sample_weight, graph=graph, unlabelled=unlabelled)
+    return rates_of(
+        network, samples, loss=loss, optimizer=optimizer, batch_size=batch_size, lowest=lowest, highest=highest, steps=steps,
+        seed=seed, **fit,
+    )  # fmt: skip
+
+
+def rates_of(
+    network: Any,
+    samples: Samples,
+    *,
+    loss: Any = None,
+    optimizer: Any = "adam",
+    batch_size: int = 32,
+    lowest: float = 1e-6,
+    highest: float = 10.0,
+    steps: int = 100,
+    seed: int = 0,
+    **fit: Any,
+) -> RangeTest:
+    """``range_test`` of samples of any kind."""
     if not (finite_number(lowest) and finite_number(highest) and 0 < lowest < highest):
         raise ParameterError(f"range_test: rates must be 0 < lowest < highest. Got {lowest!r} and {highest!r}.")
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 10:
@@ -77,28 +105,26 @@ def range_test(
     chosen = copy.deepcopy(get_optimizer(optimizer))
     if chosen.full_batch:
         raise ParameterError(f"range_test: {chosen.name} finds its step by a search of its own.")
-    xs = [np.asarray(x) for x in X] if isinstance(X, (list, tuple)) else [np.asarray(X)]
-    ys = [np.asarray(v) for v in y] if isinstance(y, (list, tuple)) and len(getattr(tried, "output_ids", [])) > 1 else [y]
-    ys = [np.asarray(v) for v in ys]
-    n, batch = len(xs[0]), min(batch_size, len(xs[0]))
+    n, batch = len(samples), min(batch_size, len(samples))
     rng = np.random.default_rng(seed)
     order = np.concatenate([rng.permutation(n) for _ in range(math.ceil(steps * batch / n))])
     rates = np.geomspace(lowest, highest, steps)
     found: list[float] = []
     average, diverged = 0.0, False
     for i, rate in enumerate(rates):
-        rows = order[i * batch : (i + 1) * batch]
-        inputs, targets = [x[rows] for x in xs], [v[rows] for v in ys]
+        # A step of a graph is of all its nodes.
+        some = samples if samples.nodes is not None else samples.take(order[i * batch : (i + 1) * batch])
         chosen.learning_rate = float(rate)
         try:
             tried.partial_fit(
-                inputs[0] if len(inputs) == 1 else inputs,
-                targets[0] if len(targets) == 1 else targets,
+                some.X,
+                some.y,
                 loss=loss if i == 0 else None,
                 optimizer=chosen if i == 0 else None,
                 learning_rate=float(rate),
                 batch_size=batch,
                 shuffle=False,
+                sample_weight=some.weight,
                 **fit,
             )
         except DivergenceError:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..losses import get_loss
+from ..losses import Loss, get_loss
 from ..metrics import Metric, get_metric
+from ..training.samples import Samples
 
-__all__ = ["Scorer"]
+__all__ = ["Scorer", "Scores"]
 
 Array = NDArray[Any]
 #: More distinct whole numbers than this are quantities, not classes.
@@ -63,18 +65,20 @@ class Scorer:
             classes = y.dtype.kind == "b" or distinct <= (20 if known else _MOST_CLASSES)
         return "labels" if classes else "numbers"
 
-    def __call__(self, network: Any, X: Any, y: Array) -> float:
-        """The score of a fitted network on held-out data."""
+    def __call__(self, network: Any, held: Samples) -> float:
+        """The score of a fitted network on held-out samples."""
         if self.metric is not None:
-            value = network.evaluate(X, y, metrics=[self.metric])[self.metric.name]
+            weight = held.weight if held.nodes is not None else None
+            value = network.evaluate(held.X, held.y, metrics=[self.metric], sample_weight=weight)[self.metric.name]
             return float(value if self.metric.better == "higher" else -value)
-        z = network.predict(X)
-        z = np.asarray(z[0] if isinstance(z, tuple) else z, dtype=np.float64)
-        y = np.asarray(y)
+        losses = network.loss_ if isinstance(network.loss_, list) else [network.loss_]
+        return self.of(held.outputs(network)[0], held.dense_targets()[0], losses[0])
+
+    def of(self, z: Array, y: Array, loss: Loss) -> float:
+        """The score of raw outputs."""
+        z, y = np.asarray(z, dtype=np.float64), np.asarray(y)
         if self.kind == "numbers":
             return self._r2(z.reshape(len(z), -1), y.reshape(len(y), -1).astype(np.float64))
-        losses = network.loss_
-        loss = losses[0] if isinstance(losses, list) else losses
         if self.kind == "yes-no":
             limit = 0.5 if loss.threshold is None else loss.threshold
             return float(np.mean((z.reshape(y.shape) > limit) == (y > 0.5)))
@@ -114,3 +118,30 @@ class Scorer:
             return 0.005
         p = min(max(score, 0.5 / n), 1 - 0.5 / n)
         return float(np.sqrt(p * (1 - p) / n))
+
+
+class Scores:
+    """The mean score of all outputs of a network with several.
+
+    Parameters  ys : targets, one array for each output ; loss : as given to fit ; classes : as of Scorer, by output
+    """
+
+    metric: Metric | None = None
+
+    def __init__(self, ys: Sequence[Array], loss: Any = None, *, classes: Sequence[bool | None] | None = None) -> None:
+        losses = list(loss) if isinstance(loss, (list, tuple)) else [loss] * len(ys)
+        whether = [None] * len(ys) if classes is None else classes
+        self.parts = [Scorer(y, one, classes=c) for y, one, c in zip(ys, losses, whether, strict=True)]
+        self.kind = self.parts[0].kind
+        self.name = f"mean of {', '.join(part.name for part in self.parts)}"
+        self.worst = float(np.mean([part.worst for part in self.parts]))
+
+    def __call__(self, network: Any, held: Samples) -> float:
+        """The score of a fitted network on held-out samples."""
+        outputs, targets = held.outputs(network), held.dense_targets()
+        return float(np.mean([part.of(z, y, loss) for part, z, y, loss in
+                              zip(self.parts, outputs, targets, network.loss_, strict=True)]))  # fmt: skip
+
+    def resolution(self, score: float, n: int) -> float:
+        """As of a Scorer: those of the outputs are of the same samples, so their mean is no surer than one of them."""
+        return max(part.resolution(score, n) for part in self.parts)

@@ -42,6 +42,7 @@ class Case:
         outcome : of the training ; outputs : of the network for ``data.rows``, raw, as in prediction; None when not known
         fault : {"error": text, "place": text} of an error that ended it ; fresh : whether the statistics begin at the start
             weights ; hold_out : trains a copy without some samples, and gives (its score on those, how many there are)
+        by_output : with several outputs one case for each, in which it is the only one ; seen : what the facts came from
     """
 
     network: NetworkGraph
@@ -59,6 +60,8 @@ class Case:
     fault: Mapping[str, str] = field(default_factory=dict)
     fresh: bool = True
     hold_out: Callable[[], tuple[float, int]] | None = None
+    by_output: Sequence[Case] = ()
+    seen: Any = None
 
     # ------------------------------------------------------------ samples
 

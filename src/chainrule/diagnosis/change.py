@@ -19,6 +19,7 @@ KINDS: dict[str, dict[str, str]] = {
         "activation": 'name of the last activation, "identity" for none',
         "loss": "name of the loss",
         "units": "units of the last layer with weights, None to keep them",
+        "output": "number of the output, where there are several",
     },
     "scale_inputs": {"method": '"standard": each feature to mean 0 and variance 1'},
     "scale_targets": {"method": '"standard": each target to mean 0 and variance 1'},

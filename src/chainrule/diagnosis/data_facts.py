@@ -30,6 +30,8 @@ class DataFacts:
         index_limits : for each input, how many indices its embeddings know, None for numbers
         classes : for each output, how many classes its loss tells apart, None where targets are numbers
         validation : (inputs, targets) or None
+        total : how many samples there are, where the arrays hold some of them
+        independent : whether a sample is all of its input; a node of a graph has its neighbours, too
     """
 
     inputs: Sequence[Array]
@@ -37,16 +39,30 @@ class DataFacts:
     index_limits: Sequence[int | None] = ()
     classes: Sequence[int | None] = ()
     validation: tuple[Sequence[Array], Sequence[Array]] | None = None
+    total: int | None = None
+    independent: bool = True
     _notes: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def samples(self) -> int:
+        return self.total or self._held
+
+    @property
+    def _held(self) -> int:
         return len(self.inputs[0]) if self.inputs else 0
+
+    def of_output(self, number: int) -> DataFacts:
+        """The same with the targets of one output alone."""
+        held = self.validation
+        return DataFacts(
+            self.inputs, [self.targets[number]], self.index_limits, list(self.classes[number : number + 1]),
+            None if held is None else (held[0], [held[1][number]]), self.total, self.independent,
+        )  # fmt: skip
 
     @cached_property
     def rows(self) -> NDArray[np.int64]:
         """The samples that are looked at."""
-        n = self.samples
+        n = self._held
         return np.arange(n) if n <= ROWS else np.sort(np.random.default_rng(0).choice(n, ROWS, replace=False))
 
     @cached_property
@@ -184,7 +200,7 @@ class DataFacts:
     @cached_property
     def shared_rows(self) -> tuple[float, float] | None:
         """(share of the validation samples that are also training samples, the same within the training samples)."""
-        if self.validation is None or not len(self.validation[0][0]):
+        if self.validation is None or not len(self.validation[0][0]) or not self.independent:
             return None
         train = _hashes(self.inputs)
         found = set(train.tolist())

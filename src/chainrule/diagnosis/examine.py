@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from .case import Case
+from .change import Change
 from .diagnosis import Diagnosis
 from .finding import SEVERITIES, Finding
 from .rule import Rule
@@ -14,24 +15,19 @@ __all__ = ["examine", "rank"]
 
 
 def examine(case: Case, *, rules: Sequence[Rule] = (), only: Iterable[str] | None = None) -> Diagnosis:
-    """Asks every rule.
+    """Asks every rule, of a network with several outputs once for each of them.
 
     Parameters  rules : the user's, asked as well ; only : names of the registered rules to ask, None for all
-    A rule that raises is noted in ``errors``; the others are asked all the same.
+    A rule that raises, or yields what is no Finding, is noted in ``errors``; the others are asked all the same.
     """
     from . import rules as _registered  # noqa: F401  (their classes register themselves)
 
     wanted = None if only is None else set(only)
-    asked = [cls() for name, cls in Rule.registry.items() if wanted is None or name in wanted]
-    found: list[tuple[Rule, Finding]] = []
+    asked = [*(cls() for name, cls in Rule.registry.items() if wanted is None or name in wanted), *rules]
+    cases = case.by_output or [case]
     errors: dict[str, str] = {}
-    for rule in (*asked, *rules):
-        name = getattr(rule, "name", "") or type(rule).__name__
-        try:
-            found += [(rule, finding) for finding in rule.check(case) or ()]
-        except Exception as error:
-            errors[name] = f"{type(error).__name__}: {error}"
-    findings, notes = rank(found)
+    found = [[(rule, finding) for rule in asked for finding in _asked(rule, one, errors)] for one in cases]
+    findings, notes = rank(found[0] if len(cases) == 1 else _of_all(found, cases))
     return Diagnosis(
         findings,
         notes,
@@ -40,6 +36,40 @@ def examine(case: Case, *, rules: Sequence[Rule] = (), only: Iterable[str] | Non
         history=case.history,
         errors=errors,
     )
+
+
+def _asked(rule: Rule, case: Case, errors: dict[str, str]) -> list[Finding]:
+    """What a rule finds; whatever goes wrong in it harms nobody else."""
+    found = []
+    try:
+        for finding in rule.check(case) or ():
+            if not isinstance(finding, Finding):
+                raise TypeError(f"check must yield findings, such as self.finding(title). Got {finding!r:.60}")
+            found.append(finding)
+    except Exception as error:
+        errors.setdefault(getattr(rule, "name", "") or type(rule).__name__, f"{type(error).__name__}: {error}")
+    return found
+
+
+def _of_all(found: Sequence[Sequence[tuple[Rule, Finding]]], cases: Sequence[Case]) -> list[tuple[Rule, Finding]]:
+    """The findings of all outputs: what all of them show is of the network, what some show names them."""
+    by_key: dict[tuple[str, str, str], dict[int, tuple[Rule, Finding]]] = {}
+    for i, one in enumerate(found):
+        for rule, f in one:
+            by_key.setdefault((f.name, f.where, f.title), {}).setdefault(i, (rule, f))
+    merged = []
+    for by_output in by_key.values():
+        if len(by_output) == len(cases):
+            merged.append(min(by_output.values(), key=lambda item: SEVERITIES.index(item[1].severity)))
+            continue
+        for i, (rule, f) in by_output.items():
+            call = cases[i].last_call
+            place = f"output {i}" + (f", {call.key}" if call is not None else "")
+            changes = tuple(
+                Change(c.kind, {**c.arguments, "output": i}) if c.kind == "output" and i else c for c in f.changes
+            )
+            merged.append((rule, replace(f, title=f"{f.title} ({place})", output=i, changes=changes)))
+    return merged
 
 
 def rank(found: Sequence[tuple[Rule, Finding]]) -> tuple[list[Finding], list[Finding]]:
@@ -77,15 +107,16 @@ def rank(found: Sequence[tuple[Rule, Finding]]) -> tuple[list[Finding], list[Fin
         roots.append((rule, replace(f, severity=worst, symptoms=own)))
     roots.sort(key=order)
     merged: list[Finding] = []
-    place: dict[str, int] = {}
+    place: dict[tuple[str, int | None], int] = {}
     for _, f in roots:
         # One rule's findings about several layers are one cause: the others are where else it shows.
-        if f.name in place:
-            kept = merged[place[f.name]]
+        key = (f.name, f.output)
+        if key in place:
+            kept = merged[place[key]]
             layers = tuple(dict.fromkeys((*kept.layers, *f.layers)))
-            merged[place[f.name]] = replace(kept, layers=layers, symptoms=(*kept.symptoms, *f.symptoms))
+            merged[place[key]] = replace(kept, layers=layers, symptoms=(*kept.symptoms, *f.symptoms))
         else:
-            place[f.name] = len(merged)
+            place[key] = len(merged)
             merged.append(f)
     return merged, notes
 
@@ -106,11 +137,16 @@ def _explains(rule: Rule, cause: Finding, effect: Finding) -> bool:
 def _evidence(case: Case) -> dict[str, float]:
     """The numbers that a verdict rests on."""
     o = case.outcome
-    found = {
-        "score on training samples": o.score,
-        "score on validation samples": o.validation,
-        "score of the best constant": o.chance,
-        "score of the best simple model": o.reference,
+    found: dict[str, float] = {}
+    for i, one in enumerate(case.by_output or [case]):
+        of = f" of output {i}" if case.by_output else ""
+        found |= {
+            f"score{of} on training samples": one.outcome.score,
+            f"score{of} on validation samples": one.outcome.validation,
+            f"score{of} of the best constant": one.outcome.chance,
+            f"score{of} of the best simple model": one.outcome.reference,
+        }
+    found |= {
         "loss at the start": o.start,
         "loss at the end": o.final,
         "loss of the best constant": o.baseline,

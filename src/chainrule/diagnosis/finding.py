@@ -41,6 +41,7 @@ class Finding:
         changes : that the cause calls for, the most promising first
         score : how far beyond the threshold, 1 at it; ranks findings that explain equally much
         symptoms : findings that follow from this one
+        output : number of the only output that shows it, of a network with several; else None
     """
 
     code: str
@@ -58,6 +59,7 @@ class Finding:
     changes: tuple[Change, ...] = ()
     score: float = 1.0
     symptoms: tuple[Finding, ...] = ()
+    output: int | None = None
 
     def __post_init__(self) -> None:
         if self.severity not in SEVERITIES:
@@ -75,6 +77,7 @@ class Finding:
             "title": self.title,
             "severity": self.severity,
             "where": self.where,
+            "output": self.output,
             "layers": list(self.layers),
             "evidence": dict(self.evidence),
             "threshold": None if self.threshold is None else vars(self.threshold),

@@ -3,6 +3,7 @@ update."""
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -248,6 +249,12 @@ class Statistics:
             below = max((self.depth.get(i, 0) for i in call.inputs), default=0)
             for i in call.outputs:
                 self.depth[i] = below + 1 + len(self.calls) * (call.role == "weight")
+
+    def of_output(self, number: int) -> Statistics:
+        """The same statistics, for a look at one output alone."""
+        found = copy.copy(self)
+        found.output_ids = self.output_ids[number : number + 1]
+        return found
 
     def add(self, step: int, epoch: int, batch: int, learning_rate: float, found: Mapping[str, Array], sizes: Any) -> Sample:
         """Takes in what a probe computed.

@@ -37,6 +37,8 @@ class Standardize(Layer):
         Standardize(inverse=True)
     """
 
+    stepwise = True
+
     def __init__(self, *, inverse: bool = False):
         self.inverse = inverse
 

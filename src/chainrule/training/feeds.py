@@ -114,6 +114,10 @@ class ArrayFeed:
     def steps(self, batch_size: int) -> int:
         return -(-self._n // min(batch_size, self._n))
 
+    def all(self) -> dict[str, Array]:
+        """All samples, as arrays of the right dtype."""
+        return self.first(self._n)
+
     def first(self, count: int) -> dict[str, Array]:
         """The first samples, as arrays of the right dtype."""
         rows: Any = slice(0, count) if self.rows is None else self.rows[:count]
@@ -221,6 +225,10 @@ class SequenceFeed:
 
     def steps(self, batch_size: int) -> int:
         return len(self.batches(batch_size))
+
+    def all(self) -> dict[str, Array]:
+        """All samples, of Sequences all steps one after the other."""
+        return {n: a[self.rows].values if isinstance(a, Sequences) else a[self.rows] for n, a in self.arrays.items()}
 
     def first(self, count: int) -> dict[str, Array]:
         """The first samples, padded to the longest of them."""
