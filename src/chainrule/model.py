@@ -853,8 +853,8 @@ class Network(NetworkGraph):
         defines and trains the network, and what was tried and rejected; ``cure.network`` is the new network, trained.
 
         Parameters
-            X, y : all data, as in fit ; of batches up to 5,000 samples are kept for the trials, of a graph labelled nodes are
-                held out ; time_budget : seconds for the search, without the last training on all the data
+            X, y : all data, as in fit ; of batches up to 5,000 samples are kept for the trials, of a graph nodes held out
+            time_budget : seconds for the search, without the last training on all the data
             seeds : int >= 2, runs of each setup ; validation_data, validation_split : held out for the scores
             metric : a Metric or its name, of the first output. None: accuracy for classes (the mean over the classes when
                 they are unequal), R² for numbers, the mean of these for several outputs

@@ -182,6 +182,7 @@ def diagnose(
     watch = Watch(every, seconds=TRIAL_SECONDS, steps=None if n else limit)
     X = _kept(X, y)
     options = {**settings, "epochs": epochs, "verbose": 0, "callbacks": [watch], "diagnose": False}
+    options["early_stopping"] = copy.deepcopy(settings.get("early_stopping"))  # the user's own keeps what it saw
     fault: dict[str, str] = {}
     try:
         twin.fit(X, y, **options)

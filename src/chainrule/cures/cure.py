@@ -205,6 +205,9 @@ def cure(
     if fit.get("optimizer") is not None and fit.get("learning_rate") is None:
         last.pop("learning_rate", None)
     given = fit_arguments({**last, **{name: value for name, value in fit.items() if value is not None}})
+    if given["early_stopping"] is not None and not given["validation_split"]:
+        # What the last training stops by is held out of it, too.
+        given["validation_split"] = validation_split
     probe = copy.deepcopy(network)
     whole = _samples(probe, X, y, given)
     setup = Setup(Definition.of(probe), given, _kept_weights(probe, network.built, start))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -167,7 +168,8 @@ class PairedRuns:
             few = held.first(_CURVE_SAMPLES)
             scores = _Curve(lambda: self._score(network, few))
             curve = scores.values
-            arguments = dict(setup.fit)
+            # A callback keeps what it saw, and runs may be side by side.
+            arguments = {**setup.fit, "early_stopping": copy.deepcopy(setup.fit["early_stopping"])}
             arguments["epochs"] = max(1, round(arguments["epochs"] * length))
             if arguments.pop("validation_split") or arguments["early_stopping"] is not None:
                 arguments["validation_data"] = held.validation

@@ -33,6 +33,8 @@ from ..training.sklearn_callbacks import CallbackSupport, SklearnCallbacks, with
 from ._contract import BaseEstimator, EstimatorNotFittedError, check_feature_names
 
 if TYPE_CHECKING:
+    from ..cures import Cure
+    from ..diagnosis import Diagnosis
     from ..model import Network
 
 __all__ = ["Array", "Floats", "NeuralEstimator", "holds_out", "is_integer", "units_of"]
@@ -152,9 +154,28 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
             ShapeError, DtypeError, DataError : X, y or the weights do not fit ; ParameterError : a parameter is out of range
             DivergenceError : a number stopped being finite; the estimator then has the weights from before that step
         """
-        self._check_parameters()
         going_on = bool(self.warm_start) and self._is_fitted()
-        given = (X, y, sample_weight)
+        network, data, arguments = self._training(X, y, sample_weight, going_on=going_on)
+        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+        bridge = SklearnCallbacks(
+            self, X, y, metadata=metadata, reconstruct=lambda: self._fitted_attributes(network)
+        )  # fmt: skip
+        try:
+            network.fit(*data, **arguments, callbacks=[*self._own_callbacks(), bridge], verbose=int(self.verbose))
+        except DivergenceError:
+            self._keep(network)
+            raise
+        self._keep(network)
+        return self
+
+    def _training(
+        self, X: Any, y: Any, sample_weight: Any, *, going_on: bool
+    ) -> tuple[Network, tuple[Any, Any], dict[str, Any]]:  # fmt: skip
+        """What a fit does, before it is done: the network, its data, and the arguments of ``Network.fit``.
+
+        Parameters  going_on : with the network and the targets that were learned before
+        """
+        self._check_parameters()
         X, y, weight = self._take(X, y, sample_weight, reset=not going_on)
         if weight is not None:
             X, y, weight = _drop_weightless(X, y, weight)
@@ -169,37 +190,115 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
             self._learn_target(y, weight)
             network = self._make_network()
         by_sample, by_output = self._class_weights(y, weight, whole=True)
-        weight = _normalised(_product(weight, by_sample))
         loss, outputs = self._loss_for(network)
-        metadata = {} if given[2] is None else {"sample_weight": given[2]}
-        bridge = SklearnCallbacks(
-            self, given[0], given[1], metadata=metadata, reconstruct=lambda: self._fitted_attributes(network)
-        )
-        batch_size = self._batch_size(len(X))
-        try:
-            network.fit(
-                X,
-                self._encode_target(y, loss, outputs),
-                loss=loss,
-                optimizer=self._make_optimizer(),
-                epochs=int(self.epochs),
-                batch_size=batch_size,
-                validation_split=float(self.validation_fraction) if self.early_stopping else 0.0,
-                shuffle=bool(self.shuffle),
-                sample_weight=weight,
-                class_weight=by_output,
-                callbacks=[*self._own_callbacks(), bridge],
-                early_stopping=self._make_early_stopping(),
-                verbose=int(self.verbose),
-                engine=self.engine,
-                threads=self.threads,
-                precision="bfloat16" if self.precision == "bfloat16" else "float32",
-            )
-        except DivergenceError:
-            self._keep(network)
-            raise
-        self._keep(network)
-        return self
+        arguments = {
+            "loss": loss,
+            "optimizer": self._make_optimizer(),
+            "epochs": int(self.epochs),
+            "batch_size": self._batch_size(len(X)),
+            "validation_split": float(self.validation_fraction) if self.early_stopping else 0.0,
+            "shuffle": bool(self.shuffle),
+            "sample_weight": _normalised(_product(weight, by_sample)),
+            "class_weight": by_output,
+            "early_stopping": self._make_early_stopping(),
+            "engine": self.engine,
+            "threads": self.threads,
+            "precision": "bfloat16" if self.precision == "bfloat16" else "float32",
+        }
+        return network, (X, self._encode_target(y, loss, outputs)), arguments
+
+    # ------------------------------------------------------------ why it does not learn
+
+    def diagnose(self, X: Any, y: Any, sample_weight: Any = None, **options: Any) -> Diagnosis:
+        """What keeps this estimator from learning these samples, if anything. See Network.diagnose.
+
+        Before a fit a training such as fit's is looked at, after it the fit itself, with its weights and its history.
+        Nothing is changed or learned.
+
+        Parameters  X, y, sample_weight : as in fit ; options : of Network.diagnose, such as ``rules``
+        Raises      as ``fit``
+
+        Example
+            >>> import numpy as np
+            >>> from chainrule import NeuralClassifier
+            >>> X = np.random.default_rng(0).normal(size=(200, 2))
+            >>> slow = NeuralClassifier(hidden=[16], learning_rate=1e-7, epochs=20, random_state=0)
+            >>> slow.diagnose(X, X[:, 0] > 0).cause.name
+            'learning-rate-too-small'
+        """
+        subject = self if self._is_fitted() else self._blank()
+        network, (features, targets), arguments = subject._training(X, y, sample_weight, going_on=self._is_fitted())
+        found: Diagnosis = network.diagnose(features, targets, **{**arguments, **options})
+        return found
+
+    def cure(
+        self, X: Any, y: Any, sample_weight: Any = None, *, time_budget: float = 60.0, **options: Any
+    ) -> Self:  # fmt: skip
+        """A new estimator that learns, fitted on (X, y), with the evidence in its attribute ``cure_``. See Network.cure.
+
+        Its parameters are those with the changes that won: ``layers`` where the network is another, else the optimizer,
+        the epochs and so on. So it can be cloned and fitted again, in a pipeline or a search. When nothing wins, they are
+        as they were. This estimator is not changed.
+
+        Parameters  X, y, sample_weight : as in fit ; time_budget : seconds for the search ; options : of Network.cure
+        Raises      as ``fit``
+
+        Example
+            >>> import numpy as np
+            >>> from chainrule import NeuralClassifier
+            >>> from chainrule.diagnosis import Change
+            >>> X = np.random.default_rng(0).normal(size=(200, 2))
+            >>> slow = NeuralClassifier(hidden=[16], learning_rate=1e-7, epochs=20, random_state=0)
+            >>> faster = Change("learning_rate", {"value": 0.05})
+            >>> better = slow.cure(X, X[:, 0] > 0, changes=[faster], verbose=0)
+            >>> better.cure_.improved, better.score(X, X[:, 0] > 0) > 0.9
+            (True, True)
+        """
+        subject = self._blank()
+        network, (features, targets), arguments = subject._training(X, y, sample_weight, going_on=False)
+        arguments |= {"time_budget": time_budget, "verbose": int(bool(self.verbose)), **options, "refit": False}
+        held_out = arguments.pop("validation_split")
+        if held_out and "validation_split" not in options:
+            arguments["validation_split"] = held_out
+        elif "validation_split" in options:
+            arguments["validation_split"] = options["validation_split"]
+        found = network.cure(features, targets, **arguments)
+        better = type(self)(**{**self._copied_params(callbacks=True), **self._cured_params(found)})
+        better.fit(X, y, **({} if sample_weight is None else {"sample_weight": sample_weight}))
+        better.cure_ = found
+        return better
+
+    def _copied_params(self, *, callbacks: bool = False) -> dict[str, Any]:
+        params = self.get_params(deep=False)
+        kept = params.pop("callbacks")
+        return {**copy.deepcopy(params), **({"callbacks": kept} if callbacks else {})}
+
+    def _blank(self) -> Self:
+        """The same estimator, not fitted, with nobody who listens and random numbers of its own."""
+        return type(self)(**self._copied_params())
+
+    def _cured_params(self, cure: Cure) -> dict[str, Any]:
+        """The parameters that make the changes of a cure."""
+        from ..model import Network
+
+        if not cure.improved:
+            return {}
+        before, after, found = cure.before, cure.after, dict[str, Any]()
+        changed = {name for name in after.fit if after.fit[name] is not before.fit[name]}
+        for name in changed.intersection(("loss", "epochs", "batch_size", "shuffle", "class_weight")):
+            found[name] = after.fit[name]
+        if "optimizer" in changed or after.range_test:
+            found |= {"optimizer": cure.network.optimizer_ if cure.network.fit_config_ else after.fit["optimizer"],
+                      "learning_rate": None, "l2": 0.0}  # fmt: skip
+        if "early_stopping" in changed:
+            found |= {"early_stopping": True, "patience": int(after.fit["early_stopping"])}
+        if after.definition.source() != before.definition.source() or after.weights is not before.weights:
+            network, names = after.definition.build(Network, random_state=None)
+            if after.weights:
+                network.build(*cure.network.buildable_shapes)
+                after.definition.put_weights(network, names, after.weights)
+            found["layers"] = network
+        return found
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, first: Any) -> Self:
         """One pass over the data. ``first`` is called before the first data is learned from."""

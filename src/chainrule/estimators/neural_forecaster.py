@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from ..losses import Loss, get_loss
 from ..network import NetworkGraph
 from . import _standalone
 from .base import Array, Floats, NeuralEstimator, is_integer, units_of
+
+if TYPE_CHECKING:
+    from ..diagnosis import Diagnosis
 
 __all__ = ["Forecast", "NeuralForecaster"]
 
@@ -160,6 +163,23 @@ class NeuralForecaster(NeuralEstimator):
             ShapeError, DtypeError : y or X does not fit ; ParameterError : a parameter is out of its range
             DivergenceError : a number stopped being finite
         """
+        series, rows, early, held = self._windows_of(y, X)
+        n, need = len(rows), self._first()
+        self._fit_on(series, rows[:early], rows[n - held :], quiet=True)
+        found = self._forecasts(series, rows[n - held :])
+        truth, _ = self._targets(series, rows[n - held :])
+        self.residuals_ = np.sort(np.abs(truth - found), axis=0)
+        self.scores_ = self._scores(series, rows[n - held :], found)
+        epochs = self.n_iter_ if not self.early_stopping else max(1, self._best)
+        self._fit_on(series, rows, None, quiet=False, epochs=epochs)
+        self._tail = series[-max(need, 1) :].copy()
+        if self.verbose:
+            print(self.report())
+        return self
+
+    def _windows_of(self, y: Any, X: Any) -> tuple[Floats, Array, int, int]:
+        """The series, the numbers of its windows, how many of the first are learned from before the last are held out, and
+        how many these are."""
         self._check_parameters()
         self.horizons_ = self._horizons()
         series = self._read(y, X)
@@ -174,48 +194,96 @@ class NeuralForecaster(NeuralEstimator):
         self._n_columns = series.shape[1]
         held = min(max(1, math.ceil(n * float(self.validation_fraction))), n - 1)
         # No value to be forecast for a held-out window may be among those that were learned from.
-        early = max(1, n - held - (reach - 1))
-        rows = np.arange(n)
-        self._fit_on(series, rows[:early], rows[n - held :], quiet=True)
-        found = self._forecasts(series, rows[n - held :])
-        truth, _ = self._targets(series, rows[n - held :])
-        self.residuals_ = np.sort(np.abs(truth - found), axis=0)
-        self.scores_ = self._scores(series, rows[n - held :], found)
-        epochs = self.n_iter_ if not self.early_stopping else max(1, self._best)
-        self._fit_on(series, rows, None, quiet=False, epochs=epochs)
-        self._tail = series[-max(need, 1) :].copy()
-        if self.verbose:
-            print(self.report())
-        return self
+        return series, np.arange(n), max(1, n - held - (reach - 1)), held
 
-    def _fit_on(self, series: Floats, rows: Array, held: Array | None, *, quiet: bool, epochs: int | None = None) -> None:
-        """Trains a new network on the windows with these numbers."""
+    def diagnose(self, y: Any, X: Any = None, **options: Any) -> Diagnosis:  # type: ignore[override]
+        """What keeps this forecaster from learning the series, if anything. See Network.diagnose.
+
+        Before a fit a training such as fit's is looked at, after it the fit itself. Nothing is changed or learned.
+
+        Parameters  y, X : as in fit ; options : of Network.diagnose, such as ``rules``
+        Raises      as ``fit``
+        """
+        subject = self._blank()
+        series, rows, early, held = subject._windows_of(y, X)
+        if self._is_fitted():
+            subject = self
+            self._checked(y, X)
+            network = self.network_
+        else:
+            network = subject._begin(series, rows[:early])
+        inputs, targets = subject._learned(series, rows[:early])
+        arguments = {**subject._fit_arguments(early), **options}
+        arguments.setdefault("validation_data", subject._learned(series, rows[len(rows) - held :]))
+        found: Diagnosis = network.diagnose(inputs, targets, **arguments)
+        return found
+
+    def cure(self, y: Any, X: Any = None, *, time_budget: float = 60.0, **options: Any) -> Self:  # type: ignore[override]
+        """A new forecaster that learns, fitted on the series, with the evidence in its attribute ``cure_``.
+
+        The trials are scored on the last windows, as those of fit are. See NeuralClassifier.cure and Network.cure.
+
+        Parameters  y, X : as in fit ; time_budget : seconds for the search ; options : of Network.cure
+        Raises      as ``fit``
+        """
+        subject = self._blank()
+        series, rows, early, held = subject._windows_of(y, X)
+        network = subject._begin(series, rows[:early])
+        arguments = {**subject._fit_arguments(early), "verbose": int(bool(self.verbose)), **options, "refit": False}
+        found = network.cure(
+            *subject._learned(series, rows[:early]),
+            validation_data=subject._learned(series, rows[len(rows) - held :]),
+            time_budget=time_budget,
+            **arguments,
+        )
+        better = type(self)(**{**self._copied_params(callbacks=True), **self._cured_params(found)}).fit(y, X)
+        better.cure_ = found
+        return better
+
+    def _begin(self, series: Floats, rows: Array) -> Any:
+        """Learns the scales of windows, and makes a new network for them."""
         truth, base = self._targets(series, rows)
         spread = (truth - base).std(axis=0)
         level = series[: self._first() + int(rows[-1]) + 1].std(axis=0)
-        self.scale_, self.input_scale_ = np.where(spread > 0, spread, 1.0), np.where(level > 0, level, 1.0)
-        network = self._make_network()
-        data = (self._inputs(series, rows), ((truth - base) / self.scale_).astype(self._dtype()))
-        validation = None
-        if held is not None and self.early_stopping:
-            truth, base = self._targets(series, held)
-            validation = (self._inputs(series, held), ((truth - base) / self.scale_).astype(self._dtype()))
-        stopping = self._make_early_stopping() if held is not None or not self.early_stopping else None
+        rounding = 1e-12 * np.abs(truth).max(axis=0)  # what the baseline forecasts exactly differs by that
+        self.scale_, self.input_scale_ = np.where(spread > rounding, spread, 1.0), np.where(level > 0, level, 1.0)
+        return self._make_network()
+
+    def _learned(self, series: Floats, rows: Array) -> tuple[Any, Floats]:
+        """The windows with these numbers and what is forecast from them, as the network learns it."""
+        truth, base = self._targets(series, rows)
+        return self._inputs(series, rows), ((truth - base) / self.scale_).astype(self._dtype())
+
+    def _fit_arguments(self, n: int) -> dict[str, Any]:
+        """Of ``Network.fit`` for n windows."""
+        return {
+            "loss": self._get_loss(),
+            "optimizer": self._make_optimizer(),
+            "epochs": int(self.epochs),
+            "batch_size": self._batch_size(n),
+            "shuffle": bool(self.shuffle),
+            "early_stopping": self._make_early_stopping(),
+            "engine": self.engine,
+            "threads": self.threads,
+            "precision": "bfloat16" if self.precision == "bfloat16" else "float32",
+        }
+
+    def _fit_on(self, series: Floats, rows: Array, held: Array | None, *, quiet: bool, epochs: int | None = None) -> None:
+        """Trains a new network on the windows with these numbers."""
+        network = self._begin(series, rows)
+        arguments = self._fit_arguments(len(rows))
+        if held is None and self.early_stopping:
+            arguments["early_stopping"] = None
+        if epochs is not None:
+            arguments["epochs"] = epochs
+        stopping = arguments["early_stopping"]
         try:
             network.fit(
-                *data,
-                loss=self._get_loss(),
-                optimizer=self._make_optimizer(),
-                epochs=int(self.epochs) if epochs is None else epochs,
-                batch_size=self._batch_size(len(rows)),
-                validation_data=validation,
-                shuffle=bool(self.shuffle),
+                *self._learned(series, rows),
+                **arguments,
+                validation_data=None if held is None or not self.early_stopping else self._learned(series, held),
                 callbacks=[] if quiet else self._own_callbacks(),
-                early_stopping=stopping,
                 verbose=0 if quiet else int(self.verbose),
-                engine=self.engine,
-                threads=self.threads,
-                precision="bfloat16" if self.precision == "bfloat16" else "float32",
             )
         except DivergenceError:
             self._keep(network)

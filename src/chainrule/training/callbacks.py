@@ -163,6 +163,10 @@ class EarlyStopping(Callback):
         self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
         self.restore_best, self.largest = restore_best, largest
 
+    def __repr__(self) -> str:
+        rest = "" if self.restore_best else ", restore_best=False"
+        return f"EarlyStopping({self.monitor!r}, patience={self.patience!r}, min_delta={self.min_delta!r}{rest})"
+
     def on_fit_begin(self, trainer: Trainer) -> None:
         if isinstance(self.patience, bool) or not isinstance(self.patience, int) or self.patience < 0:
             raise ParameterError(f"EarlyStopping: patience must be an int of at least 0. Got {self.patience!r}.")
