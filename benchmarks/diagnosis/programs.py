@@ -1,9 +1,9 @@
 """Programs as a user would write them, with one fault each, and healthy ones, on data that the catalogue does not know.
 
-The faults are those that studies of questions and bug reports describe: DeepLocalize (Wardat et al., ICSE 2021), DeepDiagnosis
-(Wardat et al., ICSE 2022), NeuraLint (Nikanjam et al., TOSEM 2022), DeepFD (Cao et al., ICSE 2022), AutoTrainer (Zhang et al.,
-ICSE 2021), UMLAUT (Schoop et al., CHI 2021) and the taxonomy of real faults (Humbatova et al., ICSE 2020). The programs were
-written before their author had read the rules. ``fixed`` is the same program without its fault;
+The faults are those that studies of questions and bug reports describe: DeepLocalize (Wardat et al., ICSE 2021),
+DeepDiagnosis (Wardat et al., ICSE 2022), NeuraLint (Nikanjam et al., TOSEM 2022), DeepFD (Cao et al., ICSE 2022),
+AutoTrainer (Zhang et al., ICSE 2021), UMLAUT (Schoop et al., CHI 2021) and the taxonomy of real faults (Humbatova et al.,
+ICSE 2020). The programs were written before their author had read the rules. ``fixed`` is a program without its fault;
 ``python -m benchmarks.diagnosis.programs`` trains both and shows whether that one learns better.
 """
 
