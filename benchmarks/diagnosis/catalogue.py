@@ -55,6 +55,10 @@ BASES: dict[str, Setup] = {
     "waves": Setup("waves", kind="simple_rnn", hidden=(24,), epochs=20, learning_rate=0.003),
     "sums": Setup("sums", kind="gru", hidden=(24,), epochs=40, learning_rate=0.01),
     "waves-lstm": Setup("waves", kind="lstm", hidden=(24,), epochs=20, learning_rate=0.01),
+    "recall-lstm": Setup(
+        "recall", kind="lstm", hidden=(24,), epochs=20, learning_rate=0.01, recurrent=(("forget_bias", 3.0),)
+    ),
+    "recall-rnn": Setup("recall", kind="simple_rnn", hidden=(24,), epochs=20, learning_rate=0.003),
     "cancer-bce": Setup("cancer", units=1, loss="binary_cross_entropy", batch=16),
     "moons-bce": Setup("moons", units=1, loss="binary_cross_entropy"),
     "circles-tanh": Setup("circles", activation="tanh"),
@@ -106,6 +110,19 @@ def _faults() -> Iterator[tuple[str, set[str], tuple[str, ...], dict[str, Any]]]
     yield "sigmoid-6", vanishing, ("wine-deep",), {"activation": "sigmoid", **sgd}
     yield "sigmoid-8-adam", vanishing, ("moons", "digits", "cancer"), {"activation": "sigmoid", "hidden": (24,) * 9}
     yield "sigmoid-7-regression", vanishing, ("friedman", "sine"), {"activation": "sigmoid", "hidden": (32,) * 7, **sgd}
+    forgets, explodes = {"vanishing-through-time"}, {"exploding-through-time"}
+    yield "forgetful", forgets, ("recall-lstm",), {"recurrent": (("forget_bias", -3.0),)}
+    yield "relu-through-time", forgets, ("recall-rnn",), {"recurrent": (("activation", "relu"),)}
+    yield "truncated", forgets, ("recall-lstm", "recall-rnn"), {"recurrent": (("truncate", 10),)}
+    yield "short-memory", forgets, ("recall-rnn",), {"recurrent": (("recurrent_init", "orthogonal:0.6"),)}
+    weak, strong = narrow | forgets, wide | explodes
+    yield "recurrent-normal-0.02", weak, ("recall-rnn", "recall-lstm"), {"recurrent": (("recurrent_init", "normal:0.02"),)}
+    yield "recurrent-normal-2", strong, ("recall-rnn", "waves"), {"recurrent": (("recurrent_init", "normal:2"),)}
+    relu = ("activation", "relu")
+    yield "recurrent-too-large-relu", strong, ("recall-rnn",), {
+        "recurrent": (relu, ("recurrent_init", "orthogonal:3")), "optimizer": "sgd", "learning_rate": 0.01,
+    }  # fmt: skip
+    yield "recurrent-orthogonal-2", strong, ("recall-rnn",), {"recurrent": (("recurrent_init", "orthogonal:2"),)}
     dead = {"dead-units"}
     yield "bias-minus-20", dead, ("digits", "moons", "friedman"), {"bias_init": -20.0}
     yield "bias-minus-50", dead, ("wine", "blobs", "plane"), {"bias_init": -50.0}
@@ -229,6 +246,10 @@ def healthy() -> list[Item]:
     for name in ("moons", "cancer"):
         ends = replace(BASES[f"{name}-bce"], output="sigmoid")
         found.append(Item(f"healthy probability / {name}", ends))
+    for kind in ("bi-lstm", "bi-gru", "bi-simple_rnn"):
+        found.append(Item(f"healthy {kind} / recall", replace(BASES["recall-lstm"], kind=kind, hidden=(16,), recurrent=())))
+    found.append(Item("healthy gru / waves", replace(BASES["waves-lstm"], kind="gru")))
+    found.append(Item("healthy bi-gru / sums", replace(BASES["sums"], kind="bi-gru", hidden=(16,))))
     found.append(Item("healthy softmax / digits", replace(BASES["digits"], output="softmax")))
     return found
 

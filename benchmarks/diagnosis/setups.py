@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import Network, layers
-from chainrule.initializers import Constant, Normal
+from chainrule import Bidirectional, Network, layers
+from chainrule.initializers import Constant, Normal, Orthogonal
 from chainrule.losses import BinaryCrossEntropy, SoftmaxCrossEntropy
 from chainrule.optimizers import get_optimizer
 
@@ -18,6 +18,7 @@ from .tasks import Task, task
 __all__ = ["Setup", "evaluate"]
 
 Array = NDArray[Any]
+RECURRENT: dict[str, Any] = {"simple_rnn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,11 @@ class Setup:
     """One training.
 
     Parameters
-        task : name in TASKS ; kind : "mlp", "cnn", "simple_rnn", "lstm" or "gru" ; hidden : units of the hidden layers
+        task : name in TASKS ; kind : "mlp", "cnn", or "simple_rnn", "lstm" or "gru", with "bi-" in front for both
+            directions ; hidden : units of the hidden layers
         activation : of them, None for none ; output : the last activation ; loss : its name, or None ; units : of the output
-        weight_init, bias_init : names or numbers, "normal:0.01" for a normal law of that deviation
+        weight_init, bias_init : names or numbers, "normal:0.01" for a normal law of that deviation ; recurrent : more
+            arguments of the recurrent layer
         dropout : rate after each hidden layer ; norm : "batch_norm" after each ; residual : joins over hidden layers
         optimizer, options, learning_rate, batch, epochs, shuffle : of the training ; validation : none, "test", "leak"
         frozen : numbers of hidden layers to freeze ; X, y : names of changes to the data
@@ -43,6 +46,7 @@ class Setup:
     units: int | None = None
     weight_init: Any = None
     bias_init: Any = "zeros"
+    recurrent: tuple[tuple[str, Any], ...] = ()
     dropout: float = 0.0
     norm: str | None = None
     residual: bool = False
@@ -87,10 +91,11 @@ class Setup:
                 stack += [layers.Conv2D(channels, 3, padding="same", weight_init=w, bias_init=b)]
                 stack += [*self._after(), layers.MaxPool2D(2)]
             stack.append(layers.Flatten())
-        elif self.kind in ("simple_rnn", "lstm", "gru"):
-            cls = {"simple_rnn": layers.SimpleRNN, "lstm": layers.LSTM, "gru": layers.GRU}[self.kind]
+        elif self.kind.removeprefix("bi-") in RECURRENT:
             options = {} if w is None else {"weight_init": w, "recurrent_init": w}
-            stack.append(cls(hidden.pop(0), **options))
+            options |= {key: _law(value) if key.endswith("_init") else value for key, value in self.recurrent}
+            layer = RECURRENT[self.kind.removeprefix("bi-")](hidden.pop(0), **options)
+            stack.append(Bidirectional(layer) if self.kind.startswith("bi-") else layer)
         for units in hidden:
             dense = layers.Dense(units, weight_init=w, bias_init=b)
             if self.residual and stack:
@@ -185,6 +190,8 @@ def evaluate(setup: Any, net: Any) -> float:
 def _law(value: Any) -> Any:
     if isinstance(value, str) and value.startswith("normal:"):
         return Normal(std=float(value.partition(":")[2]))
+    if isinstance(value, str) and value.startswith("orthogonal:"):
+        return Orthogonal(gain=float(value.partition(":")[2]))
     if isinstance(value, (int, float)):
         return Constant(float(value))
     return value

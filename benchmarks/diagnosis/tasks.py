@@ -118,6 +118,15 @@ def _sums() -> Task:
     return Task(np.stack([values, marks], axis=-1), (values * marks).sum(axis=1), 0, scale=False)
 
 
+def _recall() -> Task:
+    """Sequences (N, 60, 4) of noise: which of four signs stood at the first step."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 4, 1600)
+    X = 0.1 * rng.normal(size=(1600, 60, 4))
+    X[np.arange(1600), 0, y] += 1.5
+    return Task(X, y, 4, scale=False, limit=1600)
+
+
 TASKS: dict[str, Callable[[], Task]] = {
     "digits": lambda: _sklearn("digits", 10),
     "wine": lambda: _sklearn("wine", 3),
@@ -134,6 +143,7 @@ TASKS: dict[str, Callable[[], Task]] = {
     "plane": _plane,
     "waves": _waves,
     "sums": _sums,
+    "recall": _recall,
 }
 
 

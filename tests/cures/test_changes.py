@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from chainrule import Dense, Dropout, Flatten, Network, ReLU, Reshape, Sigmoid, Softmax, Standardize, Tanh
+from chainrule import (
+    GRU,
+    LSTM,
+    Dense,
+    Dropout,
+    Flatten,
+    Network,
+    ReLU,
+    Reshape,
+    Sigmoid,
+    SimpleRNN,
+    Softmax,
+    Standardize,
+    Tanh,
+)
 from chainrule.cures.apply import _KINDS, _ORDER, Context, NotApplicable, apply
 from chainrule.cures.setup import Setup, fit_arguments
 from chainrule.diagnosis import KINDS, Change
@@ -218,3 +234,32 @@ def test_patch_is_a_diff_of_python():
 def test_unknown_arguments_of_fit():
     with pytest.raises(UnknownNameError, match="Did you mean 'epochs'"):
         fit_arguments({"epoch": 3})
+
+
+def recurrent(layers):
+    network = Network(layers, random_state=0).build((7, 2))
+    x = rng.normal(size=(40, 7, 2)).astype(np.float32)
+    return Setup(Definition.of(network), fit_arguments({})), Context(network, [x], [Y["labels"]])
+
+
+def test_a_simple_recurrent_layer_becomes_a_gated_one():
+    start, context = recurrent([SimpleRNN(4, return_sequences=True, recurrent_init="normal", truncate=3), GRU(5), Dense(3)])
+    made = apply(start, [change("recurrent", to="lstm")], context)
+    assert layers(made) == ["LSTM(4, return_sequences=True, truncate=3)", "GRU(5)", "Dense(3)"]
+    made = apply(start, [change("recurrent", to="lstm", layers=("1.gru",))], context)
+    assert layers(made)[1] == "LSTM(5)"
+    made.definition.build(Network)[0].build((7, 2))
+    with pytest.raises(NotApplicable, match="recurrent layer other than lstm"):
+        apply(recurrent([LSTM(3), Dense(3)])[0], [change("recurrent", to="lstm")], context)
+
+
+def test_recurrent_weights_and_forget_gates_begin_anew():
+    start, context = recurrent([SimpleRNN(4, recurrent_init=Normal(3.0), return_sequences=True), LSTM(5), Dense(3)])
+    start = dataclasses.replace(start, weights=Definition.weights_of(context.network))
+    made = apply(start, [change("recurrent_init", law="orthogonal")], context)
+    assert layers(made)[0] == "SimpleRNN(4, return_sequences=True)"
+    assert set(made.weights) == {"2.dense"}
+    made = apply(start, [change("forget_bias", value=2.5)], context)
+    assert layers(made)[1] == "LSTM(5, forget_bias=2.5)" and set(made.weights) == {"0.simple_rnn", "2.dense"}
+    with pytest.raises(NotApplicable, match="there is no LSTM that learns"):
+        apply(recurrent([GRU(3), Dense(3)])[0], [change("forget_bias", value=1.0)], context)

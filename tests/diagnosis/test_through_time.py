@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from typing import Any
 
@@ -12,6 +13,7 @@ from chainrule import GRU, LSTM, Bidirectional, Dense, Embedding, GlobalAverageP
 from chainrule.data import Sequences
 from chainrule.diagnosis import Diagnosis, TimeChain
 from chainrule.errors import ParameterError, UnknownNameError
+from chainrule.initializers import Normal, Orthogonal
 from chainrule.trials import DiagnosisWarning, Watch, through_time
 
 RNG = np.random.default_rng(0)
@@ -385,3 +387,105 @@ def test_nothing_to_follow() -> None:
         through_time(net, np.ones((3, 2)), np.ones((3, 1)), loss="squared_error")
     with pytest.raises(ParameterError, match="give the loss"):
         through_time(net, np.ones((3, 2)), np.ones((3, 1)))
+
+
+# ---------------------------------------------------------------- rules and changes
+
+
+def recall(T: int, n: int = 500) -> tuple[Any, Any]:
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 4, n)
+    X = 0.1 * rng.normal(size=(n, T, 4))
+    X[np.arange(n), 0, y] += 1.5
+    return X.astype(np.float32), y
+
+
+def names(found: Diagnosis) -> set[str]:
+    return {f.name for root in found.findings for f in (root, *root.symptoms)}
+
+
+def test_a_gradient_that_vanishes_through_time_is_found() -> None:
+    X, y = recall(90)
+    net = Network([SimpleRNN(12, recurrent_init=Orthogonal(0.7)), Dense(4)], random_state=0)
+    found = net.diagnose(X, y, epochs=6, learning_rate=0.003)
+    assert not found.errors and found.cause is not None and found.cause.name == "vanishing-through-time"
+    assert found.cause.evidence["share of weight"] > 0.5 and "the recurrent weights" in found.cause.cause
+    assert found.cause.severity == "error" and found.cause.threshold is not None
+    kinds = [(c.kind, c["to"] if c.kind == "recurrent" else None) for c in found.cause.changes]
+    assert kinds[:2] == [("recurrent_init", None), ("recurrent", "lstm")] and ("recurrent", "gru") in kinds
+    assert found.cause.score >= 1 and "vanishing-gradients" not in names(found)
+
+
+def test_a_forget_gate_that_is_closed_is_opened() -> None:
+    X, y = recall(90)
+    net = Network([LSTM(8, forget_bias=-4.0), Dense(4)], random_state=0)
+    found = net.diagnose(X, y, epochs=4, learning_rate=0.003)
+    assert found.cause is not None and found.cause.name == "vanishing-through-time"
+    first = found.cause.changes[0]
+    assert first.kind == "forget_bias" and first["value"] == pytest.approx(np.log(89), abs=0.06)
+    assert "the forget gate f (mean 0.0" in found.cause.cause
+
+
+def test_truncation_is_named() -> None:
+    X, y = recall(60)
+    net = Network([GRU(8, truncate=5), Dense(4)], random_state=0)
+    found = net.diagnose(X, y, epochs=4)
+    assert "vanishing-through-time" in names(found)
+    (finding,) = [f for r in found.findings for f in (r, *r.symptoms) if f.name == "vanishing-through-time"]
+    assert "truncate" in str(finding.changes[0]) and "truncated" in finding.cause
+
+
+def test_a_gradient_that_explodes_through_time_is_found() -> None:
+    X, y = recall(60)
+    net = Network([SimpleRNN(16, recurrent_init=Normal(std=0.6)), Dense(4)], random_state=0)
+    found = net.diagnose(X, y, epochs=4)
+    (finding,) = [f for r in found.findings for f in (r, *r.symptoms) if f.name == "exploding-through-time"]
+    assert finding.evidence["spectral radius of U"] > 1.5
+    assert [c.kind for c in finding.changes] == ["recurrent_init", "clip", "recurrent", "recurrent"]
+
+
+def test_weights_that_blow_up_a_state_are_too_large() -> None:
+    """A state of ReLU that is stretched by √2 · 1.6 in each of 60 steps."""
+    X, y = recall(60, 100)
+    net = Network([SimpleRNN(16, activation="relu", recurrent_init=Orthogonal(2.3)), Dense(4)], random_state=0)
+    found = net.diagnose(X, y, epochs=2, optimizer="sgd")
+    assert "initialisation-too-large" in names(found)
+    (finding,) = [f for f in found.findings if f.name == "initialisation-too-large"]
+    assert "in each step of the sequence" in finding.equation
+
+
+HEALTHY: dict[str, Any] = {
+    "lstm": (lambda: [LSTM(16, forget_bias=3.0)], 40, 15),
+    "simple": (lambda: [SimpleRNN(16)], 20, 15),
+    "both directions": (lambda: [Bidirectional(GRU(8))], 60, 12),
+    "stacked": (lambda: [GRU(12, return_sequences=True), GRU(12)], 12, 12),
+    "both directions, padded": (lambda: [Bidirectional(LSTM(8, return_sequences=True)), GlobalAveragePool()], 30, 12),
+}
+
+
+@pytest.mark.parametrize("case", HEALTHY.values(), ids=list(HEALTHY))
+def test_networks_that_learn_are_left_alone(case: Any) -> None:
+    make, T, epochs = case
+    X, y = recall(T, 800)
+    net = Network([*make(), Dense(4)], random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        net.fit(X, y, epochs=epochs, learning_rate=0.01, diagnose=True, verbose=0)
+    assert net.diagnosis_.healthy and net.evaluate(X, y)["accuracy"] > 0.9
+
+
+def test_a_report_shows_the_gradient_through_time() -> None:
+    X, y = recall(30, 200)
+    net = Network([GRU(6, return_sequences=True), LSTM(6), Dense(4)], random_state=0)
+    found = net.diagnose(X, y, epochs=1)
+    pytest.importorskip("rich")
+    from rich.console import Console
+
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(found.report().__rich__())
+    text = console.export_text()
+    assert "The gradient through time" in text and "30 steps" in text and "the forget gate f" in text
+    pytest.importorskip("jinja2")
+    pytest.importorskip("matplotlib")
+    page = found.report().html()
+    assert "The gradient through time" in page and "the update gate z" in page

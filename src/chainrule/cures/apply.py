@@ -14,7 +14,7 @@ from ..data.sequences import Sequences
 from ..diagnosis import Change
 from ..errors import ChainruleError
 from ..initializers import get as get_initializer
-from ..layers import Add, BatchNorm, Dense, Dropout, Layer, LayerNorm, Standardize, get_activation
+from ..layers import GRU, LSTM, Add, BatchNorm, Dense, Dropout, Layer, LayerNorm, SimpleRNN, Standardize, get_activation
 from ..losses import get_loss
 from ..network import Definition, NetworkGraph
 from ..ops import SparseMatrix
@@ -47,9 +47,9 @@ _Carry = Callable[[Setup, Change, Context], Setup]
 _KINDS: dict[str, _Carry] = {}
 #: In this order changes are carried out together: the structure first, the learning rate last, as it depends on all else.
 _ORDER = (
-    "unfreeze", "output", "activation", "insert_activation", "capacity", "normalise", "residual", "dropout", "scale_inputs",
-    "scale_targets", "initialise", "revive", "shuffle", "class_weight", "batch_size", "epochs", "early_stopping",
-    "optimizer", "weight_decay", "clip", "learning_rate", "data",
+    "unfreeze", "output", "recurrent", "activation", "insert_activation", "capacity", "normalise", "residual", "dropout",
+    "scale_inputs", "scale_targets", "initialise", "recurrent_init", "forget_bias", "revive", "shuffle", "class_weight",
+    "batch_size", "epochs", "early_stopping", "optimizer", "weight_decay", "clip", "learning_rate", "data",
 )  # fmt: skip
 
 
@@ -166,6 +166,31 @@ def _activation(setup: Setup, change: Change, context: Context) -> Setup:
         before = _weights_before(definition, name)
         if before is not None and before not in definition.frozen:
             weights.pop(before, None)
+    return replace(setup, definition=definition, weights=weights)
+
+
+@_kind("recurrent")
+def _recurrent(setup: Setup, change: Change, context: Context) -> Setup:
+    definition, weights = setup.definition, dict(setup.weights)
+    kinds: dict[str, type[Layer]] = {"lstm": LSTM, "gru": GRU}
+    if change["to"] not in kinds:
+        raise NotApplicable(f"a recurrent layer becomes one of {', '.join(kinds)}, not {change['to']!r}")
+    made = kinds[change["to"]]
+    simple = [n for n, layer in definition.layers.items() if isinstance(layer, SimpleRNN)]
+    names = [n for n in _wanted(definition, change["layers"], simple) if not isinstance(definition.layers[n], made)]
+    for name in names:
+        old = definition.layers[name]
+        if not isinstance(old, (SimpleRNN, LSTM, GRU)):
+            raise NotApplicable(f"{name!r} is no recurrent layer")
+        if old.return_state or len(definition.use(name).inputs) > 1:
+            raise NotApplicable(f"the states of {name!r} are handed on, and those of another cell are others")
+        # The start weights are those that the new cell would have by itself.
+        kept = {key: value for key, value in old.config().items() if key in made.argument_names() and "_init" not in key}
+        new = made(**kept)
+        definition = definition.replace(name, new.named(old.name) if old.name else new)
+        weights.pop(name, None)
+    if not names:
+        raise _nothing(f"recurrent layer other than {change['to']}")
     return replace(setup, definition=definition, weights=weights)
 
 
@@ -404,6 +429,30 @@ def _initialise(setup: Setup, change: Change, context: Context) -> Setup:
         definition = definition.with_arguments(name, **arguments)
     weights = {layer: arrays for layer, arrays in setup.weights.items() if layer not in names}
     return replace(setup, definition=definition, weights=weights)
+
+
+@_kind("recurrent_init")
+def _recurrent_init(setup: Setup, change: Change, context: Context) -> Setup:
+    law = get_initializer(change["law"] or "orthogonal")
+    return _recurrent_arguments(setup, change, (SimpleRNN, LSTM, GRU), "recurrent layer", recurrent_init=law.name)
+
+
+@_kind("forget_bias")
+def _forget_bias(setup: Setup, change: Change, context: Context) -> Setup:
+    value = 1.0 if change["value"] is None else float(change["value"])
+    return _recurrent_arguments(setup, change, (LSTM,), "LSTM", forget_bias=value)
+
+
+def _recurrent_arguments(setup: Setup, change: Change, kinds: Any, what: str, **arguments: Any) -> Setup:
+    """These arguments for the layers of these kinds, which start from weights drawn anew."""
+    definition = setup.definition
+    default = [n for n, layer in definition.layers.items() if isinstance(layer, kinds)]
+    names = [n for n in _wanted(definition, change["layers"], default) if n in default and n not in definition.frozen]
+    if not names:
+        raise _nothing(f"{what} that learns")
+    for name in names:
+        definition = definition.with_arguments(name, **arguments)
+    return replace(setup, definition=definition, weights={n: w for n, w in setup.weights.items() if n not in names})
 
 
 def _weights_before(definition: Definition, name: str) -> str | None:

@@ -87,16 +87,15 @@ class Case:
         """Whether something held in more than half of the window, the last sample among them."""
         return bool(flags) and flags[-1] and 2 * sum(flags) > len(flags)
 
-    def lasting(self, holds: Callable[[Chain], bool]) -> bool:
-        """Whether something held of the chain in more than half of all steps; a sample stands for those up to the next
-        one."""
+    def lasting(self, holds: Callable[[Sample], bool], share: float = 0.5) -> bool:
+        """Whether something held in more than this share of all steps; a sample stands for those up to the next one."""
         finite = [s for s in self.samples if math.isfinite(s.loss)]
         if not finite:
             return False
         ends = [*(s.step for s in finite[1:]), max(self.steps, finite[-1].step + 1)]
         lengths = [end - s.step for s, end in zip(finite, ends, strict=True)]
-        good = sum(n for s, n in zip(finite, lengths, strict=True) if holds(chain_of(self.statistics, s.step)))
-        return 2 * good > sum(lengths)
+        good = sum(n for s, n in zip(finite, lengths, strict=True) if holds(s))
+        return good > share * sum(lengths)
 
     # ------------------------------------------------------------ structure
 

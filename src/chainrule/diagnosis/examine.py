@@ -123,8 +123,8 @@ def rank(found: Sequence[tuple[Rule, Finding]]) -> tuple[list[Finding], list[Fin
 
 #: What only shows that something is wrong: a mere warning about a cause explains these alone.
 _SYMPTOMS = (
-    "vanishing-gradients", "exploding-gradients", "dead-units", "dying-units", "saturated-units", "collapsed-units",
-    "non-finite", "poor-fit", "loss-not-falling", "under-training",
+    "vanishing-gradients", "exploding-gradients", "vanishing-through-time", "exploding-through-time", "dead-units",
+    "dying-units", "saturated-units", "collapsed-units", "non-finite", "poor-fit", "loss-not-falling", "under-training",
 )  # fmt: skip
 
 

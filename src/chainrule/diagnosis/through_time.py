@@ -116,6 +116,16 @@ class TimeChain:
             return {}
         return {role: value / total for role, value in self.factors().items() if role != "join"}
 
+    def cumulative(self) -> dict[str, Array]:
+        """{role: (T,) log₁₀ of the product of its gains so far}, in the order of ``order``; at each step they add up to
+        log₁₀ of ``norms`` beside the first of them."""
+        with np.errstate(all="ignore"):
+            return {role: np.concatenate([[0.0], np.cumsum(np.log10(g))]) for role, g in self.gains.items()}
+
+    def names(self) -> dict[str, str]:
+        """{role: what the factor is called in this cell}"""
+        return {role: _name(self.kind, role) for role in self.gains}
+
     def reach(self, share: float = 1e-3) -> int:
         """How many steps have at least this share of the largest gradient: over so many steps the layer can learn."""
         most = float(self.norms.max())
@@ -173,8 +183,8 @@ _NAMES = {
     "truncation": "truncation",
 }
 _GATES = {
-    "LSTM": {"gate": "the forget gate f", "weight": "what the recurrent weights Uᵀ add"},
-    "GRU": {"gate": "the update gate z", "weight": "what the recurrent weights Uᵀ add"},
+    "LSTM": {"gate": "the forget gate f", "weight": "what the weights Uᵀ add"},
+    "GRU": {"gate": "the update gate z", "weight": "what the weights Uᵀ add"},
 }
 
 

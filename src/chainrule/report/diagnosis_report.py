@@ -24,6 +24,8 @@ __all__ = ["DiagnosisReport"]
 _TEMPLATES = Path(__file__).parent / "templates"
 #: Rows of a table of rejected changes, at most.
 _MOST_REJECTED = 40
+#: Recurrent layers whose gradient through time is drawn, at most.
+_MOST_SEQUENCES = 6
 
 
 class DiagnosisReport:
@@ -229,6 +231,20 @@ class DiagnosisReport:
                     4.2,
                     lambda figure: plots.chain_waterfall(figure.subplots(), chain),
                 )
+            through = list(chain.through_time.values())[:_MOST_SEQUENCES]
+            shown_through = [c for c in through if len(c) > 1 and c.norms[0] > 0 and np.isfinite(c.norms).all()]
+            if shown_through:
+                columns = min(2, len(shown_through))
+                rows = math.ceil(len(shown_through) / columns)
+                add(
+                    "The gradient through time",
+                    "How much of the gradient is left at each step of the sequence, from where it begins back in time, in "
+                    "powers of ten (black), and what each factor has made of it so far; the coloured lines add up to the "
+                    f"black one. {' '.join(c.sentence() for c in shown_through)}",
+                    8.2,
+                    0.3 + (3.2 if columns == 1 else 2.9) * rows,
+                    lambda figure: _draw_through_time(figure, shown_through, rows, columns),
+                )
             dead = statistics.dead_units()
             if dead:
                 add(
@@ -283,6 +299,14 @@ class DiagnosisReport:
 
     def __repr__(self) -> str:
         return f"DiagnosisReport({self.verdict!r})"
+
+
+def _draw_through_time(figure: Any, chains: list[Any], rows: int, columns: int) -> None:
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes, one in zip(grid.flat, chains, strict=False):
+        plots.through_time(axes, one)
+    for axes in grid.flat[len(chains) :]:
+        axes.set_visible(False)
 
 
 def _adds(cure: Any, change: Any) -> str:

@@ -22,6 +22,7 @@ __all__ = [
     "loss_curves",
     "paired_curves",
     "svg",
+    "through_time",
     "z_histograms",
 ]
 
@@ -113,6 +114,23 @@ def chain_waterfall(axes: Any, chain: Any) -> None:
     axes.set_xticks(range(0, len(names), every), names[::every], rotation=60, ha="right", rotation_mode="anchor")
     tidy(axes, "", "powers of ten of ‖dz‖")
     axes.legend(frameon=False, fontsize=10)
+
+
+def through_time(axes: Any, chain: Any) -> None:
+    """log₁₀ of the gradient of each step of a sequence beside that where it begins, and the factors that add up to it."""
+    positions = np.asarray(chain.order) + 1
+    colours = {**ROLE_COLOURS, "gate": PALETTE[2], "truncation": PALETTE[4]}
+    for role, values in chain.cumulative().items():
+        shown = np.where(np.isfinite(values), values, np.nan)
+        axes.plot(positions, shown, color=colours.get(role, PALETTE[6]), linewidth=1.6, label=chain.names()[role])
+    with np.errstate(all="ignore"):
+        whole = np.log10(np.asarray(chain.norms) / chain.norms[0])
+    marker = "o" if len(positions) < 3 else ""
+    axes.plot(positions, np.where(np.isfinite(whole), whole, np.nan), marker, ls="-", color="0.15", lw=2.4, label="in all")
+    axes.axhline(0, color="0.3", linewidth=0.8)
+    tidy(axes, "step t of the sequence", "powers of ten of ‖G‖", plain(chain.layer))
+    axes.margins(y=0.1)
+    axes.legend(frameon=False, fontsize=8)
 
 
 # ---------------------------------------------------------------- layers

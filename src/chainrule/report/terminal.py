@@ -10,6 +10,8 @@ __all__ = ["render"]
 _STYLES = {"error": "red", "warning": "yellow", "note": "cyan"}
 #: Columns of the widest bar, and bars shown.
 _WIDTH, _BARS = 36, 24
+#: Recurrent layers shown, columns of a line through time, and powers of ten that it has room for.
+_SEQUENCES, _COLUMNS, _DECADES = 6, 60, 12
 
 
 def render(report: Any) -> Any:
@@ -25,7 +27,9 @@ def render(report: Any) -> Any:
         parts += [Text(f"note  {f.code} {f.title}", style="cyan") for f in d.notes]
         parts += [Text(f"rule {name!r} failed: {error}", style="yellow") for name, error in d.errors.items()]
         if d.statistics is not None and d.statistics.samples:
-            parts += _chain(d.chain())
+            chain = d.chain()
+            parts += _chain(chain)
+            parts += _through_time(list(chain.through_time.values())[:_SEQUENCES])
         if healthy and d.evidence:
             parts.append(_evidence(d.evidence))
     if report.cure is not None:
@@ -82,6 +86,29 @@ def _chain(chain: Any) -> list[Any]:
     if len(gains) > _BARS:
         parts.append(Text(f"  and {len(gains) - _BARS} more"))
     parts.append(Text(f"  {chain.sentence()}\n"))
+    return parts
+
+
+def _through_time(chains: list[Any]) -> list[Any]:
+    """What is left of the gradient at each step of a sequence, as a line of bars: a full one is the largest."""
+    from rich.text import Text
+
+    shown = [c for c in chains if len(c) > 1 and max(c.norms) > 0 and all(map(math.isfinite, c.norms))]
+    if not shown:
+        return []
+    parts: list[Any] = [
+        Text("The gradient through time, from the first step of the sequence to the last", style="bold cyan")
+    ]
+    for c in shown:
+        norms = [float(x) for x in c.by_position]
+        most, columns = max(norms), min(_COLUMNS, len(norms))
+        bars = ""
+        for i in range(columns):
+            part = norms[i * len(norms) // columns : (i + 1) * len(norms) // columns]
+            log = math.log10(max(part) / most) if max(part) > 0 else -math.inf
+            bars += " ▁▂▃▄▅▆▇█"[max(0, min(8, math.ceil(8 * (1 + log / _DECADES))))] if log > -_DECADES else " "
+        parts.append(Text("  ").append(bars, style="blue").append(f"  {len(norms)} steps", style="bright_black"))
+        parts.append(Text(f"  {c.sentence()}\n"))
     return parts
 
 

@@ -12,6 +12,7 @@ from .data_leakage import DataLeakage
 from .dead_units import DeadUnits
 from .dying_units import DyingUnits
 from .exploding_gradients import ExplodingGradients
+from .exploding_through_time import ExplodingThroughTime
 from .gradient_cut_off import GradientCutOff
 from .imbalanced_classes import ImbalancedClasses
 from .initialisation_too_large import InitialisationTooLarge
@@ -40,6 +41,7 @@ from .unscaled_inputs import UnscaledInputs
 from .unscaled_targets import UnscaledTargets
 from .unshuffled_data import UnshuffledData
 from .vanishing_gradients import VanishingGradients
+from .vanishing_through_time import VanishingThroughTime
 from .wrong_loss import WrongLoss
 
 __all__ = [
@@ -55,6 +57,7 @@ __all__ = [
     "DeadUnits",
     "DyingUnits",
     "ExplodingGradients",
+    "ExplodingThroughTime",
     "GradientCutOff",
     "ImbalancedClasses",
     "InitialisationTooLarge",
@@ -83,5 +86,6 @@ __all__ = [
     "UnscaledTargets",
     "UnshuffledData",
     "VanishingGradients",
+    "VanishingThroughTime",
     "WrongLoss",
 ]

@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+import math
 from math import prod, sqrt
+from typing import NamedTuple
 
 from ..case import Case
+from ..statistics import CallInfo
 
 #: Variance of a weight times its fan-in that keeps the size of what passes, by the activation that follows.
 _GAIN = {"relu": 2.0, "leaky_relu": 2.0, "prelu": 2.0, "elu": 1.5, "gelu": 2.0, "silu": 2.0, "selu": 1.0}
 
 
-def start_scales(case: Case) -> list[tuple[str, float, float, float]]:
-    """(key, std of the start weights, that of the law, their ratio) of every layer with weights on the path.
+def _matrices(case: Case, call: CallInfo) -> list[str]:
+    """The largest weight of a layer, and the recurrent one, which works once for each step."""
+    own = [case.weight(call), f"{call.name}.recurrent_weight"]
+    return list(dict.fromkeys(name for name in own if name in call.parameters))
+
+
+class Scale(NamedTuple):
+    """Of the start weights of one layer: their std, that of the law, the ratio, and what the ratio makes of the signal.
+
+    ``growth`` is the ratio, and ratio^T for the recurrent weights of a layer of ReLU, which scales with its state: nothing
+    bounds what T steps make of it.
+    """
+
+    key: str
+    std: float
+    law: float
+    ratio: float
+    growth: float
+
+
+def start_scales(case: Case) -> list[Scale]:
+    """The scales of every layer with weights on the path.
 
     The law is He's for ReLU and its relatives and LeCun's for others; a layer whose output is normalised is left out, since
     the scale of its weights is of no effect. Only where the start was seen.
@@ -19,10 +42,9 @@ def start_scales(case: Case) -> list[tuple[str, float, float, float]]:
     found = []
     if case.first is None or not case.fresh:
         return []
-    for call in case.weighted:
-        name = case.weight(call)
-        sample = case.first.parameters.get(name) if name is not None else None
-        if name is None or sample is None or call.kind == "Embedding":
+    for call, name in [(c, matrix) for c in case.weighted for matrix in _matrices(case, c)]:
+        sample = case.first.parameters.get(name)
+        if sample is None or call.kind == "Embedding":
             continue
         if sample.value.std <= 1e-6 * abs(sample.value.mean):
             continue  # constant: another fault
@@ -33,8 +55,12 @@ def start_scales(case: Case) -> list[tuple[str, float, float, float]]:
         fan_in = prod(shape[:-1]) if len(shape) > 2 else shape[0]
         if call.kind.startswith("Depthwise"):
             fan_in = prod(shape[:-2]) if len(shape) > 3 else fan_in
-        gain = _GAIN.get(activation.layer.activation_name or "", 1.0) if activation is not None else 1.0
+        recurrent = name.endswith(".recurrent_weight")
+        follows = activation.layer.activation_name if activation is not None else None
+        gain = _GAIN.get(str(getattr(call.layer, "activation", None) if recurrent else follows), 1.0)
         law = sqrt(gain / max(1, fan_in))
         spread = sample.value.rms
-        found.append((call.key, spread, law, spread / law))
+        ratio, time = spread / law, case.first.calls[call.key].time
+        steps = len(time) if recurrent and gain > 1 and time is not None else 1
+        found.append(Scale(call.key, spread, law, ratio, math.exp(min(700.0, steps * math.log(max(ratio, 1e-300))))))
     return found

@@ -27,7 +27,7 @@ class InitialisationTooSmall(Rule):
         if not small:
             return
         total = math.prod(s[3] for s in scales if s[1] > 0)
-        key, std, law, ratio = min(small, key=lambda s: s[3])
+        key, std, law, ratio, _ = min(small, key=lambda s: s.ratio)
         strong = total < 1e-3 or ratio < 0.02
         severity = "error" if strong and case.harmed else case.severity("warning")
         yield self.finding(

@@ -23,7 +23,7 @@ class LearningRateTooLarge(Rule):
     explains = (
         "vanishing-gradients", "exploding-gradients", "dead-units", "dying-units", "saturated-units", "collapsed-units",
         "non-finite", "loss-not-falling", "poor-fit", "under-training", "too-little-capacity", "bottleneck",
-        "batch-too-small",
+        "batch-too-small", "vanishing-through-time", "exploding-through-time",
     )  # fmt: skip
     paper = "LeCun, Bottou, Orr and Müller, Efficient BackProp, 1998, section 5.1; the ratio: Karpathy, CS231n, 2015"
 

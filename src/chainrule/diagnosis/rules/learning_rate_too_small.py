@@ -26,6 +26,8 @@ class LearningRateTooSmall(Rule):
         "bottleneck",
         "batch-too-large",
         "vanishing-gradients",
+        "vanishing-through-time",
+        "exploding-through-time",
     )
     paper = "Karpathy, CS231n: Convolutional neural networks for visual recognition, 2015: ratio of updates to weights"
 

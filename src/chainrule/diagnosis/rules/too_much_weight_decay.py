@@ -19,7 +19,7 @@ class TooMuchWeightDecay(Rule):
     explains = (
         "loss-not-falling", "poor-fit", "under-training", "too-little-capacity", "bottleneck",
         "vanishing-gradients", "dead-units",
-        "collapsed-units", "dying-units",
+        "collapsed-units", "dying-units", "vanishing-through-time",
     )  # fmt: skip
     paper = "Krogh and Hertz, A simple weight decay can improve generalization, NIPS 1991; Loshchilov and Hutter, ICLR 2019"
 

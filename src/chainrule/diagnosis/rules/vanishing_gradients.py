@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..case import Case
+from ..chain import chain_of
 from ..change import Change
 from ..finding import Finding, Threshold
 from ..rule import Rule
@@ -27,7 +28,8 @@ class VanishingGradients(Rule):
             return
         severe, clear = 1e-3, 1e-2
         limit = clear if case.outcome.failed else severe
-        if not case.persistent([r < limit for r in known]) and not case.lasting(lambda c: c.ratio < limit):
+        lasts = case.lasting(lambda s: chain_of(case.statistics, s.step).ratio < limit)
+        if not case.persistent([r < limit for r in known]) and not lasts:
             return
         chain = chains[-1]
         if chain.ratio == 0 and any(share >= 0.999 for share in case.statistics.dead_units().values()):
