@@ -101,16 +101,14 @@ class Watch(Callback):
         self.latest = Moment(self.trainer, run)
         if self.start is None:
             self.start = self.latest
-            self.start.keep_weights()
+            self.start.keep_weights()  # the later ones are looked at with the weights of the end
 
     def look_inside(self) -> None:
         """Looks at the weights of the start and of the end, with samples that the fit saw then, as is too dear at a step."""
         if self.statistics is None or self.latest is None or self.start is None:
             return
-        moments = {self.start.step: self.start}
-        moments[max(self.trainer.step - 1, self.latest.step)] = (
-            self.latest if self.latest is not self.start else self.start.now()
-        )
+        end = self.start.now() if self.latest is self.start else self.latest
+        moments = {self.start.step: self.start, max(self.trainer.step, self.start.step + 1): end}
         for step, moment in moments.items():
             try:
                 inside, parameters = moment.inside(), moment.parameters()

@@ -304,7 +304,7 @@ def test_a_diagnosis_looks_at_the_start_and_the_end() -> None:
     found = net.diagnose(X, y, epochs=3)
     assert not found.errors
     start, end = found.through_time(step=0), found.through_time()
-    assert isinstance(end, TimeChain) and (start.step, end.step) == (0, 29)
+    assert isinstance(end, TimeChain) and (start.step, end.step) == (0, 30)
     fresh = Network([LSTM(8), Dense(2)], random_state=0).build((30, 1))
     u = fresh.parameters["0.lstm.recurrent_weight"]
     assert u.shape == (8, 32) and start.norms[0] != end.norms[0]

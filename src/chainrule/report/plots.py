@@ -126,7 +126,8 @@ def through_time(axes: Any, chain: Any) -> None:
     with np.errstate(all="ignore"):
         whole = np.log10(np.asarray(chain.norms) / chain.norms[0])
     marker = "o" if len(positions) < 3 else ""
-    axes.plot(positions, np.where(np.isfinite(whole), whole, np.nan), marker, ls="-", color="0.15", lw=2.4, label="in all")
+    shown = np.where(np.isfinite(whole), whole, np.nan)
+    axes.plot(positions, shown, marker=marker, color="0.15", linewidth=2.4, label="in all")
     axes.axhline(0, color="0.3", linewidth=0.8)
     tidy(axes, "step t of the sequence", "powers of ten of ‖G‖", plain(chain.layer))
     axes.margins(y=0.1)

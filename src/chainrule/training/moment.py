@@ -46,7 +46,8 @@ class Moment:
 
     def keep_weights(self) -> None:
         """Copies the weights as they are now; without it those of the moment of looking are taken."""
-        self._kept = {"parameters": self.network.parameters.flat.copy(), "states": self.network.states.flat.copy()}
+        if self.inputs:
+            self._kept = {"parameters": self.network.parameters.flat.copy(), "states": self.network.states.flat.copy()}
 
     def now(self) -> Moment:
         """The same samples with the weights of the moment of looking."""
