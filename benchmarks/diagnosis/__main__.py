@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from .catalogue import Item, drawn, faulty, healthy, part
+from .cures import cured, summary
+from .cures import line as cure_line
 from .programs import programs
 from .setups import evaluate
 
@@ -71,6 +73,10 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of those")
     parser.add_argument("--programs", action="store_true", help="the programs in place of the catalogue")
+    parser.add_argument("--every", type=int, default=1, help="only every so many-th set-up")
+    parser.add_argument(
+        "--cures", type=float, default=0, metavar="SECONDS", help="also cure each set-up, in so many seconds"
+    )
     options = parser.parse_args()
     if options.programs:
         items = list(programs())
@@ -80,13 +86,22 @@ def main() -> None:
         items = [*faulty(), *healthy()]
     items = [i for i in items if options.match in i.name and options.part in ("all", part(i.name)) and i.setup.here]
     results = []
-    baseline: dict[Any, float] = {}
+    baseline: dict[Any, tuple[float, list[str]]] = {}
+    items = items[:: options.every]
     for item in items:
         result = judge(item, options.how)
         if item.repaired is not None:
             if item.repaired not in baseline:
-                baseline[item.repaired] = evaluate(item.repaired, run(item.repaired, "during")[1])
-            result["repaired score"] = baseline[item.repaired]
+                diagnosis, net, _ = run(item.repaired, options.how)
+                if options.how == "before":
+                    net = run(item.repaired, "during")[1]
+                baseline[item.repaired] = evaluate(item.repaired, net), [f.name for f in diagnosis.findings]
+            result["repaired score"], result["repaired found"] = baseline[item.repaired]
+        if options.cures and hasattr(item.setup.prepare(), "cure"):
+            before = None if options.how == "before" else result["score"]
+            result["cure"] = cured(item, options.cures, before=before, repaired=result.get("repaired score"))
+            if not result["cure"]["cured"]:
+                print(cure_line(result["cure"]), flush=True)
         results.append(result)
         good = result["right"] if result["faulty"] else not result["detected"]
         if not good or result["errors"]:
@@ -97,9 +112,15 @@ def main() -> None:
         if bad:
             shares = [f"{label} {mean(bad, key):.3f}" for key, label in _LABELS.items()]
             print(f"{which:5}  {len(bad)} faulty: {', '.join(shares)}")
-        if good:
-            alarms = dict(Counter(n for r in good for n in r["found"][:1]))
-            print(f"{which:5}  {len(good)} healthy: false alarms {mean(good, 'detected'):.3f} {alarms}")
+        # Each repaired version counts once, however many faults it is the repair of.
+        own = {i.repaired for i in items if i.repaired in baseline and which in ("all", part(i.name))}
+        alarmed = {"healthy": [r["found"] for r in good], "repaired": [baseline[s][1] for s in own]}
+        for kind, found in alarmed.items():
+            if found:
+                share, names = sum(map(bool, found)) / len(found), dict(Counter(f[0] for f in found if f))
+                print(f"{which:5}  {len(found)} {kind}: false alarms {share:.3f} {names}")
+        if cures := [r["cure"] for r in chosen if "cure" in r]:
+            print(f"{which:5}  {summary(cures)}")
     print(f"{sum(r['seconds'] for r in results):.0f} s")
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))

@@ -31,6 +31,25 @@ class Item:
     causes: frozenset[str] = frozenset()
     repaired: Any = None
 
+    @property
+    def group(self) -> str:
+        """ "healthy"; "data" when what the fault took is in no sample any more, so that only other data can cure it; else
+        "curable"."""
+        if not self.causes:
+            return "healthy"
+        if isinstance(self.setup, Setup):
+            kinds = {change.partition(":")[0] for change in (*self.setup.X, *self.setup.y)}
+            return "data" if kinds & _TAKEN or self.setup.validation == "leak" else "curable"
+        return "data" if self.causes <= _OF_DATA else "curable"
+
+
+#: Changes to the data that leave no answer in it: labels of other samples, one target for all, inputs that are all 0 or NaN
+#: (in nearly every sample), and a fraction of the samples.
+_OF_DATA = frozenset(
+    {"uninformative-labels", "constant-targets", "constant-inputs", "data-leakage", "too-few-samples", "data-error"}
+)
+_TAKEN = frozenset({"shuffle", "one_class", "constant", "zero", "log", "few"})
+
 
 def part(name: str) -> str:
     """ "tune" or "judge", by a hash of the name."""

@@ -752,6 +752,7 @@ class Network(NetworkGraph):
         rules: Sequence[Any] = (),
         every: int | None = None,
         steps: int | None = None,
+        seconds: float | None = None,
         **options: Any,
     ) -> Any:
         """What keeps this network from learning these samples, if anything: a chainrule.diagnosis.Diagnosis.
@@ -764,7 +765,8 @@ class Network(NetworkGraph):
             X, y, loss, optimizer, learning_rate, epochs, batch_size : as in ``fit``; None takes those of the last fit, then
                 fit's own defaults ; options : more of its arguments, such as validation_data
             rules : more rules to ask (instances of chainrule.diagnosis.Rule)
-            every : take statistics every so many steps ; steps : of the copy's training, 3,000 at most by default
+            every : take statistics every so many steps ; steps : of the copy's training, 3,000 at most by default ;
+                seconds : after which that training ends with its epoch, 20 by default
         Data that fit would refuse (NaN, wrong shapes) is a finding here, not an error. Of a stream of batches up to 2,000
         samples that the copy is trained on are judged; an iterator, which can be read once, is read: give a function that
         returns a new one. Of a graph the labelled nodes are judged, of several outputs each one.
@@ -781,7 +783,7 @@ class Network(NetworkGraph):
 
         return diagnose(
             self, X, y, loss=loss, optimizer=optimizer, learning_rate=learning_rate, epochs=epochs, batch_size=batch_size,
-            rules=rules, every=every, steps=steps, **options,
+            rules=rules, every=every, steps=steps, seconds=seconds, **options,
         )  # fmt: skip
 
     @property

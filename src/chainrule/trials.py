@@ -34,6 +34,7 @@ from .network import NetworkGraph
 from .ops import SparseMatrix
 from .ops.value import FREE
 from .optimizers import Optimizer, get_optimizer
+from .registry import finite_number
 from .training import Callback
 from .training.intake import is_stream
 from .training.moment import Moment
@@ -153,9 +154,13 @@ def diagnose(
     rules: Sequence[Rule] = (),
     every: int | None = None,
     steps: int | None = None,
+    seconds: float | None = None,
     **arguments: Any,
 ) -> Diagnosis:
     """``Network.diagnose``."""
+    if seconds is not None and not (finite_number(seconds) and seconds > 0):
+        raise ParameterError(f"diagnose: seconds must be a positive number. Got {seconds!r}.")
+    most = TRIAL_SECONDS if seconds is None else min(TRIAL_SECONDS, seconds)
     _check_rules(rules)
     fitted = dict(getattr(network, "fit_arguments_", {}))
     history_now = getattr(network, "history_", None)
@@ -177,7 +182,7 @@ def diagnose(
     n = (X.n_samples or 0) if isinstance(X, Batches) else 0 if is_stream(X, y) else _length(X)
     if n and isinstance(batch, int) and batch > 0:
         epochs = max(1, min(epochs, limit // max(1, -(-n // batch))))
-    watch = Watch(every, seconds=TRIAL_SECONDS, steps=None if n else limit)
+    watch = Watch(every, seconds=most, steps=None if n else limit)
     X = _kept(X, y)
     options = {**settings, "epochs": epochs, "verbose": 0, "callbacks": [watch], "diagnose": False}
     options["early_stopping"] = copy.deepcopy(settings.get("early_stopping"))  # the user's own keeps what it saw
@@ -198,7 +203,7 @@ def diagnose(
         subject, history = network, history_now if history_now is not None else {}
     case = _case(
         subject, X, y, watch, {**settings, "epochs": planned}, fault=fault, history=history, complete=complete,
-        fresh=replayed or not trained,
+        fresh=replayed or not trained, seconds=most,
     )  # fmt: skip
     return _examine(case, watch, rules)
 
@@ -498,6 +503,7 @@ def _case(
     complete: bool = True,
     fresh: bool = True,
     seen: _Seen | None = None,
+    seconds: float = TRIAL_SECONDS,
 ) -> Case:
     trainer = watch.trainer
     losses: list[Loss] = [] if trainer is None else list(trainer.losses)
@@ -519,7 +525,7 @@ def _case(
 
     def hold_out(number: int) -> tuple[float, int]:
         if not held:
-            held.append(_hold_out(network, samples, settings, losses, data.classes))
+            held.append(_hold_out(network, samples, settings, losses, data.classes, seconds))
         scores, count = held[0]
         return (scores[number], count) if scores else (math.nan, 0)
 
@@ -560,7 +566,12 @@ def _validation(network: Any, given: Any, losses: Sequence[Loss]) -> Samples | N
 
 
 def _hold_out(
-    network: Any, samples: Samples | None, settings: Mapping[str, Any], losses: Sequence[Loss], classes: Sequence[int | None]
+    network: Any,
+    samples: Samples | None,
+    settings: Mapping[str, Any],
+    losses: Sequence[Loss],
+    classes: Sequence[int | None],
+    seconds: float,
 ) -> tuple[list[float], int]:
     """The score of each output on a fifth of the samples, of a copy that starts anew and is trained on the others; and how
     many they are."""
@@ -577,7 +588,7 @@ def _hold_out(
     try:
         twin.fit(
             kept.X, kept.y, **given, sample_weight=kept.weight, epochs=epochs, verbose=0,
-            callbacks=[Watch(10**9, seconds=TRIAL_SECONDS)],
+            callbacks=[Watch(10**9, seconds=seconds)],
         )  # fmt: skip
         targets, outputs = held.dense_targets(), held.outputs(twin)
     except ChainruleError:

@@ -203,9 +203,10 @@ def runs_of(scores):
 
 def comparison(a, b, n=1000):
     made = object.__new__(PairedRuns)
-    made.held, made.scorer = Samples([np.zeros((n, 1))], [np.arange(n) % 2]), Scorer(np.arange(n) % 2)
+    made.held = made.train = Samples([np.zeros((n, 1))], [np.arange(n) % 2])
+    made.epochs, made.scorer = 1, Scorer(np.arange(n) % 2)
     setup = Setup(Definition.of(mlp()), fit_arguments({}))
-    return made.compare(Trial((), setup, runs_of(a)), Trial((), setup, runs_of(b)))
+    return made.compare(Trial((), setup, runs_of(a), 1.0), Trial((), setup, runs_of(b), 1.0))
 
 
 def test_a_win_exceeds_every_spread():
@@ -214,6 +215,7 @@ def test_a_win_exceeds_every_spread():
     assert not comparison([0.90, 0.91, 0.89], [0.905, 0.92, 0.9]).wins  # within the spread between seeds
     assert not comparison([0.5, 0.5, 0.5], [0.5, 0.95, 0.5]).wins  # one lucky seed
     assert not comparison([0.97] * 3, [0.98] * 3, n=20).wins  # within the error of 20 held-out samples
+    assert not comparison([0.5], [0.9]).wins  # one seed has no spread
     assert comparison([0.97] * 3, [0.999] * 3, n=10_000).wins
     assert comparison([], []) == Comparison(0.0, float("inf"), 0)
 

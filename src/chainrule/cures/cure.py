@@ -12,7 +12,7 @@ import numpy as np
 
 from ..data import split_validation
 from ..diagnosis import Change, Diagnosis, Finding
-from ..errors import ChainruleError, DataError, ParameterError, ShapeError
+from ..errors import ChainruleError, DataError, DivergenceError, ParameterError, ShapeError
 from ..network import Definition
 from ..ops.value import FREE
 from ..registry import finite_number
@@ -21,15 +21,19 @@ from ..training.samples import Recorder, Samples, collect
 from .apply import Context
 from .paired import Comparison, PairedRuns, Trial
 from .scorer import Scorer, Scores
-from .search import Rejected, Search, expand
+from .search import Rejected, Search, compatible, expand
 from .setup import FIT_ARGUMENTS, Setup, fit_arguments
 
 __all__ = ["Cure", "cure"]
 
 #: Samples that are kept in memory of a stream.
 STREAM_SAMPLES = 5000
+#: The shares of the time that a diagnosis, and the final training where it is not left to come on top, may take.
+_DIAGNOSIS, _FINAL = 0.25, 0.34
 #: Diagnoses that are made and cured one after the other, at most: what was hidden before may show after.
 _ROUNDS = 3
+#: Epochs that a diagnosis sees at least; where they take too long, of a part of the samples.
+_DIAGNOSED_EPOCHS = 4
 #: What helps often, tried when nothing that the diagnosis calls for wins.
 _GENERAL = (
     Change("learning_rate", {"range_test": True}),
@@ -51,7 +55,11 @@ class Cure:
         before, after : Setups ; baseline, best : their Trials, with the score of every seed and the curves of every epoch
         evidence : the Comparison of the two ; adds : {change: Comparison}, what each adds to the others
         rejected : what else was looked at, and why it was not kept ; trials : all that were run
-        advice : what only the user can change ; score_name ; seconds
+        correct : those of the changes that did not win: without them the network contradicts its loss, with them the score
+            is no worse
+        runs_of : what the runs were made of, such as "all 20 epochs" or "4 of 20 epochs on 1,200 of 6,000 samples"
+        advice : what only the user can change ; score_name ; seconds : in all ; parts : {"diagnosis", "trials",
+            "final training": seconds}
         samples : that the trials were made with ; of : how many there are, None where a stream does not tell
     """
 
@@ -69,13 +77,17 @@ class Cure:
     rejected: list[Rejected] = field(default_factory=list)
     trials: list[Trial] = field(default_factory=list)
     advice: list[str] = field(default_factory=list)
+    correct: tuple[Change, ...] = ()
+    runs_of: str = ""
     seconds: float = 0.0
+    parts: dict[str, float] = field(default_factory=dict)
     samples: int = 0
     of: int | None = None
 
     @property
     def improved(self) -> bool:
-        return bool(self.changes)
+        """Whether a change won."""
+        return any(c not in self.correct for c in self.changes)
 
     @property
     def fit_arguments(self) -> dict[str, Any]:
@@ -84,7 +96,7 @@ class Cure:
 
     def patch(self) -> str:
         """The changes as a diff of the Python that defines and trains the network; "" when there is none."""
-        return self.before.patch(self.after) if self.improved else ""
+        return self.before.patch(self.after) if self.changes else ""
 
     def report(self, path: Any = None, *, title: str = "The cure of a network") -> Any:
         """The evidence as a page, a chainrule.report.DiagnosisReport, written to a file where a path is given."""
@@ -132,8 +144,11 @@ class Cure:
                 {"changes": [str(c) for c in r.changes], "reason": r.reason, "score": r.score} for r in self.rejected
             ],
             "advice": list(self.advice),
+            "correct": [str(c) for c in self.correct],
+            "runs of": self.runs_of,
             "diagnosis": None if self.diagnosis is None else self.diagnosis.to_dict(),
             "seconds": self.seconds,
+            "parts": dict(self.parts),
             "samples": self.samples,
             "of": self.of,
         }
@@ -144,20 +159,21 @@ class Cure:
             cause = self.diagnosis.cause
             lines.append(f"Diagnosis: {'healthy' if cause is None else f'{cause.code} {cause.title}'}")
         seeds = len(self.best.runs)
-        if self.improved:
-            lines.append(f"Cured by {len(self.changes)} change(s):")
+        if self.changes:
+            lines.append(f"{'Cured' if self.improved else 'Corrected'} by {len(self.changes)} change(s):")
             for change in self.changes:
                 adds = self.adds.get(repr(change))
-                lines.append(f"  {change}{'' if adds is None else f'  ({adds.difference:+.4f})'}")
+                note = ", correct, not measurably better" if change in self.correct else ""
+                lines.append(f"  {change}{'' if adds is None else f'  ({adds.difference:+.4f}{note})'}")
             lines.append(
-                f"Held-out {self.score_name}, mean of {seeds} seeds: {self.baseline.score:.4f} before, "
+                f"Held-out {self.score_name}, mean of {seeds} seeds, {self.runs_of}: {self.baseline.score:.4f} before, "
                 f"{self.best.score:.4f} after ({self.evidence})."
             )
             lines += ["", self.patch(), ""]
         else:
             lines.append("No change was found that wins by more than the spread between seeds; the network is as it was.")
             if self.baseline.runs:
-                lines.append(f"Held-out {self.score_name}: {self.baseline.score:.4f}.")
+                lines.append(f"Held-out {self.score_name}, {self.runs_of}: {self.baseline.score:.4f}.")
         if self.samples != self.of:
             there = "a stream" if self.of is None else f"{self.of:,}"
             lines.append(f"The trials were made with {self.samples:,} samples of {there}.")
@@ -166,10 +182,12 @@ class Cure:
             lines.append(f"Looked at and not kept: {len(self.rejected)}")
             lines += [f"  {r}" for r in self.rejected[:8]]
             lines += [f"  and {len(self.rejected) - 8} more"] if len(self.rejected) > 8 else []
+        if self.parts:
+            lines.append(f"Took {self.seconds:.1f} s: {', '.join(f'{n} {v:.1f}' for n, v in self.parts.items())}.")
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        if not self.improved:
+        if not self.changes:
             return f"Cure(no change, {self.score_name} {self.baseline.score:.4g})"
         return f"Cure({len(self.changes)} change(s), {self.score_name} {self.baseline.score:.4g} → {self.best.score:.4g})"
 
@@ -221,49 +239,73 @@ def cure(
         scorer = Scorer(targets[0], given["loss"], classes=classes[0], metric=metric)
     train, held = _split(whole, validation_data, validation_split, probe, scorer)
     setup = setup.changed(sample_weight=train.weight)
-    deadline = started + time_budget
     runs = PairedRuns(
-        type(network), _shapes(whole), train, held, scorer=scorer, deadline=deadline, fit=dict(machine)
+        type(network), _shapes(whole), train, held, scorer=scorer, epochs=given["epochs"], deadline=started + time_budget,
+        fit=dict(machine),
     )  # fmt: skip
-    status = _Status(verbose)
-    first = int(network.random_state) if isinstance(network.random_state, (int, np.integer)) else 0
+    status, clock = _Status(verbose), _Clock(started)
+    seed = int(network.random_state) if isinstance(network.random_state, (int, np.integer)) else 0
     context = Context(probe, list(train.inputs), train.dense_targets())
-    search = Search(runs, setup, context, [first + i for i in range(seeds)], status.say)
+    search = Search(runs, setup, context, [seed + i for i in range(seeds)], status.say)
     with status:
-        status.say("diagnosis")
+        search.measure()
+        clock.done("trials")
+        if refit:
+            _reserve(search, whole, time_budget, status)
         found = diagnosis
         if found is None and asked is None:
-            found = _diagnose(runs, setup, first)
-        # The user's time is for the trials.
-        runs.deadline = time.perf_counter() + time_budget
+            status.say("diagnosis")
+            found = _diagnose(search, setup, seed, time_budget * _DIAGNOSIS)
+            clock.done("diagnosis")
         groups = [asked] if asked is not None else _groups(found)
         tried = [c for g in groups for c in g if c.kind != "data"]
         after = None
+        search.plan(tried)
         if tried:
-            search.start(time_budget, len(tried))
-            improved = search.improve(groups)
-            if not improved and asked is None:
+            improved = search.improve(groups, pairs=_hidden(found) if asked is None else ())
+            if not improved and asked is None and not search.settled:
+                # What is called for may be right and not enough: what else is wrong shows when it has been changed.
+                first = _first_choices(groups)
+                changed = search.trial(first)
+                if changed is not None:
+                    search.tune([changed])
+                    clock.done("trials")
+                    status.say("diagnosis of what is called for")
+                    hidden = _groups(_diagnose(search, changed.setup, seed, runs.time_left * _DIAGNOSIS))
+                    clock.done("diagnosis")
+                    improved = search.improve(hidden, upon=first)
+            if not improved and asked is None and not search.settled:
                 known = {repr(c) for c in tried}
                 improved = search.improve([[c for c in _GENERAL if repr(c) not in known]])
             for _ in range(_ROUNDS - 1):
-                if not improved or asked is not None or runs.time_left <= 0:
+                if not improved or asked is not None or search.settled:
                     break
-                after = _diagnose(runs, search.best.setup, first)
+                clock.done("trials")
+                status.say("diagnosis of what won")
+                after = _diagnose(search, search.best.setup, seed, runs.time_left * _DIAGNOSIS)
+                clock.done("diagnosis")
                 again = _groups(after)
                 improved = bool(again) and search.improve(again)
             if search.best.changes:
                 search.prune()
+            if found is not None:
+                search.correct_what_is_wrong(_called_for(found))
+            search.verify()
         else:
-            search.start(time_budget, 1)
+            search.run_baseline()
+        clock.done("trials")
         best = search.best
         made, final = network, setup
         if best.changes:
             status.say("training on all samples")
             if (metrics := watching.get("metrics")) is not None:
                 machine["metrics"] = metrics
-            made, final = runs.network(best.setup.changed(sample_weight=whole.weight), first)
             if refit:
-                _train(made, final, runs.data(final, whole), X if is_stream(X, y) else None, machine)
+                made, final = _train(search, whole, X if is_stream(X, y) else None, machine, clock)
+            else:
+                final = best.setup.changed(sample_weight=whole.weight)
+                made = runs.network(final, seed)
+            clock.done("final training")
     result = Cure(
         network=made,
         changes=best.changes,
@@ -278,8 +320,11 @@ def cure(
         adds=search.wins,
         rejected=[r for r in search.rejected if r.changes != best.changes],
         trials=search.trials,
-        advice=_advice(found, groups),
+        advice=_advice(groups, search),
+        correct=tuple(c for c in search.correct if c in best.changes),
+        runs_of=runs.describe(best.length),
         seconds=time.perf_counter() - started,
+        parts=clock.parts,
         samples=len(whole),
         of=whole.total,
     )
@@ -288,6 +333,31 @@ def cure(
         vars(network).update(vars(made))
         result.network = network
     return result
+
+
+class _Clock:
+    """How long each part took. Attributes  parts : {part: seconds}, one after the other since ``started``"""
+
+    def __init__(self, started: float) -> None:
+        self.last, self.parts = started, dict.fromkeys(("diagnosis", "trials", "final training"), 0.0)
+
+    def done(self, part: str) -> None:
+        now = time.perf_counter()
+        self.parts[part] += now - self.last
+        self.last = now
+
+
+def _reserve(search: Search, whole: Samples, budget: float, status: _Status) -> None:
+    """Keeps time for the final training, or says that it comes on top."""
+    count = max(len(whole), whole.total or 0)
+    needed = search.each * (1 if whole.nodes is not None else count / len(search.runs.train))
+    if needed <= budget * _FINAL:
+        search.reserved = needed
+    else:
+        status.announce(
+            f"should a change win, the final training on all {count:,} samples takes about {needed:.0f} s more than "
+            f"time_budget={budget:g}; refit=False leaves it out"
+        )
 
 
 def _check(time_budget: Any, seeds: Any, validation_split: Any, start: Any, verbose: Any) -> None:
@@ -411,13 +481,44 @@ def _split(
     return whole.take(train), kept if graph else replace(kept, weight=None)
 
 
-def _diagnose(runs: PairedRuns, setup: Setup, seed: int) -> Diagnosis | None:
-    """The diagnosis of one training of the setup."""
-    network, setup = runs.network(setup, seed)
+def _diagnose(search: Search, setup: Setup, seed: int, seconds: float) -> Diagnosis | None:
+    """The diagnosis of one training of the setup, of so many samples that some epochs are done in the time."""
+    runs, epochs = search.runs, setup.fit["epochs"]
+    network = runs.network(setup, seed)
+    # A part of the time goes to what is computed of the training, and perhaps to a second one on fewer samples.
+    few = search.each / search.base.fit["epochs"] * min(epochs, _DIAGNOSED_EPOCHS)
+    train = runs.train if runs.train.nodes is not None else runs.some(max(seconds / 2 / few, 200 / len(runs.train)))
+    held = runs.held.first(runs.judged(1.0 if train is runs.train else 0.0))
     arguments = {k: v for k, v in setup.fit.items() if k not in ("early_stopping", "validation_split")}
-    train, held = runs.data(setup, runs.train), runs.data(setup, runs.held)
-    found: Diagnosis = network.diagnose(train.X, train.y, validation_data=held.validation, **arguments)
+    arguments |= {"sample_weight": train.weight, **_machine(runs)}
+    train, held = runs.data(setup, train), runs.data(setup, held)
+    found: Diagnosis = network.diagnose(train.X, train.y, validation_data=held.validation, seconds=seconds / 2, **arguments)
     return found
+
+
+def _machine(runs: PairedRuns) -> dict[str, Any]:
+    return {key: value for key, value in runs.fit.items() if value is not None}
+
+
+def _hidden(diagnosis: Diagnosis | None) -> list[tuple[Change, Change]]:
+    """The first choice of the first cause with that of each of its symptoms, since a symptom may be another cause, too."""
+    cause = None if diagnosis is None else diagnosis.cause
+    if cause is None or not cause.changes:
+        return []
+    first = expand(cause.changes)[0]
+    others = (c for s in cause.symptoms for c in expand(s.changes[:1])[:1])
+    return [(first, c) for c in others if "data" not in (first.kind, c.kind) and c.kind != first.kind][:2]
+
+
+def _first_choices(groups: Sequence[Sequence[Change]]) -> list[Change]:
+    """The first change of every finding, one of each kind."""
+    return compatible([own[0] for group in groups if (own := [c for c in group if c.kind != "data"])])
+
+
+def _called_for(diagnosis: Diagnosis) -> list[Change]:
+    """Changes without which the network's output and its loss contradict each other."""
+    wrong = [f for f in diagnosis.findings if f.severity == "error"]
+    return [f.changes[0] for f in wrong if f.changes and f.changes[0].kind == "output"][:1]
 
 
 def _groups(diagnosis: Diagnosis | None) -> list[list[Change]]:
@@ -431,13 +532,45 @@ def _groups(diagnosis: Diagnosis | None) -> list[list[Change]]:
     return [g for f in diagnosis.findings if (g := expand(of(f)))]
 
 
-def _advice(diagnosis: Diagnosis | None, groups: Sequence[Sequence[Change]]) -> list[str]:
-    return list(dict.fromkeys(str(c) for g in groups for c in g if c.kind == "data"))
+def _advice(groups: Sequence[Sequence[Change]], search: Search) -> list[str]:
+    found = [str(c) for g in groups for c in g if c.kind == "data"]
+    if groups and groups[0] and groups[0][0].kind == "epochs" and not search.best.changes:
+        # More epochs are what the first cause calls for; why they are not among the changes is in the reasons.
+        first = groups[0][0]
+        reasons = [r.reason for r in search.rejected if r.changes == (first,) and r.score is None]
+        found += [f"{first}, with a larger time_budget or by hand: {reason}" for reason in reasons]
+    return list(dict.fromkeys(found))
 
 
-def _train(network: Any, setup: Setup, whole: Samples, stream: Any, machine: dict[str, Any]) -> None:
-    """Trains the network of the setup on all samples: of a stream on all that it yields, if it can be read again and no
-    part of it has to be held out."""
+def _train(search: Search, whole: Samples, stream: Any, machine: dict[str, Any], clock: _Clock) -> tuple[Any, Setup]:
+    """The best setup's network trained on all samples, and that setup.
+
+    Of a stream it is trained on all that it yields, if it can be read again and no part of it has to be held out. A training
+    can end badly by chance, such as in a spike of the loss. One that scores less on samples that it has seen than the runs
+    did on unseen ones is done again from the next seed, as long as the time lasts; the best one is taken.
+    """
+    runs, best = search.runs, search.best
+    held = runs.held.first(runs.judged(best.length))
+    expected = min(run.score for run in best.runs.values())
+    expected -= runs.scorer.resolution(expected, len(held))
+    setup, found = best.setup.changed(sample_weight=whole.weight), list[tuple[float, Any]]()
+    for seed in search.seeds:
+        started = time.perf_counter()
+        network = runs.network(setup, seed)
+        try:
+            _fit(network, setup, runs.data(setup, whole), stream, machine)
+        except DivergenceError:
+            if not found and seed == search.seeds[-1]:
+                raise
+            continue
+        found.append((runs.score(network, runs.data(setup, held)), network))
+        clock.done("final training")
+        if found[-1][0] >= expected or clock.last + (clock.last - started) > runs.end:
+            break
+    return max(found, key=lambda item: item[0])[1], setup
+
+
+def _fit(network: Any, setup: Setup, whole: Samples, stream: Any, machine: dict[str, Any]) -> None:
     held_out = setup.fit["early_stopping"] is not None or setup.fit["validation_split"]
     if stream is None or isinstance(getattr(stream, "source", stream), Iterator) or held_out:
         network.fit(whole.X, whole.y, **setup.fit, **machine, verbose=0)
@@ -453,8 +586,14 @@ class _Status:
     def __init__(self, verbose: int) -> None:
         from rich.console import Console
 
-        console = Console(stderr=True)
-        self.status = console.status("") if verbose and console.is_terminal else None
+        self.console = Console(stderr=True) if verbose else None
+        terminal = self.console is not None and self.console.is_terminal
+        self.status = self.console.status("") if self.console is not None and terminal else None
+
+    def announce(self, text: str) -> None:
+        """A line that stays, on a terminal or not."""
+        if self.console is not None:
+            self.console.print(f"cure: {text}.", highlight=False)
 
     def say(self, text: str) -> None:
         if self.status is not None:

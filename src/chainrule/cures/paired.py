@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data import split_validation
 from ..diagnosis import Change
 from ..errors import ChainruleError, DivergenceError
 from ..training import Callback
@@ -24,6 +26,8 @@ __all__ = ["Comparison", "PairedRuns", "Run", "Trial"]
 Array = NDArray[Any]
 #: Held-out samples that a curve is measured on, at most.
 _CURVE_SAMPLES = 512
+#: Short runs have fewer epochs, down to so many, and below that fewer samples, down to so many.
+_LEAST_EPOCHS, _LEAST_SAMPLES = 3, 200
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,8 @@ class Run:
         seed ; score : on the held-out data at the end, the worst one when it diverged ; curve : the score after each epoch
         losses : by epoch, as minimised ; learning_rate : of the optimizer when it is a number
         failed : "" or why it gave no network: a divergence, or an error of fit
-        complete : False when the time was over before its last epoch ; seconds : it took
+        complete : False when it was ended before its last epoch ; behind : "" or why it was not worth going on with
+        seconds : it took ; whole : seconds that it takes to its last epoch, estimated where it was ended before
     """
 
     seed: int
@@ -44,21 +49,25 @@ class Run:
     learning_rate: float | None = None
     failed: str = ""
     complete: bool = True
+    behind: str = ""
     seconds: float = 0.0
+    whole: float = 0.0
 
 
 @dataclass
 class Trial:
     """A setup that is tried, and its runs by seed at the last length at which it was tried.
 
-    Attributes  changes : that made it, () for the setup as it was ; setup ; runs : {seed: Run} ; length : of the epochs
+    Attributes
+        changes : that made it, () for the setup as it was ; setup ; runs : {seed: Run}, those that came to their end
+        length : of the runs, 1 for all epochs on all samples ; behind : "" or why its first run was not worth going on with
     """
 
     changes: tuple[Change, ...]
     setup: Setup
     runs: dict[int, Run] = field(default_factory=dict)
     length: float = 0.0
-    note: str = ""
+    behind: str = ""
 
     @property
     def score(self) -> float:
@@ -89,7 +98,22 @@ class Comparison:
 
     @property
     def wins(self) -> bool:
-        return self.difference > self.spread
+        # One seed has no spread to exceed.
+        return self.difference > self.spread and self.seeds > 1
+
+    @property
+    def clear(self) -> bool:
+        """Whether it wins by so much that another seed would hardly change it."""
+        return self.wins and self.difference > 3 * self.spread
+
+    @property
+    def alike(self) -> bool:
+        """Whether the second is better by a small part of the spread only, if at all."""
+        return self.difference <= self.spread / 4
+
+    @property
+    def harms(self) -> bool:
+        return self.difference < -self.spread
 
     def __str__(self) -> str:
         verdict = "more" if self.wins else "not more"
@@ -97,25 +121,58 @@ class Comparison:
 
 
 class _TimeIsOver(Callback):
-    """Ends a fit when the time for all runs is over."""
+    """Ends a fit when the time for it is over, and measures what a whole one takes.
 
-    def __init__(self, deadline: float) -> None:
-        self.deadline, self.over = deadline, False
+    Parameters  hopeless : also ends it as soon as it is plain that the time will not do
+    Attributes  over : whether it was ended ; share : of the planned steps that are done ; whole : seconds for all of them
+    """
+
+    def __init__(self, deadline: float, epochs: int, batches: int, hopeless: bool) -> None:
+        self.deadline, self.steps, self.hopeless = deadline, epochs * batches, hopeless
+        self.over, self.share, self.whole = False, 0.0, 0.0
+        self._first: tuple[int, float] | None = None
+
+    def on_fit_begin(self, trainer: Any) -> None:
+        self._start, self._begun = trainer.step, time.perf_counter()
 
     def on_batch_chunk_end(self, trainer: Any, logs: Any) -> None:
-        if time.perf_counter() > self.deadline:
+        now, done = time.perf_counter(), trainer.step - self._start
+        if self._first is None:
+            self._first = done, now
+        # The first chunk holds what is done once, such as compiling.
+        steps, since = (done - self._first[0], now - self._first[1]) if done > self._first[0] else (done, now - self._begun)
+        self.share, self.whole = done / max(1, self.steps), since / max(1, steps) * self.steps
+        # Plain: a few chunks are done, and what is to come takes half as long again as there is time.
+        plain = self.hopeless and done > 3 * self._first[0] and self.whole * (1 - self.share) > 1.5 * (self.deadline - now)
+        if now > self.deadline or plain:
             self.over = True
             raise KeyboardInterrupt
 
 
 class _Curve(Callback):
-    """Scores the network after every epoch."""
+    """Scores the network after every epoch, and ends a fit that is clearly behind another one.
 
-    def __init__(self, score: Any) -> None:
-        self.score, self.values = score, list[float]()
+    A run that has done the share t of its epochs is behind when it has gained less than t times what the other had gained
+    (above ``chance``) in half that share, by more than ``margin``: it had twice the time.
+    """
+
+    def __init__(self, score: Any, epochs: int, leader: Sequence[float], chance: float | None, margin: float) -> None:
+        self.score, self.epochs, self.leader = score, epochs, leader
+        self.chance, self.margin = chance, margin
+        self.values, self.behind = list[float](), ""
 
     def on_epoch_end(self, trainer: Any, epoch: int, logs: Any) -> None:
         self.values.append(self.score())
+        done = len(self.values)
+        share = done / self.epochs
+        then = int(len(self.leader) * share / 2)
+        if share < 0.25 or share >= 1 or not then:
+            return
+        best, other = max(self.values), max(self.leader[:then])
+        chance = min(self.values[0], self.leader[0]) if self.chance is None else self.chance
+        if best - chance < share * (other - chance) - self.margin:
+            self.behind = f"ended early: {best:.3g} after {done} of {self.epochs} epochs, where another had {other:.3g}"
+            raise KeyboardInterrupt
 
 
 class PairedRuns:
@@ -123,8 +180,11 @@ class PairedRuns:
 
     Parameters
         kind : the class of the networks ; shapes : of one sample of each input ; train, held : Samples to train on and to
-        score ; scorer ; deadline : of time.perf_counter ; fit : arguments of fit that are no
-        part of a setup (engine, threads, precision)
+        score ; scorer ; epochs : of the setup as it was ; deadline : of time.perf_counter, which may be brought forward from
+        the ``end`` ; fit : arguments of fit that are no part of a setup (engine, threads, precision)
+
+    The length of a run is a share of its work. Short runs have fewer epochs; where that would leave less than three, they
+    have fewer samples, of every class in proportion, the same ones for all setups.
     """
 
     def __init__(
@@ -135,48 +195,122 @@ class PairedRuns:
         held: Samples,
         *,
         scorer: Scorer | Scores,
+        epochs: int,
         deadline: float,
         fit: dict[str, Any] | None = None,
     ) -> None:
         self.kind, self.shapes, self.scorer, self.deadline = kind, list(shapes), scorer, deadline
         self.train, self.held = train, held
-        self.fit = dict(fit or {})
+        self.epochs, self.fit, self.end = epochs, dict(fit or {}), deadline
 
     @property
     def time_left(self) -> float:
         return self.deadline - time.perf_counter()
 
-    def network(self, setup: Setup, seed: int) -> tuple[Any, Setup]:
-        """The network of a setup with its start weights, and the setup with its learning rate found where it is to be."""
+    # ------------------------------------------------------------ short runs
+
+    def share(self, length: float) -> tuple[float, float]:
+        """(share of the epochs, share of the samples) of runs of this length."""
+        least = min(_LEAST_EPOCHS, self.epochs) / self.epochs
+        # A step of a graph is of all its nodes, however many of them count.
+        if length >= least or self.train.nodes is not None:
+            return length, 1.0
+        return least, min(1.0, max(length / least, _LEAST_SAMPLES / len(self.train)))
+
+    def some(self, share: float) -> Samples:
+        """This share of the training samples, of every class in proportion."""
+        n = len(self.train)
+        if share >= 1 or round(share * n) >= n or n < 8:
+            return self.train
+        strata = None if self.train.by_step else self.scorer.strata(self.train.dense_targets()[0])
+        return self.train.take(split_validation(n, 1 - share, np.random.default_rng(0), strata)[0])
+
+    def judged(self, length: float) -> int:
+        """Held-out samples that runs of this length are scored on."""
+        n, share = len(self.held), self.share(length)[1]
+        return n if share >= 1 else min(n, max(_CURVE_SAMPLES, round(share * n)))
+
+    def batches(self, samples: Samples, setup: Setup) -> int:
+        """Steps of an epoch."""
+        return 1 if samples.nodes is not None else -(-len(samples) // int(setup.fit["batch_size"]))
+
+    def describe(self, length: float) -> str:
+        """What runs of this length are made of, in words."""
+        epochs, samples = self.share(length)
+        n, some = len(self.train), len(self.some(samples))
+        of_epochs = f"{max(1, round(self.epochs * epochs))} of {self.epochs} epochs"
+        shown = f"all {self.epochs} epochs" if epochs >= 1 else of_epochs
+        return shown + ("" if some == n else f" on {some:,} of {n:,} samples")
+
+    # ------------------------------------------------------------ running
+
+    def network(self, setup: Setup, seed: int) -> Any:
+        """The network of a setup with its start weights."""
         network, names = setup.definition.build(self.kind, random_state=seed)
         network.build(*self.shapes)
         setup.definition.put_weights(network, names, setup.weights)
-        if setup.range_test:
-            found = rates_of(network, self.data(setup, self.train), seed=seed, **_of_range_test(setup), **self.fit)
-            if found.suggested is not None:
-                setup = setup.with_optimizer(learning_rate=found.suggested)
-        return network, setup
+        return network
 
-    def run(self, setup: Setup, seed: int, length: float = 1.0, *, seconds: float = float("inf")) -> Run:
-        """Trains from this seed for a share of the setup's epochs, at most so many seconds; a fit that fails is a result."""
+    def tuned(self, setup: Setup, seeds: Sequence[int], steps: int = 100) -> Setup:
+        """The setup with the learning rate that range tests find: the least of those from each seed's weights and order.
+
+        All runs of a setup, and the network that is made of it, have one rate. One that is too small by a factor learns
+        later, one that is too large not at all.
+        """
+        if not setup.range_test:
+            return setup
+        found: list[float] = []
+        samples = self.data(setup, self.train)
+        for seed in seeds:
+            seconds = max(0.5, self.time_left / 6)
+            given = {**_of_range_test(setup), **self.fit}
+            with suppress(ChainruleError):
+                tested = rates_of(self.network(setup, seed), samples, seed=seed, steps=steps, seconds=seconds, **given)
+                found += [] if tested.suggested is None else [tested.suggested]
+        setup = replace(setup, range_test=False)
+        return setup.with_optimizer(learning_rate=min(found)) if found else setup
+
+    def run(
+        self,
+        setup: Setup,
+        seed: int,
+        length: float = 1.0,
+        *,
+        seconds: float = float("inf"),
+        hopeless: bool = False,
+        leader: Sequence[float] = (),
+    ) -> Run:
+        """Trains from this seed for a share of the setup's work; a fit that fails is a result.
+
+        Parameters
+            seconds : at most ; hopeless : ended as soon as it is plain that these will not do
+            leader : the curve of another run; one that is clearly behind it is ended
+        """
         started = time.perf_counter()
-        watch, curve = _TimeIsOver(min(self.deadline, started + seconds)), list[float]()
         network: Any = None
+        share, part = self.share(length)
+        samples, judged = self.some(part), self.judged(length)
+        # A callback keeps what it saw, and runs may be side by side.
+        stopping = copy.deepcopy(setup.fit["early_stopping"])
+        arguments = setup.fit | {"sample_weight": samples.weight, "early_stopping": stopping}
+        arguments["epochs"] = epochs = max(1, round(arguments["epochs"] * share))
+        # Scores after every epoch are not to take as long as the training.
+        few = min(judged, _CURVE_SAMPLES, max(_CURVE_SAMPLES // 4, len(samples) // 8))
+        margin = 2 * self.scorer.resolution(0.5, few)
+        watch = _TimeIsOver(min(self.deadline, started + seconds), epochs, self.batches(samples, setup), hopeless)
+        scores = _Curve(None, epochs, leader, self.scorer.chance, margin)
         try:
-            network, setup = self.network(setup, seed)
-            train, held = self.data(setup, self.train), self.data(setup, self.held)
-            few = held.first(_CURVE_SAMPLES)
-            scores = _Curve(lambda: self._score(network, few))
-            curve = scores.values
-            # A callback keeps what it saw, and runs may be side by side.
-            arguments = {**setup.fit, "early_stopping": copy.deepcopy(setup.fit["early_stopping"])}
-            arguments["epochs"] = max(1, round(arguments["epochs"] * length))
+            network = self.network(setup, seed)
+            train, held = self.data(setup, samples), self.data(setup, self.held.first(judged))
+            seen = held.first(few)
+            scores.score = lambda: self.score(network, seen)
             if arguments.pop("validation_split") or arguments["early_stopping"] is not None:
                 arguments["validation_data"] = held.validation
             network.fit(train.X, train.y, **arguments, **self.fit, callbacks=[scores, watch], verbose=0)
-            if network.history_.interrupted and not watch.over:
+            ended = watch.over or bool(scores.behind)
+            if network.history_.interrupted and not ended:
                 raise KeyboardInterrupt
-            score, failed = self._score(network, held), ""
+            score, failed = max(scores.values) if scores.behind else self.score(network, held), ""
         except DivergenceError as error:
             score, failed = self.scorer.worst, f"diverged: {error}"
         except (ChainruleError, MemoryError) as error:
@@ -184,18 +318,22 @@ class PairedRuns:
         history = getattr(network, "history_", None)
         losses = tuple(history["loss"]) if history is not None and "loss" in history else ()
         rate = setup.fit["optimizer"].learning_rate
+        taken = time.perf_counter() - started
+        complete = not watch.over and not scores.behind
         return Run(
             seed,
             score,
-            tuple(curve),
+            tuple(scores.values),
             losses,
             float(rate) if isinstance(rate, (int, float)) else None,
             failed,
-            not watch.over,
-            time.perf_counter() - started,
+            complete,
+            scores.behind,
+            taken,
+            taken if complete and not failed else max(taken, watch.whole),
         )
 
-    def _score(self, network: Any, held: Samples) -> float:
+    def score(self, network: Any, held: Samples) -> float:
         try:
             return self.scorer(network, held)
         except (ChainruleError, FloatingPointError):
@@ -218,7 +356,7 @@ class PairedRuns:
         several = len(seeds) > 1
         # A run that failed has no spread of its own, and neither have runs that all got stuck at the same score.
         spreads = [float(np.std(v, ddof=1)) for v in (a, b, d)] if several else [0.0]
-        n = len(self.held)
+        n = self.judged(min(first.length, second.length))
         spreads.append(max(self.scorer.resolution(float(v.mean()), n) for v in (a, b)))
         return Comparison(float(d.mean()), max(spreads), len(seeds))
 

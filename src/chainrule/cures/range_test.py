@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,8 @@ class RangeTest:
 
     Attributes
         rates, losses : of each step, losses as a moving average ; diverged : whether it ended in numbers that are not finite
-        suggested : a tenth of the rate at the least loss; None when the loss never fell by more than batches differ
+        suggested : a tenth of the rate at the least loss, less the steps by which the average lags; None when the loss never
+            fell by more than batches differ, or was still falling when the time was over
     """
 
     rates: list[float]
@@ -94,9 +96,10 @@ def rates_of(
     highest: float = 10.0,
     steps: int = 100,
     seed: int = 0,
+    seconds: float = math.inf,
     **fit: Any,
 ) -> RangeTest:
-    """``range_test`` of samples of any kind."""
+    """``range_test`` of samples of any kind. Parameters  seconds : after which no step is begun"""
     if not (finite_number(lowest) and finite_number(highest) and 0 < lowest < highest):
         raise ParameterError(f"range_test: rates must be 0 < lowest < highest. Got {lowest!r} and {highest!r}.")
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 10:
@@ -110,8 +113,11 @@ def rates_of(
     order = np.concatenate([rng.permutation(n) for _ in range(math.ceil(steps * batch / n))])
     rates = np.geomspace(lowest, highest, steps)
     found: list[float] = []
-    average, diverged = 0.0, False
+    average, diverged, late, deadline = 0.0, False, False, time.perf_counter() + seconds
     for i, rate in enumerate(rates):
+        if time.perf_counter() > deadline:
+            late = True
+            break
         # A step of a graph is of all its nodes.
         some = samples if samples.nodes is not None else samples.take(order[i * batch : (i + 1) * batch])
         chosen.learning_rate = float(rate)
@@ -135,16 +141,19 @@ def rates_of(
         # The first losses are those of start weights; only after some is it known that they do not just scatter.
         if i >= 10 and not found[-1] < _BLOWN_UP * abs(min(found)) + 1e-12:
             break
-    return RangeTest([float(r) for r in rates[: len(found)]], found, diverged, _suggest(rates, found))
+    return RangeTest([float(r) for r in rates[: len(found)]], found, diverged, _suggest(rates, found, late))
 
 
-def _suggest(rates: Array, losses: list[float]) -> float | None:
+def _suggest(rates: Array, losses: list[float], late: bool) -> float | None:
     if len(losses) < 20:
         return None
+    lag = round(_SMOOTHING / (1 - _SMOOTHING))
     # At the first rates nothing moves: their losses tell how much batches differ.
     first = np.asarray(losses[5:15])
     lowest = int(np.argmin(losses))
     fall = float(first.mean()) - losses[lowest]
     if lowest < 10 or not fall > max(2 * float(first.std()), 1e-3 * abs(float(first.mean()))):
         return None
-    return float(f"{float(rates[lowest]) / 10:.2g}")
+    if late and lowest >= len(losses) - 1 - lag:
+        return None
+    return float(f"{float(rates[lowest - lag]) / 10:.2g}")

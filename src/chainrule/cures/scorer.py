@@ -27,7 +27,8 @@ class Scorer:
         y : targets of the first output ; loss : as given to fit, or None ; classes : whether the targets are classes,
             None finds out ; metric : a metric or its name in place of accuracy or R²
     Attributes
-        name : of the score ; worst : that of a fit that diverged ; kind : "labels" (class indices), "one-hot", "yes-no"
+        name : of the score ; worst : that of a fit that diverged ; most : the largest there is ; chance : that of the best
+            constant, None when not known ; kind : "labels" (class indices), "one-hot", "yes-no"
         (several labels at once) or "numbers"
 
     Accuracy where the targets are classes, the balanced one (mean over the classes) where one class is more than three times
@@ -46,8 +47,21 @@ class Scorer:
         names = {"numbers": "R²", "yes-no": "accuracy of labels"}
         self.name = names.get(self.kind, "balanced accuracy" if self.balanced else "accuracy")
         self.worst = -1.0 if self.kind == "numbers" else 0.0
+        self.most, self.chance = 1.0, None if self.kind == "yes-no" else 0.0
+        if self.kind in ("labels", "one-hot"):
+            self.chance = 1 / len(counts) if self.balanced else float(counts.max() / counts.sum())
         if self.metric is not None:
-            self.name, self.worst = self.metric.name, -np.inf
+            self.name, self.worst, self.most, self.chance = self.metric.name, -np.inf, np.inf, None
+
+    def strata(self, y: Array) -> Array | None:
+        """The class of every sample, (n,), to draw from each in proportion; None where there are none."""
+        y = np.asarray(y)
+        if self.kind == "one-hot" and y.ndim == 2:
+            return np.asarray(y.argmax(axis=-1))
+        labels = y.reshape(-1)
+        if self.kind != "labels" or len(labels) != len(y) or np.unique(labels, return_counts=True)[1].max() < 2:
+            return None
+        return labels
 
     @staticmethod
     def _kind(y: Array, loss: Any, classes: bool | None) -> str:
@@ -135,6 +149,11 @@ class Scores:
         self.kind = self.parts[0].kind
         self.name = f"mean of {', '.join(part.name for part in self.parts)}"
         self.worst = float(np.mean([part.worst for part in self.parts]))
+        self.most, self.chance = 1.0, None
+
+    def strata(self, y: Array) -> Array | None:
+        """As of a Scorer, of the first output."""
+        return self.parts[0].strata(y)
 
     def __call__(self, network: Any, held: Samples) -> float:
         """The score of a fitted network on held-out samples."""

@@ -1,13 +1,15 @@
-"""Which changes cure: tried alone and together in paired runs, by successive halving, under a time budget."""
+"""Which changes cure: tried alone and together in paired runs, the likeliest first, within the time that is given."""
 
 from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations
+from typing import Any
 
 from ..diagnosis import Change
 from ..training.parallel import map_all
@@ -15,16 +17,24 @@ from .apply import Context, NotApplicable, apply, in_order
 from .paired import Comparison, PairedRuns, Run, Trial
 from .setup import Setup
 
-__all__ = ["Rejected", "Search", "expand"]
+__all__ = ["Rejected", "Search", "compatible", "expand", "joined"]
 
 #: Networks with more parameters than this use all threads one after the other instead of one thread each side by side.
 _SMALL = 300_000
-#: Trials that go on to the next rung, at least; combinations tried when no single change wins.
-_FEWEST, _MOST_COMBINATIONS = 3, 10
-#: The share of the time that the screening of single changes may take.
-_SCREENING = 0.5
-#: The share that the first run may take, which shows how long the others may be.
-_FIRST = 0.15
+#: Trials that are run side by side before it is decided again which one leads: few at first, as the likeliest come first.
+_FIRST_WAVE, _WAVE = 2, 4
+#: Trials that are run from every seed at most, and combinations that are tried when no single change wins.
+_MOST_CONFIRMED, _MOST_COMBINATIONS = 6, 10
+#: The share of the time that the first run may take, which shows how long the others may be.
+_FIRST = 0.12
+#: Steps below which a run shows nothing.
+_LEAST_STEPS = 150
+#: What a second core is worth at least, while other programs use it as well.
+_GAIN = 0.3
+#: Of the time for short runs, the share that the search may take; the rest is for longer runs of what won.
+_SEARCHING = 0.6
+#: Kinds of which the later change takes the place of the earlier one.
+_ONE = ("learning_rate", "optimizer", "batch_size", "class_weight", "early_stopping", "clip", "weight_decay")
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,38 @@ def expand(changes: Iterable[Change]) -> list[Change]:
     return list({repr(c): c for c in found}.values())
 
 
+def joined(kept: Iterable[Change], new: Change) -> tuple[Change, ...]:
+    """The changes with one more: of the same kind two factors are multiplied, and two settings are the later one.
+
+    Example
+        >>> from chainrule.diagnosis import Change
+        >>> print(*joined([Change("epochs", {"factor": 5.0})], Change("epochs", {"factor": 3.0})))
+        train 15 times as many epochs
+    """
+    found = list(kept)
+    for i, old in enumerate(found):
+        if old.kind != new.kind:
+            continue
+        if new == old and new.kind not in _GROWING:
+            return tuple(found)
+        a, b = (dict(c.arguments) for c in (old, new))
+        if (
+            a.keys() == b.keys()
+            and "factor" in a
+            and {k: v for k, v in a.items() if k != "factor"} == {k: v for k, v in b.items() if k != "factor"}
+        ):
+            found[i] = Change(new.kind, {**b, "factor": float(f"{a['factor'] * b['factor']:.4g}")})
+            return tuple(found)
+        if new.kind in _ONE:
+            found[i] = new
+            return tuple(found)
+    return (*found, new)
+
+
+#: Kinds that may be right a second time.
+_GROWING = ("epochs",)
+
+
 @dataclass
 class Search:
     """The search for changes that win.
@@ -59,7 +101,9 @@ class Search:
         say : called with what is being done
     Attributes
         baseline, best : Trials, the best one is the baseline while nothing wins ; rejected ; trials : all that were run ;
-        wins : {change: what it adds to all others that are kept}
+        wins : {change: what it adds to all others that are kept} ; length : of the runs ; each : seconds of a whole run of
+        the setup as it was ; reserved : seconds for the final training, once there is something to train
+        correct : changes that are kept because the mathematics calls for them, not for a better score
     """
 
     runs: PairedRuns
@@ -70,56 +114,129 @@ class Search:
     rejected: list[Rejected] = field(default_factory=list)
     trials: list[Trial] = field(default_factory=list)
     wins: dict[str, Comparison] = field(default_factory=dict)
+    correct: tuple[Change, ...] = ()
     length: float = 1.0
+    each: float = 1e-3
+    reserved: float = 0.0
 
     def __post_init__(self) -> None:
         self.baseline = Trial((), self.base)
         self.best = self.baseline
+        self.trials.append(self.baseline)
         self._known: dict[str, Trial] = {}
         small = self.context.network.parameters.count <= _SMALL
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self.workers = min(2 if cores < 4 else cores, cores) if small else 1
         if small:
             self.runs.fit["threads"] = 1
+        #: Seconds that a whole run of the setup as it was would take, as each run that came to its end shows.
+        self._paces: list[float] = []
+        self.short = False
+        #: Seconds on the clock over seconds of work: above 1 where runs side by side, or other programs, slow each other.
+        self._slow = 1.0
+
+    # ------------------------------------------------------------ how long runs may be
+
+    def measure(self) -> None:
+        """Runs the setup as it was, as far as the first part of the time allows: this shows what a whole run takes."""
+        self.say("the network as it is")
+        first = self._probe(self.base)
+        if first.complete:
+            self.baseline.runs, self.baseline.length = {self.seeds[0]: first}, 1.0
+        self._measured = not first.failed
+
+    def _probe(self, setup: Setup) -> Run:
+        run = self.runs.run(setup, self.seeds[0], seconds=_FIRST * max(0.0, self.runs.time_left), hopeless=True)
+        self.each = max(self.each, run.whole)
+        return run
+
+    def plan(self, changes: Sequence[Change]) -> None:
+        """Chooses how long the runs are, from the time that is left and the changes that are to be tried."""
+        if not self._measured:
+            # A network that diverges at once shows nothing of its pace; its first remedy does.
+            tried = (t for c in changes if (t := self.trial((c,))) is not None)
+            if (first := next(tried, None)) is not None:
+                self._probe(first.setup)
+        count, seeds = len(changes), len(self.seeds)
+        possible = self.runs.time_left * (1 + _GAIN * (self.workers - 1)) / self.each
+        # The setup as it was, what wins, and an alternative from every seed; of the others, half are ended early.
+        needed = 2 * seeds + 2 + 0.5 * min(count, 8)
+        self.length = 1.0
+        self.short = possible < needed
+        if self.short:
+            steps = self.base.fit["epochs"] * self.runs.batches(self.runs.train, self.base)
+            self.length = min(1.0, max(_SEARCHING * possible / needed, _LEAST_STEPS / steps))
+            if possible / self.length < needed:
+                self.seeds = self.seeds[:2]
+                self.length = min(self.length, max(possible / 6, 1 / steps))
+        self.say(f"runs of {self.runs.describe(self.length)}")
+
+    def _cost(self, trial: Trial, length: float) -> float:
+        """Seconds of work of one run of a trial: measured where it has run, else by its epochs."""
+        runs = [r.seconds / trial.length for r in trial.runs.values() if trial.length]
+        if runs:
+            return max(runs) * length
+        usual = max(self.each, sorted(self._paces)[len(self._paces) // 2]) if self._paces else self.each
+        return usual * self._epochs_ratio(trial) * length
+
+    def _epochs_ratio(self, trial: Trial) -> float:
+        return float(trial.setup.fit["epochs"] / self.base.fit["epochs"])
+
+    def _wall(self, trials: Iterable[Trial], seeds: Sequence[int], length: float) -> float:
+        """Seconds on the clock until these trials have run from these seeds."""
+        jobs = [self._cost(t, length) for t in trials for s in seeds if t.length != length or s not in t.runs]
+        return self._slow * max(sum(jobs) / self.workers, max(jobs, default=0.0))
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing can win any more: time is over, or the score is as high as it can be told."""
+        best, n = self.best, self.runs.judged(self.length)
+        full = bool(best.runs) and self.runs.scorer.most - best.score <= self.runs.scorer.resolution(best.score, n)
+        return full or self.runs.time_left <= 0
 
     # ------------------------------------------------------------ running
 
-    def start(self, budget: float, expected: int) -> None:
-        """Runs the setup as it was, and from the time that takes chooses how long the trials may be.
-
-        Parameters  budget : seconds for all ; expected : how many changes there are to try
-        """
-        self.say("the network as it is")
-        first = self.runs.run(self.base, self.seeds[0], seconds=_FIRST * self.runs.time_left)
-        self.baseline.runs, self.baseline.length = {self.seeds[0]: first}, 1.0
-        self.trials.append(self.baseline)
-        each = max(first.seconds, 1e-3)
-        if not first.complete:
-            each *= self.base.fit["epochs"] / max(1, len(first.curve))
-        # Of all trials half are dropped twice; those left run from every seed, as do combinations and what is taken out.
-        total = max(4, expected) * (1 + 0.5 * len(self.seeds)) + 8 * len(self.seeds)
-        self.length = min(1.0, max(0.0, self.runs.time_left * self.workers / (each * total)))
-        self.length = max(self.length, 1 / self.base.fit["epochs"])
-        # A run of its own length for every trial: one that was cut off by the clock says nothing.
-        self.halving = each * self.length * expected * len(self.seeds) > _SCREENING * budget * self.workers
-        self._run([self.baseline], self.length, self.seeds)
-
-    def _run(self, trials: Sequence[Trial], length: float, seeds: Sequence[int]) -> None:
+    def _run(self, trials: Sequence[Trial], seeds: Sequence[int], length: float, leader: Sequence[float] = ()) -> None:
         """Runs the trials from the seeds, side by side where the networks are small; runs of this length are kept."""
-        jobs: list[tuple[Trial, int]] = []
         for trial in trials:
             if trial.length != length:
-                trial.runs, trial.length = {}, length
-            jobs += [(trial, s) for s in seeds if s not in trial.runs]
+                trial.runs, trial.length, trial.behind = {}, length, ""
+        self.tune(trials)
+        # Two seeds of every trial are worth more than all of one.
+        jobs = [(t, s) for s in seeds for t in trials if s not in t.runs]
 
         def one(trial: Trial, seed: int) -> Run | None:
-            return self.runs.run(trial.setup, seed, length) if self.runs.time_left > 0 else None
+            if self.runs.time_left <= 0:
+                return None
+            # What is kept is what the others are compared with: it is run to its end.
+            return self.runs.run(trial.setup, seed, length, leader=() if trial is self.best else leader)
 
-        makers = [partial(one, trial, seed) for trial, seed in jobs]
-        found = map_all(makers) if self.workers > 1 else [make() for make in makers]
+        started = time.perf_counter()
+        found = self._all([partial(one, trial, seed) for trial, seed in jobs])
+        taken, work = time.perf_counter() - started, 0.0
         for (trial, seed), run in zip(jobs, found, strict=True):
-            if run is not None and run.complete:
+            if run is None:
+                continue
+            if run.complete:
                 trial.runs[seed] = run
+                work += run.seconds
+                self._paces.append(run.seconds / length / self._epochs_ratio(trial))
+            elif run.behind:
+                trial.behind = run.behind
+                self.reject(trial.changes, run.behind, run.score)
+        if work and len(jobs) >= self.workers:
+            self._slow = max(1.0, 0.5 * self._slow + 0.5 * taken * self.workers / work)
+
+    def _all(self, jobs: Sequence[Callable[[], Any]]) -> list[Any]:
+        return map_all(jobs) if self.workers > 1 else [job() for job in jobs]
+
+    def tune(self, trials: Iterable[Trial]) -> None:
+        """Finds the learning rates of those that are to have them found."""
+        open_ones = [t for t in trials if t.setup.range_test and self.runs.time_left > 0]
+        seeds, steps = (self.seeds[:1], 60) if self.short else (self.seeds[:2], 100)
+        found = self._all([partial(self.runs.tuned, t.setup, seeds, steps) for t in open_ones])
+        for trial, setup in zip(open_ones, found, strict=True):
+            trial.setup = setup
 
     def trial(self, changes: Iterable[Change]) -> Trial | None:
         """The trial of these changes on the setup as it was; None, and a rejection, when they cannot be made."""
@@ -140,73 +257,165 @@ class Search:
         if all(r.changes != changes for r in self.rejected):
             self.rejected.append(Rejected(changes, reason, score))
 
+    def run_baseline(self) -> None:
+        """The setup as it was from every seed, where there is nothing to try."""
+        self._run([self.baseline], self.seeds, self.length)
+
     # ------------------------------------------------------------ searching
 
-    def improve(self, groups: Sequence[Sequence[Change]]) -> bool:
+    def improve(
+        self,
+        groups: Sequence[Sequence[Change]],
+        *,
+        upon: Iterable[Change] = (),
+        pairs: Iterable[tuple[Change, Change]] = (),
+    ) -> bool:
         """Tries changes on top of those that are kept; whether one was added.
 
-        Parameters  groups : the changes that each finding calls for, the most promising first
+        Parameters
+            groups : the changes that each finding calls for, the most promising first
+            upon : changes that have not won alone, and on top of which the others are tried
+            pairs : changes that are tried together right after the first one
         """
-        kept = self.best.changes
-        singles = list({repr(c): c for group in groups for c in group if c not in kept}.values())
-        trials = [t for c in singles if (t := self.trial((*kept, c))) is not None]
+        kept, before = self.best.changes, self.best
+        for change in upon:
+            kept = joined(kept, change)
+        afforded = {repr(c): self._affordable(c) for c in _ranked(groups)}
+        groups = [[a for c in group if (a := afforded[repr(c)]) is not None] for group in groups]
+        singles = _ranked(groups)
+        sets = [joined(kept, c) for c in singles]
+        sets[1:1] = [joined(joined(kept, a), b) for a, b in pairs if a in singles and b in singles]
         # Faults that hide each other are cured only together: also the first choice of each finding at once.
-        together = [c for g in groups for c in [c for c in g if c.kind != "data"][:1] if c not in kept]
-        if len(together) > 1 and (t := self.trial((*kept, *_compatible(together)))) is not None:
-            trials.append(t)
-        before = self.best
-        self._take_best(self._halve(trials))
-        if self.best is before and len(singles) > 1 and self.runs.time_left > 0:
+        together = compatible([group[0] for group in groups if group])
+        if len(together) > 1:
+            everything = kept
+            for c in together:
+                everything = joined(everything, c)
+            sets.insert(1, everything)
+        self._try(sets)
+        if self.best is before and len(singles) > 1 and not self.settled:
             pairs = [p for p in combinations(self._by_score(kept, singles), 2) if p[0].kind != p[1].kind]
-            made = [t for p in pairs[:_MOST_COMBINATIONS] if (t := self.trial((*kept, *p))) is not None]
-            self._take_best(self._halve(made))
-        # What won alone may win more together with others.
-        while self.best is not before and self.runs.time_left > 0:
+            self._try([joined(joined(kept, a), b) for a, b in pairs[:_MOST_COMBINATIONS]])
+        # What won alone may win more together with others, and more epochs may be more than once.
+        while self.best is not before and not self.settled:
             last = self.best
             kinds = {c.kind for c in last.changes}
-            more = [c for c in singles if c not in last.changes and c.kind not in kinds]
-            self._take_best(self._halve([t for c in more if (t := self.trial((*last.changes, c))) is not None]))
+            more = [c for c in singles if c.kind not in kinds]
+            more += [a for c in last.changes if c.kind in _GROWING and (a := self._affordable(c)) is not None]
+            more += self._neighbours(last)
+            self._try([joined(last.changes, c) for c in more])
             if self.best is last:
                 break
         return self.best is not before
 
+    @staticmethod
+    def _neighbours(trial: Trial) -> list[Change]:
+        """Rates beside one that won."""
+        rate = trial.setup.fit["optimizer"].learning_rate
+        if not isinstance(rate, float) or all(c.kind != "learning_rate" for c in trial.changes):
+            return []
+        return [Change("learning_rate", {"value": float(f"{rate * factor:.2g}")}) for factor in (3.0, 1 / 3)]
+
+    def _affordable(self, change: Change) -> Change | None:
+        """The change, as far as it can be judged in the time that is left; None when it cannot be."""
+        if change.kind == "data":
+            return None
+        if change.kind != "epochs":
+            return change
+        epochs, factor = self.best.setup.fit["epochs"], float(change["factor"])
+        each = self.each * self.best.setup.fit["epochs"] / self.base.fit["epochs"]
+        possible = self.runs.time_left * self.workers / (self._slow * len(self.seeds) * each)
+        # Of short runs the longer one is always better: that more epochs help is shown by whole runs only.
+        if self.length >= 1 and possible >= min(factor, 1.5):
+            return change if possible >= factor else Change("epochs", {"factor": float(f"{possible:.1f}")})
+        reason = f"{round(factor * epochs)} epochs, about {_time(each * factor)} a run, are too long for the time left"
+        self.reject((change,), reason)
+        return None
+
+    def _try(self, sets: Sequence[tuple[Change, ...]]) -> None:
+        """Runs sets of changes, the likeliest first, and keeps what wins."""
+        now = repr(tuple(in_order(self.best.changes)))
+        new = [changes for key, changes in {repr(tuple(in_order(s))): s for s in reversed(sets)}.items() if key != now]
+        if new and not self.settled:
+            self._take_best(self._confirm(self._screen(new[::-1])))
+
+    def _screen(self, sets: Sequence[tuple[Change, ...]]) -> list[Trial]:
+        """One seed of each, in the given order; runs that are clearly behind the best of those before them are ended."""
+        first, length = self.seeds[:1], self.length
+        left, found, leader = list(sets), list[Trial](), self.best
+        while left and not self.settled:
+            size, wave = _WAVE if found else _FIRST_WAVE, list[Trial]()
+            # What leads is nothing before it is proved.
+            reserved = 1.2 * self._wall([self.best, leader], self.seeds[:2], length) if found else 0.0
+            while left and len(wave) < size:
+                trial = self.trial(left[0])
+                if trial is not None and not (trial.behind and trial.length == length):
+                    if found and self._wall([*wave, trial], first, length) + reserved > self.runs.time_left:
+                        break
+                    wave.append(trial)
+                left = left[1:]
+            if not wave:
+                break
+            self.say(f"{len(wave) + len(left)} changes, {self.runs.describe(length)}")
+            curve = leader.runs[first[0]].curve if leader.length == length and first[0] in leader.runs else ()
+            self._run([self.best, *wave], first, length, curve)
+            found += [t for t in wave if t.runs]
+            leader = max([leader, *found], key=lambda t: t.score)
+        for changes in left:
+            self.reject(tuple(in_order(changes)), "not run: the time was over")
+        return found
+
+    def _confirm(self, found: list[Trial]) -> list[Trial]:
+        """The best ones from every seed, as many as half of the time that is left allows."""
+        ranked = sorted(found, key=lambda t: t.score, reverse=True)
+        if self.short:
+            # What is not better from the first seed hardly wins from several; the time is for what may.
+            bar = self.best.score if self.best.length == self.length else -math.inf
+            bar += self.runs.scorer.resolution(bar, self.runs.judged(self.length)) if self.best.runs else 0.0
+            ranked = [t for t in ranked if t.score > bar] or ranked[:0]
+        chosen = ranked[:1]
+        for trial in ranked[1:_MOST_CONFIRMED]:
+            if self._wall([self.best, *chosen, trial], self.seeds, self.length) > self.runs.time_left / 2:
+                break
+            chosen.append(trial)
+        self.say(f"{len(chosen)} changes from {len(self.seeds)} seeds")
+        for seeds in (self.seeds[:2], self.seeds):
+            self._run([self.best, *chosen], seeds, self.length)
+            # Where time is short, what wins clearly needs no further proof.
+            if self.short and any(self.runs.compare(self.best, t).clear for t in chosen):
+                break
+        for trial in found:
+            if trial not in chosen:
+                self.reject(trial.changes, "others did better from the first seed", trial.score)
+        return [t for t in found if t in chosen and len(t.runs) > 1]
+
+    def _take_best(self, trials: Sequence[Trial]) -> None:
+        """Keeps, of the trials that win, the first that is as good as the best of them: the likeliest cause."""
+        before = self.best
+        winners = [t for t in trials if self.runs.compare(before, t).wins]
+        if winners:
+            top = max(winners, key=lambda t: t.score)
+            self.best = next(t for t in winners if self.runs.compare(t, top).alike)
+            self.runs.deadline = min(self.runs.deadline, self.runs.end - self.reserved)
+        for trial in trials:
+            if trial is self.best:
+                continue
+            found = self.runs.compare(before, trial)
+            failed = next((r.failed for r in trial.runs.values() if r.failed), "")
+            against = "what was kept" if before.changes else "the network as it was"
+            reason = failed.split(". ")[0] if failed and trial.score == self.runs.scorer.worst else f"{found} than {against}"
+            if found.wins:
+                reason += f"; {self.best.name} was kept"
+            self.reject(trial.changes, _wording(reason), trial.score)
+
     def _by_score(self, kept: tuple[Change, ...], singles: Sequence[Change]) -> list[Change]:
         def score(change: Change) -> float:
-            known = self._known.get(repr(tuple(in_order((*kept, change)))))
+            known = self._known.get(repr(tuple(in_order(joined(kept, change)))))
             return known.score if known is not None else -math.inf
 
-        return sorted((c for c in singles if c.kind != "data"), key=score, reverse=True)
+        return sorted(singles, key=score, reverse=True)
 
-    def _halve(self, trials: list[Trial]) -> list[Trial]:
-        """Successive halving: all at half the length from one seed, the better half longer, the best from every seed."""
-        trials = [t for t in trials if t is not self.best]
-        if self.halving and len(trials) > _FEWEST:
-            for length in (self.length / 2, self.length):
-                if len(trials) <= _FEWEST:
-                    break
-                self.say(f"{len(trials)} changes, {max(1, round(length * self.base.fit['epochs']))} epochs each")
-                self._run([self.best] if length == self.length else [], length, self.seeds[:1])
-                self._run(trials, length, self.seeds[:1])
-                trials.sort(key=lambda t: t.score, reverse=True)
-                keep = max(_FEWEST, math.ceil(len(trials) / 2))
-                for t in trials[keep:]:
-                    score = None if not t.runs else t.score
-                    self.reject(t.changes, "dropped early: others did better in a short run", score)
-                trials = trials[:keep]
-        self.say(f"{len(trials)} changes from {len(self.seeds)} seeds")
-        self._run([self.best, *trials], self.length, self.seeds)
-        return [t for t in trials if t.runs]
-
-    def _take_best(self, trials: list[Trial]) -> None:
-        for trial in sorted(trials, key=lambda t: t.score, reverse=True):
-            found = self.runs.compare(self.best, trial)
-            if found.wins:
-                self.best = trial
-                continue
-            failed = next((r.failed for r in trial.runs.values() if r.failed), "")
-            against = "what was kept" if self.best.changes else "the network as it was"
-            reason = failed.split(". ")[0] if failed and trial.score == self.runs.scorer.worst else f"{found} than {against}"
-            self.reject(trial.changes, _wording(reason), trial.score)
+    # ------------------------------------------------------------ what is kept in the end
 
     def prune(self) -> None:
         """Takes out every change without which the score is no worse than the spread; notes what each other one adds."""
@@ -217,8 +426,9 @@ class Search:
                 if (t := self.trial(rest)) is not None:
                     without.append((change, t))
             self.say("what each change adds")
-            self._run([t for _, t in without], self.length, self.seeds)
-            complete = [(c, t) for c, t in without if len(t.runs) == len(self.best.runs)]
+            length = self.best.length
+            self._run([t for _, t in without], list(self.best.runs), length)
+            complete = [(c, t) for c, t in without if t.length == length and len(t.runs) == len(self.best.runs)]
             needless = [(c, t) for c, t in complete if not self.runs.compare(t, self.best).wins]
             if not needless:
                 self.wins = {repr(c): self.runs.compare(t, self.best) for c, t in complete}
@@ -228,10 +438,60 @@ class Search:
         if self.best.changes:
             self.wins = {repr(self.best.changes[0]): self.runs.compare(self.baseline, self.best)}
 
+    def correct_what_is_wrong(self, changes: Iterable[Change]) -> None:
+        """Adds changes without which the network contradicts its loss, where the score is no worse: they need not win."""
+        for change in changes:
+            if any(c.kind == change.kind for c in self.best.changes) or self.runs.time_left <= 0:
+                continue
+            before, length = self.best, self.best.length or self.length
+            trial = self.trial(joined(before.changes, change))
+            if trial is None:
+                continue
+            self.say(f"{change}")
+            self._run([before, trial], self.seeds, length)
+            found = self.runs.compare(before, trial)
+            if found.seeds < 2 or found.harms:
+                self.reject((change,), _wording(f"called for, but {found} than before"), trial.score)
+                continue
+            self.best, self.correct = trial, (*self.correct, change)
+            self.wins[repr(change)] = found
 
-def _compatible(changes: Sequence[Change]) -> list[Change]:
+    def verify(self) -> None:
+        """Runs what won in short runs for longer, as far as the time allows: what wins only in short runs is not kept."""
+        won, before = self.best, self.baseline
+        if won.length >= 1 or not won.changes:
+            return
+        whole = self._wall([before, won], self.seeds, 1.0)
+        length = min(1.0, 0.9 * max(0.0, self.runs.time_left) / max(whole, 1e-9))
+        if length < 1.5 * won.length:
+            return
+        self.say(f"what won, in runs of {self.runs.describe(length)}")
+        longer = Trial((), before.setup), Trial(won.changes, won.setup)
+        self._run(longer, self.seeds, length)
+        if min(len(t.runs) for t in longer) < 2:
+            return
+        found = self.runs.compare(*longer)
+        self.trials += longer
+        self.baseline = longer[0]
+        self.best = longer[1] if found.wins else longer[0]
+        if not found.wins:
+            self.reject(won.changes, _wording(f"won in runs of {self.runs.describe(won.length)} only: {found} than before"))
+
+
+def _ranked(groups: Sequence[Sequence[Change]]) -> list[Change]:
+    """Every change once, the likeliest first: first choices before second ones, those of the first finding before others."""
+    places = [(i + j, i, c) for i, group in enumerate(groups) for j, c in enumerate(group)]
+    places.sort(key=lambda item: item[:2])
+    return list({repr(c): c for _, _, c in places}.values())
+
+
+def compatible(changes: Sequence[Change]) -> list[Change]:
     """One change of each kind, the first."""
     return list({c.kind: c for c in reversed(changes)}.values())[::-1]
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.2g} s" if seconds < 100 else f"{seconds / 60:.0f} minutes"
 
 
 def _wording(reason: str) -> str:
