@@ -856,8 +856,10 @@ class Network(NetworkGraph):
 
         Parameters
             X, y : all data, as in fit ; of batches up to 5,000 samples are kept for the trials, of a graph nodes held out
-            time_budget : seconds for the search, without the last training on all the data
-            seeds : int >= 2, runs of each setup ; validation_data, validation_split : held out for the scores
+            time_budget : seconds for all of it: at most a quarter for the diagnosis, trials that are as long as fits (see
+                ``runs_of`` of the Cure), and the final training, unless that takes more than a third and comes on top
+            seeds : int >= 2, runs of each setup (two may do where time is short)
+            validation_data, validation_split : held out for the scores
             metric : a Metric or its name, of the first output. None: accuracy for classes (the mean over the classes when
                 they are unequal), R² for numbers, the mean of these for several outputs
             diagnosis : made by ``diagnose`` before, None makes one ; changes : Changes to try in place of a diagnosis's

@@ -5,7 +5,7 @@ apply.py      each kind of change carried out on a setup
 range_test.py how large the learning rate may be
 scorer.py     one score for networks of other outputs and losses
 paired.py     runs of different setups on the same samples, orders and seeds
-search.py     which changes win, alone and together, by successive halving under a time budget
+search.py     which changes win, alone and together, the likeliest first, under a time budget
 cure.py       from a diagnosis to a changed network with its evidence
 """
 
