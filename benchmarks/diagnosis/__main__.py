@@ -97,7 +97,7 @@ def main() -> None:
                     net = run(item.repaired, "during")[1]
                 baseline[item.repaired] = evaluate(item.repaired, net), [f.name for f in diagnosis.findings]
             result["repaired score"], result["repaired found"] = baseline[item.repaired]
-        if options.cures and hasattr(item.setup.prepare(), "cure"):
+        if options.cures and isinstance(item.setup.prepare(), Network):
             before = None if options.how == "before" else result["score"]
             result["cure"] = cured(item, options.cures, before=before, repaired=result.get("repaired score"))
             if not result["cure"]["cured"]:

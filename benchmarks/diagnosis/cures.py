@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from chainrule import Network
 from chainrule.errors import ChainruleError
 
 from .catalogue import Item, faulty, healthy, part
@@ -104,7 +105,7 @@ def main() -> None:
     options = parser.parse_args()
     items = list(programs()) if options.programs else [*faulty(), *healthy()]
     items = [i for i in items if options.match in i.name and options.part in ("all", part(i.name)) and i.setup.here]
-    items = [i for i in items if hasattr(i.setup.prepare(), "cure")]
+    items = [i for i in items if isinstance(i.setup.prepare(), Network)]
     results, repaired = [], dict[Any, float]()
     for item in items[options.first :: options.every]:
         if item.repaired is not None and item.repaired not in repaired:
