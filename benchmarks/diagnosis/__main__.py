@@ -10,6 +10,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from chainrule import Network
+
 from .catalogue import Item, drawn, faulty, healthy, part
 from .cures import cured, summary
 from .cures import line as cure_line
