@@ -466,13 +466,13 @@ class Network(NetworkGraph):
 
     # ------------------------------------------------------------ using
 
-    def predict(self, X: Any, *, batch_size: int = 1024) -> Any:
+    def predict(self, X: Any, *, batch_size: int | None = None) -> Any:
         """The raw outputs for any number of samples, as (N, ...) ; a tuple of arrays for several outputs. Outputs
         for each step of Sequences are Sequences again.
 
         Raw means before the loss's link: logits for cross-entropies. ``net.loss_.prediction(z)`` makes them probabilities.
 
-        Parameters  X : as in fit ; batch_size : samples computed at a time
+        Parameters  X : as in fit ; batch_size : samples computed at a time, None finds how many
         Raises      NotFittedError before the shapes are known ; ShapeError, DtypeError, DataError when X does not fit
         """
         again = self._again
@@ -480,23 +480,25 @@ class Network(NetworkGraph):
             # The shape of the call before: a small network answers in microseconds, so little is looked at anew.
             _, arena, compiled = again
             same = arena is self.parameters.flat and X.flags.c_contiguous
-            if same and type(batch_size) is int and len(X) <= batch_size and math.isfinite(np.add.reduce(X, axis=None)):
+            enough = batch_size is None or (type(batch_size) is int and len(X) <= batch_size)
+            if same and enough and math.isfinite(np.add.reduce(X, axis=None)):
                 with compiled.lock:
                     return compiled.executable.predict(X)
         self.require_built("predict")
-        batch_size = _positive("batch_size", batch_size)
+        if batch_size is not None:
+            batch_size = _positive("batch_size", batch_size)
         if isinstance(X, Batches):
             return self._predict_batches(DataSetIntake(X, self), batch_size)
         quick = self._quick_input(X)
         xs = quick or input_arrays(self, X)
         dense, constants = dense_and_constant(xs)
-        batch_size = self.samples or batch_size
         executables = self._predicting()
         if any(isinstance(x, Sequences) for x in xs):
             several = predict_sequences(self, executables, xs, batch_size)
             return several[0] if len(several) == 1 else tuple(several)
         n, dtypes = len(xs[0]), input_dtypes(self)
         shapes = tuple(x.shape[1:] for x in xs)
+        batch_size = self.samples or batch_size or self.samples_at_once(shapes)
         found: list[Array] = []
         for start in range(0, n, batch_size):
             stop = min(start + batch_size, n)
@@ -524,9 +526,9 @@ class Network(NetworkGraph):
                 whole[start:stop] = outputs[f"output{i}"]
         return found[0] if len(found) == 1 else tuple(found)
 
-    def _predict_batches(self, intake: DataSetIntake, batch_size: int) -> Any:
+    def _predict_batches(self, intake: DataSetIntake, batch_size: int | None) -> Any:
         parts = []
-        for batch in intake.batches(batch_size):
+        for batch in intake.batches(batch_size or self.samples_at_once()):
             found = self.predict(batch.inputs[0] if len(batch.inputs) == 1 else list(batch.inputs), batch_size=batch_size)
             parts.append(found if isinstance(found, tuple) else (found,))
         whole = [np.concatenate(part) for part in zip(*parts, strict=True)]
@@ -549,7 +551,7 @@ class Network(NetworkGraph):
         *,
         loss: Any = None,
         metrics: Any = None,
-        batch_size: int = 1024,
+        batch_size: int | None = None,
         sample_weight: Any = None,
     ) -> dict[str, float]:
         """{"loss": mean over the samples, metric name: its value}, with Dropout and the like as in prediction.
@@ -559,7 +561,8 @@ class Network(NetworkGraph):
         Raises      NotFittedError before the shapes are known ; ShapeError, DtypeError, DataError when X or y does not fit
         """
         self.require_built("evaluate")
-        batch_size = _positive("batch_size", batch_size)
+        if batch_size is not None:
+            batch_size = _positive("batch_size", batch_size)
         loss = getattr(self, "loss_", None) if loss is None else loss
         if is_stream(X, y):
             intake = batch_intake(X, self).take(loss)
@@ -582,7 +585,7 @@ class Network(NetworkGraph):
             constants=intake.constants,
         )
 
-    def input_gradient(self, X: Any, y: Any, *, loss: Any = None, batch_size: int = 1024) -> Any:
+    def input_gradient(self, X: Any, y: Any, *, loss: Any = None, batch_size: int | None = None) -> Any:
         """dJ/dX of the mean loss J over all samples given, as (N, ...) ; a tuple of arrays for several inputs.
 
         Layers act as in prediction. Nothing is learned. Of sample n alone the gradient is N times its row.
@@ -591,7 +594,8 @@ class Network(NetworkGraph):
         Raises      as ``evaluate`` ; ParameterError when an input has no gradient (indices, a sparse matrix)
         """
         self.require_built("input_gradient")
-        batch_size = self.samples or _positive("batch_size", batch_size)
+        if batch_size is not None:
+            batch_size = _positive("batch_size", batch_size)
         intake = self._intake(X, y, getattr(self, "loss_", None) if loss is None else loss, None)
         if not isinstance(intake.feed, ArrayFeed):
             raise ParameterError("input_gradient: give arrays of one length, such as X.padded() of Sequences.")
@@ -601,6 +605,7 @@ class Network(NetworkGraph):
         executables = self._differentiating()
         n, weights = intake.feed.n_samples, getattr(self, "loss_weights_", None)
         parts: list[list[Array]] = [[] for _ in self.input_ids]
+        batch_size = self.samples or batch_size or self.samples_at_once(intake.feed.shapes)
         for piece in intake.feed.pieces(batch_size, lambda batch, shapes: 1):
             same = (*intake.forms, *intake.weights, *(weights or ()), *map(repr, intake.losses))
             compiled = executables.get(

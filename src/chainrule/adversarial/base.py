@@ -29,7 +29,7 @@ class Attack(Configurable):
     clip: tuple[float, float] | None
     targeted: bool
     loss: Any
-    batch_size: int
+    batch_size: int | None
 
     def __call__(self, net: Network, X: Any, y: Any) -> Array:
         """Samples (N, ...) within ``epsilon`` of X and within ``clip``.
@@ -56,7 +56,7 @@ class Attack(Configurable):
         found = np.empty_like(x)
         targets = np.asarray(y)
         rng = self._generator()
-        batch_size = net.samples or self.batch_size
+        batch_size = net.samples or self.batch_size or net.samples_at_once([x.shape[1:]])
         for start in range(0, len(x), batch_size):
             rows = slice(start, start + batch_size)
 
@@ -84,8 +84,9 @@ class Attack(Configurable):
             pair = tuple(self.clip) if isinstance(self.clip, (tuple, list)) else ()
             if len(pair) != 2 or not all(map(finite_number, pair)) or not pair[0] < pair[1]:
                 raise ParameterError(f"{name}: clip must be (least, largest) of good data, or None. Got {self.clip!r}.")
-        if isinstance(self.batch_size, bool) or not isinstance(self.batch_size, (int, np.integer)) or self.batch_size < 1:
-            raise ParameterError(f"{name}: batch_size must be an int of at least 1. Got {self.batch_size!r}.")
+        size = self.batch_size
+        if size is not None and (isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1):
+            raise ParameterError(f"{name}: batch_size must be an int of at least 1. Got {size!r}.")
 
     # ------------------------------------------------------------ for subclasses
 

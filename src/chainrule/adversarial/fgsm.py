@@ -19,7 +19,7 @@ class FGSM(Attack):
         epsilon : ε > 0, in the unit of X ; norm : "inf" or 2
         clip : (least, largest) of good data = (0, 1), None for no limits
         targeted : bool = False ; True goes down the loss of the given y, to make the network say y
-        loss : that of the last fit by default ; batch_size : int >= 1 = 1024, samples computed at a time
+        loss : that of the last fit by default ; batch_size : int >= 1 = None, samples at a time, None finds how many
     Shapes      X, x' (N, ...) ; y as in fit
     Raises      ParameterError for an argument out of its range ; DataError when X is outside of clip
     References  Goodfellow, Shlens and Szegedy, Explaining and harnessing adversarial examples, ICLR 2015
@@ -40,7 +40,7 @@ class FGSM(Attack):
         clip: tuple[float, float] | None = (0.0, 1.0),
         targeted: bool = False,
         loss: Any = None,
-        batch_size: int = 1024,
+        batch_size: int | None = None,
     ):
         self.epsilon, self.norm, self.clip, self.targeted = epsilon, norm, clip, targeted
         self.loss, self.batch_size = loss, batch_size

@@ -24,7 +24,7 @@ class PGD(Attack):
         norm : "inf" or 2 ; clip : (least, largest) of good data = (0, 1), None for no limits
         random_start : bool = True, uniform in the ball ; random_state : int, Generator or None
         targeted : bool = False ; True goes down the loss of the given y, to make the network say y
-        loss : that of the last fit by default ; batch_size : int >= 1 = 1024, samples computed at a time
+        loss : that of the last fit by default ; batch_size : int >= 1 = None, samples at a time, None finds how many
     Shapes      X, x' (N, ...) ; y as in fit
     Raises      ParameterError for an argument out of its range ; DataError when X is outside of clip
     References  Madry et al., Towards deep learning models resistant to adversarial attacks, ICLR 2018
@@ -49,7 +49,7 @@ class PGD(Attack):
         random_state: Any = None,
         targeted: bool = False,
         loss: Any = None,
-        batch_size: int = 1024,
+        batch_size: int | None = None,
     ):
         self.epsilon, self.steps, self.step, self.norm, self.clip = epsilon, steps, step, norm, clip
         self.random_start, self.random_state, self.targeted = random_start, random_state, targeted

@@ -102,7 +102,7 @@ class ImageModel:
 
     def predict(self, data: ImageData) -> Prediction:
         """Classes and their probabilities."""
-        z = np.asarray(self.network.predict(data, batch_size=256), np.float64)
+        z = np.asarray(self.network.predict(data), np.float64)
         loss = self.network.loss_
         assert isinstance(loss, Loss)
         p = np.asarray(loss.prediction(z), np.float64)

@@ -646,7 +646,8 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
         if n < _FEWEST_ROWS and self.network_.samples is None:  # the nodes of a graph are as many as they are
             X = np.concatenate([X, np.repeat(X[-1:], _FEWEST_ROWS - n, axis=0)])
         # Whatever n is, no batch may be left with fewer rows than that either.
-        batch = next((b for b in range(1024, 512, -8) if not 0 < len(X) % b < _FEWEST_ROWS), 1024)
+        most = self.network_.samples_at_once([X.shape[1:]])
+        batch = next((b for b in range(most, most // 2, -8) if not 0 < len(X) % b < _FEWEST_ROWS), most)
         return np.asarray(self.network_.predict(X, batch_size=batch), np.float64)[:n]
 
     def _fitted_loss(self) -> Loss:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
@@ -286,6 +287,22 @@ class NetworkGraph:
                 )
         return found[0][1] if found else None
 
+    def samples_at_once(self, shapes: Sequence[Shape] | None = None) -> int:
+        """How many samples are computed at a time where nothing is learned and no number is asked for.
+
+        A power of two from 16 to 1,024, so many that no tensor between two layers takes more than 16 MB: more are no faster,
+        but take longer to prepare, and memory. All nodes, in a network of a graph.
+
+        Parameters  shapes : of one sample of each input, where sizes are free
+        """
+        if (nodes := self.samples) is not None:
+            return nodes
+        given = tuple(self.concrete(shapes))
+        sizes = self._shapes_for(given).values()
+        largest = max((math.prod(shape) for shape in sizes), default=1)
+        fitting = _AT_ONCE // max(1, largest * np.dtype(self.dtype).itemsize)
+        return min(max(1 << max(0, fitting.bit_length() - 1), 16), 1024)
+
     @property
     def input_dtypes(self) -> list[str]:
         return [t.dtype for t in self._tensors[0]]
@@ -486,6 +503,8 @@ _PASSING = (
 
 #: Lengths for which a network with free sizes is declared; others where a layer needs longer or shorter ones.
 _STAND_INS = (8, 64, 512, 4, 2)
+#: Bytes that the largest tensor between two layers may take where samples are computed a part at a time.
+_AT_ONCE = 1 << 24
 
 
 def fits(shape: Shape, wanted: Shape) -> bool:

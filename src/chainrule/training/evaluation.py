@@ -65,7 +65,7 @@ def evaluate(
     weights: Sequence[str | None],
     loss_weights: Sequence[float] | None = None,
     metrics: Sequence[Metric] = (),
-    batch_size: int = 1024,
+    batch_size: int | None = None,
     constants: Mapping[int, SparseMatrix] | None = None,
 ) -> dict[str, float]:
     """{"loss": mean over the samples, metric name: its value}, with layers as in prediction.
@@ -80,7 +80,8 @@ def evaluate(
     terms = 0
     kept: dict[str, list[Array]] = {"y0": [], "w0": [], "output0": []}
     executables.limit = max(executables.limit, feed.plans)
-    for piece in feed.pieces(network.samples or batch_size, lambda batch, shapes: 1024):
+    at_once = network.samples or batch_size or samples_at_once(network, getattr(feed, "arrays", {}))
+    for piece in feed.pieces(at_once, lambda batch, shapes: 1024):
 
         def lower(batch: int = piece.batch, shapes: tuple[Shape, ...] = piece.shapes) -> Any:
             return lower_training(
@@ -142,8 +143,15 @@ def _run_keeping(compiled: Compiled, piece: Piece, kept: dict[str, list[Array]])
     return {name: np.array(values) for name, values in numbers.items()}
 
 
+def samples_at_once(network: NetworkGraph, arrays: Mapping[str, Array | Sequences]) -> int:
+    """``network.samples_at_once`` for the longest of the samples x0, x1, ..., or where none are given."""
+    xs = [arrays[f"x{i}"] for i in range(len(network.input_ids)) if f"x{i}" in arrays]
+    longest = [(int(x.lengths.max()), *x.values.shape[1:]) if isinstance(x, Sequences) else x.shape[1:] for x in xs]
+    return network.samples_at_once(longest if len(longest) == len(network.input_ids) else None)
+
+
 def predict_sequences(
-    network: NetworkGraph, executables: Executables, xs: Sequence[Array | Sequences], batch_size: int
+    network: NetworkGraph, executables: Executables, xs: Sequence[Array | Sequences], batch_size: int | None
 ) -> list[Array | Sequences]:
     """The outputs for inputs of which some are Sequences, in the order of the samples.
 
@@ -156,6 +164,7 @@ def predict_sequences(
     lengths = [x.lengths for x in xs if isinstance(x, Sequences)]
     free = [FREE in shape for shape in network.output_shapes]
     found: list[list[Array]] = [[] for _ in network.output_ids]
+    batch_size = batch_size or samples_at_once(network, feed.arrays)
     rows = feed.batches(batch_size)
     for piece, which in zip(feed.pieces(batch_size, lambda batch, shapes: 1), rows, strict=True):
         compiled = executables.get(
