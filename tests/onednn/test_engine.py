@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chainrule import Dense, Network
 from chainrule.engine import get_engine
 from chainrule.engine.reference import ReferenceEngine
 from chainrule.errors import EngineError
+from chainrule.layers import Tanh
 from chainrule.ops import OPS, Builder, Value
 from chainrule.ops.memory import aligned_zeros
 from chainrule.plan import Plan, optimise
@@ -370,3 +372,17 @@ def test_threads_see_what_others_have_made(monkeypatch):
         np.testing.assert_allclose(first, one, rtol=1e-4, atol=1e-2)
         for _ in range(200):
             np.testing.assert_array_equal(executable.run(arrays)["o0"], first)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("features", "units"), [(5, 2), (8, 5), (20, 10), (200, 40)])
+def test_a_prediction_does_not_depend_on_the_other_samples(features: int, units: int, threads: int) -> None:
+    """To the bit, from 8 samples on: kernels add what is left over of a batch in another order, and that must not show."""
+    rng = np.random.default_rng(features)
+    net = Network([Dense(units), Tanh(), Dense(units)], random_state=0).build((features,))
+    X = rng.normal(size=(500, features)).astype(np.float32)
+    net.partial_fit(X, X[:, :units], loss="squared_error", engine="onednn", threads=threads)
+    whole = net.predict(X)
+    for n in (*range(8, 60), 97, 98, 193, 194, 195, 385, 499):
+        first = int(rng.integers(0, len(X) - n + 1))
+        np.testing.assert_array_equal(net.predict(X[first : first + n]), whole[first : first + n], err_msg=str(n))

@@ -13,14 +13,35 @@ f32 = np.float32
 AHEAD = 1
 
 
+#: Rows that a kernel of AVX and AVX2 computes together. Up to SMALL_REST rows that are left over are added in another order.
+TOGETHER, SMALL_REST = 6, 3
+#: Above so many rows it divides them first, by halves.
+DIVIDED = 96
+
+
+@njit(error_model="numpy")
+def _rows(args, first, count):
+    """These rows of the product."""
+    a, c = word(args, 6) + 4 * first * word(args, 7), word(args, 11) + 4 * first * word(args, 12)
+    return call_sgemm(
+        word(args, 0), word(args, 1), word(args, 2), count, word(args, 4), word(args, 5), a, word(args, 7), word(args, 8),
+        word(args, 9), word_float(args, 10), c, word(args, 12),
+    )  # fmt: skip
+
+
 @cfunc(KERNEL, error_model="numpy")
 def sgemm(args, _1, _2, _3):
     """C = A B + beta C: 0 dnnl_sgemm, 1 'N' or 'T' of A, 2 of B, 3 M, 4 N, 5 K, 6 A, 7 lda, 8 B, 9 ldb, 10 beta, 11 C,
-    12 ldc"""
-    return call_sgemm(
-        word(args, 0), word(args, 1), word(args, 2), word(args, 3), word(args, 4), word(args, 5), word(args, 6),
-        word(args, 7), word(args, 8), word(args, 9), word_float(args, 10), word(args, 11), word(args, 12),
-    )  # fmt: skip
+    12 ldc, 13 whether a row must not depend on where it stands (A is 'N', beta 0): then no rows are left over, the last ones
+    are computed together with some before them, once more."""
+    rows = word(args, 3)
+    together = TOGETHER if rows <= DIVIDED else 2 * TOGETHER
+    rest = rows % together
+    alike = rest == 0 or (rows <= DIVIDED and rest > SMALL_REST)
+    if not word(args, 13) or alike or rows < together:
+        return _rows(args, 0, rows)
+    status = _rows(args, 0, rows - rest)
+    return status | _rows(args, rows - together, together)
 
 
 @cfunc(KERNEL, error_model="numpy")

@@ -114,6 +114,8 @@ class OneDNNExecutable(Executable):
         if threads > 1 and plan.flops / _FLOPS_PER_SECOND + plan.bytes / _BYTES_PER_SECOND < _WORTH_DIVIDING:
             threads = 1
         self.threads, self.process = threads, os.getpid()
+        # A prediction for a sample must not depend on the others. Kernels of AVX-512 see to that by themselves.
+        self._rows_alike = self.library.isa.startswith("AVX") and "512" not in self.library.isa and _predicts(plan)
         for name, value in plan.arenas.items():
             array = self.arenas[name]
             if array.dtype != np.float32 or array.size < value.size or not array.flags.c_contiguous:
@@ -250,7 +252,7 @@ class OneDNNExecutable(Executable):
             return [self.kernels[call.kernel], self._args(call.words, thread), 0, 0, 0]
         if isinstance(call, ProductCall):
             if not _as_primitive(call):
-                return self._row(_sgemm(call), thread)
+                return self._row(_sgemm(call, self._rows_alike), thread)
             make = partial(product, self.library, *call.matrices)
             call = PrimitiveCall(make, dict(zip((SRC, WEIGHTS, DST), call.addresses, strict=True)))
         made = call.make()
@@ -492,6 +494,10 @@ class OneDNNExecutable(Executable):
                 raise EngineError(f"order: {needed} sample numbers below {len(array)} are needed.")
 
 
+def _predicts(plan: Plan) -> bool:
+    return all(node.where.phase == "forward" for node in plan.nodes)
+
+
 def _as_primitive(call: ProductCall) -> bool:
     """Whether a primitive is better than dnnl_sgemm: for bfloat16, and for large products with a transposed right side."""
     a, b, _ = call.matrices
@@ -500,8 +506,11 @@ def _as_primitive(call: ProductCall) -> bool:
     return b.column_stride != 1 and b.row_stride == 1 and 2 * a.rows * a.columns * b.columns >= 8e6
 
 
-def _sgemm(call: ProductCall) -> Call:
-    """A float32 product by dnnl_sgemm: as fast as a primitive where it is large, and a microsecond sooner to start."""
+def _sgemm(call: ProductCall, rows_alike: bool) -> Call:
+    """A float32 product by dnnl_sgemm: as fast as a primitive where it is large, and a microsecond sooner to start.
+
+    Parameters  rows_alike : whether a row of the result must not depend on where it stands
+    """
     (a, b, c), spots = call.matrices, call.addresses
 
     def side(m: Matrix) -> tuple[int, int]:
@@ -523,7 +532,7 @@ def _sgemm(call: ProductCall) -> Call:
         Float(0.0),
         spots[2],
     ]
-    return Call("sgemm", [*words, c.row_stride])
+    return Call("sgemm", [*words, c.row_stride, int(rows_alike and ta == ord("N"))])
 
 
 class OneDNNEngine(Engine):
