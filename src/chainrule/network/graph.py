@@ -297,8 +297,7 @@ class NetworkGraph:
         """
         if (nodes := self.samples) is not None:
             return nodes
-        given = tuple(self.concrete(shapes))
-        sizes = self._shapes_for(given).values()
+        sizes = (self._sample_shapes or self._shapes_for(tuple(self.concrete(shapes)))).values()
         largest = max((math.prod(shape) for shape in sizes), default=1)
         fitting = _AT_ONCE // max(1, largest * np.dtype(self.dtype).itemsize)
         return min(max(1 << max(0, fitting.bit_length() - 1), 16), 1024)
