@@ -565,6 +565,14 @@ def _validation(network: Any, given: Any, losses: Sequence[Loss]) -> Samples | N
     return None if given is None else _samples(network, given, None, None, losses)
 
 
+def _final_loss(epochs: Array, statistics: Statistics) -> float:
+    """The loss at the end. The mean over an epoch is smoothest, but that over one of few epochs has the start in it."""
+    last = [s.loss for s in statistics.samples if 3 * s.step >= statistics.samples[-1].step]
+    if len(epochs) > 2 or len(last) < 3:
+        return float(epochs[-1]) if len(epochs) else (last or [math.nan])[-1]
+    return float(np.median(last))
+
+
 def _hold_out(
     network: Any,
     samples: Samples | None,
@@ -671,9 +679,8 @@ def _outcomes(
     """How it went, for each output: its scores are its own, the losses are those that were minimised, of all together."""
     data = seen.data
     epochs = np.asarray(history.get("loss", ()), np.float64)
-    sampled = [s.loss for s in statistics.samples]
-    start = (sampled or [math.nan])[0]
-    final = float(epochs[-1]) if len(epochs) else (sampled or [math.nan])[-1]
+    start = statistics.samples[0].loss if statistics.samples else math.nan
+    final = _final_loss(epochs, statistics)
     diverged = fault.get("kind") == "divergence"
     if not losses or not data.samples or data.non_finite:
         return [Outcome(start=start, final=final, diverged=diverged, complete=complete, losses=epochs)]

@@ -20,8 +20,11 @@ class LossNotFalling(Rule):
         o = case.outcome
         if not o.failed or o.diverged or not case.steps:
             return
+        # A trial that its time ended before the planned steps shows less than the training that it stands for.
+        early = not o.complete and o.final < o.baseline + 0.05 * abs(o.baseline)
         yield self.finding(
-            "the network is no better than a constant",
+            "the network is no better than a constant" + (" so far" if early else ""),
+            severity="note" if early else "error",
             where="network",
             evidence={
                 n: v
@@ -39,6 +42,8 @@ class LossNotFalling(Rule):
                 0.2, "(score − chance) / (reference − chance)", "less than a fifth of what a simple model learns"
             ),
             equation=f"J = {o.final:.4g} at the end, {o.start:.4g} at the start",
-            cause="Nothing was learned.",
+            cause="Nothing was learned."
+            if not early
+            else f"After {case.steps:,} steps, where the trial ended, it is too soon to tell.",
             changes=[Change("learning_rate", {"range_test": True}), Change("normalise", {"by": "batch_norm"})],
         )
