@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -16,7 +17,7 @@ from chainrule.cures.scorer import Scorer
 from chainrule.cures.search import Search, joined
 from chainrule.cures.setup import Setup, fit_arguments
 from chainrule.diagnosis import Change, Diagnosis, Finding
-from chainrule.errors import ParameterError
+from chainrule.errors import DataError, ParameterError
 from chainrule.network import Definition
 from chainrule.training.samples import Samples
 
@@ -167,9 +168,51 @@ def test_what_is_correct_is_kept_where_the_score_is_no_worse():
         assert "Corrected by 1 change" in str(found) and "correct, not measurably better" in str(found)
     assert "-    LeakyReLU()," in found.patch() and found.network is not net
     assert "correct" in found.to_dict()
+    assert "put right" in found.report().html() or found.improved
     # A mere warning has to win like anything else.
     found = net.cure(X, labels, epochs=40, learning_rate=0.01, diagnosis=wrong_output("warning")[1], verbose=0)
     assert not found.correct
+
+
+def test_samples_that_are_not_finite_are_left_out():
+    spoiled, weight = X.copy(), np.ones(400)
+    spoiled[[3, 50], 1] = np.nan
+    net = mlp()
+    found = net.cure(spoiled, labels, epochs=40, learning_rate=0.02, sample_weight=weight, verbose=0)
+    assert found.diagnosis.cause.name == "non-finite-data" and found.changes[0] == change("leave_out", rows=(3, 50))
+    assert found.improved and found.best.score > 0.8 and found.network is not net
+    assert all("leave out samples 3, 50" in run.failed for run in found.baseline.runs.values())
+    assert "+    X[whole], y[whole]," in found.patch() and "np.isfinite(X)" in found.patch()
+    assert found.network.evaluate(X, labels)["accuracy"] > 0.8
+    json.dumps(found.to_dict())
+    # A network that is healthy without them is changed in nothing else, and trained.
+    assert len(found.before.definition.layers) == len(found.after.definition.layers)
+
+
+def test_too_many_samples_that_are_not_finite_are_the_users_to_fill():
+    spoiled = X.copy()
+    spoiled[::2, 0] = np.inf
+    net = mlp()
+    found = net.cure(spoiled, labels, epochs=5, verbose=0)
+    assert not found.changes and found.network is net and "samples 0, 2, 4, 6, 8 and 195 more" in found.advice[0]
+    assert "fill the gaps" in str(found) and not found.improved
+    json.dumps(found.to_dict())
+    assert "fill the gaps" in found.report().html()
+    with pytest.raises(DataError, match="X contains"):
+        net.cure(spoiled, labels, epochs=5, changes=[change("clip", norm=1.0)], verbose=0)
+
+
+def test_what_is_known_by_heart_calls_for_more_samples():
+    few = rng.normal(size=(160, 40)).astype(np.float32)
+    noise = rng.integers(0, 2, 160)
+    found = mlp().cure(few, noise, epochs=60, learning_rate=0.02, diagnosis=Diagnosis(), verbose=0)
+    assert not found.changes and any("give more samples" in text for text in found.advice)
+    assert all(run.seen > 0.9 for run in found.baseline.runs.values())
+    # A network that cannot even learn them by heart.
+    found = Network([Dense(1), ReLU(), Dense(2)], random_state=0).cure(
+        X, rng.integers(0, 2, 400), epochs=5, diagnosis=Diagnosis(), verbose=0
+    )
+    assert not found.changes and any("better than the best constant" in text for text in found.advice)
 
 
 def test_the_rate_that_was_proved_is_the_one_that_is_given():

@@ -49,7 +49,7 @@ _KINDS: dict[str, _Carry] = {}
 _ORDER = (
     "unfreeze", "output", "recurrent", "activation", "insert_activation", "capacity", "normalise", "residual", "dropout",
     "scale_inputs", "scale_targets", "initialise", "recurrent_init", "forget_bias", "revive", "shuffle", "class_weight",
-    "batch_size", "epochs", "early_stopping", "optimizer", "weight_decay", "clip", "learning_rate", "data",
+    "batch_size", "epochs", "early_stopping", "optimizer", "weight_decay", "clip", "learning_rate", "leave_out", "data",
 )  # fmt: skip
 
 
@@ -571,6 +571,11 @@ def _shuffle(setup: Setup, change: Change, context: Context) -> Setup:
 @_kind("class_weight")
 def _class_weight(setup: Setup, change: Change, context: Context) -> Setup:
     return setup.changed(class_weight=change["value"] or "balanced")
+
+
+@_kind("leave_out")
+def _leave_out(setup: Setup, change: Change, context: Context) -> Setup:
+    raise NotApplicable("samples are left out before the trials, when they are not finite; leave out others by hand")
 
 
 @_kind("data")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..data import split_validation
 from ..diagnosis import Change, Diagnosis, Finding
+from ..diagnosis.data_facts import DataFacts
 from ..errors import ChainruleError, DataError, DivergenceError, ParameterError, ShapeError
 from ..network import Definition
 from ..ops.value import FREE
@@ -19,7 +22,7 @@ from ..registry import finite_number
 from ..training.intake import choose_losses, input_arrays, is_stream, target_arrays
 from ..training.samples import Recorder, Samples, collect
 from .apply import Context
-from .paired import Comparison, PairedRuns, Trial
+from .paired import Comparison, PairedRuns, Run, Trial
 from .scorer import Scorer, Scores
 from .search import Rejected, Search, compatible, expand
 from .setup import FIT_ARGUMENTS, Setup, fit_arguments
@@ -32,6 +35,10 @@ STREAM_SAMPLES = 5000
 _DIAGNOSIS, _FINAL = 0.25, 0.34
 #: Diagnoses that are made and cured one after the other, at most: what was hidden before may show after.
 _ROUNDS = 3
+#: The share of samples that are not finite which may be left out; where it is more, the gaps are to be filled.
+_MOST_LEFT_OUT = 0.2
+#: The score on samples seen in training less that on others from which on more samples are asked for.
+_BY_HEART = 0.15
 #: Epochs that a diagnosis sees at least; where they take too long, of a part of the samples.
 _DIAGNOSED_EPOCHS = 4
 #: What helps often, tried when nothing that the diagnosis calls for wins.
@@ -226,6 +233,16 @@ def cure(
     if given["early_stopping"] is not None and not given["validation_split"]:
         # What the last training stops by is held out of it, too.
         given["validation_split"] = validation_split
+    left_out: Change | None = None
+    if changes is None and len(broken := _broken(network, X, y)):
+        if diagnosis is None:
+            diagnosis = network.diagnose(X, y, loss=given["loss"])
+        if len(broken) > _MOST_LEFT_OUT * len(X) or len(X) - len(broken) < 8:
+            return _only_advice(network, Setup(Definition.of(network), given), diagnosis, len(X), started)
+        left_out = Change("leave_out", {"rows": tuple(int(row) for row in broken)})
+        X, y = np.delete(X, broken, axis=0), np.delete(y, broken, axis=0)
+        if given["sample_weight"] is not None:
+            given["sample_weight"] = np.delete(np.asarray(given["sample_weight"]), broken, axis=0)
     probe = copy.deepcopy(network)
     whole = _samples(probe, X, y, given)
     setup = Setup(Definition.of(probe), given, _kept_weights(probe, network.built, start))
@@ -252,7 +269,7 @@ def cure(
         clock.done("trials")
         if refit:
             _reserve(search, whole, time_budget, status)
-        found = diagnosis
+        found = diagnosis if left_out is None else None
         if found is None and asked is None:
             status.say("diagnosis")
             found = _diagnose(search, setup, seed, time_budget * _DIAGNOSIS)
@@ -294,7 +311,10 @@ def cure(
         else:
             search.run_baseline()
         clock.done("trials")
-        best = search.best
+        best, before = search.best, search.baseline
+        if left_out is not None:
+            found, after, before, best = diagnosis, after or found, *_with_left_out(search, left_out)
+            search.best = best
         made, final = network, setup
         if best.changes:
             status.say("training on all samples")
@@ -311,16 +331,16 @@ def cure(
         changes=best.changes,
         before=setup,
         after=final,
-        baseline=search.baseline,
+        baseline=before,
         best=best,
-        evidence=runs.compare(search.baseline, best),
+        evidence=runs.compare(before, best),
         score_name=scorer.name,
         diagnosis=found,
         diagnosis_after=after,
         adds=search.wins,
         rejected=[r for r in search.rejected if r.changes != best.changes],
         trials=search.trials,
-        advice=_advice(groups, search),
+        advice=_advice(groups, search, asked),
         correct=tuple(c for c in search.correct if c in best.changes),
         runs_of=runs.describe(best.length),
         seconds=time.perf_counter() - started,
@@ -333,6 +353,32 @@ def cure(
         vars(network).update(vars(made))
         result.network = network
     return result
+
+
+def _broken(network: Any, X: Any, y: Any) -> NDArray[np.int64]:
+    """The samples with a value that is NaN or infinite, of one array of inputs and one of targets; none of other data."""
+    plain = isinstance(X, np.ndarray) and isinstance(y, np.ndarray) and network.samples is None
+    if not plain or X.dtype.kind not in "biuf" or y.dtype.kind not in "biuf" or len(X) != len(y):
+        return np.zeros(0, np.int64)
+    return DataFacts([X], [y]).broken
+
+
+def _only_advice(network: Any, setup: Setup, diagnosis: Diagnosis, count: int, started: float) -> Cure:
+    """The answer where too few samples are left for any trial."""
+    nothing = Trial((), setup)
+    return Cure(
+        network, (), setup, setup, nothing, nothing, Comparison(0.0, math.inf, 0), "score", diagnosis,
+        advice=[str(c) for f in diagnosis.findings for c in f.changes if c.kind == "data"],
+        seconds=time.perf_counter() - started, samples=count, of=count,
+    )  # fmt: skip
+
+
+def _with_left_out(search: Search, change: Change) -> tuple[Trial, Trial]:
+    """The setup as it was, which no fit takes, and the best one with the samples left out that are not finite."""
+    best, worst = search.best, search.runs.scorer.worst
+    refused = {seed: Run(seed, worst, (), (), failed=f"refused: {change}") for seed in best.runs}
+    before = Trial((), search.base, refused, best.length)
+    return before, Trial((change, *best.changes), replace(best.setup, finite=True), best.runs, best.length)
 
 
 class _Clock:
@@ -516,9 +562,9 @@ def _first_choices(groups: Sequence[Sequence[Change]]) -> list[Change]:
 
 
 def _called_for(diagnosis: Diagnosis) -> list[Change]:
-    """Changes without which the network's output and its loss contradict each other."""
-    wrong = [f for f in diagnosis.findings if f.severity == "error"]
-    return [f.changes[0] for f in wrong if f.changes and f.changes[0].kind == "output"][:1]
+    """Changes without which the network's output and its loss contradict each other, or some of its layers are none."""
+    wrong = [f for f in diagnosis.findings if f.severity == "error" and f.changes]
+    return [f.changes[0] for f in wrong if f.changes[0].kind in ("output", "insert_activation")]
 
 
 def _groups(diagnosis: Diagnosis | None) -> list[list[Change]]:
@@ -532,13 +578,32 @@ def _groups(diagnosis: Diagnosis | None) -> list[list[Change]]:
     return [g for f in diagnosis.findings if (g := expand(of(f)))]
 
 
-def _advice(groups: Sequence[Sequence[Change]], search: Search) -> list[str]:
+def _advice(groups: Sequence[Sequence[Change]], search: Search, asked: Sequence[Change] | None) -> list[str]:
     found = [str(c) for g in groups for c in g if c.kind == "data"]
     if groups and groups[0] and groups[0][0].kind == "epochs" and not search.best.changes:
         # More epochs are what the first cause calls for; why they are not among the changes is in the reasons.
         first = groups[0][0]
         reasons = [r.reason for r in search.rejected if r.changes == (first,) and r.score is None]
         found += [f"{first}, with a larger time_budget or by hand: {reason}" for reason in reasons]
+    best = search.best
+    if found or asked is not None:
+        return list(dict.fromkeys(found))
+    # What is known of the samples themselves and of no others is known by heart.
+    seen = [run.seen for run in best.runs.values() if run.seen == run.seen]
+    if seen and not search.runs.scorer.metric and best.length >= 1:
+        gap = float(np.mean(seen)) - best.score
+        if gap > max(_BY_HEART, 3 * search.runs.scorer.resolution(best.score, len(search.runs.held))):
+            found.append(
+                f"give more samples, if there are any: the network scores {np.mean(seen):.2f} on those it is trained on and "
+                f"{best.score:.2f} on others; and check that row i of X and row i of y belong together"
+            )
+    scorer, held = search.runs.scorer, len(search.runs.held)
+    learned = scorer.chance is None or best.score > scorer.chance + 2 * scorer.resolution(scorer.chance, held)
+    if not learned and not found and not best.changes and best.runs and best.length >= 1:
+        found.append(
+            "check that row i of X and row i of y belong together: nothing predicts better than the best constant "
+            f"({scorer.name} {scorer.chance:.2f} on samples held out)"
+        )
     return list(dict.fromkeys(found))
 
 

@@ -40,6 +40,7 @@ class Run:
         failed : "" or why it gave no network: a divergence, or an error of fit
         complete : False when it was ended before its last epoch ; behind : "" or why it was not worth going on with
         seconds : it took ; whole : seconds that it takes to its last epoch, estimated where it was ended before
+        seen : the score on samples that it was trained on
     """
 
     seed: int
@@ -52,6 +53,7 @@ class Run:
     behind: str = ""
     seconds: float = 0.0
     whole: float = 0.0
+    seen: float = float("nan")
 
 
 @dataclass
@@ -298,6 +300,7 @@ class PairedRuns:
         few = min(judged, _CURVE_SAMPLES, max(_CURVE_SAMPLES // 4, len(samples) // 8))
         margin = 2 * self.scorer.resolution(0.5, few)
         watch = _TimeIsOver(min(self.deadline, started + seconds), epochs, self.batches(samples, setup), hopeless)
+        on_seen = float("nan")
         scores = _Curve(None, epochs, leader, self.scorer.chance, margin)
         try:
             network = self.network(setup, seed)
@@ -311,6 +314,8 @@ class PairedRuns:
             if network.history_.interrupted and not ended:
                 raise KeyboardInterrupt
             score, failed = max(scores.values) if scores.behind else self.score(network, held), ""
+            if not ended:
+                on_seen = self.score(network, train.first(few))
         except DivergenceError as error:
             score, failed = self.scorer.worst, f"diverged: {error}"
         except (ChainruleError, MemoryError) as error:
@@ -331,6 +336,7 @@ class PairedRuns:
             scores.behind,
             taken,
             taken if complete and not failed else max(taken, watch.whole),
+            on_seen,
         )
 
     def score(self, network: Any, held: Samples) -> float:

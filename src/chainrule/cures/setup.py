@@ -62,6 +62,7 @@ class Setup:
     Attributes
         definition : of the network ; fit : arguments of fit ; weights : by layer and name, kept instead of drawn anew
         range_test : whether the learning rate is found by a range test ; integer_targets : whether y is to be cast to ints
+        finite : whether samples that are not finite are left out
     """
 
     definition: Definition
@@ -69,6 +70,7 @@ class Setup:
     weights: Weights = field(default_factory=dict)
     range_test: bool = False
     integer_targets: bool = False
+    finite: bool = False
 
     def changed(self, **fit: Any) -> Setup:
         """The same with other arguments of fit."""
@@ -88,13 +90,18 @@ class Setup:
         if functional or not self.definition.sequential:
             lines = self.definition.source(functional=True).split("\n")
             lines[-1] = f"net = {lines[-1]}"
-        data = "X, y.astype(int)" if self.integer_targets else "X, y"
+        data = ["X", "y"]
+        if self.finite:
+            checks = (f"np.isfinite({a}).reshape(len({a}), -1).all(axis=1)" for a in data)
+            lines.append(f"whole = {' & '.join(checks)}")
+            data = [f"{a}[whole]" for a in data]
+        data[1] += ".astype(int)" * self.integer_targets
         arguments = [
             f"    {name}={_shown(value)},"
             for name, value in self.fit.items()
             if not (name != "optimizer" and value is FIT_ARGUMENTS[name])
         ]
-        return "\n".join([*lines, "net.fit(", f"    {data},", *arguments, ")"])
+        return "\n".join([*lines, "net.fit(", f"    {', '.join(data)},", *arguments, ")"])
 
     def patch(self, other: Setup) -> str:
         """What to change in this source to get the other's, as a unified diff without its head; "" when nothing."""

@@ -43,6 +43,7 @@ KINDS: dict[str, dict[str, str]] = {
     "unfreeze": {"layers": "names of frozen layers"},
     "shuffle": {},
     "class_weight": {"value": '"balanced"'},
+    "leave_out": {"rows": "numbers of samples"},
     "data": {"advice": "what to do with the data by hand; nothing a cure could do"},
 }
 
@@ -113,8 +114,16 @@ class Change:
             return "find the learning rate by a range test"
         if self.kind == "initialise" and self["law"] in (None, "auto", "default"):
             return f"draw the weights of {_named(self['layers'])} anew by the law that fits their activations"
+        if self.kind == "leave_out":
+            return f"leave out {listed(self['rows'] or ())}"
         shown = {n: _named(self[n]) if n in ("layers", "after") else self[n] for n in KINDS[self.kind]}
         return _WORDS[self.kind].format(**shown)
+
+
+def listed(rows: Any) -> str:
+    """Samples by number, in words. Parameters  rows : a sequence of ints, or an array"""
+    few = ", ".join(str(int(row)) for row in rows[:5])
+    return f"sample{'s' * (len(rows) > 1)} {few}" + (f" and {len(rows) - 5:,} more" if len(rows) > 5 else "")
 
 
 def _named(layers: Any) -> str:

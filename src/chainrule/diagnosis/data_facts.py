@@ -78,6 +78,16 @@ class DataFacts:
                     found[letter if len(arrays) == 1 else f"{letter}[{i}]"] = bad
         return found
 
+    @cached_property
+    def broken(self) -> NDArray[np.int64]:
+        """The samples with a value that is NaN or infinite."""
+        numbers = [np.asarray(a) for a in (*self.inputs, *self.targets) if np.asarray(a).dtype.kind == "f"]
+        bad = np.zeros(self._held, bool)
+        for a in numbers:
+            if len(a) == len(bad):
+                bad |= ~np.isfinite(a).reshape(len(a), -1).all(axis=1)
+        return np.flatnonzero(bad)
+
     def _numbers(self, i: int) -> Array:
         """The samples looked at of input i, (n, features) in float64."""
         x = np.asarray(self.inputs[i])[self.rows]

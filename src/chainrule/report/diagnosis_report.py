@@ -156,7 +156,7 @@ class DiagnosisReport:
             return None
         kinds = {"+": "add", "-": "remove"}
         picture = ""
-        if c.baseline.runs and c.improved:
+        if c.baseline.runs and c.changes:
             before = [run.curve for run in c.baseline.runs.values()]
             after = [run.curve for run in c.best.runs.values()]
             picture = plots.svg(8.2, 3.6, lambda figure: plots.paired_curves(figure.subplots(), before, after, c.score_name))
@@ -167,7 +167,7 @@ class DiagnosisReport:
             "picture": picture,
             "caption": "both networks see the same samples in the same order, from the same seeds; thin lines are the "
             "seeds, thick ones their mean. The score is measured on samples that neither has trained on.",
-            "patch": [(kinds.get(line[:1], "same"), line) for line in c.patch().split("\n")] if c.improved else [],
+            "patch": [(kinds.get(line[:1], "same"), line) for line in c.patch().split("\n")] if c.changes else [],
             "advice": c.advice,
             "rejected": [
                 ("; ".join(map(str, r.changes)), "" if r.score is None else f"{r.score:.4f}", r.reason)
@@ -181,6 +181,11 @@ class DiagnosisReport:
         c = self.cure
         if c is None:
             return ""
+        if c.changes and not c.improved:
+            return (
+                f"The network is put right where it was wrong; held-out {c.score_name} is {c.best.score:.4f}, which "
+                f"is not measurably better than {c.baseline.score:.4f} (spread {c.evidence.spread:.4f})."
+            )
         if not c.improved:
             return "No change wins by more than the spread between seeds; the network stays as it was."
         return (

@@ -130,7 +130,7 @@ def _cure(report: Any) -> list[Any]:
     for change in c.changes:
         adds = c.adds.get(repr(change))
         parts.append(Text(f"  {change}" + ("" if adds is None else f"  ({adds.difference:+.4f})")))
-    if c.improved:
+    if c.changes:
         parts.append(Text(""))
         for line in c.patch().split("\n"):
             parts.append(Text(line, style={"+": "green", "-": "red"}.get(line[:1], "bright_black")))

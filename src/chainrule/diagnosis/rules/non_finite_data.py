@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..case import Case
-from ..change import Change
+from ..change import Change, listed
 from ..finding import Finding, Threshold
 from ..rule import Rule
 
@@ -18,6 +18,8 @@ class NonFiniteData(Rule):
     paper = "IEEE 754-2019, section 6: an operation on NaN gives NaN"
 
     def check(self, case: Case) -> Iterable[Finding]:
+        rows = case.data.broken
+        where = f" ({listed(rows)})" if len(rows) and case.data.independent else ""
         for array, count in case.data.non_finite.items():
             yield self.finding(
                 f"{array} holds {count} value(s) that are NaN or infinite",
@@ -26,5 +28,7 @@ class NonFiniteData(Rule):
                 threshold=Threshold(0, "no value may be NaN or infinite", "arithmetic"),
                 equation="x = NaN  ⇒  z = x W + b = NaN  ⇒  J = NaN  ⇒  dW = NaN",
                 cause="Missing values, or a logarithm or division in the preparation of the data, gave NaN or infinity.",
-                changes=[Change("data", {"advice": f"remove the samples whose {array} is not finite, or fill the gaps in"})],
+                changes=[
+                    Change("data", {"advice": f"remove the samples whose {array} is not finite{where}, or fill the gaps in"})
+                ],
             )
