@@ -25,6 +25,7 @@ from .diagnosis.case import Case
 from .diagnosis.data_facts import ROWS, WIDTH, DataFacts
 from .diagnosis.examine import examine
 from .diagnosis.outcome import Outcome
+from .diagnosis.rank import Rank, participation
 from .diagnosis.reference import SAMPLES
 from .diagnosis.statistics import Statistics
 from .diagnosis.through_time import TimeChain, time_chain
@@ -37,7 +38,7 @@ from .optimizers import Optimizer, get_optimizer
 from .registry import finite_number
 from .training import Callback
 from .training.intake import is_stream
-from .training.moment import Moment
+from .training.moment import MORE_SAMPLES, Moment
 from .training.probe import Found, Probe
 from .training.samples import Recorder, Samples, collect, recorded
 from .training.trace import trace
@@ -51,6 +52,8 @@ TRIAL_STEPS, TRIAL_SECONDS = 3000, 20.0
 PATIENCE = 3
 #: Bytes of samples of which only some are looked at.
 _LARGE = 256 * 2**20
+#: Rows of a layer's outputs that its effective rank is of, at most.
+MORE_ROWS = 1024
 #: Errors of the data that a diagnosis reports as findings.
 _DATA_ERRORS = (DataError, ShapeError, DtypeError)
 
@@ -99,33 +102,59 @@ class Watch(Callback):
     def _take(self, run: Any, found: Found, sizes: dict[str, int], rate: float) -> None:
         assert self.statistics is not None
         self.statistics.add(run.step, run.epoch, run.piece.batch, rate, found, sizes)
-        self.latest = Moment(self.trainer, run)
         if self.start is None:
-            self.start = self.latest
-            self.start.keep_weights()  # the later ones are looked at with the weights of the end
+            self.start = self.latest = Moment(self.trainer, run, MORE_SAMPLES)
+            self.start.keep_weights()
+        elif self.start.recurrent:
+            self.latest = Moment(self.trainer, run)  # looked at with the weights of the end
 
     def look_inside(self) -> None:
         """Looks at the weights of the start and of the end, with samples that the fit saw then, as is too dear at a step."""
         if self.statistics is None or self.latest is None or self.start is None:
             return
         end = self.start.now() if self.latest is self.start else self.latest
-        moments = {self.start.step: self.start, max(self.trainer.step, self.start.step + 1): end}
-        for step, moment in moments.items():
-            try:
-                inside, parameters = moment.inside(), moment.parameters()
-            except Exception as error:  # a user's layer, as in a probe; the fit was not harmed
-                self.error = f"{type(error).__name__}: {error}"
-                return
-            calls = list(self.statistics.calls.values())
-            found = {
-                calls[n].key: time_chain(
-                    calls[n].key, calls[n].layer, a, parameters[f"{calls[n].name}.recurrent_weight"], step
-                )
-                for n, a in inside.items()
-                if f"{calls[n].name}.recurrent_weight" in parameters
-            }
-            if known := {key: chain for key, chain in found.items() if chain is not None}:
-                self.statistics.through_time[step] = known
+        last = max(self.trainer.step, self.start.step + 1)
+        try:
+            for step, moment in ((self.start.step, self.start), (last, end)):
+                if known := self._chains(moment, step):
+                    self.statistics.through_time[step] = known
+            for step, moment in ((self.start.step, self.start), (last, self.start.now())):
+                self.statistics.ranks[step] = self._ranks(moment)
+        except Exception as error:  # a user's layer, as in a probe; the fit was not harmed
+            self.error = f"{type(error).__name__}: {error}"
+
+    def _chains(self, moment: Moment, step: int) -> dict[str, TimeChain]:
+        assert self.statistics is not None
+        calls, found = list(self.statistics.calls.values()), {}
+        parameters = moment.parameters()
+        for n, inside in moment.inside().items():
+            weight = parameters.get(f"{calls[n].name}.recurrent_weight")
+            chain = None if weight is None else time_chain(calls[n].key, calls[n].layer, inside, weight, step)
+            if chain is not None:
+                found[calls[n].key] = chain
+        return found
+
+    def _ranks(self, moment: Moment) -> dict[str, Rank]:
+        """Of the layers with units, and of activations, which make other directions of them."""
+        assert self.statistics is not None
+        calls, found = list(self.statistics.calls.values()), {}
+        parameters = moment.parameters()
+        for n, output in moment.outputs().items():
+            call = calls[n]
+            if call.role not in ("weight", "activation") or output.ndim < 2 or output.shape[-1] < 2:
+                continue
+            rows = output.reshape(-1, output.shape[-1])
+            # Places and steps beyond what is cheap are left out evenly.
+            rows = rows[:: max(1, -(-len(rows) // MORE_ROWS))]
+            own = [parameters[p] for p in call.parameters if p in parameters and parameters[p].ndim > 1]
+            weight = max(own, key=lambda w: w.size) if own else None
+            found[call.key] = Rank(
+                output.shape[-1],
+                participation(rows),
+                math.nan if weight is None else participation(weight.reshape(-1, weight.shape[-1]), centred=False),
+                len(rows),
+            )
+        return found
 
     def _over(self, trainer: Any, times: float = 1.0) -> bool:
         late = self.seconds is not None and time.perf_counter() - self._started > times * self.seconds

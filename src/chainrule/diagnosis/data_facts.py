@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .rank import participation
 from .reference import Reference, reference_scores
 
 __all__ = ["DataFacts"]
@@ -17,6 +18,8 @@ __all__ = ["DataFacts"]
 Array = NDArray[Any]
 #: Samples that the facts are computed from; drawn evenly where there are more.
 ROWS = 2000
+#: Samples that the effective rank of the inputs is of.
+RANK_ROWS = 256
 #: Features of a sample that the simple models read.
 WIDTH = 2048
 
@@ -116,6 +119,21 @@ class DataFacts:
     def feature_rms(self) -> Array:
         found: Array = np.sqrt(self.feature_means**2 + self.feature_stds**2)
         return found
+
+    @cached_property
+    def input_rank(self) -> float:
+        """The effective rank of the features as they vary over the samples; NaN where there are none."""
+        return participation(self._some_features) if self._some_features.size else float("nan")
+
+    @cached_property
+    def moment_rank(self) -> float:
+        """That of E[xxᵀ], by which the curvature along the first weights goes: 1 where one direction, such as the mean or a
+        column in other units, outweighs all others."""
+        return participation(self._some_features, centred=False) if self._some_features.size else float("nan")
+
+    @property
+    def _some_features(self) -> Array:
+        return self.features[:: max(1, -(-len(self.features) // RANK_ROWS))]
 
     @cached_property
     def constant_features(self) -> NDArray[np.int64]:

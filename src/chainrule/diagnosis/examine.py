@@ -154,6 +154,13 @@ def _evidence(case: Case) -> dict[str, float]:
     }
     if case.chains:
         found["|dz¹| / |dz^L|"] = case.chains[-1].ratio
+    if not case.data.non_finite:
+        found["effective rank of the inputs"] = case.data.input_rank
+    known = [(r, c.key) for c in case.path[:-1] if (r := case.statistics.rank(c.key)) is not None]
+    hidden = [(r.outputs, r.units, key) for r, key in known if r.outputs == r.outputs]
+    if hidden:
+        rank, units, key = min(hidden)
+        found[f"least effective rank of a hidden layer ({key}, {units} units)"] = rank
     dead = case.statistics.dead_units()
     if dead:
         found["largest share of dead units in a layer"] = max(dead.values())

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..layers import Activation, Softmax
 from ..network import NetworkGraph
+from .rank import Rank
 from .through_time import TimeChain
 
 __all__ = ["CallInfo", "CallSample", "Moments", "ParameterSample", "Sample", "Statistics"]
@@ -223,7 +224,8 @@ class Statistics:
 
     Parameters  network : built
     Attributes  calls : CallInfo in the order of computation, by key ; samples : Samples, old ones without units ;
-                through_time : {step: {key of a recurrent layer: TimeChain}}, of the start and the end
+                through_time : {step: {key of a recurrent layer: TimeChain}}, of the start and the end ;
+                ranks : {step: {key of a layer with units, or of an activation: Rank}}, of the same
     """
 
     def __init__(self, network: NetworkGraph) -> None:
@@ -231,6 +233,7 @@ class Statistics:
         self.input_ids, self.output_ids = tuple(network.input_ids), tuple(network.output_ids)
         self.samples: list[Sample] = []
         self.through_time: dict[int, dict[str, TimeChain]] = {}
+        self.ranks: dict[int, dict[str, Rank]] = {}
         uses: dict[str, int] = {}
         for one in network.calls:
             uses[one.name] = nth = uses.get(one.name, 0) + 1
@@ -300,6 +303,11 @@ class Statistics:
         if not known:
             return {}
         return known[max(known) if step is None else min(known, key=lambda s: abs(s - step))]
+
+    def rank(self, key: str, *, start: bool = False) -> Rank | None:
+        """That of a layer at the end, or at the start; None where it is not known."""
+        known = self.ranks
+        return known[(min if start else max)(known)].get(key) if known else None
 
     def of_role(self, *roles: str) -> list[CallInfo]:
         """The calls with one of these roles, in order."""

@@ -24,6 +24,8 @@ __all__ = ["DiagnosisReport"]
 _TEMPLATES = Path(__file__).parent / "templates"
 #: Rows of a table of rejected changes, at most.
 _MOST_REJECTED = 40
+#: Layers whose effective rank is drawn, at most.
+_MOST_RANKS = 24
 #: Recurrent layers whose gradient through time is drawn, at most.
 _MOST_SEQUENCES = 6
 
@@ -249,6 +251,18 @@ class DiagnosisReport:
                     8.2,
                     0.3 + (3.2 if columns == 1 else 2.9) * rows,
                     lambda figure: _draw_through_time(figure, shown_through, rows, columns),
+                )
+            ranks = statistics.ranks
+            if ranks and len(ranks[max(ranks)]) > 1:
+                start, end = ranks[min(ranks)], dict(list(ranks[max(ranks)].items())[:_MOST_RANKS])
+                add(
+                    "Effective rank by layer",
+                    "In how many directions the outputs of a layer vary over samples: (tr C)² / tr C² of their covariance "
+                    "C, 1 where all units say the same, at most the number of units (grey). A network that learns uses few or "
+                    "many, as its task needs.",
+                    8.2,
+                    1.2 + 0.36 * max(2, len(end)),
+                    lambda figure: plots.effective_ranks(figure.subplots(), start, end),
                 )
             dead = statistics.dead_units()
             if dead:

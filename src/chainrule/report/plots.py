@@ -16,6 +16,7 @@ __all__ = [
     "Histogram",
     "chain_waterfall",
     "dead_units",
+    "effective_ranks",
     "gradient_heat_map",
     "histograms",
     "live_zone",
@@ -230,6 +231,22 @@ def dead_units(axes: Any, shares: Mapping[str, float]) -> None:
     axes.set_xlim(0, 100)
     axes.invert_yaxis()
     tidy(axes, "dead units (per cent)")
+
+
+def effective_ranks(axes: Any, start: Mapping[str, Any], end: Mapping[str, Any]) -> None:
+    """The effective rank of each layer's outputs, at the start and at the end, behind it the number of units."""
+    names = list(end)
+    places = np.arange(len(names))
+    axes.barh(places, [end[n].units for n in names], height=0.8, color="0.9", label="units")
+    axes.barh(places - 0.18, [start[n].outputs if n in start else 0 for n in names], 0.3, color=PALETTE[5], label="start")
+    axes.barh(places + 0.18, [end[n].outputs for n in names], 0.3, color=PALETTE[0], label="end")
+    axes.set_yticks(places, [plain(n) for n in names])
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
+    axes.set_xlim(left=0.8)
+    axes.invert_yaxis()
+    tidy(axes, "effective rank")
+    axes.legend(fontsize=8)
 
 
 # ---------------------------------------------------------------- the cure

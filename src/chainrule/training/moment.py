@@ -20,29 +20,38 @@ if TYPE_CHECKING:
 __all__ = ["Moment"]
 
 Array = NDArray[Any]
-#: Samples that are looked at, at most; and what looking at them may cost.
-SAMPLES, FLOPS, BYTES = 32, 2e9, 128e6
+#: Samples that are looked at backwards, at most; those of the start, that are looked at forwards; bytes of them that are
+#: kept, and that looking may need.
+SAMPLES, MORE_SAMPLES, _KEPT, BYTES = 32, 256, 2**23, 128e6
+#: What looking at them may cost: this share of the operations of the training, as the reference engine needs some ten times
+#: as long for one as the fast engine; but so many at least and at most.
+_SHARE, _LEAST, _MOST = 1.5e-3, 1e8, 2e9
 
 
 class Moment:
     """Some samples of one step, and the weights before it or those of now.
 
-    Parameters  trainer : of the training ; run : the piece whose first step it is
+    Parameters  trainer : of the training ; run : the piece whose first step it is ; samples : that are kept, at most
     Attributes  step : number of it ; network : of the training
     """
 
-    def __init__(self, trainer: Trainer, run: Run) -> None:
+    def __init__(self, trainer: Trainer, run: Run, samples: int = SAMPLES) -> None:
         self.trainer, self.network, self.step, self.seed = trainer, trainer.network, run.step, run.seed
-        self.shapes = run.piece.shapes
-        recurrent = any("recurrent_weight" in name for name in self.network.parameters)
+        self.shapes, self._flops = run.piece.shapes, run.executable.plan.flops
         # Where samples belong together, as the nodes of a graph, a part of them is no batch.
         whole = bool(trainer.constants) or any(call.layer.samples() is not None for call in self.network.calls)
-        rows: Any = slice(0, min(SAMPLES, run.piece.batch))
+        names = () if whole else run.executable.plan.inputs
+        bytes_each = sum(run.piece.data[name][:1].nbytes for name in names)
+        rows: Any = slice(0, max(1, min(samples, run.piece.batch, _KEPT // max(1, bytes_each))))
         if run.piece.order is not None:
             rows = run.piece.order[rows]
-        names = run.executable.plan.inputs if recurrent and not whole else ()
         self.inputs = {name: np.array(run.piece.data[name][rows]) for name in names}
         self._kept: Mapping[str, Array] | None = None
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether the network has a recurrent layer."""
+        return any(name.endswith(".recurrent_weight") for name in self.network.parameters)
 
     def keep_weights(self) -> None:
         """Copies the weights as they are now; without it those of the moment of looking are taken."""
@@ -60,23 +69,34 @@ class Moment:
 
         Computed by the reference engine for at most ``SAMPLES`` samples, fewer for a large network; nothing is changed.
         """
-        if not self.inputs:
+        if not self.inputs or not self.recurrent:
             return {}
-        count = min(len(a) for a in self.inputs.values())
-        plan = self._plan(count)
-        fewer = max(1, min(count, int(count * min(FLOPS / max(plan.flops, 1), BYTES / max(plan.bytes, 1)))))
-        if fewer < count:
-            plan, count = self._plan(fewer), fewer
-        weights = self._kept or {"parameters": self.network.parameters.flat, "states": self.network.states.flat}
-        arenas = {name: weights[name].astype(np.float64) for name in plan.arenas}
-        given = {name: self.inputs[name][:count] for name in plan.inputs}
-        with np.errstate(all="ignore"):
-            found = ReferenceEngine("float64").compile(plan, arenas).run(given, step=self.step, seed=self.seed)
         inside: dict[int, dict[str, Array]] = {}
-        for full, array in found.items():
+        for full, array in self._run(SAMPLES, "inside.", self.trainer.losses, "float64").items():
             _, number, name = full.split(".", 2)
             inside.setdefault(int(number), {})[name] = array
         return inside
+
+    def outputs(self) -> dict[int, Array]:
+        """The first output of every layer, as in prediction, for at most all samples that were kept: {number of the call:
+        array}."""
+        if not self.inputs:
+            return {}
+        found = self._run(MORE_SAMPLES, "y.", None, self.network.dtype)
+        return {int(name[2:]): array for name, array in found.items() if name.count(".") == 1}
+
+    def _run(self, most: int, prefix: str, losses: Any, dtype: str) -> dict[str, Array]:
+        count = min(most, *(len(a) for a in self.inputs.values()))
+        plan = self._plan(count, prefix, losses)
+        allowed = min(_MOST, max(_LEAST, _SHARE * self._flops * self.trainer.step))
+        fewer = max(1, min(count, int(count * min(allowed / max(plan.flops, 1), BYTES / max(plan.bytes, 1)))))
+        if fewer < count:
+            plan, count = self._plan(fewer, prefix, losses), fewer
+        weights = self._kept or {"parameters": self.network.parameters.flat, "states": self.network.states.flat}
+        arenas = {name: weights[name].astype(dtype) for name in plan.arenas}
+        given = {name: self.inputs[name][:count] for name in plan.inputs}
+        with np.errstate(all="ignore"):
+            return ReferenceEngine(dtype).compile(plan, arenas).run(given, step=self.step, seed=self.seed)
 
     def parameters(self) -> dict[str, Array]:
         """The parameters of this moment by name."""
@@ -86,15 +106,16 @@ class Moment:
         entries = self.network.parameters.entries
         return {name: flat[e.offset : e.offset + e.size].reshape(e.shape) for name, e in entries.items()}
 
-    def _plan(self, batch: int) -> Plan:
+    def _plan(self, batch: int, prefix: str, losses: Any) -> Plan:
         trainer = self.trainer
         plan = lower_trace(
             self.network,
-            trainer.losses,
+            losses,
             batch,
             shapes=self.network.concrete(self.shapes),
             targets=trainer.forms,
             weights=trainer.weights,
+            training=losses is not None,
         )
-        plan.outputs = {name: value for name, value in plan.outputs.items() if name.startswith("inside.")}
+        plan.outputs = {name: value for name, value in plan.outputs.items() if name.startswith(prefix)}
         return plan.replace(eliminate_dead_code(plan.nodes, plan.outputs.values()))

@@ -43,11 +43,13 @@ class Bottleneck(Rule):
         beside = max(others, default=0)
         if not narrow or (beside and units * 4 > beside and units >= wanted) or not others:
             return
+        rank = case.statistics.rank(call.key)
         yield self.finding(
             f"{call.key} has {units} unit(s), between layers of up to {beside}",
             where=call.key,
             layers=[call.key],
-            evidence={"units": units, "dimensions that the outputs need": wanted, "units of the widest layer": beside},
+            evidence={"units": units, "dimensions that the outputs need": wanted, "units of the widest layer": beside}
+            | ({} if rank is None else {"effective rank of its outputs": rank.outputs}),
             threshold=Threshold(wanted, "units of a hidden layer", "rank(W² W¹) ≤ units; K classes need K − 1 dimensions"),
             equation=f"rank(∂z/∂x) ≤ {units} < {max(wanted, units + 1)}",
             cause="All that the outputs know of the input has to pass this layer.",

@@ -11,9 +11,13 @@ from ..change import Change
 from ..finding import Finding, Threshold
 from ..rule import Rule
 
+#: An effective rank that leaves less than a hundredth of the variance of a layer to all directions but one.
+_LINE = 1.01
+
 
 class CollapsedUnits(Rule):
-    """When a layer's output hardly differs between samples, nothing after it can tell them apart."""
+    """When a layer's output hardly differs between samples, or in one direction only, nothing after it can tell them
+    apart."""
 
     code, name, tier, always = "CR606", "collapsed-units", 8, True
     explains = ("loss-not-falling", "poor-fit", "too-little-capacity", "under-training")
@@ -30,18 +34,29 @@ class CollapsedUnits(Rule):
                 y = s.calls[call.key].output
                 if y is not None and y.units is not None:
                     spreads.append(float(np.max(y.unit_stds)) / max(y.rms, 1e-30))
-            if spreads and case.persistent([x < 1e-3 for x in spreads]):
+            rank = case.statistics.rank(call.key)
+            same = bool(spreads) and case.persistent([x < 1e-3 for x in spreads])
+            # One direction is left of several: equal units, or units that are all functions of one number.
+            line = rank is not None and rank.units >= 4 and rank.outputs < _LINE and case.data.input_rank > 2
+            if same or line:
+                evidence = {"spread between samples beside the size": spreads[-1]} if spreads else {}
+                if rank is not None:
+                    evidence |= {"effective rank of the outputs": rank.outputs, "units": rank.units}
+                    evidence |= {"effective rank of the inputs": case.data.input_rank}
+                limit = Threshold(1e-3, "std over the samples / size, of the unit that differs most", "rounding of float32")
+                if not same:
+                    limit = Threshold(_LINE, "effective rank of the outputs", "(tr C)² / tr C² is 1 for a single direction")
                 yield self.finding(
-                    f"{call.key} gives the same for every sample",
+                    f"{call.key} gives the same for every sample" if same else f"all units of {call.key} say the same",
                     where=call.key,
                     layers=[call.key],
-                    evidence={"spread between samples beside the size": spreads[-1]},
-                    threshold=Threshold(
-                        1e-3, "std over the samples / size, of the unit that differs most", "rounding of float32"
-                    ),
-                    equation="a(x₁) ≈ a(x₂) for all samples  ⇒  the output is a constant",
+                    evidence=evidence,
+                    threshold=limit,
+                    equation="a(x₁) ≈ a(x₂) for all samples  ⇒  the output is a constant"
+                    if same
+                    else "(tr C)² / tr C² ≈ 1 with C = Cov(a)  ⇒  every unit is a function of one number",
                     cause="The signal of the inputs is lost in this layer.",
                     changes=[Change("normalise", {"by": "batch_norm"}), Change("initialise", {"layers": (), "law": "auto"})],
-                    score=1e-3 / max(spreads[-1], 1e-12),
+                    score=1e-3 / max(spreads[-1], 1e-12) if same else 1.0,
                 )
                 return

@@ -42,12 +42,14 @@ class ConstantInitialisation(Rule):
             return
         severity = "error" if found else case.severity("error")
         shown = found or constant
+        rank = case.statistics.rank(shown[0][0], start=not found)
         yield self.finding(
             f"all units of {shown[0][0]} are equal" + ("" if found else " at the start"),
             severity=severity,
             where=shown[0][0],
             layers=tuple(dict.fromkeys(key for key, _ in (*found, *constant))),
-            evidence={"largest difference between two units' weights": 0.0, "weight": shown[0][1]},
+            evidence={"largest difference between two units' weights": 0.0, "weight": shown[0][1]}
+            | ({} if rank is None else {"effective rank of the outputs": rank.outputs, "units": rank.units}),
             threshold=Threshold(0.0, "difference between units", "equal units have equal gradients for ever"),
             equation="w₁ = w₂  ⇒  a₁ = a₂  ⇒  dw₁ = dw₂  ⇒  w₁ = w₂ after every step",
             cause=f"The weights start from the constant {shown[0][1]:.3g} instead of random numbers.",

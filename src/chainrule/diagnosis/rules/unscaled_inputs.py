@@ -57,6 +57,8 @@ class UnscaledInputs(Rule):
                 "largest |mean|": np.abs(means).max(),
                 "largest standard deviation": stds.max(),
                 "smallest standard deviation above 0": stds[stds > 0].min(),
+                "effective rank of E[xxᵀ]": case.data.moment_rank,
+                "features": stds.size,
             },
             threshold=Threshold(
                 _LIMIT if size > 1 else 1 / _LIMIT,
