@@ -89,3 +89,10 @@ def test_images_and_reports() -> None:
     rank = net.diagnosis_.statistics.rank("0.conv2d")
     assert rank.units == 4 and rank.rows > 500
     assert "Effective rank by layer" in net.diagnosis_.report().html()
+
+
+@pytest.mark.parametrize("value", [0.1, 0.07, -0.3, 0.0])
+def test_a_constant_start_is_one_whatever_rounding_makes_of_its_variance(value: float) -> None:
+    net = Network([Dense(32, weight_init=value), Tanh(), Dense(2)], random_state=0)
+    found = net.diagnose(X[:, :6], Y, epochs=3)
+    assert found.cause is not None and found.cause.name == "constant-initialisation"

@@ -83,7 +83,7 @@ def test_one_file_that_loads_nothing_and_runs_nothing(page):
 def test_it_has_every_part(page):
     report, text = page
     assert names_of(text) >= {"What was found", "The cure", "What was measured"}
-    assert text.count("<svg") == 6  # paired run, loss, heat map, chain, dead units, histograms
+    assert text.count("<svg") == 7  # paired run, loss, heat map, chain, dead units, histograms
     d = report.diagnosis
     for finding in d.findings:
         assert finding.code in text

@@ -258,8 +258,8 @@ class DiagnosisReport:
                 add(
                     "Effective rank by layer",
                     "In how many directions the outputs of a layer vary over samples: (tr C)² / tr C² of their covariance "
-                    "C, 1 where all units say the same, at most the number of units (grey). A network that learns uses few or "
-                    "many, as its task needs.",
+                    "C, 1 where all units say the same, at most the number of units (grey). A network that learns uses few "
+                    "or many, as its task needs.",
                     8.2,
                     1.2 + 0.36 * max(2, len(end)),
                     lambda figure: plots.effective_ranks(figure.subplots(), start, end),

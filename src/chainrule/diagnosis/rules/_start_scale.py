@@ -7,7 +7,7 @@ from math import prod, sqrt
 from typing import NamedTuple
 
 from ..case import Case
-from ..statistics import CallInfo
+from ..statistics import CallInfo, Moments
 
 #: Variance of a weight times its fan-in that keeps the size of what passes, by the activation that follows.
 _GAIN = {"relu": 2.0, "leaky_relu": 2.0, "prelu": 2.0, "elu": 1.5, "gelu": 2.0, "silu": 2.0, "selu": 1.0}
@@ -17,6 +17,11 @@ def _matrices(case: Case, call: CallInfo) -> list[str]:
     """The largest weight of a layer, and the recurrent one, which works once for each step."""
     own = [case.weight(call), f"{call.name}.recurrent_weight"]
     return list(dict.fromkeys(name for name in own if name in call.parameters))
+
+
+def constant(weights: Moments) -> bool:
+    """Whether all are equal, up to what sums in float32 leave of the variance of equal numbers."""
+    return weights.std <= 1e-3 * abs(weights.mean)
 
 
 class Scale(NamedTuple):
@@ -46,8 +51,8 @@ def start_scales(case: Case) -> list[Scale]:
         sample = case.first.parameters.get(name)
         if sample is None or call.kind == "Embedding":
             continue
-        if sample.value.std <= 1e-6 * abs(sample.value.mean):
-            continue  # constant: another fault
+        if constant(sample.value):
+            continue  # another fault
         if case.following(call, "normalisation") is not None:
             continue
         activation = case.following(call, "activation")

@@ -10,6 +10,7 @@ from ..case import Case
 from ..change import Change
 from ..finding import Finding, Threshold
 from ..rule import Rule
+from ._start_scale import constant as all_equal
 
 
 class ConstantInitialisation(Rule):
@@ -31,7 +32,7 @@ class ConstantInitialisation(Rule):
             if units.shape[1] < 2 or not np.isfinite(units).all():
                 continue
             start = case.first.parameters.get(name) if case.first is not None and case.fresh else None
-            began = start is not None and start.value.std <= 1e-6 * max(abs(start.value.mean), 1e-30)
+            began = start is not None and all_equal(start.value)
             scale = float(np.abs(units).max())
             same = bool((np.abs(units - units[:, :1]) <= 1e-5 * scale).all())
             if began:
