@@ -23,8 +23,10 @@ f32 = np.float32
 WIDEST = 4 * VECTOR
 #: Rows of A that go through a panel before the next stretch of it is fetched: a stretch stays in the first-level cache.
 STRETCH = 64
-#: Rows of C held in registers at a time.
-_ROWS = (6, 4, 2, 1) if LANES > 1 else (2, 1)
+#: Rows of C held in registers at a time. With 32 registers of 16 floats they are of a whole panel; with 16 of 8 floats they
+#: are of one vector of it, two registers: six rows of a whole panel would not fit.
+_ROWS = (6, 4, 2, 1)
+_WHOLE = LANES > 1
 
 
 def _tile(rows: int, vectors: int) -> Any:
@@ -96,19 +98,15 @@ def _tile(rows: int, vectors: int) -> Any:
 
 def _panel(vectors: int) -> Any:
     """The product for any number of rows."""
-    first = _tile(_ROWS[0], vectors)
-    rest = [(n, _tile(n, vectors)) for n in _ROWS[1:]]
-    most = _ROWS[0]
-    tiles = [t for _, t in rest]
-    t4, t2, t1 = tiles if len(tiles) == 3 else (tiles[0], tiles[0], tiles[0])
-    n4, n2 = (rest[0][0], rest[1][0]) if len(rest) == 3 else (1, 1)
+    t6, t4, t2, t1 = (_tile(n, vectors) for n in _ROWS)
+    n6, n4, n2, _ = _ROWS
 
     @njit(error_model="numpy")
     def panel(c, ldc, a, lda, p, step, apart, count, rows):
         r = 0
-        while r + most <= rows:
-            first(c + 4 * r * ldc, ldc, a + 4 * r * lda, lda, p, step, apart, count)
-            r += most
+        while r + n6 <= rows:
+            t6(c + 4 * r * ldc, ldc, a + 4 * r * lda, lda, p, step, apart, count)
+            r += n6
         while r + n4 <= rows:
             t4(c + 4 * r * ldc, ldc, a + 4 * r * lda, lda, p, step, apart, count)
             r += n4
@@ -122,7 +120,19 @@ def _panel(vectors: int) -> Any:
     return panel
 
 
-panel1, panel2, panel3, panel4 = (_panel(v) for v in (1, 2, 3, 4))
+def _by_vectors(vectors: int) -> Any:
+    """The same, one vector of the panel after the other."""
+
+    @njit(error_model="numpy")
+    def panel(c, ldc, a, lda, p, step, apart, count, rows):
+        for v in range(vectors):
+            panel1(c + 4 * VECTOR * v, ldc, a, lda, p + 4 * apart * v, step, apart, count, rows)
+
+    return panel
+
+
+panel1 = _panel(1)
+panel2, panel3, panel4 = ((_panel if _WHOLE else _by_vectors)(v) for v in (2, 3, 4))
 
 
 @njit(error_model="numpy")
