@@ -62,7 +62,7 @@ def warn(text: str) -> None:
 
 def heading(text: str) -> None:
     """A title over a part of the output."""
-    out().print(f"\n{text}", style="bold cyan")
+    out().print(f"\n{text}", style="bold cyan", soft_wrap=not is_terminal())
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> None:

@@ -1,6 +1,7 @@
 """The commands of ``chainrule``, and what happens when one of them fails.
 
-    exit code   0 done ; 1 failed (a diverging run, no usable engine, a missing library, a broken pipe)
+    exit code   0 done ; 1 failed (a diverging run, no usable engine, a missing library, a broken pipe), and of diagnose that
+                  a fault was found which is not cured
                 2 the data, a file or an option is not as it must be ; 130 interrupted by Ctrl-C
 
 Every error that chainrule expects is one message on standard error without a traceback; ``--debug`` shows it.
@@ -43,7 +44,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command(short_help="Train a network on a table (CSV, TSV, Parquet) or on folders of pictures.")(train)
-app.command(short_help="Say why a network does not learn a table, or whether a model is healthy.")(diagnose)
+app.command(short_help="Say why a network does not learn, or whether a model is healthy; cure it.")(diagnose)
 app.command(short_help="Predict the rows of a table, or pictures, with a trained model.")(predict)
 app.command(short_help="Show a model: layers, preprocessing, equations.")(show)
 app.command(short_help="Show which engine, libraries and processor are used.")(info)

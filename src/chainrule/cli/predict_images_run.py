@@ -19,7 +19,7 @@ from .scores import score_classes, show_scores
 from .table_model import Prediction
 from .train_images_run import draw_grid, reading
 
-__all__ = ["run"]
+__all__ = ["read", "run"]
 
 #: Pictures of which the table shows the prediction; classes of a single picture; decimals of probabilities in the file.
 _PREVIEW, _CLASSES, _DECIMALS = 20, 10, 6
@@ -36,7 +36,7 @@ def run(
     if grid is not None:
         check_picture_path(grid)
     model = ImageModel.load(place)
-    data, names = _read(model, given, broken)
+    data, names = read(model, given, broken)
     prediction = model.predict(data)
     if output is not None:
         _write(output, model, names, prediction)
@@ -57,7 +57,7 @@ def run(
             out().print(line, style="bold green", soft_wrap=True)
 
 
-def _read(model: ImageModel, given: Sequence[Path], broken: str) -> tuple[ImageData, list[str]]:
+def read(model: ImageModel, given: Sequence[Path], broken: str) -> tuple[ImageData, list[str]]:
     """The pictures and what to call them; with their classes when they lie in folders named like classes."""
     if any(path.suffix.lower() == ".npz" for path in given):
         return _from_npz(model, given)

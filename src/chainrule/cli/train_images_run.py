@@ -30,9 +30,19 @@ from .image_model import ImageModel, make_network
 from .progress import ProgressTable
 from .scores import score_classes, show_scores
 from .table_model import Prediction
-from .train_run import FEWEST_ROWS, INTERRUPTED, TrainOptions, check_common, say_how_it_ended, say_what_next
+from .train_run import (
+    FEWEST_ROWS,
+    INTERRUPTED,
+    TrainOptions,
+    check_common,
+    on_machine,
+    say_how_it_ended,
+    say_what_next,
+    say_what_was_seen,
+    watching,
+)
 
-__all__ = ["draw_grid", "parse_size", "reading", "run"]
+__all__ = ["ImageTraining", "draw_grid", "parse_size", "prepare_images", "reading", "run"]
 
 Array = NDArray[Any]
 #: Pictures of one size up to the first number of pixels stay as they are; all others get the second one at most.
@@ -60,8 +70,21 @@ class _Options(NamedTuple):
     size: tuple[int, int] | None
 
 
-def run(given: TrainOptions) -> None:
-    """Trains, scores and saves; exits with 130 when Ctrl-C ended the training."""
+class ImageTraining(NamedTuple):
+    """A training on pictures, before it begins.
+
+    Parameters  parts : standardised ; notes : what should be said about the pictures ; fit : arguments of ``Network.fit``
+    """
+
+    parts: _Parts
+    notes: list[str]
+    model: ImageModel
+    fit: dict[str, Any]
+    chosen: _Options
+
+
+def prepare_images(given: TrainOptions) -> ImageTraining:
+    """Reads the pictures and makes the network, with all that its training needs."""
     chosen = _check(given)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is left out is said below; a picture that is too large is refused
@@ -82,29 +105,36 @@ def run(given: TrainOptions) -> None:
     epochs = given.epochs or min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, math.ceil(_STEPS / math.ceil(n / batch_size))))
     # The rate falls to the end, so the last epochs are the best ones: only a loss that has long been rising stops them.
     patience = given.patience or max(5, epochs // 2)
-    stopping = EarlyStopping(patience=patience) if validation is not None else None
-    if not given.quiet:
-        when = f"at most {epochs} epochs, {patience} without better validation loss" if stopping else f"{epochs} epochs"
-        decay = f" with weight decay {chosen.optimizer.weight_decay:g}" if chosen.optimizer.weight_decay else ""
-        how = f"{given.optimizer}{decay}, softmax cross entropy, batches of {batch_size}, {when}"
-        get_engine().prepare("images and graphs")  # on a new machine it compiles, and says so, before anything is shown
-        _describe(given, model, _Parts(train, validation, test), notes, how)
-    network.fit(
-        train,
-        loss="softmax_cross_entropy",
-        optimizer=chosen.optimizer,
+    fit = {
+        "loss": "softmax_cross_entropy",
+        "optimizer": chosen.optimizer,
         # A rate that falls to 0 over the epochs ends in better weights than one that stays; one that was typed stays.
-        learning_rate=given.learning_rate or Cosine(_rate(chosen.optimizer), total=epochs, unit="epochs"),
-        epochs=epochs,
-        batch_size=batch_size,
-        validation_data=validation,
-        callbacks=[] if given.quiet else [ProgressTable(every_epoch=given.verbose)],
-        early_stopping=stopping,
-        verbose=0,
-        engine=given.engine,
-        threads=given.threads,
-        precision="bfloat16" if given.precision == "bfloat16" else "float32",
-    )
+        "learning_rate": given.learning_rate or Cosine(_rate(chosen.optimizer), total=epochs, unit="epochs"),
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "validation_data": validation,
+        "early_stopping": EarlyStopping(patience=patience) if validation is not None else None,
+        **on_machine(given),
+    }
+    return ImageTraining(_Parts(train, validation, test), notes, model, fit, chosen)
+
+
+def run(given: TrainOptions) -> None:
+    """Trains, scores and saves; exits with 130 when Ctrl-C ended the training."""
+    parts, notes, model, fit, chosen = prepare_images(given)
+    train, _, test = parts
+    network, epochs, stopping, n = model.network, fit["epochs"], fit["early_stopping"], train.n_samples
+    if not given.quiet:
+        when = f"{epochs} epochs"
+        if stopping is not None:
+            when = f"at most {epochs} epochs, {stopping.patience} without better validation loss"
+        decay = f" with weight decay {chosen.optimizer.weight_decay:g}" if chosen.optimizer.weight_decay else ""
+        how = f"{given.optimizer}{decay}, softmax cross entropy, batches of {fit['batch_size']}, {when}"
+        get_engine().prepare("images and graphs")  # on a new machine it compiles, and says so, before anything is shown
+        _describe(given, model, parts, notes, how)
+    progress = [] if given.quiet else [ProgressTable(every_epoch=given.verbose)]
+    with watching():
+        network.fit(train, **fit, callbacks=progress, verbose=0, diagnose=given.diagnose)
     history = network.history_
     best = stopping.best_epoch_ if stopping is not None and history.epochs else None
     if not given.quiet:
@@ -121,6 +151,7 @@ def run(given: TrainOptions) -> None:
         learning_curves(history, given.plot, title=title, best_epoch=best, units=units)
     if given.grid is not None and test is not None and prediction is not None:
         draw_grid(given.grid, test, prediction, model.classes, title=f"{title}, test part", seed=given.seed)
+    say_what_was_seen(given, network)
     if not given.quiet:
         grid = given.grid if test is not None else None
         say_what_next(given, chosen.place, "PICTURE.png", given.plot if history.epochs else None, grid)

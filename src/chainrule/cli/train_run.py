@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import shlex
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 import typer
@@ -29,12 +32,18 @@ from .table_model import TableModel
 __all__ = [
     "FEWEST_ROWS",
     "INTERRUPTED",
+    "TableTraining",
     "TrainOptions",
     "check_common",
     "check_table",
+    "kind_of",
+    "on_machine",
+    "prepare_table",
     "run",
     "say_how_it_ended",
     "say_what_next",
+    "say_what_was_seen",
+    "watching",
 ]
 
 #: Steps that training is given by default, the bounds of the epochs they are made of, and the fewest rows to validate on.
@@ -88,6 +97,7 @@ class TrainOptions:
     plot: Path | None
     verbose: bool
     quiet: bool
+    diagnose: bool = False
 
 
 #: Options that only tables have, and those that only pictures have.
@@ -97,6 +107,21 @@ _PICTURES = ("size", "fit", "channels", "augment", "network", "broken", "grid")
 
 def run(given: TrainOptions) -> None:
     """Trains, scores and saves; exits with 130 when Ctrl-C ended the training."""
+    kind = kind_of(given)
+    if kind == "pictures":
+        from .train_images_run import run as run_images
+
+        run_images(given)
+    elif kind == "texts":
+        from .train_texts_run import run as run_texts
+
+        run_texts(given)
+    else:
+        _run_table(given)
+
+
+def kind_of(given: TrainOptions) -> Literal["pictures", "texts", "table"]:
+    """What is to be learned. Raises  ParameterError for an option that is for something else"""
     pictures = given.data.is_dir() or given.data.suffix.lower() == ".npz"
     for name in sorted(given.typed.intersection(_TABLES if pictures else _PICTURES)):
         what = "pictures, whose classes are the names of their folders" if pictures else "a table"
@@ -104,23 +129,35 @@ def run(given: TrainOptions) -> None:
             f"--{name} is for {'tables' if pictures else 'pictures'}; {given.data} is {what}. Leave it out."
         )
     if pictures:
-        from .train_images_run import run as run_images
-
-        run_images(given)
-        return
+        return "pictures"
     if given.text is not None:
         if "exclude" in given.typed:
             raise ParameterError("--exclude: with --text the network learns from that column alone. Leave it out.")
-        from .train_texts_run import run as run_texts
-
-        run_texts(given)
-        return
+        return "texts"
     if "tokenizer" in given.typed:
         raise ParameterError("--tokenizer is for texts: name their column by --text.")
-    _run_table(given)
+    return "table"
 
 
-def _run_table(given: TrainOptions) -> None:
+class TableTraining(NamedTuple):
+    """A training on a table, before it begins.
+
+    Parameters  data : the table ; test : its part that is kept apart, or None ; features, y : what is learned ;
+                fit : arguments of ``Network.fit`` ; place : of the model ; held_out : share to validate on
+    """
+
+    data: Table
+    test: Table | None
+    features: TableFeatures
+    y: NDArray[Any]
+    model: TableModel
+    fit: dict[str, Any]
+    place: Path
+    held_out: float
+
+
+def prepare_table(given: TrainOptions) -> TableTraining:
+    """Reads the table and makes the network, with all that its training needs."""
     hidden, optimizer, place = check_table(given)
     target = given.target
     assert target is not None
@@ -141,40 +178,54 @@ def _run_table(given: TrainOptions) -> None:
     batch_size = given.batch_size or min(256, max(16, 1 << max(0, (n // 40).bit_length())))
     steps = math.ceil(n * (1 - held_out) / batch_size)
     epochs = given.epochs or min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, math.ceil(_STEPS / steps)))
-    patience = given.patience or max(10, epochs // 10)
     if given.weight_decay is None and optimizer.name == "adamw":
         optimizer.weight_decay = float(f"{_DECAY * min(1.0, math.sqrt(_DECAY_ROWS / n)):.2g}")
-    stopping = EarlyStopping(patience=patience) if held_out else None
-    rows_held_out = math.ceil(n * held_out)
+    fit = {
+        "loss": loss,
+        "optimizer": optimizer,
+        "learning_rate": given.learning_rate,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "validation_split": held_out,
+        "early_stopping": EarlyStopping(patience=given.patience or max(10, epochs // 10)) if held_out else None,
+        **on_machine(given),
+    }
+    return TableTraining(data, test_part, features, y, model, fit, place, held_out)
+
+
+def on_machine(given: TrainOptions) -> dict[str, Any]:
+    """The arguments of ``Network.fit`` that say how it is computed."""
+    return {
+        "engine": given.engine,
+        "threads": given.threads,
+        "precision": "bfloat16" if given.precision == "bfloat16" else "float32",
+    }
+
+
+def _run_table(given: TrainOptions) -> None:
+    made = prepare_table(given)
+    model, y, fit, target, place = made.model, made.y, made.fit, given.target, made.place
+    epochs, stopping, loss, optimizer = fit["epochs"], fit["early_stopping"], fit["loss"], fit["optimizer"]
+    n = len(y)
     if not given.quiet:
-        when = f"at most {epochs} epochs, {patience} without better validation loss" if stopping else f"{epochs} epochs"
+        when = f"{epochs} epochs"
+        if stopping is not None:
+            when = f"at most {epochs} epochs, {stopping.patience} without better validation loss"
         decay = f" with weight decay {optimizer.weight_decay:g}" if optimizer.weight_decay else ""
-        how = f"{given.optimizer}{decay}, {_loss_name(loss)}, batches of {batch_size}, {when}"
-        _describe(given, data, model, features, n, rows_held_out, test_part, how)
+        how = f"{given.optimizer}{decay}, {_loss_name(loss)}, batches of {fit['batch_size']}, {when}"
+        _describe(given, made.data, model, made.features, n, math.ceil(n * made.held_out), made.test, how)
     progress = [] if given.quiet else [ProgressTable(every_epoch=given.verbose)]
     network = model.network
-    network.fit(
-        model.inputs(features),
-        y,
-        loss=loss,
-        optimizer=optimizer,
-        learning_rate=given.learning_rate,
-        epochs=epochs,
-        batch_size=batch_size,
-        validation_split=held_out,
-        callbacks=progress,
-        early_stopping=stopping,
-        verbose=0,
-        engine=given.engine,
-        threads=given.threads,
-        precision="bfloat16" if given.precision == "bfloat16" else "float32",
-    )
+    with watching():
+        network.fit(
+            model.inputs(made.features), y, **fit, callbacks=progress, verbose=0, diagnose=given.diagnose
+        )  # fmt: skip
     history = network.history_
     best = stopping.best_epoch_ if stopping is not None and history.epochs else None
     if not given.quiet:
         say_how_it_ended(history.interrupted, stopping, len(history.epochs))
     model.facts = {"data": given.data.name, "rows": n, "epochs": len(history.epochs), "kept epoch": best}
-    _scores(given, model, y, test_part)
+    _scores(given, model, y, made.test)
     model.save(place)
     if given.plot is not None and history.epochs:
         learning_curves(
@@ -184,10 +235,30 @@ def _run_table(given: TrainOptions) -> None:
             best_epoch=best,
             units={"loss": _unit(loss), "accuracy": "share of rows"},
         )
+    say_what_was_seen(given, network)
     if not given.quiet:
         say_what_next(given, place, "NEW.csv -o out.csv", given.plot)
     if history.interrupted:
         raise typer.Exit(INTERRUPTED)
+
+
+@contextmanager
+def watching() -> Iterator[None]:
+    """What a watched fit warns of is shown in full afterwards."""
+    from ..trials import DiagnosisWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DiagnosisWarning)
+        yield
+
+
+def say_what_was_seen(given: TrainOptions, network: Any, diagnosis: Any = None) -> None:
+    """The diagnosis of a watched fit, with --diagnose."""
+    if given.diagnose and not given.quiet:
+        from .diagnose_run import show
+
+        heading("Diagnosis")
+        show(network.diagnosis_ if diagnosis is None else diagnosis)
 
 
 def check_table(given: TrainOptions) -> tuple[list[int], Optimizer, Path]:

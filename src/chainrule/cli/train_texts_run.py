@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import typer
@@ -22,9 +23,17 @@ from .console import facts, heading, out
 from .progress import ProgressTable
 from .scores import Scores, score_classes, show_scores
 from .text_model import TextModel, texts_of_column
-from .train_run import FEWEST_ROWS, INTERRUPTED, TrainOptions, check_table, say_how_it_ended, say_what_next
+from .train_run import (
+    FEWEST_ROWS,
+    INTERRUPTED,
+    TrainOptions,
+    check_table,
+    say_how_it_ended,
+    say_what_next,
+    say_what_was_seen,
+)
 
-__all__ = ["run"]
+__all__ = ["TextTraining", "prepare_texts", "read_texts", "run"]
 
 Array = NDArray[Any]
 #: Bounds of the epochs, epochs without improvement, and the dropout of the vectors and hidden layers.
@@ -33,8 +42,32 @@ _EPOCHS, _PATIENCE, _DROPOUT = 40, 4, 0.5
 _HIDDEN = (100,)
 
 
-def run(given: TrainOptions) -> None:
-    """Trains, scores and saves; exits with 130 when Ctrl-C ended the training."""
+class TextTraining(NamedTuple):
+    """A training on texts, before it begins.
+
+    Parameters  data : the table ; texts, y : of all rows that have both, y as class numbers where there are ``labels`` ;
+                train, test : numbers of rows ; estimator : not fitted ; held_out : share to validate on
+    """
+
+    data: Table
+    texts: list[str]
+    y: Array
+    labels: ClassLabels | None
+    train: Array
+    test: Array
+    estimator: Any
+    hidden: list[int]
+    place: Path
+    held_out: float
+
+    def learned(self) -> tuple[list[str], Array]:
+        """The texts and targets that are learned from."""
+        targets = self.y if self.labels is None else self.labels.decode(self.y)
+        return [self.texts[i] for i in self.train], targets[self.train]
+
+
+def prepare_texts(given: TrainOptions) -> TextTraining:
+    """Reads the texts and makes the estimator."""
     hidden, optimizer, place = check_table(given)
     if "hidden" not in given.typed:
         hidden = list(_HIDDEN)
@@ -52,7 +85,7 @@ def run(given: TrainOptions) -> None:
                 f"{option}: {data.source} has no column {name!r}.{did_you_mean(name, data.columns)} "
                 f"Its columns are: {', '.join(map(repr, data.columns))}."
             )
-    texts, y, labels = _read(given, data, text, target)
+    texts, y, labels = read_texts(given, data, text, target)
     train, test = np.arange(len(y)), np.arange(0)
     if given.test_fraction:
         try:
@@ -84,10 +117,18 @@ def run(given: TrainOptions) -> None:
         threads=given.threads,
         precision=given.precision,
     )
+    return TextTraining(data, texts, y, labels, train, test, estimator, hidden, place, held_out)
+
+
+def run(given: TrainOptions) -> None:
+    """Trains, scores and saves; exits with 130 when Ctrl-C ended the training."""
+    made = prepare_texts(given)
+    data, texts, y, labels, train, test, estimator, hidden, place, held_out = made
+    n, epochs, patience, text, target = len(train), estimator.epochs, estimator.patience, given.text, given.target
+    assert text is not None and target is not None
     if not given.quiet:
         _describe(given, data, hidden, len(texts), labels, y, n, math.ceil(n * held_out), len(test), epochs, patience)
-    targets = y if labels is None else labels.decode(y)
-    estimator.fit([texts[i] for i in train], targets[train])
+    estimator.fit(*made.learned())
     history = estimator.history_
     done, best = len(history.epochs), None
     if held_out and done:
@@ -103,13 +144,15 @@ def run(given: TrainOptions) -> None:
     if given.plot is not None and done:
         units = {"loss": "nats per text" if labels is not None else "", "accuracy": "share of texts"}
         learning_curves(history, given.plot, title=f"{given.data.name}: {target}", best_epoch=best, units=units)
+    if given.diagnose and not given.quiet:
+        say_what_was_seen(given, estimator.network_, estimator.diagnose(*made.learned()))
     if not given.quiet:
         say_what_next(given, place, '"a sentence"', given.plot)
     if history.interrupted:
         raise typer.Exit(INTERRUPTED)
 
 
-def _read(given: TrainOptions, data: Table, text: str, target: str) -> tuple[list[str], Array, ClassLabels | None]:
+def read_texts(given: TrainOptions, data: Table, text: str, target: str) -> tuple[list[str], Array, ClassLabels | None]:
     """Texts and targets of the rows that have both; targets as class numbers where labels are returned."""
     texts, rows = texts_of_column(data, text)
     column = data.column(target)
