@@ -362,3 +362,18 @@ def test_watch_may_be_a_callback() -> None:
     watch = Watch(every=2)
     good().fit(X, LABELS, epochs=2, verbose=0, callbacks=[watch])
     assert [s.step for s in watch.statistics.samples] == [0, 2, 4, 6, 8, 10, 12, 14]
+
+
+def test_whole_numbers_that_are_stored_as_floats_may_be_classes():
+    """Grades and counts are numbers, class numbers are not: only the user knows, so it is a note."""
+    X = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
+    y = np.clip(np.rint(X[:, :1] * 1.5 + 2), 0, 4)
+    net = Network([Dense(16), ReLU(), Dense(1)], random_state=0)
+    found = net.diagnose(X, y.astype(np.float64), epochs=40, learning_rate=0.01)
+    assert found.healthy and [n.title for n in found.notes if n.name == "wrong-loss"] == [
+        "squared_error on 5 numbers that may be classes"
+    ]
+    assert net.diagnose(X, y.astype(int), loss="squared_error", epochs=5).cause.name == "wrong-loss"
+    # Numbers with gaps, or other than whole ones, are numbers.
+    for numbers in (y * 2, y + 0.5, y - 1):
+        assert all(n.name != "wrong-loss" for n in net.diagnose(X, numbers, epochs=5).notes)

@@ -177,11 +177,16 @@ class DataFacts:
         if y.ndim == 2 and y.shape[1] > 1:
             hot = bool(((y == 0) | (y == 1)).all()) and bool((y.sum(axis=1) == 1).all())
             return int(y.shape[1]) if hot else None
-        values = np.unique(y)
-        if len(values) < 2 or len(values) > 100 or (values != np.rint(values)).any() or values[0] != 0:
+        count = self.counted
+        return count if count is not None and (y.dtype.kind in "biu" or count == 2) else None
+
+    @cached_property
+    def counted(self) -> int | None:
+        """K where the first target holds the numbers 0, 1, ..., K − 1, each of them, of any dtype: classes, or counts."""
+        values = np.unique(np.asarray(self.targets[0])) if self.targets else np.zeros(0)
+        if not 2 <= len(values) <= 100 or not np.isfinite(values).all() or values[0] != 0:
             return None
-        contiguous = values[-1] == len(values) - 1
-        return len(values) if contiguous and (y.dtype.kind in "biu" or len(values) == 2) else None
+        return len(values) if (values == np.arange(len(values))).all() else None
 
     # ------------------------------------------------------------ what simple models make of it
 

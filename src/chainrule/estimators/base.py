@@ -281,7 +281,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
         """The parameters that make the changes of a cure."""
         from ..model import Network
 
-        if not cure.improved:
+        if not cure.changes:
             return {}
         before, after, found = cure.before, cure.after, dict[str, Any]()
         changed = {name for name in after.fit if after.fit[name] is not before.fit[name]}

@@ -9,6 +9,8 @@ from ..change import Change
 from ..finding import Finding, Threshold
 from ..rule import Rule
 
+#: Different numbers from 0 on that may be classes though they are stored as floats.
+_FEW = 20
 _OF_NUMBERS = ("squared_error", "absolute_error", "huber")
 
 
@@ -22,10 +24,16 @@ class WrongLoss(Rule):
 
     def check(self, case: Case) -> Iterable[Finding]:
         loss, classes = case.loss, case.data.looks_like_classes
-        if loss is None or classes is None or not case.network.output_shapes:
+        if loss is None or not case.network.output_shapes:
             return
         shape = case.network.output_shapes[0]
         units = shape[-1] if shape else 1
+        # Numbers that are stored as such may be meant as such: grades, counts.
+        meant = classes is not None
+        if not meant and units == 1 and (case.data.counted or 100) <= _FEW:
+            classes = case.data.counted
+        if classes is None:
+            return
         if loss.name in _OF_NUMBERS:
             if units > 1 and units != classes:
                 return
@@ -33,7 +41,8 @@ class WrongLoss(Rule):
             last = case.last_call
             squashed = last is not None and last.role in ("activation", "softmax")
             if numbered:
-                text = f"{loss.name} on {classes} class numbers"
+                what = "class numbers" if meant else "numbers that may be classes"
+                text = f"{loss.name} on {classes} {what}"
                 equation = (
                     f'ℓ = (z − c)² for c in 0, ..., {classes - 1}: class {classes - 1} is "{classes - 1} times" class 1'
                 )
@@ -51,12 +60,14 @@ class WrongLoss(Rule):
             )
             yield self.finding(
                 text,
-                severity="error" if numbered or case.harmed else "warning",
+                severity=("error" if numbered or case.harmed else "warning") if meant else "note",
                 where="output",
                 evidence={"classes": classes, "output units": units},
                 threshold=Threshold(2, "targets of so few different whole numbers are classes", "kind of the targets"),
                 equation=equation,
-                cause="The targets are classes, the loss is one for numbers.",
+                cause="The targets are classes, the loss is one for numbers."
+                if meant
+                else "If the targets are classes and no quantities, the loss is the wrong one; give them as whole numbers.",
                 changes=[Change("output", wanted)],
             )
         elif loss.name == "binary_cross_entropy" and units > 1 and units == classes:
