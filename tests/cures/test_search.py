@@ -83,6 +83,7 @@ def test_runs_that_are_clearly_behind_are_ended():
     assert curve([0.1, 0.25, 0.3, 0.38, 0.4, 0.4, 0.4, 0.4], leader, 8) == 5  # too slow to come near
     assert curve([0.1] * 8, [], 8) is None  # nobody leads
     assert curve([0.1] * 8, [0.1] * 8, 8) is None  # the leader has learned nothing either
+    assert curve([-0.3, -0.2, -0.2, -0.2], [-0.3, -0.25, -0.2, -0.1], 4, chance=0.0) is None  # nor has it here
     assert curve([0.0] * 4, [-3.0, -1.0, -0.1, -0.1], 4, chance=None, margin=0.0) is None  # a metric that is a loss
 
 

@@ -172,7 +172,8 @@ class _Curve(Callback):
             return
         best, other = max(self.values), max(self.leader[:then])
         chance = min(self.values[0], self.leader[0]) if self.chance is None else self.chance
-        if best - chance < share * (other - chance) - self.margin:
+        # One that has learned nothing itself leads nobody.
+        if other > chance + self.margin and best - chance < share * (other - chance) - self.margin:
             self.behind = f"ended early: {best:.3g} after {done} of {self.epochs} epochs, where another had {other:.3g}"
             raise KeyboardInterrupt
 
