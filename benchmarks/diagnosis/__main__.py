@@ -20,16 +20,16 @@ from .setups import evaluate
 
 
 def run(setup: Any, how: str) -> tuple[Any, Any, float]:
-    """(diagnosis, network, seconds): watched during fit, or asked before or after. Estimators are always asked after."""
+    """(diagnosis, network, seconds): watched during fit, or asked before or after. Estimators are asked after, or before."""
     X, y, _, _ = setup.data()
     net = setup.prepare()
     arguments = setup.arguments()
     started = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if not hasattr(net, "diagnose"):
-            net = net.fit(X, y).network_
-            return net.diagnose(X, y), net, time.perf_counter() - started
+        if not isinstance(net, Network):
+            fitted = net if how == "before" else net.fit(X, y)
+            return fitted.diagnose(X, y), fitted, time.perf_counter() - started
         if how == "before":
             arguments.pop("verbose")
             return net.diagnose(X, y, **arguments), net, time.perf_counter() - started
@@ -74,14 +74,16 @@ def main() -> None:
         "--random", type=int, default=0, metavar="N", help="N set-ups drawn at random in place of the catalogue"
     )
     parser.add_argument("--seed", type=int, default=0, help="of those")
-    parser.add_argument("--programs", action="store_true", help="the programs in place of the catalogue")
+    parser.add_argument(
+        "--programs", nargs="?", const="first", choices=("first", "second"), help="programs in place of the catalogue"
+    )
     parser.add_argument("--every", type=int, default=1, help="only every so many-th set-up")
     parser.add_argument(
         "--cures", type=float, default=0, metavar="SECONDS", help="also cure each set-up, in so many seconds"
     )
     options = parser.parse_args()
     if options.programs:
-        items = list(programs())
+        items = list(programs(options.programs))
     elif options.random:
         items = drawn(options.random, options.seed)
     else:

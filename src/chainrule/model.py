@@ -217,6 +217,10 @@ class Network(NetworkGraph):
         chosen.validate()
         given = _callbacks(callbacks)
         checkpoint = None if resume is None else CheckpointFile(resume)
+        self.fit_arguments_ = {
+            "loss": loss, "optimizer": optimizer, "learning_rate": learning_rate, "epochs": epochs, "batch_size": batch_size,
+            "shuffle": shuffle, "class_weight": class_weight, "loss_weights": loss_weights,
+        }  # fmt: skip
         self._use_engine(engine, threads, precision)
         intake, validation, seed = self._take(
             X, y, loss, sample_weight, class_weight, validation_split, None if checkpoint is None else checkpoint.seed
@@ -237,10 +241,6 @@ class Network(NetworkGraph):
         if isinstance(chosen.learning_rate, Schedule):
             chosen.learning_rate.reset()
         self.history_ = trainer.history
-        self.fit_arguments_ = {
-            "loss": loss, "optimizer": optimizer, "learning_rate": learning_rate, "epochs": epochs, "batch_size": batch_size,
-            "shuffle": shuffle, "class_weight": class_weight, "loss_weights": loss_weights,
-        }  # fmt: skip
         try:
             trainer.fit(
                 intake.feed,

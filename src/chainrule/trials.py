@@ -54,6 +54,8 @@ PATIENCE = 3
 _LARGE = 256 * 2**20
 #: Rows of a layer's outputs that its effective rank is of, at most.
 MORE_ROWS = 1024
+#: Arguments that say how to train. Given otherwise than in the last fit, a diagnosis is of another one.
+_TRAINING = ("optimizer", "learning_rate", "epochs", "batch_size", "shuffle")
 #: Errors of the data that a diagnosis reports as findings.
 _DATA_ERRORS = (DataError, ShapeError, DtypeError)
 
@@ -193,15 +195,20 @@ def diagnose(
     _check_rules(rules)
     fitted = dict(getattr(network, "fit_arguments_", {}))
     history_now = getattr(network, "history_", None)
-    trained = bool(network._trained) and not getattr(history_now, "diverged", False)
-    if trained and not fitted:  # loaded from a file
-        fitted = {"loss": getattr(network, "loss_", None), "optimizer": getattr(network, "optimizer_", "adam")}
+    known = bool(fitted)
     given = {name: value for name, value in arguments.items() if value is not None}
+    # How else to train is asked about a fit that is to come, which goes on from the weights that are there.
+    coming = any(name in given and fitted.get(name) != given[name] for name in _TRAINING)
+    diverged = bool(network._trained) and bool(getattr(history_now, "diverged", False))
+    trained = bool(network._trained) and not diverged and not coming
+    if network._trained and not known:  # loaded from a file
+        fitted = {"loss": getattr(network, "loss_", None), "optimizer": getattr(network, "optimizer_", "adam")}
     if "optimizer" in given and "learning_rate" not in given:
         fitted.pop("learning_rate", None)
     settings = {**fitted, **given}
-    # After a fit the training is run again, from start weights drawn anew: with an int as random_state the same ones.
-    replayed = trained and bool(getattr(network, "fit_arguments_", None))
+    # After a fit the training is run again, from start weights drawn anew: with an int as random_state the same ones. So it
+    # is after one that diverged, whose weights are what it has left.
+    replayed = known and (trained or diverged)
     twin = _anew(network) if replayed else copy.deepcopy(network)
     epochs, batch = int(settings.get("epochs", 20)), settings.get("batch_size", 32)
     planned = epochs
@@ -232,7 +239,7 @@ def diagnose(
         subject, history = network, history_now if history_now is not None else {}
     case = _case(
         subject, X, y, watch, {**settings, "epochs": planned}, fault=fault, history=history, complete=complete,
-        fresh=replayed or not trained, seconds=most,
+        fresh=replayed or not network._trained, seconds=most,
     )  # fmt: skip
     return _examine(case, watch, rules)
 
@@ -541,6 +548,7 @@ def _case(
         samples = _samples(network, X, y, settings.get("sample_weight"), losses)
         seen = _Seen(network, samples, _validation(network, settings.get("validation_data"), losses), losses)
     data, statistics = seen.data, watch.statistics or Statistics(network)
+    data.width = statistics.narrowest()
     judged = network.built and data.samples and not data.non_finite and losses
     outputs = seen.outputs(network) if judged else None
     optimizer: Optimizer | None = None if trainer is None else trainer.optimizer
@@ -638,22 +646,25 @@ def _hold_out(
 
 
 def _anew(network: Any) -> Any:
-    """A copy of the network with new start weights."""
+    """A copy of the network with new start weights; layers that are frozen keep what they have, as in every fit."""
     twin = copy.deepcopy(network)
     shapes = twin.buildable_shapes
     twin.input_shapes, twin._trained = None, False
     seeded = isinstance(network.random_state, (int, np.integer))
     twin.rng = np.random.default_rng(network.random_state if seeded else 0)
     twin.build(*shapes)
+    for own, kept in ((twin.parameters, network.parameters), (twin.states, network.states)):
+        own.assign({name: kept[name] for name in kept if name.rpartition(".")[0] in network.frozen})
     return twin
 
 
-def _score(loss: Loss, z: Array | None, y: Array, classes: int | None) -> float:
-    """Accuracy for classes, R² for numbers; NaN where it is not defined."""
+def _score(loss: Loss, z: Array | None, y: Array, classes: int | None, pooled: bool = False) -> float:
+    """Accuracy for classes, R² for numbers (``pooled``: of all outputs together); NaN where it is not defined."""
     if z is None or not np.isfinite(z).all() or not len(z):
         return math.nan
     if classes is not None:
-        if loss.threshold is not None:
+        exclusive = z.ndim == 2 and y.shape == z.shape and z.shape[1] > 1 and bool((y.sum(axis=1) == 1).all())
+        if loss.threshold is not None and not exclusive:
             said = z > loss.threshold
             truth = (y > 0.5 if y.min() >= 0 else y > 0).reshape(said.shape) if y.size == said.size else None
             return math.nan if truth is None else float((said == truth).mean())
@@ -667,7 +678,8 @@ def _score(loss: Loss, z: Array | None, y: Array, classes: int | None) -> float:
     if not kept.any():
         return math.nan
     with np.errstate(all="ignore"):
-        return float(1 - (((predicted - target) ** 2).mean(axis=0)[kept] / variance[kept]).mean())
+        wrong = ((predicted - target) ** 2).mean(axis=0)
+        return float(1 - (wrong.sum() / variance.sum() if pooled else (wrong[kept] / variance[kept]).mean()))
 
 
 def _baseline(loss: Loss, y: Array, classes: int | None) -> float:
@@ -722,10 +734,11 @@ def _outcomes(
     found = []
     for i, (loss, c) in enumerate(zip(losses, classes, strict=True)):
         own = data if len(losses) == 1 else data.of_output(i)
-        score = _score(loss, None if outputs is None else outputs[i], own.target, c)
+        pooled = own.code_share is not None
+        score = _score(loss, None if outputs is None else outputs[i], own.target, c, pooled)
         held = math.nan
         if held_outputs is not None and data.validation is not None:
-            held = _score(loss, held_outputs[i], np.asarray(data.validation[1][i])[rows], c)
+            held = _score(loss, held_outputs[i], np.asarray(data.validation[1][i])[rows], c, pooled)
         outcome = Outcome(
             score=score, validation=held, start=start, final=final, baseline=baseline, diverged=diverged, complete=complete,
             losses=epochs,
@@ -734,6 +747,7 @@ def _outcomes(
             outcome = replace(
                 outcome, chance=reference.chance, reference=reference.best, error=reference.error,
                 informative=reference.informative, classes=c is not None, judged=min(len(data.rows), SAMPLES),
+                spread=reference.spread, hidden=own.rare_and_hidden,
             )  # fmt: skip
         found.append(outcome)
     return found

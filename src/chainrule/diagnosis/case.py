@@ -259,6 +259,45 @@ class Case:
         name = self.weight(call)
         return 0 if name is None else self.network.parameters.entries[name].shape[-1]
 
+    @cached_property
+    def passages(self) -> list[tuple[int, CallInfo]]:
+        """(units, call) of the hidden layers that all of a sample's signal passes at once: dense layers, recurrent layers,
+        whose state is all that is kept from step to step, and convolutions whose channels are pooled over all places."""
+        found = []
+        for call in self.weighted[:-1]:
+            units = self.units(call)
+            if call.kind in ("LSTM", "GRU", "SimpleRNN"):
+                units = int(call.layer.units)
+            elif call.kind != "Dense":
+                pooled = self.following(call, "pooling")
+                if not call.kind.startswith("Conv") or pooled is None or not pooled.kind.startswith("Global"):
+                    continue
+            if units:
+                found.append((units, call))
+        return found
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Of one sample of the output that this case is of, the first one where there are several; () when not built."""
+        shapes = dict(zip(self.network.output_ids, self.network.output_shapes, strict=False))
+        found: tuple[int, ...] = next((shapes[i] for i in self.statistics.output_ids if i in shapes), ())
+        return found
+
+    @property
+    def outputs_count(self) -> int:
+        """Numbers that the output has."""
+        return int(np.prod([s for s in self.output_shape if s > 0]))
+
+    @cached_property
+    def settled(self) -> bool:
+        """Whether the loss hardly fell any more: by less than a two-hundredth an epoch over the last quarter of them."""
+        losses = self.epoch_losses
+        if len(losses) < 8 or not np.isfinite(losses).all():
+            return False
+        quarter = len(losses) // 4
+        before, after = float(losses[-2 * quarter : -quarter].mean()), float(losses[-quarter:].mean())
+        return before - after < 0.005 * quarter * abs(before)
+
     def before(self, key: str) -> CallInfo | None:
         """The call with weights that an activation follows."""
         makers = self.statistics.makers
@@ -299,12 +338,17 @@ class Case:
             return math.nan, 0.0
         n = len(self.data.validation[0][0]) if self.data.validation is not None else 0
         if math.isfinite(self.outcome.validation) and n >= 20:
-            scale = math.sqrt(min(len(self.data.rows), SAMPLES) / n)
-            return self.outcome.validation, reference.error * scale
+            return self.outcome.validation, self._error_of(n)
         if self.hold_out is None:
             return math.nan, 0.0
         score, count = self.hold_out()
-        return score, reference.error * math.sqrt(min(len(self.data.rows), SAMPLES) / max(1, count))
+        return score, self._error_of(max(1, count))
+
+    def _error_of(self, count: int) -> float:
+        """``Reference.error`` for the score of so many samples: of accuracy ∝ 1 / √n, of R² ∝ 1 / n."""
+        assert self.data.reference is not None
+        scale = min(len(self.data.rows), SAMPLES) / count
+        return self.data.reference.error * (math.sqrt(scale) if self.data.classification else scale)
 
     def rarest_recall(self) -> float:
         """The share of the rarest class's samples that the network finds; NaN where it is not known."""
@@ -325,6 +369,18 @@ class Case:
     def harmed(self) -> bool:
         """Whether the training went clearly worse than it should."""
         return self.outcome.poor
+
+    @cached_property
+    def harmed_unseen(self) -> bool:
+        """Whether the network tells classes apart clearly worse than a simple model does, both on samples they have not
+        seen."""
+        reference = self.data.reference
+        if reference is None or not self.outcome.classes or not self.outcome.complete or not reference.informative:
+            return False
+        score, _ = self.held_out_score()
+        n = len(self.data.validation[0][0]) if self.data.validation is not None else max(20, self.data.samples // 5)
+        spread = math.sqrt(max(reference.best * (1 - reference.best), 1e-4) / n)
+        return math.isfinite(score) and score < reference.best - 3 * spread - 0.02
 
     def severity(self, when_harmed: str = "error", otherwise: str = "note") -> str:
         """How grave something is that only matters when the training suffers."""

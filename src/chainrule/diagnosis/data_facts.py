@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .rank import participation
-from .reference import Reference, reference_scores
+from .reference import Reference, names_or_sizes, reference_scores, separation
 
 __all__ = ["DataFacts"]
 
@@ -20,8 +20,8 @@ Array = NDArray[Any]
 ROWS = 2000
 #: Samples that the effective rank of the inputs is of.
 RANK_ROWS = 256
-#: Features of a sample that the simple models read.
-WIDTH = 2048
+#: Features of a sample that the simple models read, and numbers that they predict.
+WIDTH, OUTPUTS = 2048, 64
 
 
 @dataclass
@@ -35,6 +35,7 @@ class DataFacts:
         validation : (inputs, targets) or None
         total : how many samples there are, where the arrays hold some of them
         independent : whether a sample is all of its input; a node of a graph has its neighbours, too
+        width : numbers in the narrowest layer that all of a sample has to pass; None where a way leads around it
     """
 
     inputs: Sequence[Array]
@@ -44,6 +45,7 @@ class DataFacts:
     validation: tuple[Sequence[Array], Sequence[Array]] | None = None
     total: int | None = None
     independent: bool = True
+    width: int | None = None
     _notes: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -169,8 +171,8 @@ class DataFacts:
 
     @cached_property
     def looks_like_classes(self) -> int | None:
-        """How many classes the first target seems to hold, whatever the loss: one-hot rows, or 0, 1, ..., K − 1 of int
-        dtype, or zeros and ones. None where it does not."""
+        """How many classes the first target seems to hold, whatever the loss: one-hot rows, zeros and ones, or 0, 1, ...,
+        K − 1, of int dtype or where they are not sizes. None where it does not."""
         y = np.asarray(self.targets[0]) if self.targets else np.zeros(0)
         if not y.size or (y.dtype.kind == "f" and not np.isfinite(y).all()):
             return None
@@ -178,7 +180,7 @@ class DataFacts:
             hot = bool(((y == 0) | (y == 1)).all()) and bool((y.sum(axis=1) == 1).all())
             return int(y.shape[1]) if hot else None
         count = self.counted
-        return count if count is not None and (y.dtype.kind in "biu" or count == 2) else None
+        return count if count is not None and (y.dtype.kind in "biu" or count == 2 or self.named[1]) else None
 
     @cached_property
     def counted(self) -> int | None:
@@ -187,6 +189,14 @@ class DataFacts:
         if not 2 <= len(values) <= 100 or not np.isfinite(values).all() or values[0] != 0:
             return None
         return len(values) if (values == np.arange(len(values))).all() else None
+
+    @cached_property
+    def named(self) -> tuple[float, bool | None]:
+        """(how often a simple model of classes meets the whole numbers of the first target, whether they are names of
+        classes and not sizes); see ``names_or_sizes``."""
+        if self.design is None or self.target.size != len(self.rows) or len(self.rows) < 20:
+            return 0.0, None
+        return names_or_sizes(self.design, self.target.reshape(-1))
 
     # ------------------------------------------------------------ what simple models make of it
 
@@ -220,13 +230,65 @@ class DataFacts:
         if self.design is None or not self.targets or len(self.rows) < 20:
             return None
         if self.classification:
-            if self.class_labels is None:
-                return None
-            return reference_scores(self.design, self.class_labels[self.rows], classes=True)
+            if self.class_labels is not None:
+                return reference_scores(self.design, self.class_labels[self.rows], classes=True)
+            y = self.target
+            several = y.ndim == 2 and bool(((y == 0) | (y == 1)).all())
+            return reference_scores(self.design, y, classes=True) if several else None
         y = self.target.reshape(len(self.target), -1).astype(np.float64)
-        if not np.isfinite(y).all() or y.shape[1] > 64:
+        if not np.isfinite(y).all():
             return None
-        return reference_scores(self.design, y, classes=False)
+        columns = np.flatnonzero(y.std(axis=0) > 0)
+        if len(columns) > OUTPUTS:
+            columns = columns[np.linspace(0, len(columns) - 1, OUTPUTS).astype(int)]
+        code = self.code_share
+        y = y[:, columns] if len(columns) else y
+        found = reference_scores(self.design, y, classes=False, pooled=code is not None)
+        return found if code is None else replace(found, ceiling=code)
+
+    @cached_property
+    def code_share(self) -> float | None:
+        """R² of the best linear code as wide as the narrowest layer, where the targets are the inputs themselves (an
+        autoencoder): the share of the largest eigenvalues. None where they are not, or the layer holds all of them.
+
+        A narrow layer is the aim of such a network, so it is measured by what principal components of that number reach
+        (Baldi and Hornik, Neural networks and principal component analysis, 1989).
+        """
+        if self.width is None or len(self.inputs) != 1 or not self.targets or self.classification or self._is_index(0):
+            return None
+        x, y = self._numbers(0), self.target.reshape(len(self.target), -1).astype(np.float64)
+        if x.shape != y.shape or y.shape[1] < 3 or not (np.isfinite(x).all() and np.isfinite(y).all()):
+            return None
+        varying = (x.std(axis=0) > 0) & (y.std(axis=0) > 0)
+        x, y = x[:, varying] - x[:, varying].mean(axis=0), y[:, varying] - y[:, varying].mean(axis=0)
+        if y.shape[1] < 3 or self.width >= y.shape[1]:
+            return None
+        alike = (x * y).sum(axis=0) / np.sqrt((x**2).sum(axis=0) * (y**2).sum(axis=0))
+        if np.median(alike) < 0.5:
+            return None
+        y = y[:, np.linspace(0, y.shape[1] - 1, min(WIDTH, y.shape[1])).astype(int)]
+        own, others = y[::2], y[1::2]  # axes from one half of the samples, judged on the other
+        axes = np.linalg.svd(own, full_matrices=False)[2][: self.width]
+        return float(1 - ((others - others @ axes.T @ axes) ** 2).sum() / (others**2).sum())
+
+    @cached_property
+    def rare_and_hidden(self) -> bool:
+        """Whether nine tenths of the samples and more are of one class, and simple models do not tell the rarest from it."""
+        counts = self.class_counts
+        if counts is None or len(counts) < 2 or counts.max() < 0.9 * counts.sum():
+            return False
+        area, error = self.rare_separation
+        return area <= 0.5 + 3 * error
+
+    @cached_property
+    def rare_separation(self) -> tuple[float, float]:
+        """How well simple models tell the rarest class from the others, and the standard error; see ``separation``."""
+        labels = self.class_labels
+        if labels is None or self.design is None or self.class_counts is None or len(self.class_counts) < 2:
+            return 0.5, 0.0
+        values, counts = np.unique(labels[self.rows], return_counts=True)
+        rare = labels[self.rows] == values[counts.argmin()]
+        return separation(self.design, rare) if 3 <= rare.sum() < len(rare) else (0.5, 0.0)
 
     # ------------------------------------------------------------ training and validation together
 

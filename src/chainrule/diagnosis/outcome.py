@@ -18,9 +18,12 @@ class Outcome:
     Parameters
         score : on training samples, layers as in prediction: accuracy, or R² ; NaN where it is not known
         validation : the same on validation samples ; chance, reference : of the best constant and the best simple model ;
-        error : standard error of the score ; judged : samples that it is of ; classes : whether it is an accuracy
+        error : of the score by chance ; spread : standard error of the reference ; judged : samples that it is of ;
+        classes : whether it is an accuracy
         start, final, baseline : losses: of the first step, of the end, of the best constant output (NaN where not known)
         diverged : whether a number stopped being finite ; informative : whether the simple models find anything to learn
+        hidden : whether nearly all samples are of one class, and nothing tells the others from it: no score shows what is
+            learned
         complete : whether the planned training ran to its end, so that its result can be judged
     """
 
@@ -29,11 +32,13 @@ class Outcome:
     chance: float = math.nan
     reference: float = math.nan
     error: float = 0.0
+    spread: float = 0.0
     start: float = math.nan
     final: float = math.nan
     baseline: float = math.nan
     diverged: bool = False
     informative: bool | None = None
+    hidden: bool = False
     complete: bool = True
     classes: bool = False
     judged: int = 0
@@ -54,7 +59,7 @@ class Outcome:
             at_chance = self.score <= self.chance + 2 * self.error
             if self.informative:
                 return at_chance or self.skill < 0.2
-            return at_chance and not self.fell
+            return at_chance and not self.fell and not self.hidden
         return math.isfinite(self.final) and not self.fell
 
     @property
@@ -69,7 +74,7 @@ class Outcome:
             if self.classes:
                 spread = math.sqrt(max(self.reference * (1 - self.reference), 1e-4) / max(1, self.judged))
                 return self.score < self.reference - 3 * spread - 0.02
-            return self.skill < 0.9 and self.score < self.reference - 2 * self.error
+            return self.skill < 0.9 and self.score < self.reference - 2 * max(self.error, self.spread)
         return False
 
     @property

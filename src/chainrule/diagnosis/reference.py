@@ -1,8 +1,8 @@
 """How well simple models do: what a network must reach before it can be said to have learned.
 
 They need no training by steps: the best constant, ridge regression, ridge regression with a Gaussian kernel, and the nearest
-neighbours. Each sample is predicted by
-a model that has not seen it (leave one out, exact and without fitting again), so the scores are those on unseen samples.
+neighbours. Each sample is predicted by a model that has not seen it (leave one out, exact and without fitting again), so the
+scores are those on unseen samples.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Reference", "reference_scores"]
+__all__ = ["Reference", "names_or_sizes", "reference_scores", "separation"]
 
 Array = NDArray[Any]
 #: Samples that the models are made of: the cost grows with the square.
@@ -27,29 +27,44 @@ NEIGHBOURS = 5
 class Reference:
     """Scores on unseen samples: accuracy for classes, R² for numbers.
 
-    Parameters  chance : of the best constant ; linear : of ridge regression ; curved : of the better of kernel and
-    neighbours ; error : standard error of a score
+    Parameters
+        chance : of the best constant ; linear : of ridge regression ; curved : of the better of kernel and neighbours
+        error : of a score by chance alone: of accuracy its standard error, of R² a third of what four standard errors of a
+            correlation make
+        freedom : effective number of parameters, tr(K (K + λ I)⁻¹) for each output, of the better ridge regression
+        ceiling : what no network of this form can exceed by much ; samples : that the models were made of
     """
 
     chance: float
     linear: float
     curved: float
     error: float
+    freedom: float = 0.0
+    ceiling: float = 1.0
+    samples: int = 0
+
+    @property
+    def spread(self) -> float:
+        """Standard error of the best score as an estimate of R²: 2 √R² (1 − R²) / √n (Olkin and Finn, 1995)."""
+        best = min(1.0, max(0.0, self.best))
+        return 2 * sqrt(best) * (1 - best) / sqrt(self.samples) if self.samples else 0.0
 
     @property
     def best(self) -> float:
-        return max(self.chance, self.linear, self.curved)
+        return max(self.chance, min(max(self.linear, self.curved), self.ceiling))
 
     @property
     def informative(self) -> bool:
         """Whether the inputs tell anything about the targets: better than the constant by more than 3 standard errors."""
-        return self.best > self.chance + 3 * self.error
+        return max(self.linear, self.curved) > self.chance + 3 * self.error
 
 
-def reference_scores(x: Array, y: Array, *, classes: bool) -> Reference:
-    """Parameters  x : standardised, (n, F) ; y : labels (n,) for classes, else (n, O) numbers"""
+def reference_scores(x: Array, y: Array, *, classes: bool, pooled: bool = False) -> Reference:
+    """Parameters  x : standardised, (n, F) ; y : labels (n,), or (n, K) of zeros and ones with several answers each, for
+    classes; else (n, O) numbers ; pooled : R² of all numbers together, as of the pixels of a picture, not its mean over them
+    """
     with _one_thread():
-        return _scores(x, y, classes)
+        return _scores(x, y, classes, pooled)
 
 
 def _one_thread() -> Any:
@@ -61,52 +76,119 @@ def _one_thread() -> Any:
     return threadpool_limits(limits=1, user_api="blas")
 
 
-def _scores(x: Array, y: Array, classes: bool) -> Reference:
+def _scores(x: Array, y: Array, classes: bool, pooled: bool) -> Reference:
     if len(x) > SAMPLES:
         rows = np.random.default_rng(0).choice(len(x), SAMPLES, replace=False)
         x, y = x[rows], y[rows]
     n = len(x)
-    if classes:
+    answers = classes and y.ndim == 2
+    if answers:
+        target = y.astype(np.float64)
+    elif classes:
         values, labels = np.unique(y, return_inverse=True)
         labels = labels.reshape(-1)
         target = np.eye(len(values))[labels]
     else:
         target = y - y.mean(axis=0)
         scale = target.std(axis=0)
-        target = target[:, scale > 0] / scale[scale > 0]
+        kept = scale > 0
+        target = target[:, kept] / (np.sqrt((scale[kept] ** 2).mean()) if pooled else scale[kept])
         if not target.shape[1]:
             return Reference(0.0, 0.0, 0.0, 1.0)
-    linear = _ridge(x, target)
-    curves = (_kernel(x, target), _neighbours(x, target))
-    if classes:
+    linear, few = _ridge(x, target)
+    curve, many = _kernel(x, target)
+    predictions = (linear, curve, _neighbours(x, target))
+    if answers:
+        rate = target.mean(axis=0)
+        each = np.maximum(rate, 1 - rate)
+        chance = float(each.mean())
+        scores = [float(((p > 0.5) == (target > 0.5)).mean()) for p in predictions]
+        error = sqrt(max(float((each * (1 - each)).mean()), 1e-4) / n)
+    elif classes:
         chance = float(np.bincount(labels).max() / n)
-        hits = [float((p.argmax(axis=1) == labels).mean()) for p in (linear, *curves)]
-        return Reference(chance, hits[0], max(hits[1:]), sqrt(max(chance * (1 - chance), 1e-4) / n))
-    scores = [float(1 - ((target - p) ** 2).mean()) for p in (linear, *curves)]
-    # Of R² when nothing is learned: about √(2 / n) per standardised target.
-    return Reference(0.0, scores[0], max(scores[1:]), sqrt(2 / n))
+        scores = [float((p.argmax(axis=1) == labels).mean()) for p in predictions]
+        error = sqrt(max(chance * (1 - chance), 1e-4) / n)
+    else:
+        chance = 0.0
+        scores = [float(1 - ((target - p) ** 2).mean()) for p in predictions]
+        # A correlation r by chance has the standard error 1 / √n, and R² ≈ r²: 16 / n is out of reach of chance.
+        error = 16 / (3 * n)
+    freedom = few if scores[0] >= scores[1] else many
+    return Reference(chance, scores[0], max(scores[1:]), error, freedom, samples=n)
 
 
-def _ridge(x: Array, target: Array) -> Array:
-    """Leave-one-out predictions of ridge regression."""
+def names_or_sizes(x: Array, y: Array) -> tuple[float, bool | None]:
+    """(how often a model of classes meets whole numbers, True for names, False for sizes, None where both are possible).
+
+    Numbers that are sizes (ratings, counts) have neighbours that are alike, so rounding what a regression says is as good as
+    choosing a class; where it is not, they are names of classes. The difference is judged sample by sample: three standard
+    errors, and a twentieth.
+
+    Parameters  x : standardised, (n, F) ; y : whole numbers (n,)
+    """
+    if len(x) > SAMPLES:
+        rows = np.random.default_rng(0).choice(len(x), SAMPLES, replace=False)
+        x, y = x[rows], y[rows]
+    values, labels = np.unique(y, return_inverse=True)
+    labels = labels.reshape(-1)
+    chosen, rounded = [], []
+    with _one_thread():
+        for model in (_ridge, _kernel):
+            chosen.append(model(x, np.eye(len(values))[labels])[0].argmax(axis=1) == labels)
+            said = model(x, y[:, None].astype(np.float64))[0]
+            rounded.append(np.abs(said - values).argmin(axis=1) == labels)
+    best, other = (max(found, key=lambda hits: float(hits.mean())) for found in (chosen, rounded))
+    gain = best.astype(float) - other
+    clear = bool(gain.mean() > max(0.05, 3 * float(gain.std()) / sqrt(len(gain))))
+    return float(best.mean()), True if clear else None if gain.mean() > 0 else False
+
+
+def separation(x: Array, rare: Array) -> tuple[float, float]:
+    """(how well simple models tell a rare class from the others, its standard error): the area under their receiver
+    operating characteristic, 1/2 for chance, on as many of the others as make up ``SAMPLES``.
+
+    Parameters  x : standardised, (n, F) ; rare : of each sample, whether it is of that class
+    References  Hanley and McNeil, The meaning and use of the area under a ROC curve, Radiology 1982
+    """
+    rng = np.random.default_rng(0)
+    here, others = np.flatnonzero(rare), np.flatnonzero(~rare)
+    here = rng.permutation(here)[: SAMPLES // 2]
+    others = rng.permutation(others)[: max(len(here), SAMPLES - len(here))]
+    rows, k = np.concatenate([here, others]), len(here)
+    target = (np.arange(len(rows)) < k).astype(np.float64)[:, None]
+    with _one_thread():
+        areas = [_area(model(x[rows], target)[0][:, 0], k) for model in (_ridge, _kernel)]
+    return max(areas), sqrt((k + len(others) + 1) / (12 * max(1, k) * max(1, len(others))))
+
+
+def _area(said: Array, k: int) -> float:
+    """The share of pairs in which one of the first k is said to be more likely than one of the others."""
+    if not 0 < k < len(said):
+        return 0.5
+    above = said[:k, None] - said[None, k:]
+    return float((above > 0).mean() + 0.5 * (above == 0).mean())
+
+
+def _ridge(x: Array, target: Array) -> tuple[Array, float]:
+    """Leave-one-out predictions of ridge regression, and its effective number of parameters."""
     return _left_out([x @ x.T], (0.1, 10.0, 300.0), target)
 
 
-def _kernel(x: Array, target: Array) -> Array:
-    """Leave-one-out predictions of ridge regression with a Gaussian kernel."""
+def _kernel(x: Array, target: Array) -> tuple[Array, float]:
+    """Leave-one-out predictions of ridge regression with a Gaussian kernel, and its effective number of parameters."""
     squares = (x**2).sum(axis=1)
     distance = np.maximum(squares[:, None] + squares[None, :] - 2 * x @ x.T, 0)
     kernels = [np.exp(-distance / (2 * width * x.shape[1])) for width in (0.2, 1.0, 5.0)]
     return _left_out(kernels, (0.02, 0.3), target)
 
 
-def _left_out(kernels: list[Array], strengths: tuple[float, ...], target: Array) -> Array:
-    """Each sample predicted by a model of all others: with A = (K + λ I)⁻¹ the error is (A t)ᵢ / Aᵢᵢ.
+def _left_out(kernels: list[Array], strengths: tuple[float, ...], target: Array) -> tuple[Array, float]:
+    """Each sample predicted by a model of all others: with A = (K + λ I)⁻¹ the error is (A t)ᵢ / Aᵢᵢ; and n − λ tr A.
 
     The best kernel and strength are taken; that choice is worth one or two numbers beside the samples.
     """
     mean = target.mean(axis=0)
-    best, least = np.broadcast_to(mean, target.shape), float(((target - mean) ** 2).mean())
+    best, least, freedom = np.broadcast_to(mean, target.shape), float(((target - mean) ** 2).mean()), 0.0
     for kernel in kernels:
         for strength in strengths:
             inverse = np.linalg.inv(kernel + strength * np.eye(len(kernel)))
@@ -114,7 +196,8 @@ def _left_out(kernels: list[Array], strengths: tuple[float, ...], target: Array)
             total = float((error**2).mean())
             if total < least:
                 best, least = target - error, total
-    return best
+                freedom = len(kernel) - strength * float(np.trace(inverse))
+    return best, freedom
 
 
 def _neighbours(x: Array, target: Array) -> Array:

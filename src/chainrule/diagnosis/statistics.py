@@ -328,6 +328,14 @@ class Statistics:
                 found[call.key] = float(silent.mean())
         return found
 
+    def narrowest(self) -> int | None:
+        """Numbers of one sample in the narrowest layer; None where a way leads around a layer, or nothing was sampled."""
+        if not self.samples or len(self.input_ids) > 1 or any(len(c.inputs) > 1 for c in self.calls.values()):
+            return None
+        sample = self.samples[0]
+        sizes = [c.output.count // sample.batch for c in sample.calls.values() if c.output is not None]
+        return min(sizes, default=None)
+
     def silent_units(self, key: str, window: int = 8) -> Array | None:
         """Of each unit, whether σ'(z) was 0 for every sample in the last steps sampled; None where it is not known."""
         tables = [s.calls[key].slope for s in self.samples[-window:]]

@@ -29,19 +29,23 @@ class Bottleneck(Rule):
     )
 
     def check(self, case: Case) -> Iterable[Finding]:
-        if not case.harmed or case.outcome.diverged:
+        if case.outcome.diverged:
             return
-        # A convolution of few channels passes them at every place; a recurrent layer at every step.
-        hidden = [(case.units(c), c) for c in case.weighted[:-1] if case.units(c) and c.kind == "Dense"]
+        hidden = case.passages
         if not hidden or not case.network.output_shapes:
             return
-        shape = case.network.output_shapes[0]
+        shape = case.output_shape
         wanted = max(1, (shape[-1] if shape else 1) - 1)
         units, call = min(hidden, key=lambda h: h[0])
         others = [u for u, c in hidden if c is not call]
         narrow = units <= 2 or units < wanted
         beside = max(others, default=0)
         if not narrow or (beside and units * 4 > beside and units >= wanted) or not others:
+            return
+        if case.data.code_share is not None:  # the code of an autoencoder is narrow on purpose, but for one of one number
+            if units > 1 or not case.outcome.score < 0.5:
+                return
+        elif not case.harmed and not (2 * units < wanted and case.harmed_unseen):
             return
         rank = case.statistics.rank(call.key)
         yield self.finding(

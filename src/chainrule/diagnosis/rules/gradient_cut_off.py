@@ -11,6 +11,7 @@ from ..change import Change
 from ..finding import Finding, Threshold
 from ..rule import Rule
 from ..statistics import CallInfo
+from ._bounded import BOUNDED
 
 
 class GradientCutOff(Rule):
@@ -71,6 +72,12 @@ class GradientCutOff(Rule):
             missing = all(h.incoming is None for h in here)
             if missing or self._zero_by_layer(case, call):
                 cut.append(call.key)
+        steps = self._steps(case)
+        cut += [
+            c.key
+            for c in case.statistics.calls.values()
+            if c.parameters and c.key not in cut and self._below(case, c, steps)
+        ]
         if not cut:
             return
         yield self.finding(
@@ -83,6 +90,32 @@ class GradientCutOff(Rule):
             cause="The layer is not connected to the loss, or a layer above passes no gradient back.",
             changes=[Change("residual", {"layers": tuple(cut)})],
         )
+
+    @staticmethod
+    def _steps(case: Case) -> set[str]:
+        """Activations whose slope is 0 for all samples and units while their output differs: a step, or a wrong derivative.
+
+        A dead unit gives one value; a saturated one is another fault.
+        """
+        found = set()
+        for call in case.hidden_activations:
+            seen = [s.calls[call.key] for s in case.window]
+            flat = [
+                c.slope is not None and c.slope.zeros >= 1.0 and c.output is not None and c.output.units is not None
+                and float(np.max(c.output.unit_stds)) > 1e-3 * max(c.output.rms, 1e-30)
+                for c in seen
+            ]  # fmt: skip
+            if flat and all(flat) and call.layer.activation_name not in BOUNDED:
+                found.add(call.key)
+        return found
+
+    @staticmethod
+    def _below(case: Case, call: CallInfo, steps: set[str]) -> bool:
+        """Whether one of these activations stands between a layer and the next one with weights, on every way up."""
+        if call.name in case.network.frozen or not steps:
+            return False
+        above = case.following(call, "activation")
+        return above is not None and above.key in steps
 
     @staticmethod
     def _zero_by_layer(case: Case, call: CallInfo) -> bool:

@@ -15,7 +15,7 @@ class ImbalancedClasses(Rule):
     drowns."""
 
     code, name, tier, always = "CR702", "imbalanced-classes", 8, True
-    explains = ("loss-not-falling", "poor-fit", "too-little-capacity")
+    explains = ("loss-not-falling", "poor-fit", "too-little-capacity", "under-training")
     paper = "He and Garcia, Learning from imbalanced data, IEEE TKDE 2009"
 
     def check(self, case: Case) -> Iterable[Finding]:
@@ -27,13 +27,16 @@ class ImbalancedClasses(Rule):
         if ratio < limit:
             return
         recall = case.rarest_recall()
-        bad = recall == recall and recall < 0.5
+        area, error = case.data.rare_separation
+        # Rare samples that the inputs do not tell from others cannot be found by any network.
+        bad = recall == recall and recall < 0.5 and area > 0.5 + 3 * error
         yield self.finding(
             f"the largest class has {ratio:.3g} times as many samples as the smallest",
-            severity="warning" if bad else "note",
+            severity=case.severity("error", "warning") if bad else "note",
             where="targets",
             evidence={"largest class": counts.max(), "smallest class": counts.min(), "ratio": ratio}
-            | ({"recall of the rarest class": recall} if recall == recall else {}),
+            | ({"recall of the rarest class": recall} if recall == recall else {})
+            | ({"of a simple model, area under its curve": area} if error else {}),
             threshold=Threshold(limit, "ratio of class sizes", "SageMaker Debugger, ClassImbalance; He and Garcia 2009"),
             equation=f"always the largest class is right in {100 * counts.max() / counts.sum():.1f} % of the samples",
             cause="The rare classes hardly count in the mean loss.",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+import numpy as np
+
 from ..case import Case
 from ..change import Change
 from ..finding import Finding, Threshold
@@ -27,7 +29,7 @@ class OutputActivation(Rule):
         call, loss = case.last_call, case.loss
         if call is None or loss is None:
             return
-        if case.network.output_shapes[0][-1:] == (1,) and call.role == "softmax":
+        if case.output_shape[-1:] == (1,) and call.role == "softmax":
             return  # a softmax of one unit is another fault
         reads_probabilities = bool(getattr(loss, "from_probabilities", False))
         activation = call.layer.activation_name or ("softmax" if call.role == "softmax" else None)
@@ -38,9 +40,31 @@ class OutputActivation(Rule):
             proper = {"softmax_cross_entropy": ("softmax",), "binary_cross_entropy": ("sigmoid", "hard_sigmoid", "softmax")}
             if activation not in proper.get(loss.name, ()):
                 yield self._unbounded(case, call.key, activation, loss.name)
+            elif activation == "softmax" and loss.name == "binary_cross_entropy" and self._several(case):
+                yield self._shared(case, call.key)
+
+    @staticmethod
+    def _several(case: Case) -> bool:
+        """Whether some samples have no, or more than one, answer that is yes."""
+        y = case.data.target
+        return y.ndim > 1 and bool((np.abs(y.sum(axis=-1) - 1) > 1e-3).any())
+
+    def _shared(self, case: Case, key: str) -> Finding:
+        yes = np.asarray(case.data.target, np.float64).sum(axis=-1)
+        least = float(np.where(yes > 1, yes * np.log(np.maximum(yes, 1)), 0.0).mean())
+        return self.finding(
+            "softmax on answers that do not exclude each other",
+            where=key,
+            layers=(key,),
+            evidence={"yes a sample, at most": yes.max(), "at least": yes.min(), "least mean loss, in nats": least},
+            threshold=Threshold(1, "yes a sample", "Σ softmax(z) = 1"),
+            equation="Σₖ pₖ = 1: of two answers that are yes one has p ≤ 1/2, and where all are no some pₖ is ≥ 1 / K",
+            cause="Softmax divides one probability among the outputs; yes-or-no answers need a sigmoid each.",
+            changes=[Change("output", {"activation": "identity", "loss": "binary_cross_entropy"})],
+        )
 
     def _bounded(self, case: Case, key: str, activation: str, loss: str) -> Iterable[Finding]:
-        classes = case.network.output_shapes[0][-1] if case.network.output_shapes[0] else 1
+        classes = case.output_shape[-1] if case.output_shape else 1
         own = "softmax" if loss.startswith("softmax") else "sigmoid"
         floor, equation = _floor(activation, own, classes)
         if activation in ("elu", "leaky_relu", "prelu", "selu", "rrelu", "identity"):

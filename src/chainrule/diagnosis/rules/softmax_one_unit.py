@@ -22,11 +22,11 @@ class SoftmaxOneUnit(Rule):
             sizes = [s.calls[call.key].output for s in case.samples[:1]]
             units = sizes[0].units.shape[1] if sizes and sizes[0] is not None and sizes[0].units is not None else None
             if units is None and call is case.last_call and case.network.output_shapes:
-                shape = case.network.output_shapes[0]
+                shape = case.output_shape
                 units = shape[-1] if shape else 1
             if units == 1:
                 yield self._finding(call.key, case)
-        shape = case.network.output_shapes[0] if case.network.output_shapes else ()
+        shape = case.output_shape
         own = case.loss is not None and case.loss.name in ("softmax_cross_entropy", "kl_divergence")
         if own and shape[-1:] == (1,) and (case.last_call is None or case.last_call.role != "softmax"):
             yield self._finding("output", case)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from ..case import Case
 from ..change import Change
 from ..finding import Finding, Threshold
+from ..reference import SAMPLES
 from ..rule import Rule
 
 #: Different numbers from 0 on that may be classes though they are stored as floats.
@@ -22,11 +25,24 @@ class WrongLoss(Rule):
     explains = ("*",)
     paper = "Golik, Doetsch and Ney, Cross-entropy vs. squared error training, Interspeech 2013"
 
+    @staticmethod
+    def _grave(case: Case) -> str:
+        """How grave class numbers as targets are: an error where they are names and not sizes, or where rounding what the
+        network says meets them clearly less often than a simple model of classes does on samples that it has not seen."""
+        hits, names = case.data.named
+        if names or case.data.design is None or case.outputs is None or case.outputs.size != case.data.target.size:
+            return "error"
+        own = float((np.rint(case.outputs.reshape(-1)) == case.data.target.reshape(-1)).mean())
+        n = min(len(case.data.rows), SAMPLES)
+        if own < hits - 3 * float(np.sqrt(max(hits * (1 - hits), 1e-4) / n)) - 0.02:
+            return "error"
+        return "note" if names is False else "warning"
+
     def check(self, case: Case) -> Iterable[Finding]:
         loss, classes = case.loss, case.data.looks_like_classes
         if loss is None or not case.network.output_shapes:
             return
-        shape = case.network.output_shapes[0]
+        shape = case.output_shape
         units = shape[-1] if shape else 1
         # Numbers that are stored as such may be meant as such: grades, counts.
         meant = classes is not None
@@ -60,7 +76,7 @@ class WrongLoss(Rule):
             )
             yield self.finding(
                 text,
-                severity=("error" if numbered or case.harmed else "warning") if meant else "note",
+                severity="note" if not meant else self._grave(case) if numbered else case.severity("error", "warning"),
                 where="output",
                 evidence={"classes": classes, "output units": units},
                 threshold=Threshold(2, "targets of so few different whole numbers are classes", "kind of the targets"),
