@@ -106,13 +106,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--match", default="", help="only set-ups whose name holds this")
     parser.add_argument("--part", choices=("tune", "judge", "all"), default="all")
-    parser.add_argument("--programs", action="store_true", help="the programs in place of the catalogue")
+    parser.add_argument(
+        "--programs", nargs="?", const="first", choices=("first", "second"), help="programs in place of the catalogue"
+    )
     parser.add_argument("--every", type=int, default=1, help="only every so many-th set-up")
     parser.add_argument("--first", type=int, default=0, help="the first of those")
     parser.add_argument("--seconds", type=float, default=15.0, help="time budget of each cure")
     parser.add_argument("--json", type=Path, help="write every result to this file")
     options = parser.parse_args()
-    items = list(programs()) if options.programs else [*faulty(), *healthy()]
+    items = list(programs(options.programs)) if options.programs else [*faulty(), *healthy()]
     items = [i for i in items if options.match in i.name and options.part in ("all", part(i.name)) and i.setup.here]
     items = [i for i in items if isinstance(i.setup.prepare(), Network)]
     results, repaired = [], dict[Any, float]()
