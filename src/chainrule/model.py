@@ -166,12 +166,10 @@ class Network(NetworkGraph):
             resume : a file of the callback Checkpoint; the fit goes on bit for bit as if it had never stopped, when all
                 other arguments are the same
             diagnose : watch the fit and say at its end, in ``diagnosis_``, what is wrong with it, if anything; a number
-            samples
-                every so many steps, True so many that it costs less than 3 % of the time. The numbers of the fit do not
-                change
-            on_fault : "warn" gives a DiagnosisWarning ; "stop" also ends a fit that cannot succeed ; "cure" changes the
-            network
-                as ``cure`` does, and trains it
+                samples every so many steps, True so many that it costs less than 3 % of the time. The numbers of the fit do
+                not change
+            on_fault : with diagnose, "warn" gives a DiagnosisWarning ; "stop" also ends a fit that cannot succeed ; "cure"
+                changes the network as ``cure`` does, and trains it
         Raises
             ShapeError, DtypeError, DataError : X or y does not fit ; ParameterError : another argument is out of its range
             DivergenceError : a number stopped being finite; the weights before that step are kept
@@ -196,6 +194,8 @@ class Network(NetworkGraph):
             )  # fmt: skip
             watched_fit(self, X, y, on_fault=on_fault, every=None if diagnose is True else diagnose, **named)
             return self
+        if on_fault != "warn":
+            raise ParameterError(f"fit: on_fault={on_fault!r} needs a fit that is watched: give diagnose=True, too.")
         epochs, batch_size = _positive("epochs", epochs), _positive("batch_size", batch_size)
         if verbose not in (0, 1, 2):
             raise ParameterError(f"fit: verbose must be 0, 1 or 2. Got {verbose!r}.")

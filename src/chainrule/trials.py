@@ -260,10 +260,11 @@ def _steps(steps: Any) -> int:
 
 
 def _check_rules(rules: Any) -> None:
-    for rule in rules:
-        if not hasattr(rule, "check"):
+    several = isinstance(rules, (list, tuple))
+    for rule in rules if several else [rules]:
+        if not several or isinstance(rule, type) or not hasattr(rule, "check"):
             raise ParameterError(
-                f"rules must be instances of chainrule.diagnosis.Rule, such as rules=[MyRule()]. Got {rule!r}."
+                f"rules must be a list of instances of chainrule.diagnosis.Rule, such as rules=[MyRule()]. Got {rules!r}."
             )
 
 

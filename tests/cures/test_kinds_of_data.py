@@ -131,3 +131,10 @@ def test_the_output_that_is_at_fault_is_changed():
 def test_range_test_of_sequences_and_graphs():
     assert 1e-4 < range_test(lstm(), series, classes).suggested < 1
     assert 1e-4 < range_test(gcn(), nodes, some).suggested <= 1
+
+
+def test_no_samples():
+    from chainrule.errors import ChainruleError
+
+    with pytest.raises(ChainruleError, match=r"0 sample"):
+        mlp().cure(X[:0], labels[:0], verbose=0)

@@ -301,7 +301,7 @@ def test_a_rule_of_the_users_own() -> None:
     found = good().diagnose(X, LABELS, epochs=40, rules=[Wide()])
     assert [f.name for f in found.findings] == ["wide"] and found.cause.where == "0.dense"
     assert "wide" not in Rule.registry
-    with pytest.raises(ParameterError, match="rules must be instances"):
+    with pytest.raises(ParameterError, match="rules must be a list of instances"):
         good().diagnose(X, LABELS, rules=["wide"])
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from chainrule import Network, SparseMatrix
 from chainrule.data import Sequences
-from chainrule.diagnosis import Diagnosis
+from chainrule.diagnosis import Diagnosis, Rule
+from chainrule.errors import ParameterError
 from chainrule.images import ImageData
 from chainrule.layers import (
     LSTM,
@@ -25,6 +26,7 @@ from chainrule.layers import (
     Input,
     ReLU,
 )
+from chainrule.training import Checkpoint, EarlyStopping, LambdaCallback
 from chainrule.training.samples import Recorder, Samples, collect, recorded
 from chainrule.trials import DiagnosisWarning
 
@@ -244,3 +246,96 @@ def test_what_every_output_shows_is_of_the_network() -> None:
     slow = two().diagnose([X, X], [LABELS, NUMBERS], epochs=5, learning_rate=1e-8)
     assert slow.cause is not None and slow.cause.name == "learning-rate-too-small"
     assert slow.cause.output is None and len([f for f in slow if f.name == "learning-rate-too-small"]) == 1
+
+
+# ---------------------------------------------------------------- bad input
+
+
+class Strange(Rule):
+    """Gives whatever it is told to."""
+
+    code, name = "X1", "strange"
+
+    def __init__(self, given: Any) -> None:
+        self.given = given
+
+    def check(self, case: Any) -> Any:
+        if isinstance(self.given, Exception):
+            raise self.given
+        return self.given
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("nonsense", "must yield findings"),
+        (3, "must return findings, or yield them. Got 3"),
+        ([None], "Got None"),
+        (RuntimeError("boom"), "RuntimeError: boom"),
+    ],
+    ids=str,
+)
+def test_a_rule_that_gives_no_findings_is_reported(given: Any, message: str) -> None:
+    found = mlp().diagnose(X, LABELS, epochs=30, learning_rate=0.02, rules=[Strange(given)])
+    assert found.healthy and list(found.errors) == ["strange"] and message in found.errors["strange"]
+    assert not mlp().diagnose(X, LABELS, epochs=3, rules=[Strange(None)]).errors
+
+
+@pytest.mark.parametrize("rules", [Strange(None), [Strange], ["strange"]])
+def test_rules_are_a_list_of_instances(rules: Any) -> None:
+    with pytest.raises(ParameterError, match="rules must be a list of instances"):
+        mlp().diagnose(X, LABELS, rules=rules)
+
+
+def test_on_fault_needs_a_watched_fit() -> None:
+    with pytest.raises(ParameterError, match="give diagnose=True"):
+        mlp().fit(X, LABELS, on_fault="stop", verbose=0)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"batch_size": 1000},
+        {"optimizer": "lbfgs"},
+        {"sample_weight": np.linspace(0, 2, 300)},
+        {"class_weight": "balanced"},
+        {"engine": "reference"},
+        {"early_stopping": EarlyStopping("loss", patience=2)},
+    ],
+    ids=lambda o: next(iter(o)),
+)
+def test_arguments_of_fit(options: dict[str, Any]) -> None:
+    found = mlp().diagnose(X, LABELS, epochs=10, **options)
+    assert not found.errors and "score on training samples" in found.evidence
+    if "early_stopping" in options:
+        assert not hasattr(options["early_stopping"], "_monitor")  # the user's own has seen nothing
+
+
+@pytest.mark.parametrize("x", [X[:0], X[:1], np.where(X > 2, np.nan, X), X.astype(str)], ids=["none", "one", "nan", "text"])
+def test_data_that_cannot_be_learned_is_a_finding(x: Any) -> None:
+    assert not mlp().diagnose(x, LABELS[: len(x)], epochs=2).healthy
+
+
+def test_a_callback_that_raises_and_one_that_interrupts() -> None:
+    def broken(*arguments: Any) -> None:
+        raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="mine"):
+        mlp().fit(X, LABELS, epochs=2, verbose=0, diagnose=True, callbacks=LambdaCallback(on_epoch_end=broken))
+
+    def interrupt(trainer: Any, epoch: int, logs: Any) -> None:
+        if epoch == 30:
+            raise KeyboardInterrupt
+
+    net = mlp()
+    stop = LambdaCallback(on_epoch_end=interrupt)
+    net.fit(X, LABELS, epochs=500, learning_rate=0.02, verbose=0, diagnose=True, callbacks=[stop])
+    assert net.history_.interrupted and net.diagnosis_.healthy
+
+
+def test_a_resumed_fit_is_watched(tmp_path: Any) -> None:
+    place = tmp_path / "kept.checkpoint"
+    mlp().fit(X, LABELS, epochs=5, learning_rate=0.02, verbose=0, callbacks=[Checkpoint(place)])
+    net = mlp()
+    net.fit(X, LABELS, epochs=40, learning_rate=0.02, verbose=0, resume=place, diagnose=True)
+    assert len(net.history_.epochs) == 40 and net.diagnosis_.healthy

@@ -90,7 +90,7 @@ class DataFacts:
         bad = np.zeros(self._held, bool)
         for a in numbers:
             if len(a) == len(bad):
-                bad |= ~np.isfinite(a).reshape(len(a), -1).all(axis=1)
+                bad |= ~np.isfinite(a).all(axis=tuple(range(1, np.ndim(a))))
         return np.flatnonzero(bad)
 
     def _numbers(self, i: int) -> Array:

@@ -42,7 +42,10 @@ def _asked(rule: Rule, case: Case, errors: dict[str, str]) -> list[Finding]:
     """What a rule finds; whatever goes wrong in it harms nobody else."""
     found = []
     try:
-        for finding in rule.check(case) or ():
+        given = rule.check(case)
+        if not isinstance(given, Iterable | None):
+            raise TypeError(f"check must return findings, or yield them. Got {given!r:.60}")
+        for finding in given or ():
             if not isinstance(finding, Finding):
                 raise TypeError(f"check must yield findings, such as self.finding(title). Got {finding!r:.60}")
             found.append(finding)
