@@ -11,7 +11,7 @@ import pytest
 from chainrule import Dense, LeakyReLU, Network, ReLU
 from chainrule.cures import range_test
 from chainrule.cures.apply import Context
-from chainrule.cures.paired import Comparison, PairedRuns, _Curve
+from chainrule.cures.paired import Comparison, PairedRuns, Run, _Curve
 from chainrule.cures.range_test import rates_of
 from chainrule.cures.scorer import Scorer
 from chainrule.cures.search import Search, joined
@@ -135,6 +135,17 @@ def test_what_is_called_for_shows_what_it_hid():
     found = net.cure(X, labels, optimizer="sgd", learning_rate=1e-7, epochs=40, diagnosis=Diagnosis([cause]), verbose=0)
     assert found.improved and found.best.score > 0.75
     assert {c.kind for c in found.changes} >= {"initialise", "learning_rate"}
+
+
+def test_a_seed_from_which_nothing_is_learned_is_found():
+    """From the first seed it learns, so its diagnosis is healthy; the seed from which it does not is diagnosed, too."""
+    search = short_search([])
+    search.baseline.runs = {0: Run(0, 0.95, (), ()), 1: Run(1, 0.55, (), ()), 2: Run(2, 0.96, (), ())}
+    assert search.unlucky() == 1
+    search.baseline.runs[1] = Run(1, 0.9, (), ())
+    assert search.unlucky() is None
+    search.baseline.runs = {0: Run(0, 0.95, (), ())}
+    assert search.unlucky() is None
 
 
 def test_the_first_choice_is_kept_among_equals():

@@ -41,7 +41,7 @@ _MOST_LEFT_OUT = 0.2
 _BY_HEART = 0.15
 #: Epochs that a diagnosis sees at least; where they take too long, of a part of the samples.
 _DIAGNOSED_EPOCHS = 4
-#: What helps often, tried when nothing that the diagnosis calls for wins.
+#: What helps often, tried when a network cannot learn and nothing that the diagnosis calls for wins.
 _GENERAL = (
     Change("learning_rate", {"range_test": True}),
     Change("scale_inputs", {"method": "standard"}),
@@ -278,6 +278,16 @@ def cure(
         tried = [c for g in groups for c in g if c.kind != "data"]
         after = None
         search.plan(tried)
+        if not tried and asked is None and diagnosis is None:
+            # Healthy from this seed: perhaps by luck.
+            search.run_baseline()
+            clock.done("trials")
+            if (unlucky := search.unlucky()) is not None:
+                status.say("diagnosis of another seed")
+                found = _diagnose(search, setup, unlucky, runs.time_left * _DIAGNOSIS)
+                clock.done("diagnosis")
+                groups = _groups(found)
+                tried = [c for g in groups for c in g if c.kind != "data"]
         if tried:
             improved = search.improve(groups, pairs=_hidden(found) if asked is None else ())
             if not improved and asked is None and not search.settled:
@@ -291,7 +301,9 @@ def cure(
                     hidden = _groups(_diagnose(search, changed.setup, seed, runs.time_left * _DIAGNOSIS))
                     clock.done("diagnosis")
                     improved = search.improve(hidden, upon=first)
-            if not improved and asked is None and not search.settled:
+            # A network that learns, if worse than it could, is changed by what its findings call for only.
+            wrong = found is not None and any(f.severity == "error" for f in found.findings)
+            if not improved and asked is None and wrong and not search.settled:
                 known = {repr(c) for c in tried}
                 improved = search.improve([[c for c in _GENERAL if repr(c) not in known]])
             for _ in range(_ROUNDS - 1):
@@ -612,12 +624,12 @@ def _train(search: Search, whole: Samples, stream: Any, machine: dict[str, Any],
 
     Of a stream it is trained on all that it yields, if it can be read again and no part of it has to be held out. A training
     can end badly by chance, such as in a spike of the loss. One that scores less on samples that it has seen than the runs
-    did on unseen ones is done again from the next seed, as long as the time lasts; the best one is taken.
+    did on theirs is done again from the next seed, as long as the time lasts; the best one is taken.
     """
     runs, best = search.runs, search.best
     held = runs.held.first(runs.judged(best.length))
-    expected = min(run.score for run in best.runs.values())
-    expected -= runs.scorer.resolution(expected, len(held))
+    expected = float(np.mean([max(run.score, run.seen) for run in best.runs.values()]))
+    expected -= 2 * runs.scorer.resolution(expected, len(held))
     setup, found = best.setup.changed(sample_weight=whole.weight), list[tuple[float, Any]]()
     for seed in search.seeds:
         started = time.perf_counter()

@@ -88,8 +88,8 @@ def joined(kept: Iterable[Change], new: Change) -> tuple[Change, ...]:
     return (*found, new)
 
 
-#: Kinds that may be right a second time.
-_GROWING = ("epochs",)
+#: Kinds that may be right a second time: equal changes of these are two.
+_GROWING = ("epochs", "capacity")
 
 
 @dataclass
@@ -261,6 +261,15 @@ class Search:
         """The setup as it was from every seed, where there is nothing to try."""
         self._run([self.baseline], self.seeds, self.length)
 
+    def unlucky(self) -> int | None:
+        """The seed from which the setup as it was learns less than half of what it learns from another; None without one."""
+        scores, scorer = {seed: run.score for seed, run in self.baseline.runs.items()}, self.runs.scorer
+        if len(scores) < 2 or scorer.chance is None:
+            return None
+        worst, best = min(scores, key=scores.__getitem__), max(scores.values())
+        fall, margin = best - scores[worst], 4 * scorer.resolution(best, self.runs.judged(self.length))
+        return worst if fall > max(0.5 * (best - scorer.chance), margin) else None
+
     # ------------------------------------------------------------ searching
 
     def improve(
@@ -301,8 +310,10 @@ class Search:
             last = self.best
             kinds = {c.kind for c in last.changes}
             more = [c for c in singles if c.kind not in kinds]
-            more += [a for c in last.changes if c.kind in _GROWING and (a := self._affordable(c)) is not None]
+            more += [a for c in last.changes if c.kind == "epochs" and (a := self._affordable(c)) is not None]
             more += self._neighbours(last)
+            wider = (c for c in last.changes if c.kind == "capacity" and float(c["factor"]) > 1)
+            more += [Change("capacity", {**c.arguments, "factor": 2.0}) for c in wider]
             self._try([joined(last.changes, c) for c in more])
             if self.best is last:
                 break
