@@ -414,7 +414,7 @@ def _reserve(search: Search, whole: Samples, budget: float, status: _Status) -> 
     else:
         status.announce(
             f"should a change win, the final training on all {count:,} samples takes about {needed:.0f} s more than "
-            f"time_budget={budget:g}; refit=False leaves it out"
+            f"the {budget:g} s of its budget (in Python, refit=False leaves it out)"
         )
 
 

@@ -145,11 +145,16 @@ class Chain:
             zero = next((g for g in self.gains if g.gain == 0 or g.outgoing == 0), self.gains[-1])
             return f"The gradient is 0 from layer {zero.key!r} on downwards."
         change = f"shrinks {1 / ratio:.3g} times" if ratio < 1 else f"grows {ratio:.3g} times"
-        parts = []
-        for role, share in sorted(self.shares().items(), key=lambda item: -abs(item[1])):
-            slope = self.mean_slope()
+        parts, slope, factors = [], self.mean_slope(), self.factors()
+        shares = {role: share for role, share in self.shares().items() if abs(share) >= 0.005}
+        for role, share in sorted(shares.items(), key=lambda item: -abs(item[1])):
             mean = f" (mean {slope:.2g})" if role == "activation" and slope is not None else ""
-            parts.append(f"{100 * share:.0f} % of it is {_NAMES.get(role, role)}{mean}")
+            name = _NAMES.get(role, role) + mean
+            if min(shares.values()) > -_AGAINST:
+                parts.append(f"{100 * share:.0f} % of it is {name}")
+            else:
+                times, grows = 10 ** min(abs(factors[role]), 300), factors[role] > 0
+                parts.append(f"{name} {'grows' if grows else 'shrinks'} it {times:.3g} times")
         return f"The gradient {change} over {layers} layer{'s' if layers > 1 else ''}: {', '.join(parts[:3])}."
 
     def __str__(self) -> str:
@@ -165,6 +170,9 @@ class Chain:
     def __repr__(self) -> str:
         return f"Chain(step={self.step}, {len(self.blocks)} blocks, ratio={self.ratio:.3g})"
 
+
+#: Factors that work against each other by more than this share of the whole have no shares that could be read.
+_AGAINST = 0.1
 
 _NAMES = {
     "weight": "the weights Wᵀ",
