@@ -372,3 +372,14 @@ def test_a_watched_fit_cures_itself():
     net.fit(X, numbers, epochs=10, optimizer="sgd", learning_rate=1e8, diagnose=True, on_fault="cure", verbose=0)
     assert 1 - ((net.predict(X) - numbers) ** 2).mean() / numbers.var() > 0.8
     assert net.optimizer_.learning_rate < 1 or net.optimizer_.name != "sgd"
+
+
+@pytest.mark.parametrize("targets", ["constant", "shuffled"])
+def test_a_fault_of_the_data_is_not_cured_by_chance(targets: str) -> None:
+    """More epochs come nearer to a constant, and a smaller rate to the mean of noise: neither is a cure."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 5)).astype(np.float32)
+    y = np.full((300, 1), 3.0, np.float32) if targets == "constant" else rng.normal(size=(300, 1)).astype(np.float32)
+    found = Network([Dense(16), ReLU(), Dense(1)], random_state=0).cure(X, y, time_budget=8, epochs=10, verbose=0)
+    assert not found.changes and found.advice
+    assert "only other data" in str(found).lower()

@@ -307,7 +307,7 @@ def _say_what_next(given: DiagnoseOptions, diagnosis: Diagnosis, cure: Any) -> N
     elif cure.improved and given.output is not None:
         plain(f"Next:  chainrule predict {shlex.quote(str(given.output))} NEW_DATA")
     elif given.output is not None:
-        warn(f"Nothing was saved to {given.output}: no change wins, and the network stays as it was.")
+        warn(f"Nothing was saved to {given.output}: nothing was changed, and the network stays as it was.")
 
 
 def show(diagnosis: Diagnosis) -> None:
@@ -347,7 +347,7 @@ def show_cure(cure: Any) -> None:
             rows.append(("" if i else "Change", f"{change}{'' if adds is None else f' ({adds.difference:+.4f})'}"))
         rows.append(("Evidence", f"mean of {len(after.runs)} seeds, {cure.evidence}"))
     else:
-        out().print("No change was found that wins by more than the spread between seeds.", style="bold yellow")
+        out().print(cure.no_change, style="bold yellow")
         rows = [("Score", f"held-out {name} {before.score:.4f}")] if before.runs else []
     if cure.samples != cure.of:
         of = "" if cure.of is None else f" of {cure.of:,}"

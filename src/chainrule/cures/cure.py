@@ -92,6 +92,13 @@ class Cure:
     of: int | None = None
 
     @property
+    def no_change(self) -> str:
+        """Why nothing was changed, where nothing was."""
+        if self.diagnosis is not None and _of_data(self.diagnosis):
+            return "Only other data can cure this, so no change was tried."
+        return "No change was found that wins by more than the spread between seeds."
+
+    @property
     def improved(self) -> bool:
         """Whether a change won."""
         return any(c not in self.correct for c in self.changes)
@@ -178,7 +185,7 @@ class Cure:
             )
             lines += ["", self.patch(), ""]
         else:
-            lines.append("No change was found that wins by more than the spread between seeds; the network is as it was.")
+            lines.append(f"{self.no_change} The network is as it was.")
             if self.baseline.runs:
                 lines.append(f"Held-out {self.score_name}, {self.runs_of}: {self.baseline.score:.4f}.")
         if self.samples != self.of:
@@ -276,9 +283,13 @@ def cure(
             clock.done("diagnosis")
         groups = [asked] if asked is not None else _groups(found)
         tried = [c for g in groups for c in g if c.kind != "data"]
+        # What is wrong with the data no change of the network or its training puts right: a better score would deceive.
+        only_data = asked is None and found is not None and _of_data(found)
+        if only_data:
+            tried = []
         after = None
         search.plan(tried)
-        if not tried and asked is None and diagnosis is None:
+        if not tried and asked is None and diagnosis is None and not only_data:
             # Healthy from this seed: perhaps by luck.
             search.run_baseline()
             clock.done("trials")
@@ -403,6 +414,12 @@ class _Clock:
         now = time.perf_counter()
         self.parts[part] += now - self.last
         self.last = now
+
+
+def _of_data(diagnosis: Diagnosis) -> bool:
+    """Whether the first cause is a fault of the data, which nothing but other data cures."""
+    cause = diagnosis.cause
+    return cause is not None and cause.severity == "error" and cause.of_data
 
 
 def _reserve(search: Search, whole: Samples, budget: float, status: _Status) -> None:

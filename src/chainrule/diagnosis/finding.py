@@ -61,6 +61,11 @@ class Finding:
     symptoms: tuple[Finding, ...] = ()
     output: int | None = None
 
+    @property
+    def of_data(self) -> bool:
+        """Whether only other data can cure it: it calls for nothing else."""
+        return bool(self.changes) and all(change.kind == "data" for change in self.changes)
+
     def __post_init__(self) -> None:
         if self.severity not in SEVERITIES:
             raise ParameterError(f"Finding: severity must be one of {', '.join(SEVERITIES)}. Got {self.severity!r}.")

@@ -189,7 +189,7 @@ class DiagnosisReport:
                 f"is not measurably better than {c.baseline.score:.4f} (spread {c.evidence.spread:.4f})."
             )
         if not c.improved:
-            return "No change wins by more than the spread between seeds; the network stays as it was."
+            return f"{c.no_change} The network stays as it was."
         return (
             f"Held-out {c.score_name} rises from {c.baseline.score:.4f} to {c.best.score:.4f}, by "
             f"{c.evidence.difference:.4f}; the spread between {c.evidence.seeds} seeds is {c.evidence.spread:.4f}."
