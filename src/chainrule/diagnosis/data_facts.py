@@ -278,7 +278,7 @@ class DataFacts:
         if counts is None or len(counts) < 2 or counts.max() < 0.9 * counts.sum():
             return False
         area, error = self.rare_separation
-        return area <= 0.5 + 3 * error
+        return area <= 0.5 + 2 * error
 
     @cached_property
     def rare_separation(self) -> tuple[float, float]:

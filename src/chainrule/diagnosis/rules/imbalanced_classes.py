@@ -29,7 +29,7 @@ class ImbalancedClasses(Rule):
         recall = case.rarest_recall()
         area, error = case.data.rare_separation
         # Rare samples that the inputs do not tell from others cannot be found by any network.
-        bad = recall == recall and recall < 0.5 and area > 0.5 + 3 * error
+        bad = recall == recall and recall < 0.5 and area > 0.5 + 2 * error
         yield self.finding(
             f"the largest class has {ratio:.3g} times as many samples as the smallest",
             severity=case.severity("error", "warning") if bad else "note",
