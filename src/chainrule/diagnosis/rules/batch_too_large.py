@@ -27,6 +27,8 @@ class BatchTooLarge(Rule):
         an_epoch = -(-n // batch)
         if an_epoch > 4 or batch < 64 or case.steps > 400:
             return
+        if any(case.silent_at_start(call.key) == 1.0 for call in case.hidden_activations):
+            return  # a layer that is dead from the start stays so, however many steps there are
         wanted = 32
         yield self.finding(
             f"batches of {min(batch, n)} of {n} samples leave {case.steps} steps",
