@@ -37,7 +37,7 @@ def _lstm() -> list[Any]:
 #: other libraries that have these names.
 NETWORKS: list[tuple[str, Callable[[], list[Any]], tuple[int, ...], int, int, int]] = [
     ("W3  784-256-256-10, batch 128", _mlp, (784,), 128, 100, 40),
-    ("W7  conv32-conv64-dense128, batch 64", _cnn, (28, 28, 1), 64, 40, 12),
+    ("W7  conv32-conv64-dense128, batch 64", _cnn, (28, 28, 1), 64, 40, 18),
     ("W10 LSTM 128, 100 steps of 64, batch 64", _lstm, (100, 64), 64, 40, 12),
 ]
 

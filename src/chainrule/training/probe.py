@@ -25,8 +25,8 @@ from .executables import Executables
 if TYPE_CHECKING:
     from .trainer import Trainer
 
-#: Share of a training's time that probes may take.
-SHARE = 0.03
+#: Share of a training's time that probes may take; compiling their plan, and what they push out of the caches, comes on top.
+SHARE = 0.025
 #: Probes that are taken in any case, however short the training: so many that they take about FREE_SECONDS, but at least
 #: as many as the rules want to see something persist over, and at most enough for any of them.
 FREE_SECONDS, FEWEST, MOST = 0.1, 8, 40
