@@ -166,8 +166,8 @@ class Network(NetworkGraph):
             resume : a file of the callback Checkpoint; the fit goes on bit for bit as if it had never stopped, when all
                 other arguments are the same
             diagnose : watch the fit and say at its end, in ``diagnosis_``, what is wrong with it, if anything; a number
-                samples every so many steps, True so many that they cost less than 3 % of the time, but eight in any case. The
-                numbers of the fit do not change
+                samples every so many steps, True so many that they cost less than 3 % of the time, but for the first eight.
+                The numbers of the fit do not change
             on_fault : with diagnose, "warn" gives a DiagnosisWarning ; "stop" also ends a fit that cannot succeed ; "cure"
                 changes the network as ``cure`` does, and trains it
         Raises
