@@ -66,7 +66,7 @@ class VanishingThroughTime(Rule):
                 f"Π of the gains of {len(chain) - 1} steps = {gain:.3g}^{len(chain) - 1} = {_power(chain.passed_log10)}"
             )
         return self.finding(
-            f"the gradient reaches {100 * (1 - share):.0f} % of the steps of the sequence",
+            f"the gradient vanishes through time: it reaches {100 * (1 - share):.0f} % of the steps",
             severity=case.severity("error"),
             where=call.key,
             layers=[c.key for c in calls],
