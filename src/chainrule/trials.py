@@ -56,6 +56,8 @@ _LARGE = 256 * 2**20
 MORE_ROWS = 1024
 #: Arguments that say how to train. Given otherwise than in the last fit, a diagnosis is of another one.
 _TRAINING = ("optimizer", "learning_rate", "epochs", "batch_size", "shuffle")
+#: Of the samples that a diagnosis keeps for pictures, at most.
+_SHOWN_BYTES = 1 << 23
 #: Errors of the data that a diagnosis reports as findings.
 _DATA_ERRORS = (DataError, ShapeError, DtypeError)
 
@@ -250,6 +252,9 @@ def _examine(case: Case, watch: Watch, rules: Sequence[Rule]) -> Diagnosis:
     error = watch.error or (watch.probe.error if watch.probe is not None else "")
     if error:
         diagnosis.errors["statistics"] = error
+    if case.network.built and case.data.inputs:
+        rows = max(1, _SHOWN_BYTES // max(1, sum(np.asarray(x[:1]).nbytes for x in case.data.inputs)))
+        diagnosis.subject = case.network, [np.array(x[: min(rows, 512)]) for x in case.data.inputs]
     return diagnosis
 
 

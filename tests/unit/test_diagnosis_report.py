@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import pickle
 import re
 import sys
 from html.parser import HTMLParser
@@ -197,3 +198,11 @@ def test_live_zones_and_histograms():
     found = z_histograms(net, X)
     assert [f.layer for f in found] == [f"{i}.sigmoid" for i in (1, 3, 5, 7, 9)]
     assert all(f.counts.sum() > 0.99 * 200 * 12 for f in found)
+
+
+def test_the_page_of_a_diagnosis_alone_shows_what_activations_are_given() -> None:
+    """The diagnosis keeps what it looked at, and neither its copies nor pickles carry the samples."""
+    X = np.random.default_rng(0).normal(size=(200, 4)).astype(np.float32)
+    found = Network([Dense(8), Sigmoid(), Dense(1)], random_state=0).diagnose(X, X[:, :1], epochs=3)
+    assert "What the activations are given" in found.report().html()
+    assert pickle.loads(pickle.dumps(found)).subject is None

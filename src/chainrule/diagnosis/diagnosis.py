@@ -24,7 +24,11 @@ class Diagnosis:
         evidence : {what: number} that the verdict rests on
         statistics : of every layer at the sampled steps ; history : {name: one number an epoch}
         errors : {name of a rule: what it raised}; the other rules were not harmed
+        subject : (the network that was looked at, some samples of its inputs) for pictures, or None; copies and pickles
+            are without it
     """
+
+    subject: tuple[Any, list[Any]] | None = None
 
     def __init__(
         self,
@@ -41,6 +45,9 @@ class Diagnosis:
         self.statistics = statistics
         self.history = {name: list(values) for name, values in (history or {}).items()}
         self.errors = dict(errors or {})
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "subject"}
 
     @property
     def healthy(self) -> bool:

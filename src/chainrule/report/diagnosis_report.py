@@ -35,7 +35,8 @@ class DiagnosisReport:
 
     Parameters
         diagnosis : a Diagnosis, or None ; cure : a Cure, or None ; its own diagnosis is taken where none is given
-        network : that the diagnosis is about, for its summary and the histograms of z ; X : samples for those
+        network : that the diagnosis is about, for its summary and the histograms of z ; X : samples for those, by
+            default what the diagnosis looked at
         title : of the page
 
     The file holds its pictures as SVG and its style, loads nothing from elsewhere and runs no script. Everything that comes
@@ -288,11 +289,14 @@ class DiagnosisReport:
         return found
 
     def _histograms(self) -> list[plots.Histogram]:
-        network = self.network
-        if network is None or self.X is None or not network.built:
+        network, X = self.network, self.X
+        if (network is None or X is None) and getattr(self.diagnosis, "subject", None) is not None:
+            network, inputs = self.diagnosis.subject
+            X = inputs[0] if len(inputs) == 1 else inputs
+        if network is None or X is None or not network.built:
             return []
         try:
-            return plots.z_histograms(network, self.X)
+            return plots.z_histograms(network, X)
         except (ChainruleError, TypeError, ValueError):
             # Data that the network cannot take is what the findings are about.
             return []
