@@ -485,8 +485,7 @@ class Network(NetworkGraph):
                 with compiled.lock:
                     return compiled.executable.predict(X)
         self.require_built("predict")
-        if batch_size is not None:
-            batch_size = _positive("batch_size", batch_size)
+        batch_size = _positive_or_none("batch_size", batch_size)
         if isinstance(X, Batches):
             return self._predict_batches(DataSetIntake(X, self), batch_size)
         quick = self._quick_input(X)
@@ -561,8 +560,7 @@ class Network(NetworkGraph):
         Raises      NotFittedError before the shapes are known ; ShapeError, DtypeError, DataError when X or y does not fit
         """
         self.require_built("evaluate")
-        if batch_size is not None:
-            batch_size = _positive("batch_size", batch_size)
+        batch_size = _positive_or_none("batch_size", batch_size)
         loss = getattr(self, "loss_", None) if loss is None else loss
         if is_stream(X, y):
             intake = batch_intake(X, self).take(loss)
@@ -594,8 +592,7 @@ class Network(NetworkGraph):
         Raises      as ``evaluate`` ; ParameterError when an input has no gradient (indices, a sparse matrix)
         """
         self.require_built("input_gradient")
-        if batch_size is not None:
-            batch_size = _positive("batch_size", batch_size)
+        batch_size = _positive_or_none("batch_size", batch_size)
         intake = self._intake(X, y, getattr(self, "loss_", None) if loss is None else loss, None)
         if not isinstance(intake.feed, ArrayFeed):
             raise ParameterError("input_gradient: give arrays of one length, such as X.padded() of Sequences.")
@@ -1042,6 +1039,11 @@ def _explained(plan: Plan, steps: str) -> Plan:
         plan.notes.append(f"the length of the samples is free: this is the plan{steps}")
     plan.notes.extend(get_engine().explain(plan))
     return plan
+
+
+def _positive_or_none(name: str, value: Any) -> int | None:
+    """``_positive`` where None leaves the choice to the network."""
+    return None if value is None else _positive(name, value)
 
 
 def _positive(name: str, value: Any) -> int:
