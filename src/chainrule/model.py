@@ -25,6 +25,7 @@ from .ops.table import node_flops
 from .ops.value import FREE
 from .optimizers import Optimizer, Schedule, get_optimizer
 from .plan import Plan, lower_prediction, lower_training, optimise
+from .registry import identity
 from .training import Callback, EarlyStopping, Trainer
 from .training.checkpoint import CheckpointFile
 from .training.data_dependent import (
@@ -604,7 +605,7 @@ class Network(NetworkGraph):
         parts: list[list[Array]] = [[] for _ in self.input_ids]
         batch_size = self.samples or batch_size or self.samples_at_once(intake.feed.shapes)
         for piece in intake.feed.pieces(batch_size, lambda batch, shapes: 1):
-            same = (*intake.forms, *intake.weights, *(weights or ()), *map(repr, intake.losses))
+            same = (*intake.forms, *intake.weights, *(weights or ()), *map(identity, intake.losses))
             compiled = executables.get(
                 (piece.batch, piece.shapes, *same),
                 lambda batch=piece.batch, shapes=piece.shapes: lower_training(  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
     to_config(obj)                      {"class": "Adam", "args": {"learning_rate": 0.001, ...}}, ready for JSON
     from_config(config, *registries)    the object again; only classes in the registries can be made, no code is run by name
+    identity(value)                     a key that tells values apart, for what is kept under them
 
 Works on every class whose constructor stores its arguments under the same names. ``Configurable`` gives such a class its
 configuration, comparison by value and representation.
@@ -9,16 +10,18 @@ configuration, comparison by value and representation.
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Set
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
 
 from .errors import ModelFileError, ParameterError, did_you_mean
 
-__all__ = ["Configurable", "finite_number", "from_config", "to_config"]
+__all__ = ["Configurable", "finite_number", "from_config", "identity", "to_config"]
 
 
 class Configurable:
@@ -87,6 +90,61 @@ def _comparable(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _comparable(v) for key, v in value.items()}
     return value
+
+
+class _Same:
+    """A key of an object that can be compared by identity only. It keeps the object, so that its id is not given away."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.value is other.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
+def identity(value: Any) -> Hashable:
+    """A key that two values share exactly when they are the same, for what is computed once and then used again.
+
+    A representation is for readers and leaves things out (the middle of a long array, the entries of a sparse matrix), so
+    two values may look alike. Here arrays are compared by type, shape and content, sequences and mappings by their entries,
+    objects of ``Configurable`` and dataclasses by class and arguments, numbers by type and bits (0.0 is not −0.0, NaN is
+    itself), and whatever else can be hashed as itself; an object that cannot be hashed is the same as itself only.
+
+    Example
+        >>> long = np.zeros(2000)
+        >>> other = np.where(np.arange(2000) == 1000, 1.0, 0.0)
+        >>> repr(long) == repr(other), identity(long) == identity(other), identity([long]) == identity([np.zeros(2000)])
+        (True, False, True)
+    """
+    if value is None or isinstance(value, (bool, int, str, bytes)):
+        return type(value), value
+    if isinstance(value, float):
+        return type(value), value.hex()
+    if isinstance(value, (np.ndarray, np.generic)):
+        if value.dtype.hasobject:
+            return type(value), value.shape, identity(value.tolist())
+        content = np.ascontiguousarray(value).tobytes()
+        return type(value), value.dtype.str, value.shape, hashlib.sha256(content).digest()
+    if isinstance(value, (list, tuple)):
+        return type(value), tuple(map(identity, value))
+    if isinstance(value, Set):
+        return type(value), frozenset(map(identity, value))
+    if isinstance(value, Mapping):
+        return type(value), frozenset((identity(key), identity(entry)) for key, entry in value.items())
+    if isinstance(value, Configurable):
+        return type(value), identity(value.config())
+    if is_dataclass(value) and not isinstance(value, type) and type(value).__eq__ is not object.__eq__:
+        return type(value), tuple(identity(getattr(value, f.name)) for f in fields(value) if f.compare)
+    try:
+        hash(value)
+    except TypeError:
+        return _Same(value)
+    return type(value), value
 
 
 def finite_number(value: object) -> bool:

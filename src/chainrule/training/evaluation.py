@@ -16,6 +16,7 @@ from ..network import NetworkGraph
 from ..ops import SparseMatrix
 from ..ops.value import FREE, Shape
 from ..plan import lower_prediction, lower_training
+from ..registry import identity
 from .executables import Compiled, Executables, total
 from .feeds import Feed, Piece, SequenceFeed
 
@@ -100,7 +101,7 @@ def evaluate(
                 constants=constants,
             )
 
-        parts = [*forms, *weights, *(loss_weights or ()), *map(repr, losses), *map(repr, inside)]
+        parts = [*forms, *weights, *(loss_weights or ()), *map(identity, losses), *map(identity, inside)]
         parts += [m.digest for m in (constants or {}).values()]
         compiled = executables.get(("evaluate", piece.batch, piece.shapes, bool(outside), *parts), lower)
         with compiled.lock:

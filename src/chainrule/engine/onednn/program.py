@@ -8,6 +8,7 @@ from math import prod
 
 from ...ops import Node, Value
 from ...ops.value import Shape
+from ...registry import identity
 
 # The machine's numbers, repeated here so that running does not import Numba; the tests compare them with the kernels'.
 BLOCK = 512
@@ -185,7 +186,7 @@ def compile_program(nodes: list[Node], outputs: tuple[Value, ...], product: Valu
             return at[id(v)]
         kind = CONSTANT if v.role == "constant" else kinds[id(v)]
         if kind == CONSTANT:
-            return operand(("constant", v.constant), CONSTANT, None, v.constant)
+            return operand(("constant", identity(v.constant)), CONSTANT, None, v.constant)
         if v.dtype == "int":
             if kind != FULL:
                 raise Unsupported

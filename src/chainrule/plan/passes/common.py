@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from ...ops import Node, Value
+from ...registry import identity
 
 
 def _key(value: Value) -> Hashable:
     if value.role == "constant":
-        return ("constant", value.constant)
+        return ("constant", identity(value.constant))
     if value.base is not None:
         return (id(value.base), value.offset, value.shape)
     return id(value)
@@ -28,7 +29,7 @@ def eliminate_common(nodes: list[Node], outputs: dict[str, Value]) -> list[Node]
     for node in nodes:
         node.inputs = tuple(replaced.get(id(v), v) for v in node.inputs)
         bases = tuple(versions.get(id(v.base), 0) for v in node.inputs if v.base is not None)
-        key = (node.op, tuple(map(_key, node.inputs)), bases, repr(sorted(node.attrs.items())))
+        key = (node.op, tuple(map(_key, node.inputs)), bases, identity(node.attrs))
         if any(v.base is not None for v in node.outputs):
             for v in node.outputs:
                 if v.base is not None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from math import prod
 
 from ...ops import OPS, Node, Value
+from ...registry import identity
 from .recompute import CHEAP
 
 #: Products that can take along what follows.
@@ -136,7 +137,8 @@ def _distinct(members: list[Node], used: dict[int, list[Node]], asked: set[int])
     kept = []
     for node in members:
         node.inputs = tuple(same.get(id(v), v) for v in node.inputs)
-        key = (node.op, tuple(v.constant if v.role == "constant" else id(v) for v in node.inputs))
+        sources = tuple(identity(v.constant) if v.role == "constant" else id(v) for v in node.inputs)
+        key = (node.op, sources, identity(node.attrs))
         result = node.outputs[0]
         private = result.base is None and id(result) not in asked and all(id(u) in inside for u in used.get(id(result), []))
         if node.op in CHEAP and private and key in seen:
