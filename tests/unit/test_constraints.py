@@ -1,0 +1,97 @@
+"""Constraints of hyperparameters: what holds, what does not, and how a refusal reads."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from chainrule.constraints import (
+    Accepted,
+    AnyOf,
+    Anything,
+    Boolean,
+    Constraint,
+    EachOf,
+    Instance,
+    Interval,
+    Maybe,
+    OneOf,
+    check_all,
+)
+from chainrule.errors import ParameterError, UnknownNameError
+from chainrule.losses import Loss, SquaredError, get_loss
+
+CASES: list[tuple[Constraint, list[object], list[object], str]] = [
+    (Interval(int, 1), [1, 7, np.int64(3)], [0, -1, 1.0, True, np.True_, "1", None, math.nan], "an int of at least 1"),
+    (Interval(int, 1, 3, closed="both"), [1, 3], [0, 4], "an int from 1 to 3"),
+    (Interval(float, 0, 1), [0, 0.5, np.float32(0.5)], [1, -0.1, math.nan, True, "0"], "a number from 0 to below 1"),
+    (Interval(float, 0, 1, closed="neither"), [0.5], [0, 1], "a number above 0 and below 1"),
+    (Interval(float, 0, 1, closed="right"), [1], [0, 1.1], "a number above 0 and at most 1"),
+    (Interval(float, 0, closed="neither"), [1e-30, 5], [0, math.inf], "a finite number above 0"),
+    (Interval(float, 0), [0, 5], [-1, math.inf], "a finite number of at least 0"),
+    (Interval(float, None, 2), [-1e9, 1.9], [2, math.inf], "a number below 2"),
+    (Interval(float), [-1.0], [math.nan, -math.inf, 1j], "a finite number"),
+    (Boolean(), [True, np.False_], [0, 1, None, "yes"], "True or False"),
+    (OneOf(0, 1, 2), [0, 2], [3, "0", None, [0], np.zeros(2)], "0, 1 or 2"),
+    (OneOf("a", None), ["a", None], ["b", 0], '"a" or None'),
+    (Instance(Loss), [SquaredError()], ["squared_error", Loss], "a Loss"),
+    (Instance(str, bytes, words="a path"), ["x"], [1], "a path"),
+    (EachOf(Interval(int, 1)), [[], (1, 2), np.array([3])], ["12", 3, [0], {1: 2}, iter([1])], "a list of values, each"),
+    (EachOf(Boolean(), fewest=1), [[True]], [[]], "a list of at least 1 value, each True or False"),
+    (AnyOf(Interval(int, 1), OneOf("auto")), [2, "auto"], ["all", 0], 'an int of at least 1 or "auto"'),
+    (Maybe(AnyOf(Boolean(), Interval(int, 0))), [None, True, 3], [-1, "x"], "None, True, False or an int of at least 0"),
+    (Anything(), [None, object()], [], "anything"),
+]
+
+
+@pytest.mark.parametrize(("constraint", "good", "bad", "words"), CASES, ids=lambda c: repr(c)[:40])
+def test_each_constraint_holds_for_what_its_words_say(constraint, good, bad, words):
+    assert constraint.words.startswith(words)
+    for value in good:
+        constraint.check("Owner", "argument", value)
+    for value in bad:
+        with pytest.raises(ParameterError) as caught:
+            constraint.check("Owner", "argument", value)
+        assert str(caught.value).startswith(f"Owner: argument must be {constraint.words}. Got ")
+
+
+def test_numbers_of_numpy_become_plain():
+    assert type(Interval(int, 1).check("", "n", np.int32(3))) is int
+    assert type(Maybe(Interval(int, 1)).check("", "n", np.int32(3))) is int
+    assert type(Boolean().check("", "b", np.True_)) is bool
+    assert EachOf(Interval(int)).check("", "n", np.array([1, 2])) == [1, 2]
+
+
+def test_a_refusal_names_the_owner_only_where_there_is_one_and_gives_the_hint():
+    with pytest.raises(ParameterError, match=r"^epochs must be an int of at least 1\. Got 0\. Train longer\.$"):
+        Interval(int, 1, hint="Train longer.").check("", "epochs", 0)
+    with pytest.raises(ParameterError, match=r"Got 'onedn'\. Did you mean 'onednn'\?$"):
+        OneOf("auto", "onednn").check("", "engine", "onedn")
+
+
+def test_a_value_that_is_long_is_shortened():
+    with pytest.raises(ParameterError) as caught:
+        Interval(int).check("", "n", "x" * 10_000)
+    assert len(str(caught.value)) < 300
+
+
+def test_the_error_of_a_registry_is_its_own():
+    known = Accepted(get_loss, "a loss or its name")
+    assert known.holds("squared_error") and not known.holds("nothing")
+    for constraint in (known, Maybe(known)):
+        with pytest.raises(UnknownNameError, match="Did you mean 'squared_error'"):
+            constraint.check("", "loss", "squared_eror")
+
+
+def test_several_are_checked_in_order():
+    rules = {"a": Interval(int, 1), "b": Boolean()}
+    assert check_all("X", rules, {"a": 1, "c": 2}) == {"a": 1}
+    with pytest.raises(ParameterError, match="X: a must"):
+        check_all("X", rules, {"b": 0, "a": 0})
+
+
+def test_an_interval_refuses_bounds_of_an_unknown_kind():
+    with pytest.raises(ParameterError, match="closed"):
+        Interval(int, 0, closed="open")
