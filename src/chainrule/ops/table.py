@@ -41,6 +41,9 @@ class OpSpec:
         latex : the same in LaTeX
         precedence : 0 atom or call, 1 product, 2 sum; tells where parentheses go
         more : (text, latex, precedence) of the outputs after the first
+        cheap : computing it again takes no longer than reading its result from memory
+        takes_epilogue : a product that can take along the elementwise ops that follow it
+        joins_chain : a reduction that an elementwise chain can take along when it is over all axes but the last
     """
 
     name: str
@@ -51,6 +54,9 @@ class OpSpec:
     latex: str
     precedence: int = 0
     more: tuple[tuple[str, str, int], ...] = ()
+    cheap: bool = False
+    takes_epilogue: bool = False
+    joins_chain: bool = False
 
 
 def broadcast(op: str, shapes: list[Shape]) -> Shape:
@@ -241,8 +247,9 @@ def _register(
     latex: str | None = None,
     precedence: int = 0,
     more: tuple[tuple[str, str, int], ...] = (),
+    **traits: bool,
 ) -> None:
-    OPS[name] = OpSpec(name, kind, rule, flops, text, text if latex is None else latex, precedence, more)
+    OPS[name] = OpSpec(name, kind, rule, flops, text, text if latex is None else latex, precedence, more, **traits)
 
 
 # name: (arity, text, latex, precedence)
@@ -273,10 +280,23 @@ _ELEMENTWISE: dict[str, tuple[int, str, str, int]] = {
     "erf": (1, "erf({0})", r"\operatorname{{erf}}({0})", 0),
     "relu": (1, "max(0, {0})", r"\max(0, {0})", 0),
 }
+_CHEAP = {
+    "add", "subtract", "multiply", "maximum", "minimum", "greater", "greater_equal", "equal", "negative", "absolute",
+    "sign", "square", "relu",
+}  # fmt: skip
 for _name, (_arity, _text, _latex, _prec) in _ELEMENTWISE.items():
-    _register(_name, "elementwise", _elementwise_rule(_name, _arity, "float"), _out_size, _text, _latex, _prec)
+    _register(
+        _name,
+        "elementwise",
+        _elementwise_rule(_name, _arity, "float"),
+        _out_size,
+        _text,
+        _latex,
+        _prec,
+        cheap=_name in _CHEAP,
+    )
 
-_register("matmul", "product", _matmul, _matmul_flops, "{0} {1}", precedence=1)
+_register("matmul", "product", _matmul, _matmul_flops, "{0} {1}", precedence=1, takes_epilogue=True)
 _register(
     "sparse_matmul",
     "product",
@@ -286,7 +306,7 @@ _register(
     r"A \, {0}",
     1,
 )
-_register("sum", "reduce", _reduce, _in_size, "Σ {0}", r"\sum {0}")
+_register("sum", "reduce", _reduce, _in_size, "Σ {0}", r"\sum {0}", joins_chain=True)
 _register(
     "channel_moments",
     "reduce",
@@ -341,7 +361,7 @@ _register("put_rows", "move", _put_rows, _zero, "{0}[{1}] = {2}", "{0}[{1}] = {2
 _register("one_hot", "move", _one_hot, _zero, "onehot({0})", r"\operatorname{{onehot}}({0})")
 _register("random_uniform", "elementwise", _random, lambda n: 10 * _out_size(n), "U(0, 1)", r"U(0, 1)")
 
-_register("conv", "product", spatial.conv, spatial.conv_flops, "{0} ∗ {1}", r"{0} \ast {1}", 1)
+_register("conv", "product", spatial.conv, spatial.conv_flops, "{0} ∗ {1}", r"{0} \ast {1}", 1, takes_epilogue=True)
 _register(
     "conv_backward_data",
     "product",
@@ -350,6 +370,7 @@ _register(
     "{0} ∗ᵀ {1}",
     r"{0} \ast^{{\top}} {1}",
     1,
+    takes_epilogue=True,
 )
 _register(
     "conv_backward_weights", "product", spatial.conv_backward_weights, spatial.conv_flops, "{0} ⋆ {1}", r"{0} \star {1}", 1

@@ -10,6 +10,7 @@ from ..network import Arena, NetworkGraph
 from ..ops import Builder, Saved, SparseMatrix, Value
 from ..ops.value import Shape
 from ..optimizers import Optimizer
+from .memory import is_view
 from .plan import Plan
 
 
@@ -167,7 +168,7 @@ class _Lowering:
             full = f"{layer}.{name}"
             if not self.network.trainable(full) or full in sparse:
                 continue
-            if g.base is not None or g.producer is None or g.producer.op == "reshape" or g in self.inputs.values():
+            if g.base is not None or g.producer is None or is_view(g.producer) or g in self.inputs.values():
                 with self.k.at("backward", layer):
                     (g,) = self.k.emit("copy", g)
             g.base, g.offset, g.name = arena, parameters.entries[full].offset, full

@@ -8,7 +8,6 @@ from typing import Any
 
 from ...ops import Node, Value
 from ...ops.value import Shape
-from ...plan.passes.fuse import HEADS
 from .calls import (
     Address,
     Block,
@@ -135,8 +134,12 @@ class Chain:
         return found
 
 
+#: The products that have kernels which take along what follows.
+HEADS = ("matmul", "conv", "conv_backward_data")
+
+
 def head_of(node: Node) -> Node | None:
-    """The matrix product or convolution that a fused node begins with."""
+    """The matrix product or convolution that a fused node begins with; None where it begins with another op."""
     first: Node = node.attrs.get("nodes", [node])[0]
     return first if first.op in HEADS else None
 

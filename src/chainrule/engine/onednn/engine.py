@@ -6,7 +6,7 @@ import ctypes
 import os
 import struct
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import partial
 from math import prod
 from typing import Any
@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import EngineError
-from ...ops import OPS, Value
+from ...ops import Value
 from ...ops.memory import aligned_zeros
 from ...plan.memory import plan_memory, root
 from ...plan.plan import Plan
+from ...registry import identity
 from ..base import Array, Engine, Executable, arena_view
 from ..kernels.library import kernels
 from ..reference.engine import compute
@@ -46,7 +47,6 @@ from .primitives import DST, SCRATCHPAD, SRC, WEIGHTS, Bound, Matrix, Stream, pr
 from .schedule import Group, barriers, epochs, take_turns
 from .tasks import make_tasks
 
-_ELEMENTWISE = {name for name, spec in OPS.items() if spec.kind == "elementwise"}
 #: A step that takes one thread less than this is not divided: waiting for each other would cost more than it gains.
 _WORTH_DIVIDING = 40e-6
 _FLOPS_PER_SECOND, _BYTES_PER_SECOND = 150e9, 30e9
@@ -120,7 +120,7 @@ class OneDNNExecutable(Executable):
             array = self.arenas[name]
             if array.dtype != np.float32 or array.size < value.size or not array.flags.c_contiguous:
                 raise EngineError(f"arena {name!r} must be float32 of {value.size} elements, contiguous.")
-        tasks = make_tasks(self.nodes, threads, _ELEMENTWISE, list(plan.outputs.values()))
+        tasks = make_tasks(self.nodes, threads, list(plan.outputs.values()))
         groups = take_turns(tasks, barriers(tasks, threads), threads)
         nodes = [
             (task.node, epoch) for group, epoch in zip(groups, epochs(groups, threads), strict=True) for task in group.tasks
@@ -143,7 +143,7 @@ class OneDNNExecutable(Executable):
         self._bound_primitives: list[Bound] = []
         self._shared = self._scratch_of(groups)
         self._streams: dict[int, Stream] = {}
-        self._constants: dict[float, Array] = {}
+        self._constants: dict[Hashable, Array] = {}
         self._aliases = {k: v for t in tasks for k, v in t.aliases.items()}
         self.places: list[dict[str, list[tuple[int, int]]]] = [{name: [] for name in plan.inputs} for _ in range(threads)]
         self.segments = self._segments(groups)
@@ -194,9 +194,10 @@ class OneDNNExecutable(Executable):
         r = root(value)
         r = self._aliases.get(id(r), r)
         if r.role == "constant":
-            if r.constant not in self._constants:
-                self._constants[r.constant] = np.full(1, r.constant, np.float32)
-            return int(self._constants[r.constant].ctypes.data), None
+            key = identity(r.constant)
+            if key not in self._constants:
+                self._constants[key] = np.full(1, r.constant, np.float32)
+            return int(self._constants[key].ctypes.data), None
         if r.role == "scalar":
             return int(self.scalar_row.ctypes.data) + 4 * self.scalar_names.index(r.name), None
         if r.role == "input":
@@ -344,7 +345,7 @@ class OneDNNExecutable(Executable):
         at, name = self._base(value)
         if name is not None:
             return None, name
-        kind = ctypes.c_int32 if value.dtype == "int" else ctypes.c_float
+        kind = {"int": ctypes.c_int32, "bfloat16": ctypes.c_uint16}.get(value.dtype, ctypes.c_float)
         raw = (kind * max(value.size, 1)).from_address(at)
         return np.ctypeslib.as_array(raw)[: value.size].reshape(value.shape), None
 
@@ -438,7 +439,7 @@ class OneDNNExecutable(Executable):
                 return arena_view(self.arenas, v)
             view, _ = self._io(v)
             assert view is not None
-            return view
+            return (view.astype(np.uint32) << np.uint32(16)).view(np.float32) if v.dtype == "bfloat16" else view
 
         for node in (task.node for group in segment.groups for task in group.tasks):
             results = compute(node, [read(v) for v in node.inputs], dtype=np.float32, step=step, seed=seed)

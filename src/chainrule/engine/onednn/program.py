@@ -19,10 +19,12 @@ OPERATIONS = (
     "relu", "random_uniform", "multiply_add", "from_int", "root_quotient", "add_columns",
 )  # fmt: skip
 CODES = {name: i for i, name in enumerate(OPERATIONS)}
+#: The ops of a plan that the machine does; its other operations are made of several ops, or belong to a sum.
+MACHINE_OPS = frozenset(OPERATIONS) - {"multiply_add", "from_int", "root_quotient", "add_columns"}
 
 
 class Unsupported(Exception):
-    """The node's broadcasting does not fit the machine; the engine falls back to the reference kernel."""
+    """The kernels have no such op, or not for these shapes; the engine falls back to the reference kernel."""
 
 
 @dataclass
@@ -110,7 +112,10 @@ def compile_program(nodes: list[Node], outputs: tuple[Value, ...], product: Valu
     """The program of a chain of elementwise nodes of one shape, and of sums of them over all axes but the last.
 
     Parameters  outputs : values that must reach memory ; product : a value made just before by a matmul, read as an input
+    Raises      Unsupported when the machine lacks one of the ops, or cannot broadcast one of the operands
     """
+    if any(n.op not in MACHINE_OPS and n.op != "sum" for n in nodes):
+        raise Unsupported
     made = {id(n.outputs[0]) for n in nodes}
     inputs = list({id(v): v for n in nodes for v in n.inputs if id(v) not in made}.values())
     shape = chain_shape(nodes)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...ops import Node, Value
 from ...ops.recurrent import given
-from ...plan.memory import root
+from ...plan.memory import is_view, root
 from ..kernels.sizes import ROWS, VECTOR
 from .calls import Address, Call, Memory, Part, Task, access, bounds
 
@@ -22,7 +22,7 @@ def count_uses(nodes: Sequence[Node], kept: Sequence[Value]) -> Uses:
     uses: Uses = Counter(id(root(v)) for v in kept)
     for node in nodes:
         for member in node.attrs.get("nodes", [node]):
-            if member.op != "reshape":
+            if not is_view(member):
                 uses.update({id(root(v)) for v in member.inputs})
     return uses
 

@@ -27,7 +27,7 @@ from .calls import (
 from .chain import Chain, head_of, home_of
 from .images import channel_moments, convolve, pad, pool, resample, weight_gradient
 from .primitives import Matrix
-from .program import Unsupported
+from .program import MACHINE_OPS, Unsupported
 from .recurrent import SEQUENCE_OPS, count_uses, sequence_task
 from .sparse import sparse_matmul
 
@@ -445,7 +445,7 @@ _TASKS: dict[str, Callable[[Node, int], Task | list[Task]]] = {
 }
 
 
-def make_tasks(nodes: Sequence[Node], threads: int, elementwise_ops: set[str], kept: Sequence[Value] = ()) -> list[Task]:
+def make_tasks(nodes: Sequence[Node], threads: int, kept: Sequence[Value] = ()) -> list[Task]:
     """A task for every node that computes. What the kernels do not offer becomes a fallback to the reference engine.
 
     Weights are laid out for convolutions at the start of the step where they do not change before, and the threads' sums of
@@ -486,12 +486,12 @@ def make_tasks(nodes: Sequence[Node], threads: int, elementwise_ops: set[str], k
             elif node.op in SEQUENCE_OPS:
                 tasks.append(sequence_task(node, threads, uses))
             else:
-                tasks += _tasks_of(node, threads, elementwise_ops)
+                tasks += _tasks_of(node, threads)
         except Unsupported:
             members = node.attrs.get("nodes", [node])
             for member in members:
                 if len(members) > 1:
-                    tasks += make_tasks([member], threads, elementwise_ops)
+                    tasks += make_tasks([member], threads)
                 else:
                     tasks.append(Task(member, _solo(threads, _whole(member, [])), fallback=True))
         written.update(access(v)[0] for v in node.outputs)
@@ -499,7 +499,7 @@ def make_tasks(nodes: Sequence[Node], threads: int, elementwise_ops: set[str], k
     return early + tasks
 
 
-def _tasks_of(node: Node, threads: int, elementwise_ops: set[str]) -> list[Task]:
+def _tasks_of(node: Node, threads: int) -> list[Task]:
     if node.op == "fused" and node.attrs["nodes"][0].op == "matmul":
         product, *chain = node.attrs["nodes"]
         if _matmul_cuts(product, threads)[0] == "columns":
@@ -507,9 +507,9 @@ def _tasks_of(node: Node, threads: int, elementwise_ops: set[str]) -> list[Task]
             made = {id(product.outputs[0]), *(id(m.outputs[0]) for m in chain)}
             outside = [v for m in chain for v in m.inputs if id(v) not in made]
             rest = Node("fused", (product.outputs[0], *outside), node.outputs, {"nodes": chain}, node.where)
-            return make_tasks([product, rest], threads, elementwise_ops)
+            return make_tasks([product, rest], threads)
     builder: Callable[[Node, int], Task | list[Task]] | None
-    builder = elementwise if node.op in elementwise_ops else _TASKS.get(node.op)
+    builder = elementwise if node.op in MACHINE_OPS else _TASKS.get(node.op)
     if builder is None:
         raise Unsupported
     made_tasks = builder(node, threads)

@@ -14,10 +14,6 @@ from math import prod
 
 from ...ops import OPS, Node, Value
 from ...registry import identity
-from .recompute import CHEAP
-
-#: Products that can take along what follows.
-HEADS = ("matmul", "conv", "conv_backward_data")
 
 #: How many nodes may lie between a product and what follows it.
 WITHIN = 6
@@ -27,12 +23,13 @@ LIMIT = 48
 
 
 def _elementwise(node: Node) -> bool:
-    return OPS[node.op].kind == "elementwise" and node.outputs[0].dtype == "float" and node.outputs[0].size > 0
+    one = OPS[node.op].kind == "elementwise" and len(node.outputs) == 1
+    return one and node.outputs[0].dtype == "float" and node.outputs[0].size > 0
 
 
 def _joins_as_sum(node: Node, group: _Group | None) -> bool:
     """Whether the node is a sum, over all axes but the last, of a value of this group, whose other operands allow it."""
-    if group is None or node.op != "sum":
+    if group is None or not OPS[node.op].joins_chain:
         return False
     shape = node.inputs[0].shape
     if group.shape != shape or len(shape) < 2 or node.attrs["axis"] != tuple(range(len(shape) - 1)):
@@ -141,7 +138,7 @@ def _distinct(members: list[Node], used: dict[int, list[Node]], asked: set[int])
         key = (node.op, sources, identity(node.attrs))
         result = node.outputs[0]
         private = result.base is None and id(result) not in asked and all(id(u) in inside for u in used.get(id(result), []))
-        if node.op in CHEAP and private and key in seen:
+        if OPS[node.op].cheap and private and key in seen:
             same[id(result)] = seen[key].outputs[0]
         else:
             seen[key] = node
@@ -170,8 +167,11 @@ def _absorb_products(nodes: list[Node], used: dict[int, list[Node]], asked: set[
     result: list[Node] = []
     for node in nodes:
         members = node.attrs["nodes"] if node.op == "fused" else [node]
-        if all(_elementwise(m) or m.op == "sum" for m in members):
-            head = next((v.producer for v in node.inputs if v.producer in result[-WITHIN:] and v.producer.op in HEADS), None)
+        if all(_elementwise(m) or OPS[m.op].joins_chain for m in members):
+            head = next(
+                (v.producer for v in node.inputs if v.producer in result[-WITHIN:] and OPS[v.producer.op].takes_epilogue),
+                None,
+            )
             if head is not None:
                 product, inside = head.outputs[0], {id(m) for m in members}
                 only_here = all(id(u) in inside for u in used.get(id(product), []))
@@ -194,6 +194,9 @@ def _has_home(product: Value, members: list[Node], outputs: tuple[Value, ...]) -
     """Whether an output of the product's shape is made when nothing reads the product any more."""
     last = max(i for i, m in enumerate(members) if product in m.inputs)
     return any(
-        m.op != "sum" and m.outputs[0].shape == product.shape and m.outputs[0].base is None and m.outputs[0] in outputs
+        not OPS[m.op].joins_chain
+        and m.outputs[0].shape == product.shape
+        and m.outputs[0].base is None
+        and m.outputs[0] in outputs
         for m in members[last:]
     )

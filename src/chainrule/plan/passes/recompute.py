@@ -12,12 +12,6 @@ from collections.abc import Iterable
 
 from ...ops import OPS, Node, Value
 
-#: Ops that take no longer than reading their result from memory.
-CHEAP = {
-    "add", "subtract", "multiply", "maximum", "minimum", "greater", "greater_equal", "equal", "negative", "absolute",
-    "sign", "square", "relu",
-}  # fmt: skip
-
 
 def recompute(nodes: list[Node], outputs: Iterable[Value]) -> list[Node]:
     """Copies cheap nodes in front of each of their readers."""
@@ -41,7 +35,7 @@ def recompute(nodes: list[Node], outputs: Iterable[Value]) -> list[Node]:
     copied: dict[int, Node] = {}
     for node in nodes:
         result = node.outputs[0]
-        if node.op not in CHEAP or result.base is not None or id(result) in asked:
+        if not OPS[node.op].cheap or result.base is not None or id(result) in asked:
             continue
         whole = [v for v in node.inputs if v.size == result.size]
         users = readers.get(id(result), [])
@@ -69,4 +63,4 @@ def recompute(nodes: list[Node], outputs: Iterable[Value]) -> list[Node]:
 
 def _joins(node: Node) -> bool:
     """Whether fusion takes the node into a chain."""
-    return OPS[node.op].kind == "elementwise" or node.op == "sum"
+    return OPS[node.op].kind == "elementwise" or OPS[node.op].joins_chain
