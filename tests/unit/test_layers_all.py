@@ -68,6 +68,18 @@ ELEMENTWISE = [
     SiLU(),
     Softsign(),
     HardSigmoid(),
+    layers.HardSwish(),
+    layers.Mish(),
+    layers.ReLU6(),
+    layers.Clip(-0.5, 0.7),
+    layers.Clip(high=0.3),
+    layers.Clip(-0.2),
+    layers.Exponential(),
+    layers.Square(),
+    layers.Absolute(),
+    layers.Rescale(0.5, -2),
+    layers.Rescale(offset=1),
+    layers.Rescale(),
     Softmax(),
     LogSoftmax(),
     Dropout(0.0),
@@ -92,6 +104,44 @@ CASES: list[tuple[Layer, tuple[tuple[int, ...], ...]]] = [
     (Multiply(), ((3,), (3,))),
     (Multiply(), ((2, 3), (2, 3), (1, 1), (1, 3))),
     (Multiply(), ((4,), (4,), (4,), (4,), (4,))),
+    (layers.Average(), ((3,), (3,), (3,))),
+    (layers.Average(), ((2, 3), (1, 3))),
+    (layers.Subtract(), ((2, 3), (1, 3))),
+    (layers.Subtract(), ((1, 3), (2, 1))),
+    (layers.Maximum(), ((2, 3), (1, 3), (2, 1))),
+    (layers.Minimum(), ((4,), (4,))),
+    (layers.Minimum(), ((2, 3), (2, 3), (2, 3))),
+    *(
+        (layers.Scale(weight=w, bias=b), (shape,))
+        for w, b in ((True, True), (True, False), (False, True))
+        for shape in ((5,), (2, 3))
+    ),
+    (layers.Scale((2, 1)), ((2, 3),)),
+    (layers.Scale((3, 1, 1)), ((3, 2, 2),)),
+    (layers.Scale((4,)), ((3, 2, 4),)),
+    (layers.Permute((1,)), ((3,),)),
+    (layers.Permute((2, 1)), ((3, 2),)),
+    (layers.Permute((3, 1, 2)), ((3, 2, 4),)),
+    (layers.Slice(1, 1, 3), ((4,),)),
+    (layers.Slice(-1, -2), ((2, 3),)),
+    (layers.Slice(1, 0, -1), ((3, 2, 2),)),
+    *(
+        (kind(axes, keepdims=keep), ((2, 3, 4),))
+        for kind in (layers.ReduceSum, layers.ReduceMean, layers.ReduceMax)
+        for axes, keep in ((-1, False), ((1, 2), True), ((1, 3), False))
+    ),
+    (layers.ReduceMean(1), ((1,),)),
+    *((layers.RMSNorm(), (shape,)) for shape in ((7,), (3, 4))),
+    (layers.RMSNorm(epsilon=0.1), ((2, 3, 5),)),
+    (layers.LocalResponseNorm(3, alpha=0.5, beta=0.6, kappa=2.0), ((2, 2, 5),)),
+    (layers.LocalResponseNorm(4, alpha=0.9), ((6,),)),
+    (layers.LocalResponseNorm(5, alpha=1.0), ((2, 3),)),
+    (layers.DepthToSpace(2), ((2, 3, 8),)),
+    (layers.DepthToSpace(2, order="block_first"), ((1, 2, 12),)),
+    (layers.Padding2D(1), ((3, 2, 2),)),
+    (layers.Padding2D(((2, 0), (1, 2)), mode="replicate"), ((3, 2, 2),)),
+    (layers.Padding2D((0, 1), mode="constant", value=0.5), ((2, 3, 1),)),
+    (layers.Padding2D(0), ((2, 3, 1),)),
     (Concat(), ((3,), (1,))),
     (Concat(), ((2, 3), (2, 1), (2, 4))),
     (Concat(1), ((3, 2), (1, 2))),
@@ -152,6 +202,24 @@ CASES: list[tuple[Layer, tuple[tuple[int, ...], ...]]] = [
 ]
 
 
+#: Layers that are smooth away from 0 only.
+AWAY_FROM_ZERO: list[tuple[Layer, tuple[tuple[int, ...], ...]]] = [
+    *((layer, (shape,)) for layer in (layers.Logarithm(), layers.SquareRoot(), layers.Reciprocal(), layers.Power(1.7),
+                                      layers.Power(-0.5)) for shape in ((7,), (3, 2))),
+    (layers.Divide(), ((2, 3), (1, 3))),
+    (layers.Divide(), ((1, 3), (2, 1))),
+]  # fmt: skip
+
+
+def positive(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    return rng.uniform(0.5, 2.0, size=shape)
+
+
+@pytest.mark.parametrize(("layer", "shapes"), AWAY_FROM_ZERO, ids=lambda v: repr(v).replace(" ", ""))
+def test_equations_of_layers_that_are_smooth_away_from_zero(layer: Layer, shapes: tuple[tuple[int, ...], ...]) -> None:
+    assert check_layer(layer, *shapes, draw=positive).largest_error < 1e-8
+
+
 @pytest.mark.parametrize(("layer", "shapes"), CASES, ids=lambda v: repr(v).replace(" ", ""))
 def test_equations_shapes_and_engines(layer: Layer, shapes: tuple[tuple[int, ...], ...]) -> None:
     # BatchNorm of two samples without other axes gives ±1, with hardly any gradient left to compare.
@@ -165,7 +233,9 @@ def test_the_table_holds_every_layer() -> None:
     public = {n for n in layers.__all__ if isinstance(getattr(layers, n), type) and issubclass(getattr(layers, n), Layer)}
     # A batch of GraphConv is the whole graph, and Masking takes lengths beside its sequences: see their own tables in
     # test_graph_conv.py and test_layers_recurrent.py.
-    assert public - {"Layer", "Activation", "GraphConv", "Masking"} == {type(layer).__name__ for layer, _ in CASES}
+    assert public - {"Layer", "Activation", "GraphConv", "Masking"} == {
+        type(layer).__name__ for layer, _ in [*CASES, *AWAY_FROM_ZERO]
+    }
 
 
 def test_public_names_are_those_of_the_package() -> None:
@@ -174,7 +244,7 @@ def test_public_names_are_those_of_the_package() -> None:
     assert set(chainrule._PUBLIC["chainrule.layers"]) <= set(layers.__all__)
 
 
-@pytest.mark.parametrize("layer", {repr(layer): layer for layer, _ in CASES}.values(), ids=repr)
+@pytest.mark.parametrize("layer", {repr(layer): layer for layer, _ in [*CASES, *AWAY_FROM_ZERO]}.values(), ids=repr)
 def test_config_makes_the_same_layer_again(layer: Layer) -> None:
     config = json.dumps(to_config(layer))
     again = from_config(json.loads(config), Layer.registry)
@@ -214,6 +284,20 @@ BAD = [
     (lambda: InstanceNorm(epsilon=-1), "Got -1"),
     (lambda: Embedding(3, 2, padding=3), r"padding must be one of the rows 0, \.\.\., 2, or None. Got 3"),
     (lambda: Embedding(3, 2, padding=-1), "padding must be an int of at least 0"),
+    (lambda: layers.Permute((0, 1)), "axes must be the numbers 1"),
+    (lambda: layers.Permute(2), "Got 2"),
+    (lambda: layers.Clip(), "at least one of low and high"),
+    (lambda: layers.Clip(2, 1), "low must be less than high"),
+    (lambda: layers.Power("two"), "exponent must be"),
+    (lambda: layers.Rescale(float("inf")), "scale must be"),
+    (lambda: layers.Scale(weight=False, bias=False), "at least one of weight and bias"),
+    (lambda: layers.Scale((0, 2)), "shape must be the sizes"),
+    (lambda: layers.Slice(1, 0.5), "start must be an int"),
+    (lambda: layers.ReduceMean(()), "axes must be an int"),
+    (lambda: layers.ReduceMax(keepdims=1), "keepdims must be True or False"),
+    (lambda: layers.LocalResponseNorm(0), "size must be an int"),
+    (lambda: layers.DepthToSpace(0), "block must be an int"),
+    (lambda: layers.Padding2D(-1), "padding must be"),
     (lambda: layers.LSTM(0), "units must be an int of at least 1"),
     (lambda: layers.LSTM(3, forget_bias=float("nan")), "forget_bias must be a number"),
     (lambda: layers.LSTM(3, return_sequences=1), "return_sequences must be True or False. Got 1"),
@@ -248,7 +332,7 @@ def test_every_activation_is_found_by_its_name() -> None:
     # fmt: off
     names = [
         "sigmoid", "tanh", "relu", "leaky_relu", "prelu", "rrelu", "softplus", "elu", "selu", "gelu", "silu", "softsign",
-        "hard_sigmoid", "softmax", "log_softmax",
+        "hard_sigmoid", "softmax", "log_softmax", "exponential", "relu6", "hard_swish", "mish",
     ]
     # fmt: on
     assert sorted(Activation.by_name) == sorted([*names, "identity"])

@@ -2,11 +2,13 @@
 
 from .adaptive_average_pool2d import AdaptiveAveragePool2D
 from .add import Add
+from .average import Average
 from .average_pool1d import AveragePool1D
 from .average_pool2d import AveragePool2D
 from .average_pool3d import AveragePool3D
 from .base import Activation, Input, Layer, Parameter, State, Tensor, get_activation
 from .batch_norm import BatchNorm
+from .clip import Clip, ReLU6
 from .concat import Concat
 from .conv1d import Conv1D
 from .conv2d import Conv2D
@@ -16,11 +18,14 @@ from .conv_transpose2d import ConvTranspose2D
 from .cropping1d import Cropping1D
 from .cropping2d import Cropping2D
 from .dense import Dense
+from .depth_to_space import DepthToSpace
 from .depthwise_conv2d import DepthwiseConv2D
+from .divide import Divide
 from .dropout import Dropout
 from .elu import ELU
 from .embedding import Embedding, check_indices
 from .flatten import Flatten
+from .functions import Absolute, Exponential, Logarithm, Power, Reciprocal, Square, SquareRoot
 from .gelu import GELU
 from .global_average_pool import GlobalAveragePool
 from .global_max_pool import GlobalMaxPool
@@ -28,33 +33,46 @@ from .graph_conv import GraphConv
 from .group_norm import GroupNorm
 from .gru import GRU
 from .hard_sigmoid import HardSigmoid
+from .hard_swish import HardSwish
 from .identity import Identity
 from .instance_norm import InstanceNorm
 from .layer_norm import LayerNorm
 from .leaky_relu import LeakyReLU
+from .local_response_norm import LocalResponseNorm
 from .log_softmax import LogSoftmax
 from .lstm import LSTM
 from .masking import Masking
 from .max_pool1d import MaxPool1D
 from .max_pool2d import MaxPool2D
 from .max_pool3d import MaxPool3D
+from .maximum import Maximum
+from .minimum import Minimum
+from .mish import Mish
 from .multi_head_attention import MultiHeadAttention
 from .multiply import Multiply
+from .padding2d import Padding2D
+from .permute import Permute
 from .positional_encoding import PositionalEncoding
 from .prelu import PReLU
+from .reductions import ReduceMax, ReduceMean, ReduceSum
 from .relu import ReLU
+from .rescale import Rescale
 from .reshape import Reshape
+from .rms_norm import RMSNorm
 from .rrelu import RReLU
+from .scale import Scale
 from .scaled_dot_product_attention import ScaledDotProductAttention
 from .selu import SELU
 from .sigmoid import Sigmoid
 from .silu import SiLU
 from .simple_rnn import SimpleRNN
+from .slice import Slice
 from .softmax import Softmax
 from .softplus import Softplus
 from .softsign import Softsign
 from .spatial_dropout import SpatialDropout
 from .standardize import Standardize
+from .subtract import Subtract
 from .subtract_last import SubtractLast
 from .tanh import Tanh
 from .time_distributed import TimeDistributed
@@ -69,13 +87,16 @@ __all__ = [
     "GRU",
     "LSTM",
     "SELU",
+    "Absolute",
     "Activation",
     "AdaptiveAveragePool2D",
     "Add",
+    "Average",
     "AveragePool1D",
     "AveragePool2D",
     "AveragePool3D",
     "BatchNorm",
+    "Clip",
     "Concat",
     "Conv1D",
     "Conv2D",
@@ -85,44 +106,68 @@ __all__ = [
     "Cropping1D",
     "Cropping2D",
     "Dense",
+    "DepthToSpace",
     "DepthwiseConv2D",
+    "Divide",
     "Dropout",
     "Embedding",
+    "Exponential",
     "Flatten",
     "GlobalAveragePool",
     "GlobalMaxPool",
     "GraphConv",
     "GroupNorm",
     "HardSigmoid",
+    "HardSwish",
     "Identity",
     "Input",
     "InstanceNorm",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
+    "LocalResponseNorm",
     "LogSoftmax",
+    "Logarithm",
     "Masking",
     "MaxPool1D",
     "MaxPool2D",
     "MaxPool3D",
+    "Maximum",
+    "Minimum",
+    "Mish",
     "MultiHeadAttention",
     "Multiply",
     "PReLU",
+    "Padding2D",
     "Parameter",
+    "Permute",
     "PositionalEncoding",
+    "Power",
+    "RMSNorm",
     "RReLU",
     "ReLU",
+    "ReLU6",
+    "Reciprocal",
+    "ReduceMax",
+    "ReduceMean",
+    "ReduceSum",
+    "Rescale",
     "Reshape",
+    "Scale",
     "ScaledDotProductAttention",
     "SiLU",
     "Sigmoid",
     "SimpleRNN",
+    "Slice",
     "Softmax",
     "Softplus",
     "Softsign",
     "SpatialDropout",
+    "Square",
+    "SquareRoot",
     "Standardize",
     "State",
+    "Subtract",
     "SubtractLast",
     "Tanh",
     "Tensor",
