@@ -6,9 +6,18 @@ from typing import Any, ClassVar
 
 from ..errors import ParameterError
 from ..ops.value import Shape
-from ._spatial import check_image, check_pairs, check_sizes, find_padding, sizes
+from ._spatial import Pairs, check_image, check_pairs, check_sizes, find_padding, sizes
 from ._window_mask import as_column, lengthen, shorten, window_mask
 from .base import Builder, Layer, Saved, Value
+
+
+def together(padding: Pairs, more: Pairs) -> Pairs:
+    """Both paddings of each axis in one.
+
+    >>> together(((1, 1),), ((0, 1),))
+    ((1, 2),)
+    """
+    return tuple((a + c, b + d) for (a, b), (c, d) in zip(padding, more, strict=True))
 
 
 class _Pooling(Layer):
@@ -18,8 +27,11 @@ class _Pooling(Layer):
     kernel: Any
     stride: Any
     padding: Any
+    ceil: bool
 
     def validate(self) -> None:
+        if not isinstance(self.ceil, bool):
+            raise ParameterError(f"{type(self).__name__}: ceil must be True or False. Got {self.ceil!r}.")
         check_sizes(self, "kernel", self.axes)
         if self.stride is not None:
             check_sizes(self, "stride", self.axes)
@@ -32,6 +44,20 @@ class _Pooling(Layer):
         stride = kernel if self.stride is None else sizes(self.stride, self.axes)
         padding = find_padding(self.padding, shape[1:-1], kernel, stride, (1,) * self.axes)
         return {"kernel": kernel, "stride": stride, "padding": padding}
+
+    def _lacking(self, shape: Shape, window: dict[str, Any]) -> Pairs:
+        """How much the last window reaches beyond the padding on each axis, with ``ceil``; (0, 0) without it.
+
+        A window that would begin behind the image, in the padding after it, is left out.
+        """
+        found = []
+        for size, k, s, (before, after) in zip(
+            shape[1:-1], window["kernel"], window["stride"], window["padding"], strict=True
+        ):
+            windows = -(-(size + before + after - k) // s) + 1
+            windows -= (windows - 1) * s >= size + before
+            found.append((0, max(0, (windows - 1) * s + k - (size + before + after)) if self.ceil else 0))
+        return tuple(found)
 
     def _masked(self, k: Builder, x: Value, window: dict[str, Any]) -> tuple[Value, Value | None]:
         """x and its mask where it has one, with padding up to one window."""
@@ -58,12 +84,18 @@ class _MaxPooling(_Pooling):
     """Base of the max pooling layers."""
 
     def __init__(
-        self, kernel: int | tuple[int, ...] = 2, *, stride: int | tuple[int, ...] | None = None, padding: Any = "valid"
+        self,
+        kernel: int | tuple[int, ...] = 2,
+        *,
+        stride: int | tuple[int, ...] | None = None,
+        padding: Any = "valid",
+        ceil: bool = False,
     ):
-        self.kernel, self.stride, self.padding = kernel, stride, padding
+        self.kernel, self.stride, self.padding, self.ceil = kernel, stride, padding, ceil
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         window, steps = self._window(xs[0].shape), xs[0].shape[1]
+        window["padding"] = together(window["padding"], self._lacking(xs[0].shape, window))
         x, mask = self._masked(k, xs[0], window)
         if mask is not None:
             x = k.where_(as_column(k, mask), x, float("-inf"))  # padding is never the largest
@@ -88,8 +120,10 @@ class _AveragePooling(_Pooling):
         stride: int | tuple[int, ...] | None = None,
         padding: Any = "valid",
         count_padding: bool = False,
+        ceil: bool = False,
     ):
-        self.kernel, self.stride, self.padding, self.count_padding = kernel, stride, padding, count_padding
+        self.kernel, self.stride, self.padding = kernel, stride, padding
+        self.count_padding, self.ceil = count_padding, ceil
 
     def validate(self) -> None:
         super().validate()
@@ -98,15 +132,28 @@ class _AveragePooling(_Pooling):
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         window, steps = self._window(xs[0].shape), xs[0].shape[1]
-        x, mask = self._masked(k, xs[0], window)
+        x, around = xs[0], None
+        lacking, counts = self._lacking(x.shape, window), self.count_padding
+        if counts and any(after for _, after in lacking):
+            # The padding that was asked for counts, what the last window reaches beyond it does not.
+            around, counts = [(0, 0), *window["padding"], (0, 0)], False
+            x = k.pad(x, around)
+            window["padding"] = lacking
+        else:
+            window["padding"] = together(window["padding"], lacking)
+        x, mask = self._masked(k, x, window)
         column = None if mask is None else as_column(k, mask)
         if column is not None:
             x = k.multiply(x, column)
-        y, there = self._pooled(k, k.average_pool(x, **window, count_padding=self.count_padding), mask, window)
-        return y, Saved(spatial=x.shape[1:-1], window=window, there=there, column=column, steps=steps)
+        y, there = self._pooled(k, k.average_pool(x, **window, count_padding=counts), mask, window)
+        saved = Saved(spatial=x.shape[1:-1], window=window, there=there, column=column, steps=steps)
+        saved.counts, saved.around, saved.size = counts, around, xs[0].shape
+        return y, saved
 
     def backward(self, k: Builder, saved: Saved, dy: Value) -> Value:
         dy = dy if saved.there is None else k.multiply(dy, saved.there)
-        window = {**saved.window, "count_padding": self.count_padding}
-        dx = k.average_pool_backward(dy, spatial=saved.spatial, **window)
+        dx = k.average_pool_backward(dy, spatial=saved.spatial, **saved.window, count_padding=saved.counts)
+        if saved.around is not None:
+            for axis, (before, _) in enumerate(saved.around[1:-1], 1):
+                dx = k.slice(dx, axis, before, before + saved.size[axis])
         return shorten(k, dx if saved.column is None else k.multiply(dx, saved.column), saved.steps)

@@ -21,6 +21,7 @@ class AveragePool1D(_AveragePooling):
         padding : "valid" (none), "same" (sizes become ⌈size / s⌉), int >= 0 or one in a tuple,
             or a (before, after) pair in a tuple = "valid"; less than the kernel
         count_padding : bool = False as in Keras ; True counts padding as zeros, PyTorch's default
+        ceil : bool = False ; whether a last window that reaches beyond the image is taken, too, so that sizes are rounded up
     Shapes      x (N, T, C) ; y (N, T', C)
     Backward    dx[n, t', c] = Σ dy / K over the windows that t' lies in
     Raises      ShapeError when x is not (N, T, C), a window is larger than the padded sequence, or a window may lie in

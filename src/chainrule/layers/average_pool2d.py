@@ -19,6 +19,7 @@ class AveragePool2D(_AveragePooling):
         padding : "valid" (none), "same" (sizes become ⌈size / s⌉), int >= 0 or two,
             or two (before, after) pairs = "valid"; less than the kernel
         count_padding : bool = False as in Keras ; True counts padding as zeros, PyTorch's default
+        ceil : bool = False ; whether a last window that reaches beyond the image is taken, too, so that sizes are rounded up
     Shapes      x (N, H, W, C) ; y (N, H', W', C)
     Backward    dx[n, i', j', c] = Σ dy / K over the windows that i', j' lies in
     Raises      ShapeError when x is not (N, H, W, C), a window is larger than the padded image, or a window may lie in

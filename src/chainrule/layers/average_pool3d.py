@@ -19,6 +19,7 @@ class AveragePool3D(_AveragePooling):
         padding : "valid" (none), "same" (sizes become ⌈size / s⌉), int >= 0 or three,
             or three (before, after) pairs = "valid"; less than the kernel
         count_padding : bool = False as in Keras ; True counts padding as zeros, PyTorch's default
+        ceil : bool = False ; whether a last window that reaches beyond the image is taken, too, so that sizes are rounded up
     Shapes      x (N, D, H, W, C) ; y (N, D', H', W', C)
     Backward    dx[n, q', c] = Σ dy / K over the windows that q' lies in
     Raises      ShapeError when x is not (N, D, H, W, C), a window is larger than the padded volume, or a window may lie in

@@ -19,6 +19,7 @@ class MaxPool1D(_MaxPooling):
         stride : int >= 1 or one in a tuple, or None = None for the kernel: windows side by side
         padding : "valid" (none), "same" (sizes become ⌈size / s⌉), int >= 0 or one in a tuple,
             or a (before, after) pair in a tuple = "valid"; less than the kernel
+        ceil : bool = False ; whether a last window that reaches beyond the image is taken, too, so that sizes are rounded up
     Shapes      x (N, T, C) ; y (N, T', C)
     Backward    dx[n, t', c] = Σ dy over the windows whose largest element is at t'    (the first of several)
     Raises      ShapeError when x is not (N, T, C), a window is larger than the padded sequence, or a window may lie in

@@ -17,6 +17,7 @@ class MaxPool2D(_MaxPooling):
         stride : int >= 1 or two, or None = None for the kernel: windows side by side
         padding : "valid" (none), "same" (sizes become ⌈size / s⌉), int >= 0 or two,
             or two (before, after) pairs = "valid"; less than the kernel
+        ceil : bool = False ; whether a last window that reaches beyond the image is taken, too, so that sizes are rounded up
     Shapes      x (N, H, W, C) ; y (N, H', W', C)
     Backward    dx[n, i', j', c] = Σ dy over the windows whose largest element is at i', j'    (the first of several)
     Raises      ShapeError when x is not (N, H, W, C), a window is larger than the padded image, or a window may lie in

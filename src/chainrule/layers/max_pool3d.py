@@ -18,6 +18,7 @@ class MaxPool3D(_MaxPooling):
         stride : int >= 1 or three, or None = None for the kernel: windows side by side
         padding : "valid" (none), "same" (sizes become ⌈size / s⌉), int >= 0 or three,
             or three (before, after) pairs = "valid"; less than the kernel
+        ceil : bool = False ; whether a last window that reaches beyond the image is taken, too, so that sizes are rounded up
     Shapes      x (N, D, H, W, C) ; y (N, D', H', W', C)
     Backward    dx[n, q', c] = Σ dy over the windows whose largest element is at q'    (the first of several)
     Raises      ShapeError when x is not (N, D, H, W, C), a window is larger than the padded volume, or a window may lie in
