@@ -142,6 +142,14 @@ CASES: list[tuple[Layer, tuple[tuple[int, ...], ...]]] = [
     (layers.Padding2D(((2, 0), (1, 2)), mode="replicate"), ((3, 2, 2),)),
     (layers.Padding2D((0, 1), mode="constant", value=0.5), ((2, 3, 1),)),
     (layers.Padding2D(0), ((2, 3, 1),)),
+    *(
+        (layers.Resize2D((4, 2), method=m, coordinates=c), ((3, 3, 2),))
+        for m in ("nearest", "bilinear", "bicubic")
+        for c in ("half_pixel", "align_corners", "asymmetric")
+    ),
+    *((layers.Resize2D((5, 2), method="nearest", rounding=r), ((2, 3, 1),)) for r in ("round_down", "floor", "ceil")),
+    (layers.Resize2D(scale=(1.5, 0.5)), ((4, 4, 2),)),
+    (layers.Resize2D((2, 5), method="area"), ((3, 3, 1),)),
     (Concat(), ((3,), (1,))),
     (Concat(), ((2, 3), (2, 1), (2, 4))),
     (Concat(1), ((3, 2), (1, 2))),
@@ -303,6 +311,8 @@ BAD = [
     (lambda: layers.LocalResponseNorm(0), "size must be an int"),
     (lambda: layers.DepthToSpace(0), "block must be an int"),
     (lambda: layers.Padding2D(-1), "padding must be"),
+    (lambda: layers.Resize2D(), "give either size or scale"),
+    (lambda: layers.Resize2D(scale=(0, 1)), "scale must be a positive number"),
     (lambda: layers.LSTM(0), "units must be an int of at least 1"),
     (lambda: layers.LSTM(3, forget_bias=float("nan")), "forget_bias must be a number"),
     (lambda: layers.LSTM(3, return_sequences=1), "return_sequences must be True or False. Got 1"),

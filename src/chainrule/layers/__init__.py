@@ -58,6 +58,7 @@ from .reductions import ReduceMax, ReduceMean, ReduceSum
 from .relu import ReLU
 from .rescale import Rescale
 from .reshape import Reshape
+from .resize2d import Resize2D
 from .rms_norm import RMSNorm
 from .rrelu import RReLU
 from .scale import Scale
@@ -153,6 +154,7 @@ __all__ = [
     "ReduceSum",
     "Rescale",
     "Reshape",
+    "Resize2D",
     "Scale",
     "ScaledDotProductAttention",
     "SiLU",

@@ -420,13 +420,15 @@ class Builder:
         return self.emit("average_pool_backward", dy, spatial=tuple(spatial), **attrs, count_padding=count_padding)[0]
 
     def resample(self, x: Value, *, size: Sequence[int], method: str) -> Value:
-        """x with other spatial sizes. Output p of O on an axis of I elements lies at s = (p + ½) I / O − ½ of the input.
+        """x with other spatial sizes. Output p of O on an axis of I elements lies at s of the input.
 
         Parameters
             size : of each spatial axis of the output
             method : "nearest" takes element floor(s + ½); "linear" mixes the two elements around s by their distance
-                (bilinear, trilinear), at the borders the outermost alone; "area" is the mean of elements floor(p I / O)
-                to ceil((p + 1) I / O) − 1
+                (bilinear, trilinear), at the borders the outermost alone; "cubic" mixes four (Keys 1981, a = −3/4); "area"
+                is the mean of elements floor(p I / O) to ceil((p + 1) I / O) − 1. After a "/" may stand where outputs lie:
+                "half_pixel", s = (p + ½) I / O − ½, "align_corners", s = p (I − 1) / (O − 1), or "asymmetric", s = p I / O;
+                after another how "nearest" rounds: "round_up", floor(s + ½), "round_down", ceil(s − ½), "floor" or "ceil"
         """
         return self.emit("resample", x, size=tuple(size), method=method)[0]
 

@@ -196,14 +196,29 @@ def pool_flops(node: Node) -> int:
 
 # ------------------------------------------------------------ resampling and padding
 
-#: How ``resample`` finds an output from the input; see Builder.resample.
-METHODS = ("nearest", "linear", "area")
+#: How ``resample`` finds an output from the input, where an output lies, and how "nearest" rounds; see Builder.resample.
+METHODS = ("nearest", "linear", "cubic", "area")
+COORDINATES = ("half_pixel", "align_corners", "asymmetric")
+ROUNDINGS = ("round_up", "round_down", "floor", "ceil")
+
+
+def method_of(text: str) -> tuple[str, str, str]:
+    """The method, coordinates and rounding that ``resample``'s method names, with their defaults where it is shorter.
+
+    >>> method_of("linear/align_corners")
+    ('linear', 'align_corners', 'round_up')
+    """
+    parts = text.split("/") if isinstance(text, str) else [str(text)]
+    found = (*parts, *("", COORDINATES[0], ROUNDINGS[0])[len(parts) :])
+    for one, known in zip(found, (METHODS, COORDINATES, ROUNDINGS), strict=False):
+        if one not in known:
+            raise ShapeError(f"resample: {one!r} must be one of {', '.join(known)}. Got the method {text!r}.")
+    return found[0], found[1], found[2]
 
 
 def _resample(op: str, x: Shape, sizes: Sequence[int], method: str) -> Shape:
     axes = image(op, x)
-    if method not in METHODS:
-        raise ShapeError(f"{op}: the method must be one of {', '.join(METHODS)}. Got {method!r}.")
+    method_of(method)
     if len(sizes) != axes or min(sizes) < 1 or min(x[1:-1]) < 1:
         raise ShapeError(f"{op}: expected {axes} sizes of at least 1 for an image {x}. Got {tuple(sizes)}.")
     return (x[0], *sizes, x[-1])
@@ -219,7 +234,7 @@ def resample_backward(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
 
 def resample_flops(node: Node) -> int:
     """A multiply-add for each input that an output mixes, axis after axis."""
-    method = node.attrs["method"]
+    method = method_of(node.attrs["method"])[0]
     if method == "nearest":
         return 0 if node.op == "resample" else node.inputs[0].size
     x, y = node.inputs[0], node.outputs[0]
@@ -228,7 +243,7 @@ def resample_flops(node: Node) -> int:
     shape, flops = list(x.shape), 0
     for axis in range(1, x.ndim - 1):
         before, shape[axis] = shape[axis], y.shape[axis]
-        flops += 2 * prod(shape) * (2 if method == "linear" else -(-before // shape[axis]))
+        flops += 2 * prod(shape) * ({"linear": 2, "cubic": 4}.get(method) or -(-before // shape[axis]))
     return flops
 
 

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from ...ops import spatial as ops_spatial
+
 Array = NDArray[Any]
 Attrs = dict[str, Any]
 Pairs = Sequence[tuple[int, int]]
@@ -160,20 +162,45 @@ def _average_pool_backward(attrs: Attrs, dy: Array) -> Array:
 def taps(size: int, wanted: int, method: str) -> list[tuple[Array, Array]]:
     """Which elements each of ``wanted`` outputs mixes from an axis of ``size``: pairs (index, weight), one entry an output.
 
+    Parameters  method : of ``resample``, such as "linear" or "nearest/asymmetric/floor"
+
     All numbers but the weights are integers, so that no rounding moves a border.
     """
     p = np.arange(wanted)
-    if method == "nearest":
-        return [((2 * p + 1) * size // (2 * wanted), np.ones(wanted))]
-    if method == "linear":
-        # s = (p + ½) size / wanted − ½ within the axis, as a multiple of 1 / (2 wanted).
-        s = np.clip((2 * p + 1) * size - wanted, 0, 2 * wanted * (size - 1))
-        low, rest = s // (2 * wanted), s % (2 * wanted)
-        right = rest / (2 * wanted)
+    kind, coordinates, rounding = ops_spatial.method_of(method)
+    if kind == "area":
+        first, last = p * size // wanted, -(-(p + 1) * size // wanted)
+        count = last - first
+        return [(np.minimum(first + i, last - 1), np.where(i < count, 1 / count, 0.0)) for i in range(int(count.max()))]
+    # Output p lies at s / unit of the axis.
+    if coordinates == "half_pixel":
+        s, unit = (2 * p + 1) * size - wanted, 2 * wanted
+    elif coordinates == "asymmetric":
+        s, unit = p * size, wanted
+    else:
+        s, unit = p * (size - 1), max(wanted - 1, 1)
+    if kind == "nearest":
+        chosen = {
+            "round_up": (2 * s + unit) // (2 * unit),
+            "round_down": -((unit - 2 * s) // (2 * unit)),
+            "floor": s // unit,
+            "ceil": -(-s // unit),
+        }[rounding]
+        return [(np.clip(chosen, 0, size - 1), np.ones(wanted))]
+    if kind == "linear":
+        s = np.clip(s, 0, unit * (size - 1))
+        low, rest = s // unit, s % unit
+        right = rest / unit
         return [(low, 1 - right), (low + (rest > 0), right)]
-    first, last = p * size // wanted, -(-(p + 1) * size // wanted)
-    count = last - first
-    return [(np.minimum(first + i, last - 1), np.where(i < count, 1 / count, 0.0)) for i in range(int(count.max()))]
+    low, t = s // unit, (s % unit) / unit
+    return [(np.clip(low + i, 0, size - 1), _cubic(np.abs(t - i))) for i in range(-1, 3)]
+
+
+def _cubic(distance: Array, a: float = -0.75) -> Array:
+    """The weights of cubic convolution (Keys 1981) with PyTorch's and ONNX's a."""
+    near = ((a + 2) * distance - (a + 3)) * distance**2 + 1
+    far = (((distance - 5) * distance + 8) * distance - 4) * a
+    return np.where(distance <= 1, near, np.where(distance < 2, far, 0.0))
 
 
 def _along(vector: Array, axis: int, like: Array) -> Array:
@@ -191,7 +218,7 @@ def _resample(attrs: Attrs, x: Array) -> Array:
         for index, weight in parts:
             # An element of weight 0 takes no part, also where it is not finite.
             w = _along(weight, axis, x)
-            total += np.where(w > 0, x.take(index, axis=axis) * w, 0)
+            total += np.where(w != 0, x.take(index, axis=axis) * w, 0)
         x = total
     return x
 
@@ -201,7 +228,7 @@ def _resample_backward(attrs: Attrs, dy: Array) -> Array:
         dx = np.zeros((*dy.shape[:axis], size, *dy.shape[axis + 1 :]), dy.dtype)
         for index, weight in taps(size, dy.shape[axis], attrs["method"]):
             w = _along(weight, axis, dy)
-            np.add.at(dx, (*(slice(None),) * axis, index), np.where(w > 0, dy * w, 0))
+            np.add.at(dx, (*(slice(None),) * axis, index), np.where(w != 0, dy * w, 0))
         dy = dx
     return dy
 

@@ -1,0 +1,82 @@
+"""Images of another size."""
+
+from __future__ import annotations
+
+from math import floor, isfinite
+from numbers import Real
+from typing import Any
+
+from ..errors import ParameterError, UnknownNameError
+from ..ops.spatial import COORDINATES, ROUNDINGS
+from ._spatial import check_image, check_sizes, sizes
+from .base import Builder, Layer, Saved, ShapeError, Value
+
+_METHODS = {"nearest": "nearest", "bilinear": "linear", "bicubic": "cubic", "area": "area"}
+
+
+class Resize2D(Layer):
+    """Brings images to another size, larger or smaller: each pixel of y is the nearest pixel of x, or a mixture of pixels.
+
+    Pixel p of O on an axis of I pixels lies at s of the image: with coordinates="half_pixel" s = (p + ½) I / O − ½, with
+    "align_corners" s = p (I − 1) / (O − 1), with "asymmetric" s = p I / O. "bilinear" mixes the two pixels around s on each
+    axis by their distances, "bicubic" four of them, "area" takes the mean of the pixels that the new pixel covers.
+
+    Parameters
+        size : int >= 1 or two, (H', W') of the output ; scale : number > 0 or two, factors in place of the size
+        method : "nearest", "bilinear", "bicubic" or "area" = "bilinear" ; coordinates : as above = "half_pixel"
+        rounding : of "nearest": "round_up" (⌊s + ½⌋), "round_down" (⌈s − ½⌉), "floor" or "ceil" = "round_up"
+    Shapes      x (N, H, W, C) ; y (N, H', W', C), with scale (N, ⌊scale H⌋, ⌊scale W⌋, C)
+    Backward    dx[n, u, v, c] = Σ dy[n, i, j, c] times the weight of u, v in i, j, over all i, j
+    Raises      ShapeError when x is not (N, H, W, C), or nothing would be left ; ParameterError when size or scale is out of
+                its range, or both or none are given ; UnknownNameError for another method, coordinates or rounding
+    References  Keys, Cubic convolution interpolation for digital image processing, IEEE Trans. ASSP 1981 (here a = −3/4)
+
+    Example
+        >>> Resize2D((32, 48), method="bicubic")
+        Resize2D((32, 48), method='bicubic')
+    """
+
+    def __init__(
+        self,
+        size: int | tuple[int, int] | None = None,
+        *,
+        scale: float | tuple[float, float] | None = None,
+        method: str = "bilinear",
+        coordinates: str = "half_pixel",
+        rounding: str = "round_up",
+    ):
+        self.size, self.scale, self.method = size, scale, method
+        self.coordinates, self.rounding = coordinates, rounding
+
+    def _scales(self) -> list[Any]:
+        return list(self.scale) if isinstance(self.scale, (tuple, list)) else [self.scale] * 2
+
+    def validate(self) -> None:
+        if (self.size is None) == (self.scale is None):
+            raise ParameterError(f"Resize2D: give either size or scale. Got size={self.size!r} and scale={self.scale!r}.")
+        if self.size is not None:
+            check_sizes(self, "size", 2)
+        else:
+            factors = self._scales()
+            good = all(isinstance(f, Real) and not isinstance(f, bool) and isfinite(f) and f > 0 for f in factors)
+            if not good or len(factors) != 2:
+                raise ParameterError(f"Resize2D: scale must be a positive number, or two. Got {self.scale!r}.")
+        for name, known in (("method", _METHODS), ("coordinates", COORDINATES), ("rounding", ROUNDINGS)):
+            if getattr(self, name) not in known:
+                raise UnknownNameError(f"{name} of Resize2D", getattr(self, name), known)
+
+    def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
+        x = xs[0]
+        check_image(self, 2, x.shape)
+        if self.size is not None:
+            size = sizes(self.size, 2)
+        else:
+            # A factor such as 2/3 of 9 pixels is not to lose a pixel to rounding.
+            size = tuple(floor(n * float(f) + 1e-6) for n, f in zip(x.shape[1:-1], self._scales(), strict=True))
+            if min(size) < 1:
+                raise ShapeError(f"Resize2D: scale {self.scale} leaves nothing of images {x.shape}.")
+        method = f"{_METHODS[self.method]}/{self.coordinates}/{self.rounding}"
+        return k.resample(x, size=size, method=method), Saved(spatial=x.shape[1:-1], method=method)
+
+    def backward(self, k: Builder, saved: Saved, dy: Value) -> Value:
+        return k.resample_backward(dy, spatial=saved.spatial, method=saved.method)
