@@ -26,13 +26,13 @@ def main() -> None:
     with (args.data / "airline" / "flights.csv").open() as file:
         airline = np.array([float(row["passengers"]) for row in csv.DictReader(file)])
     tasks: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
-        "airline": (airline, {"window": 24, "horizon": 12, "season": 12, "transform": "log"}),
+        "airline": (airline, {"window": 24, "horizon": 12, "season": 12, "transformation": "log"}),
     }
     spots = _sunspots(args.data)
     if spots is None:
         print("sunspots: not measured; there is neither statsmodels nor sunspots/sunspots.csv.")
     else:
-        tasks["sunspots"] = (spots, {"window": 11, "horizon": 11, "season": 11, "transform": "sqrt"})
+        tasks["sunspots"] = (spots, {"window": 11, "horizon": 11, "season": 11, "transformation": "sqrt"})
 
     def run(seed: int) -> dict[str, Any]:
         found: dict[str, Any] = {}

@@ -75,11 +75,13 @@ class UnknownNameError(ParameterError):
     """A name is not one of the known ones.
 
     Parameters  kind : what is named ("activation") ; name : what came ; known : what there is
+                hint : a sentence that says which name was probably meant. None: the most similar known name is suggested
     """
 
-    def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: object, known: Iterable[str], hint: str | None = None) -> None:
         names = sorted(known)
-        super().__init__(f"Unknown {kind} {name!r}.{did_you_mean(name, names)} Known: {', '.join(names)}.")
+        hint = did_you_mean(name, names) if hint is None else hint
+        super().__init__(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(names)}.")
 
 
 class NotFittedError(ChainruleError, ValueError, AttributeError):

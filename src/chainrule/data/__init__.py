@@ -6,7 +6,7 @@ from .datasets import load_digits
 from .labels import ClassLabels, TargetKind, target_kind
 from .preprocessing import TableFeatures, TablePreprocessor
 from .sequences import Sequences, length_buckets
-from .series import as_series, windows
+from .series import TimeSeries, as_series, read_series, windows
 from .table import Column, Table, read_table, write_predictions
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "TableFeatures",
     "TablePreprocessor",
     "TargetKind",
+    "TimeSeries",
     "as_features",
     "as_series",
     "as_targets",
@@ -29,6 +30,7 @@ __all__ = [
     "feature_names",
     "length_buckets",
     "load_digits",
+    "read_series",
     "read_table",
     "shuffled_order",
     "split_validation",

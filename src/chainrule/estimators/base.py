@@ -31,6 +31,7 @@ from ..optimizers import Optimizer, Schedule, get_optimizer
 from ..training import EarlyStopping
 from ..training.sklearn_callbacks import CallbackSupport, SklearnCallbacks, with_callbacks
 from ._contract import BaseEstimator, EstimatorNotFittedError, check_feature_names
+from .names import check_names, with_checked_names
 
 if TYPE_CHECKING:
     from ..cures import Cure
@@ -109,6 +110,20 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
         self.engine = engine
         self.threads = threads
         self.precision = precision
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in cls.__dict__:
+            cls.__init__ = with_checked_names(cls.__init__)  # type: ignore[method-assign]
+
+    def set_params(self, **params: Any) -> Self:
+        """Changes parameters by name, those of a parameter that is itself an object by ``name__parameter``.
+
+        Raises      UnknownNameError for a name that is not a parameter
+        """
+        check_names(type(self).__name__, (name.partition("__")[0] for name in params), self.get_params(deep=False))
+        super().set_params(**params)
+        return self
 
     #: The fitted tokenizer of texts, None for numbers.
     tokenizer_: Tokenizer | None
@@ -726,7 +741,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
                 params["tokenizer"] = type(tokenizer)(**tokenizer.config())
             found = cls(**params)
             found.tokenizer_ = tokenizer
-            if tokenizer is None:
+            if tokenizer is None and state["n_features_in"] is not None:
                 found.n_features_in_ = int(state["n_features_in"])
                 found.sample_shape_ = tuple(int(size) for size in state.get("sample_shape", [found.n_features_in_]))
             if state["feature_names_in"] is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from ..data.series import MISSING, as_series, windows
+from ..data.series import MISSING, follows, read_series, windows
 from ..errors import DataError, DivergenceError, ParameterError, ShapeError, UnknownNameError
 from ..layers import Add, Concat, Dense, Dropout, Flatten, Input, SubtractLast, get_activation
 from ..losses import Loss, get_loss
@@ -25,8 +25,12 @@ __all__ = ["Forecast", "NeuralForecaster"]
 
 #: Share of the windows, the latest ones, on which baselines are compared and intervals are measured.
 _HELD_OUT = 0.2
+#: Of the errors of held-out windows so many, or the means of so many groups, stand for their distribution.
+_MOST_ERRORS = 1000
+#: Means over that distribution are computed for so many forecasts at a time.
+_ROWS_AT_ONCE = 1024
 #: What the series may be turned into, and the way back.
-_TRANSFORMS: dict[str, tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]] = {
+_TRANSFORMATIONS: dict[str, tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]] = {
     "log": (np.log, np.exp),
     "sqrt": (np.sqrt, lambda values: np.maximum(values, 0.0) ** 2),
 }
@@ -36,12 +40,13 @@ _TRANSFORMS: dict[str, tuple[Callable[[Floats], Floats], Callable[[Floats], Floa
 class Forecast:
     """A forecast for each horizon, with the interval that the value lies in with probability ``level``.
 
-    Parameters  horizons, mean, lower, upper : (H,) ; level : in (0, 1)
-                naive, seasonal_naive : (H,) the baselines' forecasts ; None without a season
+    Parameters  horizons, mean, median, lower, upper : (H,) ; level : in (0, 1)
+                naive, seasonal_naive : (H,) the forecasts of the baselines ; None without a season
     """
 
     horizons: Array
     mean: Floats
+    median: Floats
     lower: Floats
     upper: Floats
     level: float
@@ -53,10 +58,14 @@ class NeuralForecaster(NeuralEstimator):
     """A neural network that forecasts a time series, beside the forecasts that need no network.
 
     For horizon h, from the last ``window`` steps x up to t (and further columns, where there are any):
-    ``ŷ_{t+h} = b_{t+h} + s_h f_h(x)``, with the baseline b the value one season before (or the last value, without a season)
-    and s_h the spread of y − b in training. So f learns what the baseline misses. f is a linear map of the window plus a
-    network of the hidden layers. With ``transform="log"`` all this is done on log y: for series whose swings grow with their
-    level.
+    ``ŷ_{t+h} = b_{t+h} + m_h + s_h f_h(x)``, with the baseline b the value one season before (or the last value, without a
+    season) and m_h, s_h the mean and the spread of y − b in training. So f learns what the baseline misses. f is a linear
+    map of the window plus a network of the hidden layers. The network sees y and every further column with mean 0 and
+    spread 1, so that forecasts do not depend on units: degrees Celsius, Fahrenheit and kelvin give the same.
+
+    With ``transformation="log"`` all this is done on log y: for series whose swings grow with their level. A forecast is
+    the mean of y all the same: with z the forecast of log y and e the errors of the held-out windows it is
+    ``(1/n) Σᵢ exp(z + eᵢ)`` (Duan's smearing estimator). The median exp(z) is smaller where errors are skewed.
 
     The latest fifth of the windows is held out first: on it a network trained on the earlier ones is compared with the
     baselines (``scores_``), and its errors give the prediction intervals: the half-width for h is the quantile of |y − ŷ|
@@ -64,12 +73,16 @@ class NeuralForecaster(NeuralEstimator):
     assumed and no other loss is needed; where errors are exchangeable, the interval covers with at least that probability.
     Then the network is trained anew on all windows.
 
+    All methods take (X, y) in scikit-learn's order: y is the series, X holds further columns. A series without further
+    columns may stand alone: ``fit(y)`` is ``fit(None, y)``. The order of time is that of the index, where y or X is a pandas
+    object with an index of dates (see ``chainrule.data.read_series``), else that of the rows.
+
     Parameters
         window : int >= 1 = 24, steps that the network sees
         horizon : int >= 1, forecasts of the next 1, ..., horizon steps ; or the horizons themselves, such as [1, 7, 28] = 1
         season : int or None, steps after which the series repeats (12 for months of a year) ; None for none
-        transform : "log", "sqrt" (for counts, which may be 0) or None
-        missing : "error", "interpolate" or "forward", what to do with NaN
+        transformation : "log", "sqrt" (for counts, which may be 0) or None
+        missing : "error", "interpolate" or "forward", what to do with missing values and with missing dates
         hidden : units of the hidden layers = (32,) ; () leaves the linear map alone
         layers : f in place of hidden: a list of layers from (window, 1 + F) to one output for each horizon, the window's y
             as distances from its last value ; or a Network that takes y (window, 1) and, where there is X, X (window, F)
@@ -77,10 +90,13 @@ class NeuralForecaster(NeuralEstimator):
         others : see NeuralClassifier
     Attributes  (after fit)
         scores_ : {"network", "naive", "seasonal_naive"}, each {"mae", "rmse"} on the held-out windows, in the unit of y
-        network_ ; history_ ; horizons_ ; residuals_ : (n, H) sorted |y − ŷ| of the held-out windows, in the transformed unit
+        network_ ; history_ ; horizons_ ; n_features_in_ : F, where there are further columns
+        residuals_ : (n, H) sorted |y − ŷ| of the held-out windows, in the transformed unit ; errors_ : (m, H) sorted y − ŷ
+            likewise, in m = min(n, 1000) groups of equally many
     Shapes      y (T,) ; X (T, F), further columns known up to t ; forecasts (H,)
     Raises      as ``fit`` says
     References  Vovk, Gammerman and Shafer, Algorithmic learning in a random world, 2005 (conformal prediction)
+                Duan, Smearing estimate: a nonparametric retransformation method, JASA 78, 1983
 
     Example
         >>> t = np.arange(240)
@@ -90,7 +106,18 @@ class NeuralForecaster(NeuralEstimator):
         ((3,), True)
     """
 
-    _target_attributes = ("horizons_", "scale_", "input_scale_", "residuals_", "scores_", "_tail", "_n_columns")
+    _target_attributes = (
+        "horizons_",
+        "input_mean_",
+        "input_scale_",
+        "target_mean_",
+        "target_scale_",
+        "residuals_",
+        "errors_",
+        "scores_",
+        "_tail",
+        "_tail_dates",
+    )
 
     def __init__(
         self,
@@ -98,7 +125,7 @@ class NeuralForecaster(NeuralEstimator):
         horizon: Any = 1,
         *,
         season: int | None = None,
-        transform: str | None = None,
+        transformation: str | None = None,
         missing: str = "error",
         hidden: Any = (32,),
         layers: Any = None,
@@ -150,109 +177,121 @@ class NeuralForecaster(NeuralEstimator):
             precision=precision,
         )
         self.window, self.horizon, self.season = window, horizon, season
-        self.transform, self.missing = transform, missing
+        self.transformation, self.missing = transformation, missing
 
     # ------------------------------------------------------------ fitting
 
-    def fit(self, y: Any, X: Any = None) -> Self:
+    def fit(self, X: Any = None, y: Any = None) -> Self:
         """Trains on the series.
 
-        Parameters  y : (T,) in the order of time ; X : (T, F) further columns at the same steps, None for none
+        Parameters
+            X : (T, F) or (T,) further columns at the steps of y, None for none. Without y, X is the series itself
+            y : (T,) the series
         Raises
-            DataError : gaps (see ``missing``), values that the transform does not take, too few steps
+            DataError : gaps and dates that ``missing`` refuses, values that the transformation does not take, too few steps
             ShapeError, DtypeError : y or X does not fit ; ParameterError : a parameter is out of its range
             DivergenceError : a number stopped being finite
         """
-        series, rows, early, held = self._windows_of(y, X)
-        n, need = len(rows), self._first()
-        self._fit_on(series, rows[:early], rows[n - held :], quiet=True)
-        found = self._forecasts(series, rows[n - held :])
-        truth, _ = self._targets(series, rows[n - held :])
-        self.residuals_ = np.sort(np.abs(truth - found), axis=0)
-        self.scores_ = self._scores(series, rows[n - held :], found)
+        series, rows, early, held = self._windows_of(X, y)
+        values, n, need = series.values, len(rows), self._first()
+        self._fit_on(values, rows[:early], rows[n - held :], quiet=True)
+        found = self._forecasts(values, rows[n - held :])
+        truth, _ = self._targets(values, rows[n - held :])
+        errors = np.sort(truth - found, axis=0)
+        self.residuals_ = np.sort(np.abs(errors), axis=0)
+        self.errors_ = np.stack([group.mean(axis=0) for group in np.array_split(errors, min(held, _MOST_ERRORS))])
+        self.scores_ = self._scores(values, rows[n - held :], found)
         epochs = self.n_iter_ if not self.early_stopping else max(1, self._best)
-        self._fit_on(series, rows, None, quiet=False, epochs=epochs)
-        self._tail = series[-max(need, 1) :].copy()
+        self._fit_on(values, rows, None, quiet=False, epochs=epochs)
+        self._tail = values[-need:].copy()
+        self._tail_dates = None if series.dates is None else np.datetime_as_string(series.dates[-3:]).tolist()
         if self.verbose:
             print(self.report())
         return self
 
-    def _windows_of(self, y: Any, X: Any) -> tuple[Floats, Array, int, int]:
+    def _windows_of(self, X: Any, y: Any) -> tuple[_Series, Array, int, int]:
         """The series, the numbers of its windows, how many of the first are learned from before the last are held out, and
         how many these are."""
         self._check_parameters()
         self.horizons_ = self._horizons()
+        y, X = _series_and_columns("fit", X, y)
         series = self._read(y, X)
         _standalone.check_feature_names(self, X, reset=True)
+        if X is None:
+            self.__dict__.pop("n_features_in_", None)
+        else:
+            self.n_features_in_ = series.values.shape[1] - 1
         reach, need = int(self.horizons_[-1]), self._first()
-        n = len(series) - need - reach + 1
+        n = len(series.values) - need - reach + 1
         if n < 2:
             raise DataError(
-                f"y has {len(series)} steps; a window of {self.window} (with a season of {self.season}) and forecasts "
-                f"{reach} steps ahead need at least {need + reach + 1}. Give more steps, or a smaller window or horizon."
+                f"y has {len(series.values)} steps (n_samples = {len(series.values)}); a window of {self.window} (with a "
+                f"season of {self.season}) and forecasts {reach} steps ahead need at least {need + reach + 1}. Give more "
+                "steps, or a smaller window or horizon."
             )
-        self._n_columns = series.shape[1]
         held = min(max(1, math.ceil(n * float(self.validation_fraction))), n - 1)
         # No value to be forecast for a held-out window may be among those that were learned from.
         return series, np.arange(n), max(1, n - held - (reach - 1)), held
 
-    def diagnose(self, y: Any, X: Any = None, **options: Any) -> Diagnosis:  # type: ignore[override]
+    def diagnose(self, X: Any = None, y: Any = None, **options: Any) -> Diagnosis:  # type: ignore[override]
         """What keeps this forecaster from learning the series, if anything. See Network.diagnose.
 
         Before a fit a training such as fit's is looked at, after it the fit itself. Nothing is changed or learned.
 
-        Parameters  y, X : as in fit ; options : of Network.diagnose, such as ``rules``
+        Parameters  X, y : as in fit ; options : of Network.diagnose, such as ``rules``
         Raises      as ``fit``
         """
         subject = self._blank()
-        series, rows, early, held = subject._windows_of(y, X)
+        series, rows, early, held = subject._windows_of(X, y)
+        values = series.values
         if self._is_fitted():
             subject = self
-            self._checked(y, X)
+            self._checked("diagnose", X, y)
             network = self.network_
         else:
-            network = subject._begin(series, rows[:early])
-        inputs, targets = subject._learned(series, rows[:early])
+            network = subject._begin(values, rows[:early])
+        inputs, targets = subject._learned(values, rows[:early])
         arguments = {**subject._fit_arguments(early), **options}
-        arguments.setdefault("validation_data", subject._learned(series, rows[len(rows) - held :]))
+        arguments.setdefault("validation_data", subject._learned(values, rows[len(rows) - held :]))
         found: Diagnosis = network.diagnose(inputs, targets, **arguments)
         return found
 
-    def cure(self, y: Any, X: Any = None, *, time_budget: float = 60.0, **options: Any) -> Self:  # type: ignore[override]
+    def cure(  # type: ignore[override]
+        self, X: Any = None, y: Any = None, *, time_budget: float = 60.0, **options: Any
+    ) -> Self:
         """A new forecaster that learns, fitted on the series, with the evidence in its attribute ``cure_``.
 
         The trials are scored on the last windows, as those of fit are. See NeuralClassifier.cure and Network.cure.
 
-        Parameters  y, X : as in fit ; time_budget : seconds for the search ; options : of Network.cure
+        Parameters  X, y : as in fit ; time_budget : seconds for the search ; options : of Network.cure
         Raises      as ``fit``
         """
         subject = self._blank()
-        series, rows, early, held = subject._windows_of(y, X)
-        network = subject._begin(series, rows[:early])
+        series, rows, early, held = subject._windows_of(X, y)
+        network = subject._begin(series.values, rows[:early])
         arguments = {**subject._fit_arguments(early), "verbose": int(bool(self.verbose)), **options, "refit": False}
         found = network.cure(
-            *subject._learned(series, rows[:early]),
-            validation_data=subject._learned(series, rows[len(rows) - held :]),
+            *subject._learned(series.values, rows[:early]),
+            validation_data=subject._learned(series.values, rows[len(rows) - held :]),
             time_budget=time_budget,
             **arguments,
         )
-        better = type(self)(**{**self._copied_params(callbacks=True), **self._cured_params(found)}).fit(y, X)
+        better = type(self)(**{**self._copied_params(callbacks=True), **self._cured_params(found)}).fit(X, y)
         better.cure_ = found
         return better
 
-    def _begin(self, series: Floats, rows: Array) -> Any:
-        """Learns the scales of windows, and makes a new network for them."""
-        truth, base = self._targets(series, rows)
-        spread = (truth - base).std(axis=0)
-        level = series[: self._first() + int(rows[-1]) + 1].std(axis=0)
-        rounding = 1e-12 * np.abs(truth).max(axis=0)  # what the baseline forecasts exactly differs by that
-        self.scale_, self.input_scale_ = np.where(spread > rounding, spread, 1.0), np.where(level > 0, level, 1.0)
+    def _begin(self, values: Floats, rows: Array) -> Any:
+        """Learns means and scales of the windows, and makes a new network for them."""
+        truth, base = self._targets(values, rows)
+        self.target_mean_, self.target_scale_ = _mean_and_scale(truth - base, np.abs(truth).max(axis=0))
+        seen = values[: self._first() + int(rows[-1]) + 1]
+        self.input_mean_, self.input_scale_ = _mean_and_scale(seen, np.abs(seen).max(axis=0))
         return self._make_network()
 
-    def _learned(self, series: Floats, rows: Array) -> tuple[Any, Floats]:
+    def _learned(self, values: Floats, rows: Array) -> tuple[Any, Floats]:
         """The windows with these numbers and what is forecast from them, as the network learns it."""
-        truth, base = self._targets(series, rows)
-        return self._inputs(series, rows), ((truth - base) / self.scale_).astype(self._dtype())
+        truth, base = self._targets(values, rows)
+        return self._inputs(values, rows), ((truth - base - self.target_mean_) / self.target_scale_).astype(self._dtype())
 
     def _fit_arguments(self, n: int) -> dict[str, Any]:
         """Of ``Network.fit`` for n windows."""
@@ -268,9 +307,9 @@ class NeuralForecaster(NeuralEstimator):
             "precision": "bfloat16" if self.precision == "bfloat16" else "float32",
         }
 
-    def _fit_on(self, series: Floats, rows: Array, held: Array | None, *, quiet: bool, epochs: int | None = None) -> None:
+    def _fit_on(self, values: Floats, rows: Array, held: Array | None, *, quiet: bool, epochs: int | None = None) -> None:
         """Trains a new network on the windows with these numbers."""
-        network = self._begin(series, rows)
+        network = self._begin(values, rows)
         arguments = self._fit_arguments(len(rows))
         if held is None and self.early_stopping:
             arguments["early_stopping"] = None
@@ -279,9 +318,9 @@ class NeuralForecaster(NeuralEstimator):
         stopping = arguments["early_stopping"]
         try:
             network.fit(
-                *self._learned(series, rows),
+                *self._learned(values, rows),
                 **arguments,
-                validation_data=None if held is None or not self.early_stopping else self._learned(series, held),
+                validation_data=None if held is None or not self.early_stopping else self._learned(values, held),
                 callbacks=[] if quiet else self._own_callbacks(),
                 verbose=0 if quiet else int(self.verbose),
             )
@@ -291,24 +330,19 @@ class NeuralForecaster(NeuralEstimator):
         self._best = int(getattr(stopping, "best_epoch_", 0) or 0)
         self._keep(network)
 
-    def _read(self, y: Any, X: Any) -> Floats:
-        """(T, 1 + F): the series, transformed, and the further columns."""
-        series = as_series(y, missing=self.missing)
-        if self.transform is not None:
-            if series.min() < 0 or (self.transform == "log" and series.min() == 0):
-                wanted = "above" if self.transform == "log" else "of at least"
+    def _read(self, y: Any, X: Any) -> _Series:
+        read = read_series(y, X, missing=self.missing)
+        series = read.y
+        if self.transformation is not None:
+            if series.min() < 0 or (self.transformation == "log" and series.min() == 0):
+                wanted = "above" if self.transformation == "log" else "of at least"
                 raise DataError(
-                    f'transform="{self.transform}" needs values {wanted} 0. Got '
-                    f"{series.min():g} at step {int(series.argmin())}. Use transform=None, or add a constant to y first."
+                    f'transformation="{self.transformation}" needs values {wanted} 0. Got '
+                    f"{series.min():g} at step {int(series.argmin())}. Use transformation=None, or add a constant to y."
                 )
-            series = _TRANSFORMS[self.transform][0](series)
-        columns = [series[:, None]]
-        if X is not None:
-            further = as_series(X, name="X", missing=self.missing, ndim=2)
-            if len(further) != len(series):
-                raise DataError(f"X has {len(further)} steps but y has {len(series)}. Every step needs one row of X.")
-            columns.append(further)
-        return np.concatenate(columns, axis=1)
+            series = _TRANSFORMATIONS[self.transformation][0](series)
+        columns = series[:, None] if read.X is None else np.concatenate([series[:, None], read.X], axis=1)
+        return _Series(columns, read.dates)
 
     def _horizons(self) -> Array:
         given = range(1, int(self.horizon) + 1) if is_integer(self.horizon) else self.horizon
@@ -322,15 +356,15 @@ class NeuralForecaster(NeuralEstimator):
         """The last step that the windows with these numbers see."""
         return rows + self._first() - 1
 
-    def _inputs(self, series: Floats, rows: Array) -> Any:
-        """(n, window, 1) of y and, where there are further columns, (n, window, F) of them, in units of their spread.
+    def _inputs(self, values: Floats, rows: Array) -> Any:
+        """(n, window, 1) of y and, where there are further columns, (n, window, F) of them, with mean 0 and spread 1.
 
         They are views of one scaled copy of the series, whatever the number of windows.
         """
-        scaled = (series / self.input_scale_).astype(self._dtype())
+        scaled = ((values - self.input_mean_) / self.input_scale_).astype(self._dtype())
         first = self._last_seen(rows[:1])[0] - int(self.window) + 1
         every = windows(scaled, int(self.window))[first : first + len(rows)]
-        return every if self._n_columns == 1 else [every[:, :, :1], every[:, :, 1:]]
+        return every if values.shape[1] == 1 else [every[:, :, :1], every[:, :, 1:]]
 
     def _bases(self, y: Floats, last: Array) -> tuple[Floats, Floats | None]:
         """(n, H): the last value, and the value one season before, as forecasts after the steps ``last``."""
@@ -340,87 +374,138 @@ class NeuralForecaster(NeuralEstimator):
         back = self.horizons_ - self.season * np.ceil(self.horizons_ / self.season).astype(np.int64)
         return naive, y[last[:, None] + back]
 
-    def _targets(self, series: Floats, rows: Array) -> tuple[Floats, Floats]:
+    def _targets(self, values: Floats, rows: Array) -> tuple[Floats, Floats]:
         """(n, H) the values to be forecast, and the baseline's forecasts of them."""
         last = self._last_seen(rows)
-        naive, seasonal = self._bases(series[:, 0], last)
-        return series[:, 0][last[:, None] + self.horizons_], naive if seasonal is None else seasonal
+        naive, seasonal = self._bases(values[:, 0], last)
+        return values[:, 0][last[:, None] + self.horizons_], naive if seasonal is None else seasonal
 
-    def _forecasts(self, series: Floats, rows: Array) -> Floats:
+    def _forecasts(self, values: Floats, rows: Array) -> Floats:
         """(n, H) in the transformed unit."""
-        naive, seasonal = self._bases(series[:, 0], self._last_seen(rows))
-        z = np.asarray(self.network_.predict(self._inputs(series, rows)), np.float64)
-        return (naive if seasonal is None else seasonal) + self.scale_ * z.reshape(naive.shape)
+        naive, seasonal = self._bases(values[:, 0], self._last_seen(rows))
+        z = np.asarray(self.network_.predict(self._inputs(values, rows)), np.float64).reshape(naive.shape)
+        return (naive if seasonal is None else seasonal) + self.target_mean_ + self.target_scale_ * z
 
-    def _scores(self, series: Floats, rows: Array, found: Floats) -> dict[str, dict[str, float]]:
-        truth = self._back(self._targets(series, rows)[0])
-        naive, seasonal = self._bases(series[:, 0], self._last_seen(rows))
-        errors = {"network": found, "naive": naive} | ({} if seasonal is None else {"seasonal_naive": seasonal})
-        distances = {name: self._back(forecast) - truth for name, forecast in errors.items()}
+    def _scores(self, values: Floats, rows: Array, found: Floats) -> dict[str, dict[str, float]]:
+        truth = self._back(self._targets(values, rows)[0])
+        naive, seasonal = self._bases(values[:, 0], self._last_seen(rows))
+        baselines = {"naive": naive} | ({} if seasonal is None else {"seasonal_naive": seasonal})
+        forecasts = {"network": self._means(found)} | {name: self._back(base) for name, base in baselines.items()}
+        distances = {name: forecast - truth for name, forecast in forecasts.items()}
         return {
             name: {"mae": float(np.abs(e).mean()), "rmse": float(np.sqrt((e**2).mean()))} for name, e in distances.items()
         }
 
     def _back(self, values: Floats) -> Floats:
-        return values if self.transform is None else _TRANSFORMS[self.transform][1](values)
+        return values if self.transformation is None else _TRANSFORMATIONS[self.transformation][1](values)
+
+    def _means(self, centers: Floats) -> Floats:
+        """(n, H) the means of y, in its own unit, where the network's forecasts in the transformed unit are ``centers``."""
+        if self.transformation is None:
+            return centers
+        found = np.empty_like(centers)
+        for h, errors in enumerate(self.errors_.T):
+            for first in range(0, len(centers), _ROWS_AT_ONCE):
+                part = centers[first : first + _ROWS_AT_ONCE, h, None]
+                found[first : first + len(part), h] = self._back(part + errors).mean(axis=1)
+        return found
 
     # ------------------------------------------------------------ using
 
-    def predict(self, y: Any = None, X: Any = None) -> Floats:
-        """The forecasts (H,) for the horizons after the end of a series.
+    def predict(self, X: Any = None, y: Any = None) -> Floats:
+        """The forecasts (H,), means, for the horizons after the end of a series.
 
-        Parameters  y, X : the series so far, at least a window (and a season) long; None takes the end of the one fitted on
+        Parameters  X, y : the series so far, as in fit, at least a window (and a season) long; none takes the end of the one
+                    fitted on
         Raises      NotFittedError ; DataError when y is shorter than a window or has gaps ; ShapeError when X does not fit
         """
-        series = self._so_far(y, X, "predict")
-        return np.asarray(self._back(self._forecasts(series, np.array([len(series) - self._first()])))[0])
+        values = self._so_far("predict", X, y)
+        return np.asarray(self._means(self._forecasts(values, np.array([len(values) - self._first()])))[0])
 
-    def predict_interval(self, y: Any = None, X: Any = None, *, level: float = 0.9) -> Forecast:
+    def predict_interval(self, X: Any = None, y: Any = None, *, level: float = 0.9) -> Forecast:
         """Forecasts with the interval that the value lies in with probability ``level``, and the baselines beside them.
 
-        With fewer than 1 / (1 − level) held-out windows the largest error is the half-width, and covers less.
+        With fewer than 1 / (1 − level) held-out windows the largest error is the half-width, and covers less. Where errors
+        are very skewed, the mean may lie outside the interval; the median does not.
 
         Raises      as ``predict`` ; ParameterError for a level outside (0, 1)
         """
         if not isinstance(level, (int, float)) or isinstance(level, bool) or not 0 < level < 1:
             raise ParameterError(f"predict_interval: level must be a number between 0 and 1. Got {level!r}.")
-        series = self._so_far(y, X, "predict_interval")
-        rows = np.array([len(series) - self._first()])
-        center = self._forecasts(series, rows)[0]
+        values = self._so_far("predict_interval", X, y)
+        rows = np.array([len(values) - self._first()])
+        center = self._forecasts(values, rows)
         n = len(self.residuals_)
         half = self.residuals_[min(n, math.ceil((n + 1) * level)) - 1]
-        naive, seasonal = self._bases(series[:, 0], self._last_seen(rows))
+        naive, seasonal = self._bases(values[:, 0], self._last_seen(rows))
         return Forecast(
             self.horizons_,
-            self._back(center),
-            self._back(center - half),
-            self._back(center + half),
+            self._means(center)[0],
+            self._back(center[0]),
+            self._back(center[0] - half),
+            self._back(center[0] + half),
             float(level),
             self._back(naive)[0],
             None if seasonal is None else self._back(seasonal)[0],
         )
 
-    def backtest(self, y: Any, X: Any = None, *, start: int) -> dict[str, Any]:
+    def backtest(self, X: Any = None, y: Any = None, *, start: int) -> dict[str, Any]:
         """Forecasts of a series' later part as they would have been made step by step, the weights staying as they are.
 
-        Parameters  y, X : the whole series ; start : the first step that is forecast
+        Parameters  X, y : the whole series, as in fit ; start : the first step that is forecast
         Returns     "truth", "network", "naive", "seasonal_naive" : (n, H), one row for each step forecast from ;
                     "scores" : as ``scores_``
         Raises      as ``predict``
         """
         self._require_fitted("backtest")
-        series = self._checked(y, X)
-        rows = np.arange(max(0, start - self._first()), len(series) - self._first() - int(self.horizons_[-1]) + 1)
+        values = self._checked("backtest", X, y).values
+        rows = np.arange(max(0, start - self._first()), len(values) - self._first() - int(self.horizons_[-1]) + 1)
         if not len(rows) or start < self._first():
             raise DataError(
                 f"backtest: from step {start} there must be {self._first()} steps before and {int(self.horizons_[-1])} to "
-                f"forecast; y has {len(series)}."
+                f"forecast; y has {len(values)}."
             )
-        found = self._forecasts(series, rows)
-        naive, seasonal = self._bases(series[:, 0], self._last_seen(rows))
-        every = {"truth": self._targets(series, rows)[0], "network": found, "naive": naive, "seasonal_naive": seasonal}
+        found = self._forecasts(values, rows)
+        naive, seasonal = self._bases(values[:, 0], self._last_seen(rows))
+        every = {"truth": self._targets(values, rows)[0], "naive": naive, "seasonal_naive": seasonal}
         made: dict[str, Any] = {name: self._back(a) for name, a in every.items() if a is not None}
-        return {**made, "scores": self._scores(series, rows, found)}
+        return {**made, "network": self._means(found), "scores": self._scores(values, rows, found)}
+
+    def score(self, X: Any = None, y: Any = None) -> float:
+        """R² = 1 − Σ (y − ŷ)² / Σ (y − ȳ)² of the forecasts that would have been made step by step, over all horizons.
+
+        The steps are taken to follow the series that was fitted on, as a time split (``TimeSeriesSplit``) makes them: the
+        first forecasts are made from its end. Where dates say that they do not follow, or where they end as the fitted
+        series ends (so that they are that series itself), they stand alone: the first window of them is not forecast.
+
+        Parameters  X, y : as in fit
+        Returns     at most 1 ; for values that are all alike: 1 when the forecasts are exact, else 0
+        Raises      as ``predict`` ; DataError for fewer than two values to compare
+        """
+        self._require_fitted("score")
+        series = self._checked("score", X, y)
+        values, tail = series.values, np.asarray(self._tail)
+        if self._goes_on(series):
+            values = np.concatenate([tail, values])
+        rows = np.arange(len(values) - self._first() - int(self.horizons_[0]) + 1)
+        ahead = self._last_seen(rows)[:, None] + self.horizons_
+        known = ahead < len(values)
+        if known.sum() < 2:
+            raise DataError(
+                f"score: y has {len(series.values)} steps; with a window of {self.window} (and a season of {self.season}) "
+                "too few forecasts can be compared with them. Give more steps."
+            )
+        found = self._means(self._forecasts(values, rows))[known]
+        truth = self._back(values[:, 0])[ahead[known]]
+        error, total = float(((truth - found) ** 2).sum()), float(((truth - truth.mean()) ** 2).sum())
+        return 1 - error / total if total > 0 else float(error == 0)
+
+    def _goes_on(self, series: _Series) -> bool:
+        """Whether these steps follow the series that was fitted on."""
+        if self._tail_dates is not None and series.dates is not None:
+            return follows(np.array(self._tail_dates, "datetime64[ns]"), series.dates)
+        tail = np.asarray(self._tail)
+        return not (len(series.values) >= len(tail) and np.array_equal(series.values[-len(tail) :], tail))
 
     def report(self) -> str:
         """The errors on the held-out windows as text: the network's beside the baselines'."""
@@ -432,36 +517,45 @@ class NeuralForecaster(NeuralEstimator):
             lines.append(f"{names[name]:<{width}}  {score['mae']:>10.4g}  {score['rmse']:>10.4g}")
         return "\n".join(lines)
 
-    def _so_far(self, y: Any, X: Any, what: str) -> Floats:
+    def _so_far(self, what: str, X: Any, y: Any) -> Floats:
         self._require_fitted(what)
-        if y is None:
-            if X is not None:
-                raise ParameterError(f"{what}: X comes with y, the series so far. Give both, or none.")
+        if y is None and X is None:
             return np.asarray(self._tail)
-        series = self._checked(y, X)
-        if len(series) < self._first():
+        values = self._checked(what, X, y).values
+        if len(values) < self._first():
             raise DataError(
-                f"y has {len(series)} steps, fewer than the {self._first()} that a forecast needs (the window and the "
+                f"y has {len(values)} steps, fewer than the {self._first()} that a forecast needs (the window and the "
                 "season). Give more of the series."
             )
-        return series
+        return values
 
-    def _checked(self, y: Any, X: Any) -> Floats:
+    def _checked(self, what: str, X: Any, y: Any) -> _Series:
+        if y is None and self._n_further():
+            raise DataError(
+                f"{what}: this forecaster was fitted with {self._n_further()} further column(s), so it needs the series y "
+                f"beside X: {what}(X, y)."
+            )
+        y, X = _series_and_columns(what, X, y)
         series = self._read(y, X)
-        if series.shape[1] != self._n_columns:
+        further = series.values.shape[1] - 1
+        if further != self._n_further():
             raise ShapeError(
-                f"X has {series.shape[1] - 1} column(s), but the forecaster was fitted with {self._n_columns - 1}. Pass the "
-                "same columns, in the same order."
+                f"X has {further} column(s), but the forecaster was fitted with {self._n_further()}. Pass the same "
+                "columns, in the same order."
             )
         _standalone.check_feature_names(self, X, reset=False)
         return series
+
+    def _n_further(self) -> int:
+        """The number of further columns that were fitted on."""
+        return len(self.input_mean_) - 1
 
     # ------------------------------------------------------------ from parameters to objects
 
     def _make_network(self) -> Any:
         from ..model import Network
 
-        shapes = [(int(self.window), 1), *([(int(self.window), self._n_columns - 1)] if self._n_columns > 1 else [])]
+        shapes = self._input_shapes()
         if isinstance(self.layers, NetworkGraph):
             network: Any = copy.deepcopy(self.layers)
             network.rng = self._generator()
@@ -514,16 +608,46 @@ class NeuralForecaster(NeuralEstimator):
             )
         if self.season is not None and (not is_integer(self.season) or self.season < 1):
             raise ParameterError(f"NeuralForecaster: season must be an int of at least 1, or None. Got {self.season!r}.")
-        if self.transform is not None and self.transform not in _TRANSFORMS:
-            raise UnknownNameError("transform", self.transform, _TRANSFORMS)
+        if self.transformation is not None and self.transformation not in _TRANSFORMATIONS:
+            raise UnknownNameError("transformation", self.transformation, _TRANSFORMATIONS)
         if self.missing not in MISSING:
             raise UnknownNameError("missing", self.missing, MISSING)
 
+    def _input_shapes(self) -> list[tuple[int, ...]]:
+        window, further = int(self.window), self._n_further()
+        return [(window, 1), (window, further)] if further else [(window, 1)]
+
     def _check_loaded(self, network: Any) -> None:
-        columns = [1, *([int(self._n_columns) - 1] if self._n_columns > 1 else [])]
-        if network.input_shapes != [(int(self.window), n) for n in columns]:
+        if network.input_shapes != self._input_shapes():
             raise DataError("its window is not that of its network.")
 
-    def _keep(self, network: Any) -> None:
-        super()._keep(network)
-        self.n_features_in_ = int(self.window) * int(self._n_columns)
+
+@dataclass(frozen=True, eq=False)
+class _Series:
+    """values (T, 1 + F) : the series, transformed, and the further columns ; dates (T,) or None."""
+
+    values: Floats
+    dates: Array | None
+
+
+def _series_and_columns(what: str, X: Any, y: Any) -> tuple[Any, Any]:
+    """(y, X) from the arguments of a method, where a series without further columns may be given as X."""
+    if y is None:
+        if np.ndim(X) > 1 and np.shape(X)[1] != 1:
+            raise ShapeError(
+                f"{what}: X has shape {np.shape(X)} and y is missing. Pass the series as y beside its further columns, "
+                f"{what}(X, y); alone, a series has one column."
+            )
+        return X, None
+    if np.ndim(X) == 1 and np.ndim(y) > 1:
+        raise ShapeError(
+            f"{what}: the order of the arguments is (X, y), as in scikit-learn: further columns first, then the series. "
+            f"Got X of shape {np.shape(X)} and y of shape {np.shape(y)}."
+        )
+    return y, X
+
+
+def _mean_and_scale(values: Floats, size: Floats) -> tuple[Floats, Floats]:
+    """(columns,) mean and spread; a spread within the rounding of numbers as large as ``size`` counts as none, and is 1."""
+    mean, spread = values.mean(axis=0), values.std(axis=0)
+    return mean, np.where(spread > 1e-12 * size, spread, 1.0)

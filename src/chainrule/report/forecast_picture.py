@@ -32,10 +32,11 @@ def forecast_picture(
     """Draws a series and its forecast with the interval, beside the forecasts of the baselines.
 
     Parameters
-        y : (T,) the series up to where the forecast begins ; forecast : of NeuralForecaster.predict_interval
+        y : (T,) the series, in the order of time, up to where the forecast begins
+        forecast : of NeuralForecaster.predict_interval
         path : of the picture, .png, .svg, .pdf or .jpg ; truth : (max horizon,) what really came, None when it is not known
-        title : above ; unit : of y ; steps : what a step is ("month") ; shown : so many of the last steps of y, by default
-            four times as many as are forecast, and at least 40
+        title : above ; unit : of y ; steps : what a step is ("month") ; shown : how many of the last steps of y
+            are drawn, by default four times as many as are forecast, and at least 40
     Returns     the path
     Raises      ParameterError when the file cannot be written ; MissingDependencyError
     """
@@ -62,8 +63,9 @@ def forecast_picture(
         )  # fmt: skip
     axes.plot(ahead, forecast.mean, color=_NETWORK, linewidth=2.2, marker=few, label="network")
     if few:
-        error = [forecast.mean - forecast.lower, forecast.upper - forecast.mean]
-        axes.errorbar(ahead, forecast.mean, error, color=_NETWORK, capsize=4, linewidth=0, elinewidth=1.5)
+        # Around the middle of the interval, since a mean may lie outside it where errors are very skewed.
+        middle, half = (forecast.lower + forecast.upper) / 2, (forecast.upper - forecast.lower) / 2
+        axes.errorbar(ahead, middle, half, color=_NETWORK, capsize=4, linewidth=0, elinewidth=1.5)
     else:
         axes.fill_between(
             ahead, forecast.lower, forecast.upper, color=_NETWORK, alpha=0.18, linewidth=0,
