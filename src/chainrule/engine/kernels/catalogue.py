@@ -25,8 +25,8 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "images and graphs": {
         "window": (
             "max_pool", "max_pool_backward", "average_pool", "average_pool_backward", "interpolate", "pad",
-            "columns_to_image",
         ),
+        "columns": ("image_to_columns", "columns_to_image"),
         "channel_moments": ("channel_moments", "join_channel_moments"),
         "weights": ("block_weights", "unblock_weights"),
         "sparse": ("sparse_product",),

@@ -2,8 +2,8 @@
 
 The first process on a machine imports Numba, compiles the kernels for this processor and keeps the object code in the
 user's cache folder. Later processes load it with llvmlite, which takes milliseconds and does not import Numba. The file's
-name holds a hash of the kernels' sources, of llvmlite's version and of the processor; its head holds a hash of the rest,
-so a damaged file is compiled again. It is machine code, so it is only loaded when nobody else may write to it.
+name holds a hash of the sources of its kernels, of llvmlite's version and of the processor; its head holds a hash of the
+rest, so a damaged file is compiled again. It is machine code, so it is only loaded when nobody else may write to it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class KernelLibrary:
     def load(self, group: str) -> tuple[str, Path, float]:
         """Makes the kernels of a group available; returns where they came from, their file, and what it took."""
         start, llvm = time.perf_counter(), self._llvm
-        path = cache_folder() / f"kernels-{group.split()[0]}-{_key(llvm)}.bin"
+        path = cache_folder() / f"kernels-{group.split()[0]}-{_key(llvm, group)}.bin"
         code = _read(path)
         origin = "disk" if code else "compiled"
         if code is None:
@@ -123,11 +123,25 @@ def _initialise(llvm: Any) -> None:
             continue
 
 
-def _key(llvm: Any) -> str:
+def _sources(group: str) -> list[Path]:
+    """The files that a group's object code depends on: its modules, what these import from beside them, and this one."""
+    here = Path(__file__).parent
+    found: list[Path] = []
+    todo = [Path(__file__).stem, *GROUPS[group]]
+    for name in todo:
+        path = here / f"{name}.py"
+        found.append(path)
+        text = path.read_text()
+        names = [*re.findall(r"^from \.(\w+) import", text, re.M), *re.findall(r"^from \. import (\w+)", text, re.M)]
+        todo += [n for n in names if n not in todo and n != "catalogue"]
+    return sorted(found)
+
+
+def _key(llvm: Any, group: str) -> str:
     import llvmlite
 
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    digest = hashlib.sha256(repr(GROUPS[group]).encode())
+    for path in _sources(group):
         digest.update(path.name.encode() + path.read_bytes())
     features = llvm.get_host_cpu_features().flatten()
     digest.update(f"{llvmlite.__version__} {llvm.get_process_triple()} {llvm.get_host_cpu_name()} {features}".encode())

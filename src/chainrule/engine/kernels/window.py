@@ -12,7 +12,7 @@ from numba import cfunc, njit
 
 from .intrinsics import load_f32, load_i32, store_f32, store_i32, word
 from .signature import KERNEL
-from .vectors import add, fill
+from .vectors import fill
 
 f32, i32 = np.float32, np.int32
 
@@ -167,36 +167,6 @@ def average_pool(args, _1, _2, _3):
 def average_pool_backward(args, _1, _2, _3):
     """17 dx, 18 dy, 19 as in average_pool."""
     _pool(args, _MEAN_BACKWARD, word(args, 17), word(args, 18), 0, word(args, 19))
-    return 0
-
-
-@cfunc(KERNEL, error_model="numpy")
-def columns_to_image(args, _1, _2, _3):
-    """Adds windows, each a row (*kernel, C) of a matrix, up into the image they lie in. 17 image, 18 matrix."""
-    samples, channels = word(args, 0), word(args, 1)
-    depth, height, width = word(args, 2), word(args, 3), word(args, 4)
-    od, oh, ow = word(args, 5), word(args, 6), word(args, 7)
-    kd, kh, kw = word(args, 8), word(args, 9), word(args, 10)
-    row, line = 4 * channels, 4 * channels * kw
-    source = word(args, 18)
-    for n in range(samples):
-        own = word(args, 17) + n * depth * height * width * row
-        fill(own, depth * height * width * channels, f32(0.0))
-        for d in range(od):
-            d0 = d * word(args, 11) - word(args, 14)
-            da, db = _low(d0), _high(d0, kd, depth)
-            for h in range(oh):
-                h0 = h * word(args, 12) - word(args, 15)
-                ha, hb = _low(h0), _high(h0, kh, height)
-                for w in range(ow):
-                    w0 = w * word(args, 13) - word(args, 16)
-                    wa, wb = _low(w0), _high(w0, kw, width)
-                    if wb > wa:
-                        for a in range(da, db):
-                            for b in range(ha, hb):
-                                x = own + (((d0 + a) * height + h0 + b) * width + w0 + wa) * row
-                                add(x, source + (a * kh + b) * line + wa * row, (wb - wa) * channels)
-                    source += kd * kh * line
     return 0
 
 

@@ -109,10 +109,11 @@ class Call:
 
 @dataclass
 class ProductCall:
-    """A matrix product C = A B: matrices, and where they start."""
+    """A matrix product C = A B, or with ``add`` C + A B: matrices, and where they start."""
 
     matrices: tuple[Matrix, Matrix, Matrix]
-    addresses: tuple[Address, Address, Address | Memory]
+    addresses: tuple[Address | Memory, Address, Address | Memory | Within]
+    add: bool = False
 
 
 @dataclass

@@ -39,7 +39,7 @@ from .calls import (
     Scratch,
     Within,
 )
-from .images import explain
+from .convolution import explain
 from .library import open_library
 from .pool import Job
 from .precision import round_products
@@ -504,7 +504,7 @@ def _as_primitive(call: ProductCall) -> bool:
     a, b, _ = call.matrices
     if "bfloat16" in (a.dtype, b.dtype):
         return True
-    return b.column_stride != 1 and b.row_stride == 1 and 2 * a.rows * a.columns * b.columns >= 8e6
+    return not call.add and b.column_stride != 1 and b.row_stride == 1 and 2 * a.rows * a.columns * b.columns >= 8e6
 
 
 def _sgemm(call: ProductCall, rows_alike: bool) -> Call:
@@ -530,10 +530,10 @@ def _sgemm(call: ProductCall, rows_alike: bool) -> Call:
         lda,
         spots[1],
         ldb,
-        Float(0.0),
+        Float(float(call.add)),
         spots[2],
     ]
-    return Call("sgemm", [*words, c.row_stride, int(rows_alike and ta == ord("N"))])
+    return Call("sgemm", [*words, c.row_stride, int(rows_alike and ta == ord("N") and not call.add)])
 
 
 class OneDNNEngine(Engine):

@@ -25,7 +25,8 @@ from .calls import (
     clash,
 )
 from .chain import Chain, head_of, home_of
-from .images import channel_moments, convolve, pad, pool, resample, weight_gradient
+from .convolution import convolve, weight_gradient
+from .images import channel_moments, pad, pool, resample
 from .primitives import Matrix
 from .program import MACHINE_OPS, Unsupported
 from .recurrent import SEQUENCE_OPS, count_uses, sequence_task
