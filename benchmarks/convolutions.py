@@ -1,6 +1,6 @@
-"""The time of every pass of a convolution beside its FLOPs, so that a slow kernel shows. Run: python -m benchmarks.convolutions
+"""The time of every pass of a convolution beside its FLOPs, so that a slow kernel shows.
 
-Prints GFLOP/s of one thread by kernel (least, median), then the slowest cases. Hold oneDNN to another instruction set with
+``python -m benchmarks.convolutions`` prints GFLOP/s of one thread by kernel (least, median), then the slowest cases. Hold oneDNN to another instruction set with
 ONEDNN_MAX_CPU_ISA=SSE41 (or AVX2). Repeats are short and the best counts, so other programs disturb little.
 """
 
