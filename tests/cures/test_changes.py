@@ -261,5 +261,5 @@ def test_recurrent_weights_and_forget_gates_begin_anew():
     assert set(made.weights) == {"2.dense"}
     made = apply(start, [change("forget_bias", value=2.5)], context)
     assert layers(made)[1] == "LSTM(5, forget_bias=2.5)" and set(made.weights) == {"0.simple_rnn", "2.dense"}
-    with pytest.raises(NotApplicable, match="there is no LSTM that learns"):
+    with pytest.raises(NotApplicable, match="there is no layer with a forget gate that learns"):
         apply(recurrent([GRU(3), Dense(3)])[0], [change("forget_bias", value=1.0)], context)

@@ -12,11 +12,11 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from chainrule import Dense, Network, ReLU, Sigmoid
+from chainrule import Dense, Network, ReLU, Sigmoid, Tanh
 from chainrule.diagnosis import Change, Diagnosis, Finding, Threshold
 from chainrule.errors import MissingDependencyError, ParameterError
 from chainrule.report import DiagnosisReport
-from chainrule.report.plots import Histogram, live_zone, z_histograms
+from chainrule.report.plots import Histogram, z_histograms
 
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
@@ -185,12 +185,12 @@ def test_without_jinja(monkeypatch):
 
 
 def test_live_zones_and_histograms():
-    low, high = live_zone("Sigmoid")
+    low, high = Sigmoid().curve().live
     assert low == pytest.approx(-high) and high == pytest.approx(math.log(19 + math.sqrt(360)), abs=1e-2)
-    assert live_zone("Tanh")[1] == pytest.approx(math.atanh(math.sqrt(0.9)), abs=1e-2)
-    assert live_zone("ReLU")[1] == math.inf and 0 <= live_zone("ReLU")[0] < 0.01
-    assert live_zone("MyOwn") is None
-    h = Histogram("a", "ReLU", np.array([-1.0, -2.0, 3.0, np.nan]))
+    assert Tanh().curve().live[1] == pytest.approx(math.atanh(math.sqrt(0.9)), abs=1e-2)
+    live = ReLU().curve().live
+    assert live[1] == math.inf and 0 <= live[0] < 0.01
+    h = Histogram("a", "ReLU", np.array([-1.0, -2.0, 3.0, np.nan]), live)
     assert h.inside == pytest.approx(1 / 3) and h.not_finite == 0.25
     assert Histogram("a", "Tanh", np.zeros(5)).counts.sum() == 5
     net = deep()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import json
+import math
 import pkgutil
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 import chainrule.initializers
 from chainrule import initializers as init
+from chainrule import layers as L
 from chainrule.errors import DataError, DtypeError, ParameterError, ShapeError, UnknownNameError
 
 FAN_IN, FAN_OUT = 300, 400
@@ -299,24 +301,30 @@ def test_get_refuses_wrong_arguments():
 @pytest.mark.parametrize(
     ("activation", "expected"),
     [
-        *[(name, init.HeNormal()) for name in ("relu", "elu", "gelu", "silu", "softplus")],
-        ("leaky_relu", init.HeNormal(0.01)),
-        ("prelu", init.HeNormal(0.25)),
-        ("rrelu", init.HeNormal((1 / 8 + 1 / 3) / 2)),
-        ("selu", init.LeCunNormal()),
-        *[(name, init.GlorotUniform()) for name in ("tanh", "sigmoid", "softmax", None)],
+        *[(layer, init.HeNormal()) for layer in (L.ReLU(), L.GELU(), L.SiLU())],
+        # 1 / E[σ(z)²] by quadrature with two million points
+        (L.ELU(), init.HeNormal(math.sqrt(2 * 0.6449454 - 1))),
+        (L.Softplus(), init.HeNormal(math.sqrt(2 * 0.9212459 - 1))),
+        (L.LeakyReLU(), init.HeNormal(0.01)),
+        (L.LeakyReLU(0.3), init.HeNormal(0.3)),
+        (L.PReLU(), init.HeNormal(0.25)),
+        (L.RReLU(), init.HeNormal((1 / 8 + 1 / 3) / 2)),
+        (L.SELU(), init.LeCunNormal()),
+        *[(layer, init.GlorotUniform()) for layer in (L.Tanh(), L.Sigmoid(), L.HardSigmoid(), L.Softsign(), L.Softmax())],
     ],
+    ids=repr,
 )
 def test_default_for_an_activation(activation, expected):
-    default = init.default_for(activation)
+    default = init.default_for(activation.curve().start_variance)
     assert type(default) is type(expected)
-    assert default.config() == pytest.approx(expected.config())
+    assert default.config() == pytest.approx(expected.config(), abs=1e-5)
 
 
-def test_default_takes_the_slope_of_a_leaky_rectifier_only():
-    assert init.default_for("leaky_relu", negative_slope=0.3) == init.HeNormal(0.3)
-    with pytest.raises(ParameterError, match="Leave it out"):
-        init.default_for("tanh", negative_slope=0.3)
+def test_default_without_an_activation_and_for_no_variance():
+    assert init.default_for(None) == init.GlorotUniform()
+    for variance in (0.0, 2.1, math.nan):
+        with pytest.raises(ParameterError, match=r"must lie in \(0, 2\]"):
+            init.default_for(variance)
 
 
 @pytest.mark.parametrize("module", [m.name for m in pkgutil.iter_modules(chainrule.initializers.__path__)])

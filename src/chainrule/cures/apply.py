@@ -14,7 +14,7 @@ from ..data.sequences import Sequences
 from ..diagnosis import Change
 from ..errors import ChainruleError
 from ..initializers import get as get_initializer
-from ..layers import GRU, LSTM, Add, BatchNorm, Dense, Dropout, Layer, LayerNorm, SimpleRNN, Standardize, get_activation
+from ..layers import Add, Dense, Dropout, Layer, Standardize, get_activation
 from ..losses import get_loss
 from ..network import Definition, NetworkGraph
 from ..ops import SparseMatrix
@@ -24,10 +24,6 @@ from .setup import Setup
 __all__ = ["Context", "NotApplicable", "apply", "in_order"]
 
 Array = NDArray[Any]
-#: What a layer calls the number of its units.
-_WIDTHS = ("units", "filters", "channels")
-#: Activations that join all units of a sample and so stand at an output only.
-_OUTPUT_ONLY = ("softmax", "log_softmax")
 
 
 class NotApplicable(ChainruleError):
@@ -99,9 +95,7 @@ def _hidden_activations(definition: Definition) -> list[str]:
     return [
         name
         for name, layer in definition.layers.items()
-        if layer.activation_name
-        and layer.activation_name not in _OUTPUT_ONLY
-        and not _reaches_output(definition, definition.use(name).output)
+        if layer.role == "activation" and not _reaches_output(definition, definition.use(name).output)
     ]
 
 
@@ -116,7 +110,7 @@ def _reaches_output(definition: Definition, tensor: int) -> bool:
 
 
 def _has_weights(definition: Definition, name: str) -> bool:
-    return hasattr(definition.layers[name], "weight_init")
+    return definition.layers[name].role == "weight"
 
 
 def _weighted(definition: Definition) -> list[str]:
@@ -156,7 +150,7 @@ def _activation(setup: Setup, change: Change, context: Context) -> Setup:
     definition = setup.definition
     names = _wanted(definition, change["layers"], _hidden_activations(definition))
     to = get_activation(change["to"])
-    names = [n for n in names if definition.layers[n].activation_name != to.activation_name]
+    names = [n for n in names if type(definition.layers[n]) is not type(to)]
     if not names:
         raise _nothing(f"hidden activation other than {change['to']}")
     weights = dict(setup.weights)
@@ -172,17 +166,17 @@ def _activation(setup: Setup, change: Change, context: Context) -> Setup:
 @_kind("recurrent")
 def _recurrent(setup: Setup, change: Change, context: Context) -> Setup:
     definition, weights = setup.definition, dict(setup.weights)
-    kinds: dict[str, type[Layer]] = {"lstm": LSTM, "gru": GRU}
+    kinds = {kind.kind(): kind for kind in Layer.registry.values() if kind.recurrence in ("gated", "cell")}
     if change["to"] not in kinds:
         raise NotApplicable(f"a recurrent layer becomes one of {', '.join(kinds)}, not {change['to']!r}")
     made = kinds[change["to"]]
-    simple = [n for n, layer in definition.layers.items() if isinstance(layer, SimpleRNN)]
-    names = [n for n in _wanted(definition, change["layers"], simple) if not isinstance(definition.layers[n], made)]
+    simple = [n for n, layer in definition.layers.items() if layer.recurrence == "simple"]
+    names = [n for n in _wanted(definition, change["layers"], simple) if type(definition.layers[n]) is not made]
     for name in names:
         old = definition.layers[name]
-        if not isinstance(old, (SimpleRNN, LSTM, GRU)):
+        if old.recurrence is None:
             raise NotApplicable(f"{name!r} is no recurrent layer")
-        if old.return_state or len(definition.use(name).inputs) > 1:
+        if old.output_count > 1 or len(definition.use(name).inputs) > 1:
             raise NotApplicable(f"the states of {name!r} are handed on, and those of another cell are others")
         # The start weights are those that the new cell would have by itself.
         kept = {key: value for key, value in old.config().items() if key in made.argument_names() and "_init" not in key}
@@ -216,8 +210,8 @@ def _capacity(setup: Setup, change: Change, context: Context) -> Setup:
         raise NotApplicable("a factor of 1 changes nothing")
     for name in names:
         layer = definition.layers[name]
-        width = next((w for w in _WIDTHS if isinstance(getattr(layer, w, None), (int, np.integer))), None)
-        if width is None or name in definition.frozen:
+        width = layer.width_argument
+        if width is None or not isinstance(getattr(layer, width), (int, np.integer)) or name in definition.frozen:
             continue
         groups = int(getattr(layer, "groups", 1) or 1)
         new = max(groups, round(getattr(layer, width) * factor / groups) * groups)
@@ -232,7 +226,7 @@ def _capacity(setup: Setup, change: Change, context: Context) -> Setup:
 def _hidden_layer(setup: Setup, factor: float) -> Setup:
     """A network without a hidden layer gets one: the most that can be added to its capacity with one layer."""
     last = _last_weighted(setup.definition)
-    if not isinstance(setup.definition.layers[last], Dense):
+    if not setup.definition.layers[last].stepwise:
         raise _nothing("hidden layer whose units can be multiplied")
     tensor, definition = setup.definition.use(last).inputs[0], setup.definition
     hidden = [Dense(max(32, round(8 * factor))), get_activation("relu")]
@@ -248,12 +242,14 @@ def _hidden_layer(setup: Setup, factor: float) -> Setup:
 @_kind("normalise")
 def _normalise(setup: Setup, change: Change, context: Context) -> Setup:
     definition = setup.definition
-    kinds: dict[str, type[Layer]] = {"batch_norm": BatchNorm, "layer_norm": LayerNorm}
-    made = kinds[change["by"] or "batch_norm"]
+    by = change["by"] or "batch_norm"
+    made = next((kind for kind in Layer.registry.values() if kind.kind() == by), None)
+    if made is None:
+        raise NotApplicable(f"there is no layer of the kind {by!r}")
     done = 0
     for name in _wanted(definition, change["after"], _hidden_weighted(definition)):
         after = definition.followers(name)
-        if after and isinstance(definition.layers[after[0]], (BatchNorm, LayerNorm)):
+        if after and definition.layers[after[0]].role == "normalisation":
             continue
         definition = definition.insert_after(name, made())
         done += 1
@@ -275,7 +271,7 @@ def _residual(setup: Setup, change: Change, context: Context) -> Setup:
                 break
             end = follower
         last = definition.use(end).output
-        already = any(isinstance(definition.layers[u.layer], Add) for u in definition.users(last))
+        already = any(definition.layers[u.layer].role == "join" for u in definition.users(last))
         if len(use.inputs) != 1 or already or shapes[use.inputs[0]] != shapes[last]:
             continue
         definition = definition.join(use.inputs[0], end, Add(broadcast=False))
@@ -315,13 +311,13 @@ def _output(setup: Setup, change: Change, context: Context) -> Setup:
     activation = change["activation"]
     if activation is not None:
         for name in definition.followers(last):
-            if definition.layers[name].activation_name:
+            if definition.layers[name].role in ("activation", "softmax"):
                 definition = definition.remove(name)
         if activation not in ("identity", "linear", "none"):
             definition = definition.insert_after(last, get_activation(activation))
     units = change["units"]
     if units is not None:
-        width = next((w for w in _WIDTHS if hasattr(definition.layers[last], w)), None)
+        width = definition.layers[last].width_argument
         if width is None:
             raise NotApplicable(f"the layer {last!r} has no number of units")
         if getattr(definition.layers[last], width) != units:
@@ -345,7 +341,7 @@ def _output(setup: Setup, change: Change, context: Context) -> Setup:
 @_kind("dropout")
 def _dropout(setup: Setup, change: Change, context: Context) -> Setup:
     definition, rate = setup.definition, float(change["rate"])
-    there = [n for n, layer in definition.layers.items() if type(layer).__name__ in ("Dropout", "SpatialDropout")]
+    there = [n for n, x in definition.layers.items() if x.role == "regularisation" and "rate" in x.argument_names()]
     names = _wanted(definition, change["layers"], there)
     if not names and rate > 0:
         for name in _hidden_activations(definition):
@@ -361,7 +357,7 @@ def _dropout(setup: Setup, change: Change, context: Context) -> Setup:
 def _scale_inputs(setup: Setup, change: Change, context: Context) -> Setup:
     definition, done = setup.definition, 0
     for number, (tensor, _, dtype) in enumerate(definition.inputs):
-        there = any(isinstance(definition.layers[u.layer], Standardize) for u in definition.users(tensor))
+        there = any(definition.layers[u.layer].measures == "inputs" for u in definition.users(tensor))
         x = context.xs[number]
         if dtype == "float" and not there and len(x.shape) > 1 and not isinstance(x, SparseMatrix):
             definition = definition.insert_at_input(number, Standardize())
@@ -380,7 +376,7 @@ def _scale_targets(setup: Setup, change: Change, context: Context) -> Setup:
     if loss not in ("squared_error", "absolute_error", "huber"):
         raise NotApplicable(f"targets of {loss} are not numbers that could be scaled")
     maker = definition.maker(definition.outputs[0])
-    if maker is None or isinstance(definition.layers[maker.layer], Standardize):
+    if maker is None or definition.layers[maker.layer].measures == "targets":
         raise NotApplicable("the targets are scaled already")
     definition = definition.insert_after(maker.layer, Standardize(inverse=True))
     spread = float(np.mean(np.var(context.ys[0].reshape(len(context.ys[0]), -1), axis=0, dtype=np.float64)))
@@ -408,7 +404,7 @@ def _initialise(setup: Setup, change: Change, context: Context) -> Setup:
     names = [
         n
         for n in _wanted(definition, change["layers"], _weighted(definition))
-        if n not in definition.frozen and _has_weights(definition, n)
+        if n not in definition.frozen and _start_laws(definition.layers[n])
     ]
     if not names:
         raise _nothing("layer whose weights could be drawn anew")
@@ -419,7 +415,7 @@ def _initialise(setup: Setup, change: Change, context: Context) -> Setup:
             continue
         arguments: dict[str, Any] = {}
         for key in layer.argument_names():
-            if key.endswith("weight_init") or key == "recurrent_init":
+            if key in _start_laws(layer):
                 arguments[key] = chosen
             elif key.endswith("bias_init"):
                 arguments[key] = "zeros"
@@ -431,22 +427,27 @@ def _initialise(setup: Setup, change: Change, context: Context) -> Setup:
     return replace(setup, definition=definition, weights=weights)
 
 
+def _start_laws(layer: Layer) -> list[str]:
+    """The arguments of a layer that are start laws of its weights."""
+    return [key for key in layer.argument_names() if key.endswith("weight_init") or key == "recurrent_init"]
+
+
 @_kind("recurrent_init")
 def _recurrent_init(setup: Setup, change: Change, context: Context) -> Setup:
     law = get_initializer(change["law"] or "orthogonal")
-    return _recurrent_arguments(setup, change, (SimpleRNN, LSTM, GRU), "recurrent layer", recurrent_init=law.name)
+    return _recurrent_arguments(setup, change, "recurrent layer", recurrent_init=law.name)
 
 
 @_kind("forget_bias")
 def _forget_bias(setup: Setup, change: Change, context: Context) -> Setup:
     value = 1.0 if change["value"] is None else float(change["value"])
-    return _recurrent_arguments(setup, change, (LSTM,), "LSTM", forget_bias=value)
+    return _recurrent_arguments(setup, change, "layer with a forget gate", forget_bias=value)
 
 
-def _recurrent_arguments(setup: Setup, change: Change, kinds: Any, what: str, **arguments: Any) -> Setup:
-    """These arguments for the layers of these kinds, which start from weights drawn anew."""
+def _recurrent_arguments(setup: Setup, change: Change, what: str, **arguments: Any) -> Setup:
+    """These arguments for the recurrent layers that have them, which start from weights drawn anew."""
     definition = setup.definition
-    default = [n for n, layer in definition.layers.items() if isinstance(layer, kinds)]
+    default = [n for n, x in definition.layers.items() if x.recurrence and set(arguments) <= set(x.argument_names())]
     names = [n for n in _wanted(definition, change["layers"], default) if n in default and n not in definition.frozen]
     if not names:
         raise _nothing(f"{what} that learns")

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ParameterError
-from ..layers import Dropout, SpatialDropout
 from ..losses import Loss
 from ..network import NetworkGraph
 from ..optimizers import Optimizer
@@ -27,8 +26,8 @@ __all__ = ["WINDOW", "Case"]
 Array = NDArray[Any]
 #: Samples at the end that a symptom has to persist over.
 WINDOW = 8
-#: Layers that pass on what they are given, element by element or up to a scale, or only move it.
-_LINEAR_ROLES = ("dropout", "shape")
+#: Roles of layers that pass on the numbers that they are given.
+_PASSING_ON = ("regularisation", "reshaping")
 
 
 @dataclass
@@ -125,10 +124,10 @@ class Case:
 
     @cached_property
     def last_call(self) -> CallInfo | None:
-        """What makes the first output, seen through layers that only reshape or drop."""
+        """The call that makes the first output, seen through layers that only reshape or drop."""
         makers = self.statistics.makers
         at = self.statistics.output_ids[0] if self.statistics.output_ids else -1
-        while at in makers and makers[at].role in _LINEAR_ROLES and makers[at].kind != "Add":
+        while at in makers and makers[at].role in _PASSING_ON:
             at = makers[at].inputs[0]
         return makers.get(at)
 
@@ -168,7 +167,8 @@ class Case:
 
     @property
     def dropouts(self) -> list[CallInfo]:
-        return [c for c in self.statistics.calls.values() if isinstance(c.layer, (Dropout, SpatialDropout))]
+        """Calls that drop a share ``rate`` of what they are given."""
+        return [c for c in self.statistics.of_role("regularisation") if hasattr(c.layer, "rate")]
 
     # ------------------------------------------------------------ how it went
 
@@ -266,15 +266,23 @@ class Case:
         found = []
         for call in self.weighted[:-1]:
             units = self.units(call)
-            if call.kind in ("LSTM", "GRU", "SimpleRNN"):
+            if call.layer.recurrence is not None:
                 units = int(call.layer.units)
-            elif call.kind != "Dense":
+            elif call.layer.index_limit() is not None or call.layer.arity != 1:
+                continue
+            elif not call.layer.stepwise and not self._vector(call):
                 pooled = self.following(call, "pooling")
-                if not call.kind.startswith("Conv") or pooled is None or not pooled.kind.startswith("Global"):
+                if pooled is None or not self._vector(pooled):
                     continue
             if units:
                 found.append((units, call))
         return found
+
+    def _vector(self, call: CallInfo) -> bool:
+        """Whether the output of one sample has a number for each unit and no other axis."""
+        sample = self.first
+        y = None if sample is None else sample.calls[call.key].output
+        return y is not None and y.units is not None and y.count == sample.batch * y.units.shape[1]  # type: ignore[union-attr]
 
     @property
     def output_shape(self) -> tuple[int, ...]:

@@ -179,10 +179,11 @@ _NAMES = {
     "activation": "σ'(z)",
     "normalisation": "the normalisation",
     "pooling": "pooling",
-    "dropout": "Dropout",
+    "regularisation": "Dropout",
     "join": "joins",
     "softmax": "the softmax",
-    "shape": "other layers",
+    "reshaping": "reshaping",
+    "other": "other layers",
 }
 
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..layers import Activation, Softmax
 from ..network import NetworkGraph
 from .rank import Rank
 from .through_time import TimeChain
@@ -23,15 +22,6 @@ Array = NDArray[Any]
 
 #: Samples that keep the numbers of every unit; older ones keep those of the whole layer.
 UNITS_KEPT = 24
-
-#: What a layer does to the gradient that passes it, by the name of its class; others with weights are "weight".
-_ROLES = {
-    "norm": "normalisation",
-    "standardize": "normalisation",
-    "pool": "pooling",
-    "dropout": "dropout",
-    "softmax": "softmax",
-}
 
 
 @dataclass(frozen=True)
@@ -119,7 +109,7 @@ class CallInfo:
 
     Parameters
         key : its name, with "#2" for a second use ; name : of the layer ; kind : the name of its class
-        role : "weight", "activation", "normalisation", "pooling", "dropout", "softmax", "join" or "shape"
+        role : of the layer, as it states it (``Layer.role``)
         inputs, output : numbers of tensors ; more : further outputs, the states of a recurrent layer
         parameters : their names ; frozen : whether they learn
     """
@@ -240,7 +230,7 @@ class Statistics:
             own = tuple(p for p in network.parameters if p.rpartition(".")[0] == one.name)
             key = one.name if nth == 1 else f"{one.name}#{nth}"
             self.calls[key] = CallInfo(
-                key, one.name, type(one.layer).__name__, role_of(one.layer, own, len(one.inputs)),
+                key, one.name, type(one.layer).__name__, one.layer.role,
                 one.inputs, one.output, own, one.name in network.frozen, one.layer, one.more,
             )  # fmt: skip
 
@@ -344,18 +334,3 @@ class Statistics:
             return None
         silent: Array = np.min(known, axis=0) >= 1.0
         return silent
-
-
-def role_of(layer: Any, parameters: Sequence[str], inputs: int) -> str:
-    """What a layer does to the gradient; see ``CallInfo``."""
-    if isinstance(layer, Softmax) or "softmax" in type(layer).__name__.lower():
-        return "softmax"
-    if isinstance(layer, Activation) or layer.activation_name:
-        return "activation"
-    kind = type(layer).__name__.lower()
-    for part, role in _ROLES.items():
-        if part in kind:
-            return role
-    if parameters:
-        return "weight"
-    return "join" if inputs > 1 else "shape"

@@ -36,8 +36,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..layers import GRU, LSTM, SimpleRNN
-
 __all__ = ["TimeChain", "time_chain"]
 
 Array = NDArray[Any]
@@ -57,7 +55,8 @@ class TimeChain:
         gains : {role: (T − 1,)}, the factors from order[j] to order[j + 1], in the order in which they are applied
         beside : the same of the branch of a gated cell through its weights, beginning at G
         means : {what: mean over the steps and units}: σ'(z) as "activation", the carrying gate as "gate"
-        step : of the training, that the weights are of
+        step : the step of the training that the weights are of
+        words : {role: what the factor is called in this cell}, where it has a name of its own
     """
 
     layer: str
@@ -69,6 +68,7 @@ class TimeChain:
     beside: Mapping[str, Array] = field(default_factory=dict, repr=False)
     means: Mapping[str, float] = field(default_factory=dict)
     step: int | None = None
+    words: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         """The number of steps T."""
@@ -124,7 +124,10 @@ class TimeChain:
 
     def names(self) -> dict[str, str]:
         """{role: what the factor is called in this cell}"""
-        return {role: _name(self.kind, role) for role in self.gains}
+        return {role: self._name(role) for role in self.gains}
+
+    def _name(self, role: str) -> str:
+        return self.words.get(role) or _NAMES[role]
 
     def reach(self, share: float = 1e-3) -> int:
         """How many steps have at least this share of the largest gradient: over so many steps the layer can learn."""
@@ -149,7 +152,7 @@ class TimeChain:
         shares = {role: share for role, share in self.shares().items() if abs(share) >= 0.005}
         factors, parts = self.factors(), []
         for role, share in sorted(shares.items(), key=lambda item: -abs(item[1])):
-            name = _name(self.kind, role) + (f" (mean {self.means[role]:.2g})" if role in self.means else "")
+            name = self._name(role) + (f" (mean {self.means[role]:.2g})" if role in self.means else "")
             if min(shares.values()) >= 0:
                 parts.append(f"{100 * share:.0f} % of it is {name}")
             else:  # factors that work against each other have no shares that could be read
@@ -165,7 +168,7 @@ class TimeChain:
 
     def __str__(self) -> str:
         roles = list(self.gains)
-        rows = [("step t", "‖G‖", *(_name(self.kind, role) for role in roles))]
+        rows = [("step t", "‖G‖", *(self._name(role) for role in roles))]
         places = sorted({int(i) for i in np.linspace(0, len(self) - 1, min(_ROWS, len(self)))})
         for j in places:
             cells = [f"{self.gains[role][j - 1]:.3g}" if j else "" for role in roles]
@@ -182,14 +185,6 @@ _NAMES = {
     "join": "joins",
     "truncation": "truncation",
 }
-_GATES = {
-    "LSTM": {"gate": "the forget gate f", "weight": "what the weights Uᵀ add"},
-    "GRU": {"gate": "the update gate z", "weight": "what the weights Uᵀ add"},
-}
-
-
-def _name(kind: str, role: str) -> str:
-    return _GATES.get(kind, {}).get(role) or _NAMES[role]
 
 
 def _log10(x: float) -> float:
@@ -211,13 +206,14 @@ class _Cell:
     """What a cell does, in the order in which the gradient passes: arrays (N, T, H), the last step of time first.
 
     Parameters  followed : G ; stages : {role: the gradient after this factor, (N, T − 1, H)} ;
-                beside : the same of the branch through the weights ; means : as in TimeChain
+                beside : the same of the branch through the weights ; means, words : as in TimeChain
     """
 
     followed: Array
     stages: dict[str, Array]
     beside: dict[str, Array] = field(default_factory=dict)
     means: dict[str, float] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -288,6 +284,7 @@ def _lstm(given: _Given) -> _Cell:
         {"gate": carried[:, :-1], "weight": (carried + side)[:, :-1]},
         {"gates": da[:, :-1], "weight": back[:, :-1], "output": side[:, :-1]},
         {"gate": given.mean(f), "output": given.mean(o * (1 - th**2))},
+        {"gate": "the forget gate f", "weight": "what the weights Uᵀ add"},
     )
 
 
@@ -310,10 +307,12 @@ def _gru(given: _Given) -> _Cell:
         {"gate": carried[:, :-1], "weight": (carried + side)[:, :-1]},
         {"gates": inner[:, :-1], "weight": side[:, :-1]},
         {"gate": given.mean(z)},
+        {"gate": "the update gate z", "weight": "what the weights Uᵀ add"},
     )
 
 
-_CELLS: dict[type, Callable[[_Given], _Cell]] = {SimpleRNN: _simple_rnn, LSTM: _lstm, GRU: _gru}
+#: By the op that runs the cell.
+_CELLS: dict[str, Callable[[_Given], _Cell]] = {"simple_rnn": _simple_rnn, "lstm": _lstm, "gru": _gru}
 
 
 def time_chain(key: str, layer: Any, inside: Mapping[str, Array], u: Array, step: int | None = None) -> TimeChain | None:
@@ -322,7 +321,7 @@ def time_chain(key: str, layer: Any, inside: Mapping[str, Array], u: Array, step
     Parameters  key : of the call ; layer : it ; inside : as ``LayerTrace.inside``, arrays of N samples in float64 ;
                 u : the recurrent weight ; step : of the training
     """
-    cell = next((cell for kind, cell in _CELLS.items() if isinstance(layer, kind)), None)
+    cell = _CELLS.get(getattr(layer, "cell", ""))
     if cell is None or "dh" not in inside:
         return None
     turn = -1 if not layer.reverse else 1
@@ -355,7 +354,8 @@ def time_chain(key: str, layer: Any, inside: Mapping[str, Array], u: Array, step
     start = int(np.argmax(norms > 0))
     gains, beside = ({role: g[start:] for role, g in factors.items()} for factors in (gains, beside))
     order, hidden = np.arange(steps)[::turn], _norms(arrays["dh"])[::turn]
-    return TimeChain(key, type(layer).__name__, order[start:], norms[start:], hidden, gains, beside, found.means, step)
+    kind = type(layer).__name__
+    return TimeChain(key, kind, order[start:], norms[start:], hidden, gains, beside, found.means, step, found.words)
 
 
 def _ratio(after: Array, before: Array) -> Array:

@@ -509,7 +509,7 @@ class NeuralEstimator(CallbackSupport, BaseEstimator):
         else:
             given = list(self.layers) if isinstance(self.layers, Sequence) else self.layers
             if self._takes_texts() and isinstance(given, list) and not (given and isinstance(given[0], Tensor)):
-                own = bool(given) and isinstance(given[0], Embedding)
+                own = bool(given) and isinstance(given[0], Layer) and given[0].index_limit() is not None
                 given = [*(self._embedding_layers()[:1] if own else self._embedding_layers()), *given]
             network = Network(copy.deepcopy(given), random_state=rng, dtype=dtype)
         if len(network.input_ids) != 1 or len(network.output_ids) != 1:

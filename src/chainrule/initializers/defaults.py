@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from chainrule.errors import ParameterError
 from chainrule.initializers.base import Initializer
 from chainrule.initializers.glorot import GlorotUniform
@@ -10,44 +12,34 @@ from chainrule.initializers.lecun import LeCunNormal
 
 __all__ = ["default_for"]
 
-_RECTIFIERS = frozenset({"relu", "elu", "gelu", "silu", "softplus"})
-_USUAL_SLOPES = {
-    "leaky_relu": 0.01,
-    "prelu": 0.25,  # where its slope starts
-    "rrelu": 11 / 48,  # the mean of a slope drawn from U(1/8, 1/3)
-}
 
+def default_for(variance: float | None) -> Initializer:
+    """The law that keeps signal and gradient in size in front of an activation.
 
-def default_for(activation_name: str | None, *, negative_slope: float | None = None) -> Initializer:
-    """The initialiser that keeps signal and gradient in size in front of that activation.
+    An activation σ says which variance it needs: ``fan_in Var(w) = 1 / E[σ(z)²]`` for z ~ N(0, 1), and at most 2
+    (``layer.curve().start_variance``). It is 2 for ReLU, 2 / (1 + α²) with a slope α left of zero, and 1 for SELU.
 
-    ======================================== =======================================
-    relu, elu, gelu, silu, softplus          `HeNormal`
-    leaky_relu, prelu, rrelu                 `HeNormal` with the activation's slope
-    selu                                     `LeCunNormal`
-    tanh, sigmoid, softmax, any other, None  `GlorotUniform`
-    ======================================== =======================================
+    ===================================================== =======================================
+    None: σ saturates (tanh, sigmoid), or there is none   `GlorotUniform`
+    1                                                     `LeCunNormal`
+    any other number                                      `HeNormal` with the slope of that variance
+    ===================================================== =======================================
 
-    Parameters  activation_name : name of the activation after the layer, None for none
-                negative_slope : float or None = None ; α of leaky_relu (0.01), prelu (0.25) or rrelu (11/48,
-                the mean), None for the number in brackets
-    Raises      ParameterError when negative_slope is given for an activation that has none
+    Parameters  variance : fan_in Var(w), in (0, 2], or None
+    Raises      ParameterError when variance is outside of (0, 2]
 
     Example
-        >>> default_for("relu")
+        >>> default_for(2.0)
         HeNormal(negative_slope=0.0)
-        >>> default_for("leaky_relu", negative_slope=0.2)
+        >>> default_for(2 / (1 + 0.2**2))
         HeNormal(negative_slope=0.2)
         >>> default_for(None)
         GlorotUniform()
     """
-    if activation_name in _USUAL_SLOPES:
-        return HeNormal(_USUAL_SLOPES[activation_name] if negative_slope is None else negative_slope)
-    if negative_slope is not None:
-        raise ParameterError(
-            f"The negative_slope belongs to {', '.join(_USUAL_SLOPES)}. "
-            f"Got negative_slope={negative_slope!r} for {activation_name!r} instead. Leave it out."
-        )
-    if activation_name in _RECTIFIERS:
-        return HeNormal()
-    return LeCunNormal() if activation_name == "selu" else GlorotUniform()
+    if variance is None:
+        return GlorotUniform()
+    if not 0 < variance <= 2:
+        raise ParameterError(f"The variance of a start law, times its fan-in, must lie in (0, 2]. Got {variance!r}.")
+    # Slopes are known to about six digits, as the variance may have been measured.
+    slope = float(f"{math.sqrt(2 / variance - 1):.6g}")
+    return LeCunNormal() if abs(slope - 1) < 1e-5 else HeNormal(slope)

@@ -81,7 +81,7 @@ class Depth(Experiment):
             network = self._network(arm, depth, self.seed + seed)
             network.build((64,))
             trace = network.trace(*probe, loss="softmax_cross_entropy")
-            sizes = [float(np.linalg.norm(t.gradients["weight"])) for t in trace.layers.values() if t.kind == "Dense"]
+            sizes = [float(np.linalg.norm(t.gradients["weight"])) for t in trace.layers.values() if "weight" in t.gradients]
             return sizes, train(network, digits, epochs=self.epochs, optimizer=SGD(rate))
 
         jobs = [

@@ -6,7 +6,7 @@ from .average import Average
 from .average_pool1d import AveragePool1D
 from .average_pool2d import AveragePool2D
 from .average_pool3d import AveragePool3D
-from .base import Activation, Input, Layer, Parameter, State, Tensor, get_activation
+from .base import ROLES, Activation, Input, Layer, Parameter, State, Tensor, get_activation
 from .batch_norm import BatchNorm
 from .clip import Clip, ReLU6
 from .concat import Concat
@@ -17,6 +17,7 @@ from .conv_transpose1d import ConvTranspose1D
 from .conv_transpose2d import ConvTranspose2D
 from .cropping1d import Cropping1D
 from .cropping2d import Cropping2D
+from .curve import Curve
 from .dense import Dense
 from .depth_to_space import DepthToSpace
 from .depthwise_conv2d import DepthwiseConv2D
@@ -87,6 +88,7 @@ __all__ = [
     "GELU",
     "GRU",
     "LSTM",
+    "ROLES",
     "SELU",
     "Absolute",
     "Activation",
@@ -106,6 +108,7 @@ __all__ = [
     "ConvTranspose2D",
     "Cropping1D",
     "Cropping2D",
+    "Curve",
     "Dense",
     "DepthToSpace",
     "DepthwiseConv2D",

@@ -18,6 +18,7 @@ def _cut(k: Builder, x: Value, borders: Pairs) -> Value:
 class _ZeroPadding(Layer):
     """Base of the layers that put zeros around images."""
 
+    role = "reshaping"
     axes: ClassVar[int]
     padding: Any
 
@@ -35,6 +36,7 @@ class _ZeroPadding(Layer):
 class _Cropping(Layer):
     """Base of the layers that cut the borders off images."""
 
+    role = "reshaping"
     axes: ClassVar[int]
     cropping: Any
 

@@ -15,6 +15,8 @@ from .base import Builder, Layer, Parameter, Saved, ShapeError, Value, check_int
 class _Convolution(Layer):
     """Base of the convolutions ``z = x ∗ W + b``: parameters and equations for any number of spatial axes."""
 
+    linear = True
+    width_argument = "channels"
     axes: ClassVar[int]
 
     # What the layers state under these names. An annotation alone makes no attribute.

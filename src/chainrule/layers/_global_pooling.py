@@ -12,6 +12,8 @@ from .base import Builder, Layer, ShapeError, Value
 class _GlobalPooling(Layer):
     """Base of the layers that pool over all spatial axes, whatever their number: one window as large as the image."""
 
+    role = "pooling"
+
     def _image(self, k: Builder, x: Value) -> Value:
         """x with 1, 2 or 3 spatial axes, which is what the ops take; more are laid out in one."""
         if x.ndim < 3:

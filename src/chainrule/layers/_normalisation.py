@@ -13,6 +13,8 @@ from .base import Builder, Layer, Parameter, Saved, ShapeError, Value, check_num
 class _Normalisation(Layer):
     """Base of the normalising layers: ``epsilon``, and γ and β where ``affine`` asks for them."""
 
+    role = "normalisation"
+
     epsilon: float
     affine: bool
     gamma_init: Any

@@ -23,6 +23,7 @@ def together(padding: Pairs, more: Pairs) -> Pairs:
 class _Pooling(Layer):
     """Base of the pooling layers over windows: how the windows are given."""
 
+    role = "pooling"
     axes: ClassVar[int]
     kernel: Any
     stride: Any
@@ -110,6 +111,8 @@ class _MaxPooling(_Pooling):
 
 class _AveragePooling(_Pooling):
     """Base of the average pooling layers."""
+
+    linear = True
 
     count_padding: bool
 

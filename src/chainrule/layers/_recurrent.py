@@ -18,8 +18,11 @@ class _Recurrent(Layer):
     ``run_backward(k, saved, ...)``.
     """
 
+    width_argument = "units"
     arity = None
     letter = "h"
+    #: The op that runs the cell through time.
+    cell: ClassVar[str]
     #: Gates of the product a = x W + b, and the letters of the states carried from step to step.
     gates: ClassVar[int]
     carried: ClassVar[tuple[str, ...]] = ("h",)
@@ -40,6 +43,11 @@ class _Recurrent(Layer):
                 raise ParameterError(f"{type(self).__name__}: {name} must be True or False. Got {value!r}.")
         if self.truncate is not None:
             check_integer(self, "truncate")
+
+    @property
+    def recurrent_variance(self) -> float:
+        """``fan_in Var(w)`` of the recurrent weights that keeps a state in size; 1 where σ saturates, as in the gates."""
+        return 1.0
 
     @property
     def output_count(self) -> int:

@@ -12,6 +12,7 @@ from .base import Builder, Layer, Saved, Value
 class _UpSampling(Layer):
     """Base of the upsampling layers."""
 
+    role = "reshaping"
     axes: ClassVar[int]
     #: {name: method of the op ``resample``}
     methods: ClassVar[dict[str, str]]

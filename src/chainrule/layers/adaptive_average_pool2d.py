@@ -25,6 +25,9 @@ class AdaptiveAveragePool2D(Layer):
         AdaptiveAveragePool2D((4, 3))
     """
 
+    role = "pooling"
+    linear = True
+
     def __init__(self, size: int | tuple[int, int]):
         self.size = size
 

@@ -22,6 +22,7 @@ class Add(Layer):
         >>> y = Add()(a, b)
     """
 
+    linear = True
     stepwise = True
     arity = None
 

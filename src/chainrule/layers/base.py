@@ -6,7 +6,10 @@ A layer never computes, never holds arrays and never knows an engine. It answers
     forward(k, *xs)              its forward equations: (y, saved)
     backward(k, saved, dy)       its backward equations: dx, or a tuple with one entry for each input
 
-and ``validate()`` says whether its hyperparameters make sense; a network asks when it takes the layer in.
+and ``validate()`` says whether its hyperparameters make sense; a network asks when it takes the layer in. What else is to
+know about a layer it states itself: its ``role``, whether it is ``linear``, whether it ``passes_scale`` on, and, of an
+activation, its ``curve()``. Diagnosis, cures and initialisation ask these facts and know no layer by name, so a layer of
+your own counts there like ours.
 
 Shapes include the batch dimension N first. A user's own layer is a subclass with these methods; see
 ``chainrule.testing.check_layer``.
@@ -28,10 +31,13 @@ from numpy.typing import NDArray
 from ..errors import ParameterError, ShapeError, UnknownNameError
 from ..ops import Builder, Saved, Value
 from ..ops.value import FREE, Shape
+from .curve import Curve, measure
 
 __all__ = [
+    "ROLES",
     "Activation",
     "Builder",
+    "Curve",
     "Input",
     "Layer",
     "Parameter",
@@ -44,6 +50,14 @@ __all__ = [
     "check_number",
     "get_activation",
 ]
+
+
+#: What a layer can be for a signal that passes it; see ``Layer.role``.
+ROLES = (
+    "weight", "activation", "softmax", "normalisation", "pooling", "reshaping", "regularisation", "join", "other",
+)  # fmt: skip
+#: Roles of layers that leave a signal at the order of size that it has.
+_PASSING = ("normalisation", "pooling", "reshaping", "regularisation")
 
 
 @dataclass(frozen=True)
@@ -119,7 +133,7 @@ class Layer:
     """Base of every layer. Constructors only store what they are given, under the same names."""
 
     registry: ClassVar[dict[str, type[Layer]]] = {}
-    #: Name under which default initialisers know the activation, for activation layers.
+    #: Name by which an activation can be asked for: ``get_activation("relu")``.
     activation_name: ClassVar[str | None] = None
     #: How many inputs the layer takes; None for any number from 1.
     arity: ClassVar[int | None] = 1
@@ -127,6 +141,16 @@ class Layer:
     stepwise: ClassVar[bool] = False
     #: The letter of its output in equations; None for z, a or h, as the layer is.
     letter: ClassVar[str | None] = None
+    #: How it carries a state from step to step of a sequence: "simple" (every step passes the weights and a slope), "gated"
+    #: (a gate carries it on), "cell" (a gate carries a cell state of its own); None where it carries none.
+    recurrence: ClassVar[str | None] = None
+    #: Whether in training it computes with statistics of the batch, so that a sample's output depends on the others.
+    uses_batch_statistics: ClassVar[bool] = False
+    #: The constructor's argument that is the number of its units; None where it has none.
+    width_argument: ClassVar[str | None] = None
+    #: What the outputs are where they are probabilities: "independent" (of each unit by itself), "exclusive" (of the units
+    #: together, with sum 1), or "log" (the logarithms of exclusive ones). None where they are no probabilities.
+    probabilities: str | None = None
     name: str | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -215,6 +239,54 @@ class Layer:
         Parameters  values : of all samples ; shapes : of one sample, of each of the layer's inputs ; name : for messages
         """
 
+    # ------------------------------------------------------------ facts that others ask for
+
+    @property
+    def role(self) -> str:
+        """What the layer is for a signal that passes it, and for the gradient on its way back; one of ``ROLES``.
+
+        "weight" multiplies it by learned numbers ; "activation" bends each number by itself ; "softmax" is an activation
+        at an output that depends on all units of a sample ; "normalisation" shifts and scales it ; "pooling" makes one of
+        several places ; "reshaping" moves numbers and does not change them ; "regularisation" changes it in training
+        alone, as Dropout does ; "join" makes one of several inputs ; "other" is anything else.
+
+        A layer that does not state its role (``role = "pooling"`` in its class) is a "weight" where it asks for parameters,
+        a "join" where it takes several inputs, and else "other".
+        """
+        if type(self).parameters is not Layer.parameters:
+            return "weight"
+        return "other" if self.arity == 1 else "join"
+
+    @property
+    def linear(self) -> bool:
+        """Whether, with its parameters as they are and in prediction, each output is a sum of inputs times constants, plus a
+        constant. False where the layer does not state it."""
+        return self.role == "reshaping"
+
+    @property
+    def passes_scale(self) -> bool:
+        """Whether the weights before the layer may start by the law of the activation that comes after it, because the layer
+        leaves a signal at the size that it has. By default so for the roles normalisation, pooling, reshaping and
+        regularisation."""
+        return self.role in _PASSING
+
+    def curve(self) -> Curve:
+        """For an activation: range, largest slope, gain and start law of a = σ(z), measured from its own equations.
+
+        A class that knows them better returns a Curve of its own.
+        """
+        return measure(self)
+
+    @property
+    def measures(self) -> str | None:
+        """Which data the first fit measures the layer's states on: "inputs" (the input that it is connected to), "targets"
+        (those of the output that it makes), or None. Such a layer has the method ``measure``."""
+        return None
+
+    def measure(self, data: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
+        """The states of a layer that ``measures``, from all samples of that data (N, ..., C)."""
+        raise NotImplementedError
+
     # ------------------------------------------------------------ the three questions
 
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
@@ -240,9 +312,11 @@ class Layer:
 class Activation(Layer):
     """Base of the elementwise activations ``a = σ(z)``, whose backward pass is ``dz = da ⊙ σ'(z)``.
 
-    A subclass states ``apply(k, z) -> (a, saved)`` and ``derivative(k, saved) -> σ'(z)``.
+    A subclass states ``apply(k, z) -> (a, saved)`` and ``derivative(k, saved) -> σ'(z)``. All else that is asked about an
+    activation, such as the start law of the weights before it, is found from these two (``curve()``).
     """
 
+    role = "activation"
     stepwise = True
     #: The class of every activation by its name.
     by_name: ClassVar[dict[str, type[Layer]]] = {}
@@ -252,6 +326,11 @@ class Activation(Layer):
         name = cls.__dict__.get("activation_name")  # its own: a subclass of ReLU does not take the name "relu" over
         if name:
             Activation.by_name[name] = cls
+
+    @property
+    def probabilities(self) -> str | None:  # type: ignore[override]  # a class may state it, and instances compute it
+        curve = self.curve() if self.role == "activation" else None
+        return "independent" if curve is not None and (curve.low, curve.high) == (0.0, 1.0) else None
 
     def apply(self, k: Builder, z: Value) -> tuple[Value, Saved]:
         """Emits a = σ(z); returns a and what the derivative needs."""
@@ -299,8 +378,10 @@ def check_number(
     if not (good and low <= value <= high and value < below):
         upper = f"{below:g})" if below < math.inf else f"{high:g}]"
         bounded = min(high, below) < math.inf
-        wanted = f"in [{low:g}, {upper}" if bounded else "finite" if low == -math.inf else f"finite and at least {low:g}"
-        raise ParameterError(f"{type(layer).__name__}: {name} must be a number {wanted}. Got {value!r}.")
+        wanted = "a finite number" if low == -math.inf else f"a finite number of at least {low:g}"
+        if bounded:
+            wanted = f"a number in [{low:g}, {upper}"
+        raise ParameterError(f"{type(layer).__name__}: {name} must be {wanted}. Got {value!r}.")
 
 
 def check_integer(layer: Layer, name: str, *, low: int = 1) -> None:

@@ -43,6 +43,8 @@ class BatchNorm(_Normalisation):
         BatchNorm(momentum=0.99)
     """
 
+    linear = True  # in prediction
+    uses_batch_statistics = True
     stepwise = True
 
     def __init__(

@@ -25,6 +25,7 @@ class Concat(Layer):
         >>> y = Concat()(a, b)
     """
 
+    linear = True
     arity = None
     stepwise = True
 

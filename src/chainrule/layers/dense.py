@@ -23,6 +23,8 @@ class Dense(Layer):
         Dense(128)
     """
 
+    linear = True
+    width_argument = "units"
     stepwise = True
 
     def __init__(self, units: int, *, bias: bool = True, weight_init: Any = None, bias_init: Any = "zeros"):

@@ -34,6 +34,7 @@ class DepthwiseConv2D(_Convolution):
         DepthwiseConv2D(3, padding='same')
     """
 
+    width_argument = None  # as many as the input has, times the multiplier
     axes: ClassVar[int] = 2
 
     def __init__(

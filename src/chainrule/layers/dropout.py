@@ -23,6 +23,8 @@ class Dropout(Layer):
         Dropout(0.2)
     """
 
+    role = "regularisation"
+    linear = True
     stepwise = True
 
     def __init__(self, rate: float):

@@ -18,6 +18,8 @@ class Flatten(Layer):
         Flatten()
     """
 
+    role = "reshaping"
+
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         shape = xs[0].shape
         return k.reshape(xs[0], (shape[0], prod(shape[1:]))), Saved(shape=shape)

@@ -22,6 +22,8 @@ class GlobalAveragePool(_GlobalPooling):
         GlobalAveragePool()
     """
 
+    linear = True
+
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         mask = k.mask_of(xs[0])
         if mask is not None and xs[0].ndim == 3:

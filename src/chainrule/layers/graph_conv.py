@@ -40,6 +40,9 @@ class GraphConv(Layer):
         GraphConv(16, adjacency=SparseMatrix(4×4, 8 entries))
     """
 
+    linear = True
+    width_argument = "units"
+
     def __init__(
         self,
         units: int,

@@ -45,6 +45,7 @@ class GRU(_Recurrent):
         GRU(64, reset='before')
     """
 
+    recurrence, cell = "gated", "gru"
     gates = 3
 
     def __init__(

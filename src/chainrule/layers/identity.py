@@ -19,6 +19,7 @@ class Identity(Layer):
         Identity()
     """
 
+    role = "reshaping"
     stepwise = True
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:

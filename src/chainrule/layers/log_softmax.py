@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Activation, Builder, Saved, ShapeError, Value
+from .base import Activation, Builder, Curve, Saved, ShapeError, Value
 
 
 class LogSoftmax(Activation):
@@ -17,7 +17,12 @@ class LogSoftmax(Activation):
         LogSoftmax()
     """
 
+    role = "softmax"
+    probabilities = "log"
     activation_name = "log_softmax"
+
+    def curve(self) -> Curve:
+        return Curve(high=0.0)
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         if xs[0].ndim < 2:

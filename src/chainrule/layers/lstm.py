@@ -41,6 +41,7 @@ class LSTM(_Recurrent):
         LSTM(128, return_sequences=True)
     """
 
+    recurrence, cell = "cell", "lstm"
     gates = 4
     carried = ("h", "c")
 

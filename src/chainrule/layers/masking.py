@@ -33,6 +33,7 @@ class Masking(Layer):
         >>> h = GRU(16)(Masking()(x, lengths))
     """
 
+    role = "reshaping"
     arity = 2
 
     def masks(self, place: int) -> bool:

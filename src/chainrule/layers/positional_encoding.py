@@ -35,6 +35,10 @@ class PositionalEncoding(Layer):
     def __init__(self, length: int, *, learned: bool = False, weight_init: Any = "uniform"):
         self.length, self.learned, self.weight_init = length, learned, weight_init
 
+    @property
+    def role(self) -> str:
+        return "weight" if self.learned else "other"
+
     def validate(self) -> None:
         check_integer(self, "length")
         if not isinstance(self.learned, bool):

@@ -23,6 +23,8 @@ class Reshape(Layer):
         Reshape((4, -1))
     """
 
+    role = "reshaping"
+
     def __init__(self, shape: int | tuple[int, ...]):
         self.shape = shape
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import ParameterError
 from ._recurrent import _Recurrent
-from .base import Builder, Saved, Value
+from .base import Builder, Saved, Value, get_activation
 
 
 class SimpleRNN(_Recurrent):
@@ -36,6 +36,7 @@ class SimpleRNN(_Recurrent):
         SimpleRNN(16, activation='relu')
     """
 
+    recurrence, cell = "simple", "simple_rnn"
     gates = 1
 
     def __init__(
@@ -59,6 +60,10 @@ class SimpleRNN(_Recurrent):
         super().validate()
         if self.activation not in ("tanh", "relu"):
             raise ParameterError(f'SimpleRNN: activation must be "tanh" or "relu". Got {self.activation!r}.')
+
+    @property
+    def recurrent_variance(self) -> float:
+        return get_activation(self.activation).curve().start_variance or 1.0
 
     def run(self, k: Builder, a: Value, start: dict[str, Value], mask: Value | None) -> tuple[list[Value], Saved]:
         u = k.param("recurrent_weight")

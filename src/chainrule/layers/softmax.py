@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Activation, Builder, Saved, ShapeError, Value
+from .base import Activation, Builder, Curve, Saved, ShapeError, Value
 
 
 class Softmax(Activation):
@@ -19,7 +19,12 @@ class Softmax(Activation):
         Softmax()
     """
 
+    role = "softmax"
+    probabilities = "exclusive"
     activation_name = "softmax"
+
+    def curve(self) -> Curve:
+        return Curve(low=0.0, high=1.0, steepest=0.25, saturates=True)
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         if xs[0].ndim < 2:

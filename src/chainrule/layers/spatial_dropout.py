@@ -22,6 +22,8 @@ class SpatialDropout(Layer):
         SpatialDropout(0.2)
     """
 
+    role = "regularisation"
+    linear = True
     stepwise = True
 
     def __init__(self, rate: float):

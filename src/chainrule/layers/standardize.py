@@ -37,6 +37,8 @@ class Standardize(Layer):
         Standardize(inverse=True)
     """
 
+    role = "normalisation"
+    linear = True
     stepwise = True
 
     def __init__(self, *, inverse: bool = False):
@@ -46,20 +48,22 @@ class Standardize(Layer):
         if not isinstance(self.inverse, bool):
             raise ParameterError(f"Standardize: inverse must be True or False. Got {self.inverse!r}.")
 
+    @property
+    def measures(self) -> str:
+        return "targets" if self.inverse else "inputs"
+
     def states(self, *shapes: Shape) -> dict[str, State]:
         if len(shapes[0]) < 2:
             raise ShapeError(f"Standardize: expected input (N, ..., C), got {shapes[0]}; give each sample a feature axis.")
         return {"mean": State(shapes[0][-1:], 0.0), "scale": State(shapes[0][-1:], 1.0)}
 
-    @staticmethod
-    def measure(data: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(μ, s) of data (N, ..., C)."""
+    def measure(self, data: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
         rows = np.asarray(data).reshape(-1, np.shape(data)[-1])
         mean = rows.mean(axis=0, dtype=np.float64)
         scale = rows.std(axis=0, dtype=np.float64)
         # What differs by rounding only is constant.
         size = np.abs(mean) * 4 * np.finfo(rows.dtype if rows.dtype.kind == "f" else np.float64).eps
-        return mean, np.where(scale > size, scale, 1.0)
+        return {"mean": mean, "scale": np.where(scale > size, scale, 1.0)}
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         x, mean, scale = by_channel(k, xs[0]), k.state("mean"), k.state("scale")

@@ -20,6 +20,8 @@ class SubtractLast(Layer):
         SubtractLast()
     """
 
+    linear = True
+
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         x = xs[0]
         if x.ndim != 3:

@@ -39,6 +39,19 @@ class TimeDistributed(Layer):
             )
         self.layer.validate()
 
+    @property
+    def role(self) -> str:
+        # An activation inside has the facts of one, and this layer has not.
+        return "other" if self.layer.role in ("activation", "softmax") else self.layer.role
+
+    @property
+    def linear(self) -> bool:
+        return self.layer.linear
+
+    @property
+    def passes_scale(self) -> bool:
+        return self.layer.passes_scale
+
     def index_limit(self) -> int | None:
         return self.layer.index_limit()
 

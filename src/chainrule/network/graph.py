@@ -366,7 +366,8 @@ class NetworkGraph:
             targets = np.split(whole, len(parts), axis=-1) if len(parts) > 1 else [whole]
             for part, target in zip(parts, targets, strict=True):
                 if part is None:
-                    init = default_for(self._next_activation(name))
+                    following = self._next_activation(name)
+                    init = default_for(None if following is None else following.curve().start_variance)
                 else:
                     init = Constant(part) if isinstance(part, (int, float)) else get_initializer(part)
                 fans = {"fan_in": p.fan_in, "fan_out": p.fan_out}
@@ -411,6 +412,10 @@ class NetworkGraph:
         """Shapes of one sample of each input without free sizes: those given, else with stand-ins for free sizes."""
         self.require_built("concrete")
         return list(self._stand_in if shapes is None else shapes)
+
+    def declared(self) -> dict[str, Parameter]:
+        """What the layers ask for: every parameter with its start law, its fans, and whether it decays, by name."""
+        return self._declare(self.concrete())[0]
 
     def outputs_for(self, shapes: Sequence[Shape]) -> list[Shape]:
         """The shapes of one sample of each output for inputs of these shapes."""
@@ -457,16 +462,17 @@ class NetworkGraph:
         found = (f"{tensors[i].shape[1:]} from {makers[i]}" for i in call.inputs)
         return f" Its inputs are, of one sample, {' and '.join(found)}."
 
-    def _next_activation(self, parameter: str) -> str | None:
-        """Name of the activation that follows the layer of this parameter, through layers that only pass values on."""
+    def _next_activation(self, parameter: str) -> Layer | None:
+        """The activation that follows the layer of this parameter, through layers that leave a signal at its size."""
         at = next((c.output for c in self.calls if parameter.startswith(c.name + ".")), None)
         while at is not None:
             users = [c for c in self.calls if at in c.inputs]
             if len(users) != 1:
                 return None
-            if users[0].layer.activation_name:
-                return users[0].layer.activation_name
-            if type(users[0].layer).__name__ not in _PASSING:
+            layer = users[0].layer
+            if layer.role == "activation":
+                return layer
+            if not layer.passes_scale:
                 return None
             at = users[0].output
         return None
@@ -489,15 +495,6 @@ class NetworkGraph:
     def trainable(self, parameter: str) -> bool:
         """Whether fits change this parameter."""
         return not any(parameter.startswith(layer + ".") for layer in self.frozen)
-
-
-#: Layers that leave the choice of the start weights before them to the activation that comes after.
-_PASSING = (
-    "Dropout", "SpatialDropout", "Identity", "Flatten", "Reshape", "BatchNorm", "LayerNorm", "GroupNorm", "InstanceNorm",
-    "MaxPool1D", "MaxPool2D", "MaxPool3D", "AveragePool1D", "AveragePool2D", "AveragePool3D", "AdaptiveAveragePool2D",
-    "GlobalMaxPool", "GlobalAveragePool", "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D", "Cropping1D",
-    "Cropping2D",
-)  # fmt: skip
 
 
 #: Lengths for which a network with free sizes is declared; others where a layer needs longer or shorter ones.

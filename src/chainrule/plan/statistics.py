@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from ..layers import Activation
+from ..layers import Activation, Layer
 from ..losses import Loss
 from ..network import NetworkGraph
-from ..ops import SparseMatrix, Value
+from ..ops import Saved, SparseMatrix, Value
 from ..ops.value import Shape
 from ..optimizers import Optimizer
 from .lower import _Lowering
@@ -65,11 +65,10 @@ def lower_statistics(
         with k.at("statistics", call.name):
             y = low.tensors[call.output]
             note(f"y.{n}", y if y.ndim > 1 else k.reshape(y, (*y.shape, 1)))
-            # Some activations, the softmax among them, state their backward pass and no σ' of single elements.
-            if isinstance(call.layer, Activation) and type(call.layer).derivative is not Activation.derivative:
-                # A user's own may not be made to be asked for it alone; then this layer has no such statistics.
+            if call.layer.role == "activation":
+                # A user's own may not be made to be asked for its slope alone; then this layer has no such statistics.
                 with suppress(Exception):
-                    note(f"slope.{n}", call.layer.derivative(k, low.saved[n]))
+                    note(f"slope.{n}", _slope(low, call.layer, low.saved[n], y))
             if call.output in d:
                 note(f"dy.{n}", d[call.output])
         for j, more in enumerate(call.more, 1):
@@ -96,6 +95,19 @@ def lower_statistics(
                 if updates:
                     note(f"u.{name}", Value(e.shape, base=low.arena("update", parameters.flat.size), offset=e.offset))
     return low.plan(found)
+
+
+def _slope(low: _Lowering, layer: Layer, saved: Saved, y: Value) -> Value:
+    """σ'(z) of every element: what an activation states as its derivative, or else passes back of a gradient of 1."""
+    if isinstance(layer, Activation) and type(layer).derivative is not Activation.derivative:
+        return layer.derivative(low.k, saved)
+    k = low.k
+    before = dict(k.gradients)
+    dx = layer.backward(k, saved, k.add(k.multiply(y, 0.0), 1.0))
+    k.gradients.clear()
+    k.gradients.update(before)  # those of a learned slope are not part of the step
+    assert isinstance(dx, Value)
+    return dx
 
 
 def _store_nothing(low: _Lowering) -> None:

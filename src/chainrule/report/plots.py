@@ -19,7 +19,6 @@ __all__ = [
     "effective_ranks",
     "gradient_heat_map",
     "histograms",
-    "live_zone",
     "loss_curves",
     "paired_curves",
     "svg",
@@ -33,8 +32,6 @@ ROLE_COLOURS = {"weight": PALETTE[0], "activation": PALETTE[1], "normalisation":
 ROLE_NAMES = {"weight": "weights Wᵀ", "activation": "slope σ'(z)", "join": "joins"}
 #: Samples whose z a histogram counts, bars of it, and histograms in one picture.
 _SAMPLES, _BARS, _MOST = 512, 60, 12
-#: Where a slope is at least this share of its largest, a unit passes the gradient on.
-_LIVE = 0.1
 
 
 def plain(text: object) -> str:
@@ -145,8 +142,8 @@ class Histogram:
                 None ; inside : the share of z in it
     """
 
-    def __init__(self, layer: str, kind: str, z: Array) -> None:
-        self.layer, self.kind = layer, kind
+    def __init__(self, layer: str, kind: str, z: Array, zone: tuple[float, float] | None = None) -> None:
+        self.layer, self.kind, self.zone = layer, kind, zone
         z = np.asarray(z, float).reshape(-1)
         finite = z[np.isfinite(z)]
         self.not_finite = 1 - len(finite) / max(1, len(z))
@@ -154,7 +151,6 @@ class Histogram:
         if not high > low:
             low, high = low - 0.5, high + 0.5
         self.counts, self.edges = np.histogram(finite, _BARS, (float(low), float(high)))
-        self.zone = live_zone(kind)
         self.inside = math.nan
         if self.zone is not None and len(finite):
             self.inside = float(np.mean((finite >= self.zone[0]) & (finite <= self.zone[1])))
@@ -167,40 +163,10 @@ def z_histograms(network: Any, X: Any) -> list[Histogram]:
     trace = network.trace(first)
     found = []
     for name, layer in trace.layers.items():
-        if layer.symbol == "a" and layer.kind not in ("Softmax", "LogSoftmax"):
-            found.append(Histogram(name, layer.kind, layer.inputs[0]))
+        made = network.layer(layer.name)
+        if made.role == "activation":
+            found.append(Histogram(name, layer.kind, layer.inputs[0], made.curve().live))
     return found
-
-
-_SLOPES: dict[str, Callable[[Array], Array]] = {
-    "Sigmoid": lambda z: _sigmoid(z) * _sigmoid(-z),
-    "Tanh": lambda z: 1 - np.tanh(z) ** 2,
-    "ReLU": lambda z: (z > 0).astype(float),
-    "LeakyReLU": lambda z: np.where(z > 0, 1.0, 0.01),
-    "ELU": lambda z: np.exp(np.minimum(z, 0)),
-    "SELU": lambda z: np.where(z > 0, 1.0, 1.67326 * np.exp(np.minimum(z, 0))),
-    "Softplus": lambda z: _sigmoid(z),
-    "Softsign": lambda z: 1 / (1 + np.abs(z)) ** 2,
-    "SiLU": lambda z: _sigmoid(z) * (1 + z * _sigmoid(-z)),
-    "GELU": lambda z: np.asarray([0.5 * (1 + math.erf(v / 2**0.5)) + v * math.exp(-v * v / 2) / 2.5066 for v in z]),
-    "HardSigmoid": lambda z: (np.abs(z) < 3).astype(float),
-}
-
-
-def _sigmoid(z: Array) -> Array:
-    found: Array = 0.5 * (1 + np.tanh(z / 2))
-    return found
-
-
-def live_zone(kind: str) -> tuple[float, float] | None:
-    """Where the slope of an activation, by its class, is at least a tenth of its largest; None where that is not known."""
-    if kind not in _SLOPES:
-        return None
-    z = np.linspace(-10, 10, 20_001)
-    slope = np.asarray(_SLOPES[kind](z))
-    live = z[slope >= _LIVE * slope.max()]
-    low, high = float(live[0]), float(live[-1])
-    return (-math.inf if low <= -10 else low), (math.inf if high >= 10 else high)
 
 
 def histograms(figure: Any, found: Sequence[Histogram]) -> None:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ..errors import ParameterError
 from ..initializers import LSUV, Initializer
 from ..initializers import get as get_initializer
-from ..layers import Standardize
 from ..network import NetworkGraph
 from ..plan import lower_prediction
 from .executables import Executables
@@ -20,7 +19,7 @@ from .executables import Executables
 
 def data_dependent_parameters(network: NetworkGraph) -> list[tuple[str, str, LSUV]]:
     """(layer, parameter, law) of every parameter whose law asks for data, in the order of the layers."""
-    declared, _, _ = network._declare(network.concrete())
+    declared = network.declared()
     found: list[tuple[str, str, LSUV]] = []
     for call in network.calls:
         for name, parameter in declared.items():
@@ -35,15 +34,16 @@ def data_dependent_parameters(network: NetworkGraph) -> list[tuple[str, str, LSU
 
 
 def standardising_layers(network: NetworkGraph) -> list[tuple[str, str, bool]]:
-    """(layer, name of the array in a feed that it measures, whether it is inverse) of every Standardize.
+    """(layer, name of the array in a feed that it measures, whether it measures targets) of every layer that takes its
+    states from the data, such as Standardize.
 
-    Raises  ParameterError when one is connected to no input, or an inverse one is no output
+    Raises  ParameterError when one that measures inputs is connected to none, or one that measures targets is no output
     """
     found: dict[str, tuple[str, str, bool]] = {}
     for call in network.calls:
-        if not isinstance(call.layer, Standardize) or call.name in found:
+        if call.layer.measures is None or call.name in found:
             continue
-        inverse = call.layer.inverse
+        inverse = call.layer.measures == "targets"
         places, at = (network.output_ids, call.output) if inverse else (network.input_ids, call.inputs[0])
         if at not in places:
             where = "make an output of the network" if inverse else "stand directly at an input of the network"
@@ -56,16 +56,17 @@ def standardising_layers(network: NetworkGraph) -> list[tuple[str, str, bool]]:
 
 
 def measure_statistics(network: NetworkGraph, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Gives every Standardize the mean and scale of its data.
+    """Gives every layer that measures the data its states, such as the mean and scale of Standardize.
 
     Parameters  arrays : all training samples, by the names of the plan's inputs
     """
     for layer, name, inverse in standardising_layers(network):
-        mean, scale = network.states[f"{layer}.mean"], network.states[f"{layer}.scale"]
-        data = arrays[name]
-        if inverse and (data.dtype.kind != "f" or data.size % len(mean)):
+        own, data = network.layer(layer), arrays[name]
+        width = next(len(values) for state, values in network.states.items() if state.rpartition(".")[0] == layer)
+        if inverse and (data.dtype.kind != "f" or data.size % width):
             raise ParameterError(f"fit: the layer {layer!r} measures numeric targets; those of this loss are classes.")
-        mean[...], scale[...] = Standardize.measure(data.reshape(-1, len(mean)))
+        for state, values in own.measure(data.reshape(-1, width)).items():
+            network.states[f"{layer}.{state}"][...] = values
 
 
 def initialise_from_data(network: NetworkGraph, executables: Executables, inputs: Mapping[str, NDArray[Any]]) -> None:

@@ -15,7 +15,7 @@ from ..data.batches import Batch, Batches, IteratorData
 from ..data.sequences import Sequences
 from ..data.series import overlaps
 from ..errors import DataError, ParameterError, ShapeError
-from ..layers import HardSigmoid, Layer, Sigmoid, Softmax
+from ..layers import Layer
 from ..losses import BinaryCrossEntropy, ElementwiseLoss, Loss, SoftmaxCrossEntropy, get_loss
 from ..network import NetworkGraph
 from ..network.graph import fits, shown
@@ -201,9 +201,10 @@ def _last_layer(network: NetworkGraph, output: int) -> Layer | None:
 
 def _reading(loss: Loss, end: Layer | None) -> Loss:
     """The loss, from probabilities where the last layer makes them."""
-    if isinstance(loss, SoftmaxCrossEntropy) and isinstance(end, Softmax):
+    made = None if end is None else end.probabilities
+    if isinstance(loss, SoftmaxCrossEntropy) and made == "exclusive":
         return SoftmaxCrossEntropy(from_probabilities=True)
-    if isinstance(loss, BinaryCrossEntropy) and isinstance(end, (Sigmoid, HardSigmoid)):
+    if isinstance(loss, BinaryCrossEntropy) and made == "independent":
         return BinaryCrossEntropy(from_probabilities=True)
     return loss
 

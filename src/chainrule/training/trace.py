@@ -264,7 +264,7 @@ def _collect(network: NetworkGraph, arrays: list[Array], found: dict[str, Array]
         layers[call.name if nth == 1 else f"{call.name}#{nth}"] = LayerTrace(
             name=call.name,
             kind=type(call.layer).__name__,
-            symbol="a" if call.layer.activation_name else "z",
+            symbol="a" if call.layer.role in ("activation", "softmax") else "z",
             inputs=tuple(tensors[i] for i in call.inputs),
             output=found[f"y.{n}"],
             d_output=found.get(f"dy.{n}"),

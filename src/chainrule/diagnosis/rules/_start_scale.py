@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from math import prod, sqrt
+from math import sqrt
 from typing import NamedTuple
 
 from ..case import Case
 from ..statistics import CallInfo, Moments
-
-#: Variance of a weight times its fan-in that keeps the size of what passes, by the activation that follows.
-_GAIN = {"relu": 2.0, "leaky_relu": 2.0, "prelu": 2.0, "elu": 1.5, "gelu": 2.0, "silu": 2.0, "selu": 1.0}
 
 
 def _matrices(case: Case, call: CallInfo) -> list[str]:
@@ -41,31 +38,31 @@ class Scale(NamedTuple):
 def start_scales(case: Case) -> list[Scale]:
     """The scales of every layer with weights on the path.
 
-    The law is He's for ReLU and its relatives and LeCun's for others; a layer whose output is normalised is left out, since
+    The law is that of the activation that follows (``Curve.start_variance``), and LeCun's where that saturates or there is
+    none; a layer whose output is normalised is left out, since
     the scale of its weights is of no effect. Only where the start was seen.
     """
-    found = []
+    found: list[Scale] = []
     if case.first is None or not case.fresh:
         return []
+    declared = case.network.declared()
     for call, name in [(c, matrix) for c in case.weighted for matrix in _matrices(case, c)]:
         sample = case.first.parameters.get(name)
-        if sample is None or call.kind == "Embedding":
+        if sample is None or call.layer.index_limit() is not None:
             continue
         if constant(sample.value):
             continue  # another fault
         if case.following(call, "normalisation") is not None:
             continue
         activation = case.following(call, "activation")
-        shape = case.network.parameters.entries[name].shape
-        fan_in = prod(shape[:-1]) if len(shape) > 2 else shape[0]
-        if call.kind.startswith("Depthwise"):
-            fan_in = prod(shape[:-2]) if len(shape) > 3 else fan_in
         recurrent = name.endswith(".recurrent_weight")
-        follows = activation.layer.activation_name if activation is not None else None
-        gain = _GAIN.get(str(getattr(call.layer, "activation", None) if recurrent else follows), 1.0)
-        law = sqrt(gain / max(1, fan_in))
+        if recurrent:
+            variance = float(getattr(call.layer, "recurrent_variance", 1.0))
+        else:
+            variance = (activation.layer.curve().start_variance if activation is not None else None) or 1.0
+        law = sqrt(variance / max(1, declared[name].fan_in))
         spread = sample.value.rms
         ratio, time = spread / law, case.first.calls[call.key].time
-        steps = len(time) if recurrent and gain > 1 and time is not None else 1
+        steps = len(time) if recurrent and variance > 1 and time is not None else 1
         found.append(Scale(call.key, spread, law, ratio, math.exp(min(700.0, steps * math.log(max(ratio, 1e-300))))))
     return found

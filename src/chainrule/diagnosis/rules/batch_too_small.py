@@ -22,7 +22,9 @@ class BatchTooSmall(Rule):
         if case.batch_size > 4 or case.data.samples < 16 or not case.harmed:
             return
         normalised = [
-            c.key for c in case.statistics.calls.values() if c.kind == "BatchNorm" and c.name not in case.network.frozen
+            c.key
+            for c in case.statistics.calls.values()
+            if c.layer.uses_batch_statistics and c.name not in case.network.frozen
         ]
         if not normalised and not (case.oscillating or case.median_step_ratio > 3e-3):
             return

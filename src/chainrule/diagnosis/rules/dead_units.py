@@ -8,7 +8,6 @@ from ..case import Case
 from ..change import Change
 from ..finding import Finding, Threshold
 from ..rule import Rule
-from ._bounded import BOUNDED
 
 
 class DeadUnits(Rule):
@@ -27,7 +26,7 @@ class DeadUnits(Rule):
         limit = 0.7
         found = []
         for call in case.hidden_activations:
-            if call.layer.activation_name in BOUNDED:
+            if call.layer.curve().saturates:
                 continue  # saturated, not dead
             silent = case.statistics.silent_units(call.key)
             if silent is not None and silent.mean() >= (limit if not case.outcome.failed else 0.5):

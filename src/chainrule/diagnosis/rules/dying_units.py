@@ -8,7 +8,6 @@ from ..case import Case
 from ..change import Change
 from ..finding import Finding, Threshold
 from ..rule import Rule
-from ._bounded import BOUNDED
 
 
 class DyingUnits(Rule):
@@ -20,7 +19,7 @@ class DyingUnits(Rule):
 
     def check(self, case: Case) -> Iterable[Finding]:
         for call in case.hidden_activations:
-            if call.layer.activation_name in BOUNDED:
+            if call.layer.curve().saturates:
                 continue
             began, silent = case.silent_at_start(call.key), case.statistics.silent_units(call.key)
             if began is None or silent is None or len(case.samples) < 8:

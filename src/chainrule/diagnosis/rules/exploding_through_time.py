@@ -48,7 +48,7 @@ class ExplodingThroughTime(Rule):
             Change("recurrent_init", {"layers": (call.name,), "law": "orthogonal"}),
             Change("clip", {"norm": 1.0}),
         ]
-        if call.kind == "SimpleRNN":
+        if call.layer.recurrence == "simple":
             changes += [Change("recurrent", {"layers": (call.name,), "to": to}) for to in ("lstm", "gru")]
         return self.finding(
             f"the gradient explodes through time: {grown:.2g} times larger at an earlier step",

@@ -11,7 +11,6 @@ from ..change import Change
 from ..finding import Finding, Threshold
 from ..rule import Rule
 from ..statistics import CallInfo
-from ._bounded import BOUNDED
 
 
 class GradientCutOff(Rule):
@@ -105,7 +104,7 @@ class GradientCutOff(Rule):
                 and float(np.max(c.output.unit_stds)) > 1e-3 * max(c.output.rms, 1e-30)
                 for c in seen
             ]  # fmt: skip
-            if flat and all(flat) and call.layer.activation_name not in BOUNDED:
+            if flat and all(flat) and not call.layer.curve().saturates:
                 found.add(call.key)
         return found
 

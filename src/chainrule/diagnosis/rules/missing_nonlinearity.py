@@ -10,15 +10,6 @@ from ..finding import Finding, Threshold
 from ..rule import Rule
 from ..statistics import CallInfo
 
-#: Layers that map linearly (a sum of products of what they are given).
-_LINEAR = ("Dense", "Conv1D", "Conv2D", "Conv3D", "ConvTranspose1D", "ConvTranspose2D", "DepthwiseConv2D")
-#: What is linear, or affine once trained, between them.
-_BETWEEN = (
-    "Dropout", "SpatialDropout", "Flatten", "Reshape", "Identity", "BatchNorm", "AveragePool1D", "AveragePool2D",
-    "AveragePool3D", "AdaptiveAveragePool2D", "GlobalAveragePool", "ZeroPadding1D", "ZeroPadding2D", "Cropping1D",
-    "Cropping2D", "UpSampling1D", "UpSampling2D",
-)  # fmt: skip
-
 
 class MissingNonlinearity(Rule):
     """A linear map of a linear map is one linear map: W² (W¹ x + b¹) + b² = W x + b. Without an activation between them two
@@ -31,11 +22,13 @@ class MissingNonlinearity(Rule):
     def check(self, case: Case) -> Iterable[Finding]:
         pairs, before, nonlinear = [], None, False
         for call in case.path:
-            if call.kind in _LINEAR:
+            # Another branch of a join may hold what is nonlinear.
+            linear = call.layer.linear and len(call.inputs) == 1
+            if linear and call.role == "weight":
                 if before is not None:
                     pairs.append((before, call))
                 before = call
-            elif call.kind not in _BETWEEN:
+            elif not linear:
                 nonlinear = nonlinear or call is not case.last_call
                 before = None
         if not pairs:
@@ -43,7 +36,7 @@ class MissingNonlinearity(Rule):
         whole = not nonlinear
         if not whole:
             # A factorised layer (depthwise and pointwise, a low-rank pair) is meant to be linear.
-            pairs = [(a, b) for a, b in pairs if a.kind == b.kind == "Dense" and not self._low_rank(case, a, b)]
+            pairs = [(a, b) for a, b in pairs if a.layer.stepwise and b.layer.stepwise and not self._low_rank(case, a, b)]
             if not pairs:
                 return
         reference = case.data.reference

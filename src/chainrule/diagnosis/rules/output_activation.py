@@ -7,11 +7,15 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ...layers import Curve
 from ..case import Case
 from ..change import Change
 from ..finding import Finding, Threshold
 from ..rule import Rule
+from ..statistics import CallInfo
 
+#: For each cross-entropy of probabilities, which kinds of probabilities it can be given.
+_PROPER = {"softmax_cross_entropy": ("exclusive",), "binary_cross_entropy": ("independent", "exclusive")}
 #: Losses that read logits, and put their own softmax or sigmoid on them.
 _LOGITS = ("softmax_cross_entropy", "binary_cross_entropy", "hinge", "multi_class_hinge", "poisson")
 
@@ -32,15 +36,15 @@ class OutputActivation(Rule):
         if case.output_shape[-1:] == (1,) and call.role == "softmax":
             return  # a softmax of one unit is another fault
         reads_probabilities = bool(getattr(loss, "from_probabilities", False))
-        activation = call.layer.activation_name or ("softmax" if call.role == "softmax" else None)
+        bent = call.role in ("activation", "softmax")
         if loss.name in _LOGITS and not reads_probabilities:
-            if call.role in ("activation", "softmax") and activation != "identity":
-                yield from self._bounded(case, call.key, str(activation or call.kind.lower()), loss.name)
+            if bent:
+                yield from self._bounded(case, call, loss.name)
         elif reads_probabilities:
-            proper = {"softmax_cross_entropy": ("softmax",), "binary_cross_entropy": ("sigmoid", "hard_sigmoid", "softmax")}
-            if activation not in proper.get(loss.name, ()):
-                yield self._unbounded(case, call.key, activation, loss.name)
-            elif activation == "softmax" and loss.name == "binary_cross_entropy" and self._several(case):
+            made = call.layer.probabilities if bent else None
+            if made not in _PROPER.get(loss.name, ()):
+                yield self._unbounded(case, call, loss.name)
+            elif made == "exclusive" and loss.name == "binary_cross_entropy" and self._several(case):
                 yield self._shared(case, call.key)
 
     @staticmethod
@@ -63,24 +67,24 @@ class OutputActivation(Rule):
             changes=[Change("output", {"activation": "identity", "loss": "binary_cross_entropy"})],
         )
 
-    def _bounded(self, case: Case, key: str, activation: str, loss: str) -> Iterable[Finding]:
+    def _bounded(self, case: Case, call: CallInfo, loss: str) -> Iterable[Finding]:
         classes = case.output_shape[-1] if case.output_shape else 1
         own = "softmax" if loss.startswith("softmax") else "sigmoid"
-        floor, equation = _floor(activation, own, classes)
-        if activation in ("elu", "leaky_relu", "prelu", "selu", "rrelu", "identity"):
+        curve, activation, made = call.layer.curve(), call.layer.kind(), call.layer.probabilities
+        floor, equation = _floor(curve, activation, own, classes)
+        if curve.high == math.inf and curve.low <= -1:
             severity = case.severity("warning")  # unbounded upwards, and hardly bounded below
         elif loss == "poisson" or "hinge" in loss:
             severity = case.severity("error", "warning")
         else:
             severity = "error"
-        twice = activation in ("sigmoid", "softmax", "hard_sigmoid", "log_softmax")
-        if activation == "log_softmax" and own == "softmax":
+        if made == "log" and own == "softmax":
             return  # softmax of log-probabilities is the probabilities again: exact, if wasteful
         yield self.finding(
-            f"{activation} before {loss}" + (", which applies its own" if twice else ""),
+            f"{activation} before {loss}" + (", which applies its own" if made else ""),
             severity=severity,
-            where=key,
-            layers=(key,),
+            where=call.key,
+            layers=(call.key,),
             evidence={"least loss that a sample can have, in nats": floor, "classes": classes},
             threshold=Threshold(0.0, "the loss of a sample must be able to reach 0", "range of the activation"),
             equation=equation,
@@ -89,12 +93,12 @@ class OutputActivation(Rule):
             changes=[Change("output", {"activation": "identity", "loss": loss})],
         )
 
-    def _unbounded(self, case: Case, key: str, activation: str | None, loss: str) -> Finding:
-        shown = activation or "a linear layer"
+    def _unbounded(self, case: Case, call: CallInfo, loss: str) -> Finding:
+        shown = "a linear layer" if call.layer.linear else call.layer.kind()
         return self.finding(
             f"{loss} of probabilities on the output of {shown}",
-            where=key,
-            layers=(key,),
+            where=call.key,
+            layers=(call.key,),
             evidence={}
             if case.outputs is None
             else {"least output": case.outputs.min(), "largest output": case.outputs.max()},
@@ -105,18 +109,15 @@ class OutputActivation(Rule):
         )
 
 
-def _floor(activation: str, own: str, classes: int) -> tuple[float, str]:
-    """The least loss of a sample whose logits are within the activation's range, and the equation of it."""
-    low, high = {
-        "sigmoid": (0.0, 1.0), "hard_sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0),
-        "softsign": (-1.0, 1.0), "relu": (0.0, math.inf), "softplus": (0.0, math.inf), "log_softmax": (-math.inf, 0.0),
-    }.get(activation, (-math.inf, math.inf))  # fmt: skip
+def _floor(curve: Curve, activation: str, own: str, classes: int) -> tuple[float, str]:
+    """The least loss of a sample whose logits are within the range of the activation, and the equation of it."""
+    low, high = curve.low, curve.high
     if own == "softmax":
         spread = high - low
         floor = math.log1p((classes - 1) * math.exp(-spread)) if math.isfinite(spread) else 0.0
         if math.isfinite(spread):
             return floor, f"ℓ ≥ log(1 + (K − 1) e^−({high:g} − {low:g})) = {floor:.3g} nats with K = {classes}"
-        return floor, "z = " + activation + "(·) ≥ 0: where it is 0 for all classes, its derivative is 0 too"
+        return floor, f"z = {activation}(·) ≥ {low:.3g}: where it is {low:.3g} for all classes, its derivative is 0"
     # One yes-or-no output: "no" needs z → −∞, "yes" z → +∞.
     no = math.log1p(math.exp(low)) if low > -math.inf else 0.0
     yes = math.log1p(math.exp(-high)) if high < math.inf else 0.0

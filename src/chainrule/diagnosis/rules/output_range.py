@@ -11,11 +11,6 @@ from ..change import Change
 from ..finding import Finding, Threshold
 from ..rule import Rule
 
-_RANGES = {
-    "sigmoid": (0.0, 1.0), "hard_sigmoid": (0.0, 1.0), "softmax": (0.0, 1.0), "tanh": (-1.0, 1.0), "softsign": (-1.0, 1.0),
-    "relu": (0.0, np.inf), "softplus": (0.0, np.inf),
-}  # fmt: skip
-
 
 class OutputRange(Rule):
     """An activation at the output bounds what can be predicted: targets outside of its range are never reached, and pull the
@@ -29,24 +24,23 @@ class OutputRange(Rule):
         call, loss = case.last_call, case.loss
         if call is None or loss is None or case.data.classification or not case.data.targets or case.data.non_finite:
             return
-        activation = call.layer.activation_name or ("softmax" if call.role == "softmax" else "")
         y = np.asarray(case.data.targets[0], np.float64)
-        if not y.size or activation not in _RANGES:
+        if not y.size or call.role not in ("activation", "softmax"):
             return
-        if activation == "softmax" and case.output_shape[-1:] == (1,):
-            return  # a softmax of one unit is another fault
-        low, high = _RANGES[activation]
+        if call.layer.probabilities == "log" or (call.role == "softmax" and case.output_shape[-1:] == (1,)):
+            return  # log-probabilities are compared with probabilities; a softmax of one unit is another fault
+        activation, curve = call.layer.kind(), call.layer.curve()
+        low, high = curve.low, curve.high
         slack = 1e-6 * max(1.0, float(np.abs(y).max()))
         outside = float(((y < low - slack) | (y > high + slack)).mean())
-        sums = y.sum(axis=-1) if activation == "softmax" and y.ndim > 1 else None
+        sums = y.sum(axis=-1) if call.layer.probabilities == "exclusive" and y.ndim > 1 else None
         wrong_sums = sums is not None and not np.allclose(sums, 1, atol=1e-3)
         if outside <= 0 and not wrong_sums:
             return
-        units = call.layer
         yield self.finding(
-            f"{100 * outside:.0f} % of the targets lie outside of what {activation} can give"
+            f"{100 * outside:.0f} % of the targets lie outside of the range of {activation}"
             if outside
-            else "the targets do not sum to 1, the outputs of softmax do",
+            else f"the targets do not sum to 1, and the outputs of {activation} do",
             severity="error" if outside > 0.01 or wrong_sums else "warning",
             where=call.key,
             layers=(call.key,),
@@ -57,7 +51,7 @@ class OutputRange(Rule):
                 "lower bound": low,
                 "upper bound": high,
             },
-            threshold=Threshold(0.0, "share of the targets out of range", f"range of {type(units).__name__}"),
+            threshold=Threshold(0.0, "share of the targets out of range", f"range of {call.kind}"),
             equation=f"{low:g} ≤ {activation}(z) ≤ {high:g}, but y in [{y.min():.3g}, {y.max():.3g}]",
             cause=f"The output goes through {activation}; a regression needs a linear output (or scaled targets).",
             changes=[

@@ -8,7 +8,6 @@ from ..case import Case
 from ..change import Change
 from ..finding import Finding, Threshold
 from ..rule import Rule
-from ._bounded import BOUNDED
 
 
 class SaturatedUnits(Rule):
@@ -22,17 +21,17 @@ class SaturatedUnits(Rule):
         limit = 0.1
         found = []
         for call in case.hidden_activations:
-            most = BOUNDED.get(call.layer.activation_name or "")
-            if most is None:
+            curve = call.layer.curve()
+            if not curve.saturates:
                 continue
             slopes = [s.calls[call.key].slope for s in case.window]
-            shares = [s.mean / most for s in slopes if s is not None]
+            shares = [s.mean / curve.steepest for s in slopes if s is not None]
             if case.persistent([x < limit for x in shares]):
                 found.append((shares[-1], call))
         if not found:
             return
         share, call = min(found, key=lambda f: f[0])
-        top = BOUNDED[call.layer.activation_name or ""]
+        top = call.layer.curve().steepest
         before = case.window[-1].calls[call.key]
         yield self.finding(
             f"the units of {call.key} are saturated",

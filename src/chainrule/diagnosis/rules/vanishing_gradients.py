@@ -9,7 +9,6 @@ from ..chain import chain_of
 from ..change import Change
 from ..finding import Finding, Threshold
 from ..rule import Rule
-from ._bounded import BOUNDED
 
 
 class VanishingGradients(Rule):
@@ -36,7 +35,7 @@ class VanishingGradients(Rule):
             return  # dead units say it better
         shares, slope = chain.shares(), chain.mean_slope()
         by_slope = shares.get("activation", 0.0) >= shares.get("weight", 0.0)
-        bounded = [c for c in case.hidden_activations if c.layer.activation_name in BOUNDED]
+        bounded = [c for c in case.hidden_activations if c.layer.curve().saturates]
         changes = []
         if bounded:
             changes.append(Change("activation", {"layers": tuple(c.key for c in bounded), "to": "relu"}))

@@ -89,19 +89,20 @@ def _power(log: float) -> str:
 def _changes(calls: list[CallInfo], chains: list[TimeChain], steps: int) -> list[Change]:
     """What the factor that shrinks it most calls for."""
     names = tuple(dict.fromkeys(c.name for c in calls))
-    kinds = {c.kind for c in calls}
+    kinds = {c.layer.recurrence for c in calls}
     if any(c.layer.truncate for c in calls):
         return [Change("data", {"advice": f"give {names[0]} a larger truncate, or none: no gradient passes further back"})]
     changes = []
-    if kinds & {"SimpleRNN", "GRU"}:
+    if kinds & {"simple", "gated"}:
         # A step of an LSTM carries the gradient by the forget gate, which begins near 1; GRU's update gate begins at 1/2.
         changes.append(Change("recurrent", {"layers": names, "to": "lstm"}))
-    if "LSTM" in kinds:
+    gates = [c for c in calls if hasattr(c.layer, "forget_bias")]
+    if gates:
         # f = σ(b) keeps 1 / e of the gradient over T steps where b = log(T − 1) (Tallec and Ollivier, ICLR 2018).
         bias = float(f"{max(1.0, math.log(max(2, steps - 1))):.2g}")
-        if any(float(c.layer.forget_bias) < bias for c in calls):
+        if any(float(c.layer.forget_bias) < bias for c in gates):
             changes.append(Change("forget_bias", {"layers": names, "value": bias}))
-    if "SimpleRNN" in kinds:
+    if "simple" in kinds:
         changes.append(Change("recurrent", {"layers": names, "to": "gru"}))
         shares = [chain.shares().get("weight", 0.0) for chain in chains]
         if not shares or np.max(shares) > 0.2:

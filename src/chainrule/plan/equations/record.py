@@ -182,7 +182,7 @@ class Record:
         owners = {name.rsplit(".", 1)[0] for name in network.parameters}
         self.numbers: dict[str, int] = {}
         for call in network.calls:
-            if call.name in owners and not call.layer.activation_name and call.name not in self.numbers:
+            if call.name in owners and call.layer.role not in ("activation", "softmax") and call.name not in self.numbers:
                 self.numbers[call.name] = len(self.numbers) + 1
         self.levels = dict.fromkeys(network.input_ids, 0)
         self.layer_level: dict[str, int] = {}
@@ -208,7 +208,9 @@ class Record:
             self.symbols[id(value)] = self.parameter_symbols[full]
 
     def _letter(self, layer: Layer, name: str) -> tuple[str, str]:
-        return word(layer.letter or ("a" if layer.activation_name else "z" if name in self.numbers else "h"))
+        return word(
+            layer.letter or ("a" if layer.role in ("activation", "softmax") else "z" if name in self.numbers else "h")
+        )
 
     def _name_forward(self, low: _Lowering, network: NetworkGraph) -> None:
         sections = [n for n, s in enumerate(self.sections) if s.phase == "forward" and s.layer]
