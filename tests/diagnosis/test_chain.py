@@ -137,7 +137,7 @@ def test_logarithms_add_up(depth: int, activation: Any) -> None:
     assert len(chain.blocks) == depth
     assert sum(chain.factors().values()) == pytest.approx(chain.log10, rel=1e-9, abs=1e-12)
     assert sum(chain.shares().values()) == pytest.approx(1.0)
-    assert set(chain.factors()) == {"weight", "activation", "dropout"}
+    assert set(chain.factors()) == {"weight", "activation", "regularisation"}
     assert chain.sentence() in str(chain)
 
 
