@@ -90,7 +90,8 @@ class Broken(Activation):
 def instances() -> list[Layer]:
     """One of every layer of the library, with what its constructor needs."""
     given = {"units": 3, "channels": 4, "kernel": 2, "rate": 0.2, "rows": 5, "width": 3, "shape": (2, 3), "heads": 1,
-             "size": 2, "groups": 2, "length": 7, "padding": 1, "cropping": 1, "layer": Dense(2)}  # fmt: skip
+             "size": 2, "groups": 2, "length": 7, "padding": 1, "cropping": 1, "axes": (2, 1),
+             "block": 2, "layer": Dense(2)}  # fmt: skip
     made = []
     for name in L.__all__:
         cls = getattr(L, name)
@@ -121,10 +122,12 @@ LINEAR = [
     (L.BatchNorm(), (4,)), (L.AveragePool2D(), (4, 4, 2)), (L.GlobalAveragePool(), (4, 4, 2)), (L.Identity(), (4,)),
     (L.AdaptiveAveragePool2D(2), (4, 4, 2)), (L.UpSampling2D(2), (3, 3, 2)), (L.ZeroPadding2D(1), (3, 3, 2)),
     (L.Cropping2D(1), (4, 4, 2)), (L.SubtractLast(), (4, 2)), (L.Standardize(), (4,)), (Mean(), (3, 3, 2)),
-    (L.TimeDistributed(L.Dense(2)), (3, 4)),
+    (L.TimeDistributed(L.Dense(2)), (3, 4)), (L.Scale(), (4,)), (L.Rescale(0.5, 1.0), (4,)), (L.ReduceSum(), (4, 3)),
+    (L.ReduceMean(), (4, 3)), (L.Permute((2, 1)), (4, 3)), (L.Padding2D(1), (3, 3, 2)), (L.DepthToSpace(2), (2, 2, 4)),
 ]  # fmt: skip
 BENT = [
     (L.ReLU(), (4,)), (L.MaxPool2D(), (4, 4, 2)), (L.GlobalMaxPool(), (4, 4, 2)), (L.LayerNorm(), (4,)), (L.Softmax(), (4,)),
+    (L.RMSNorm(), (4,)), (L.ReduceMax(), (4, 3)), (L.LocalResponseNorm(), (4, 4, 4)), (L.ReLU6(), (4,)),
     (L.GroupNorm(2), (4, 4, 2)), (L.LSTM(3), (4, 2)), (L.GRU(3), (4, 2)), (Bounded(), (4,)), (L.HardSigmoid(), (4,)),
 ]  # fmt: skip
 
@@ -153,7 +156,10 @@ CURVES = {
     "elu": (-1, math.inf, 1, False), "selu": (-1.758099, math.inf, 1.758099, False),
     "leaky_relu": (-math.inf, math.inf, 1, False), "prelu": (-math.inf, math.inf, 1, False),
     "rrelu": (-math.inf, math.inf, 1, False), "gelu": (-0.169971, math.inf, 1.128904, False),
-    "silu": (-0.278465, math.inf, 1.099839, False), "softmax": (0, 1, 0.25, True), "log_softmax": (-math.inf, 0, 1, False),
+    "silu": (-0.278465, math.inf, 1.099839, False), "mish": (-0.308843, math.inf, 1.088498, False),
+    
+    "relu6": (0, 6, 1, False), "hard_swish": (-0.375, math.inf, 1.498333, False),
+    "exponential": (0, math.inf, math.inf, False), "softmax": (0, 1, 0.25, True), "log_softmax": (-math.inf, 0, 1, False),
 }  # fmt: skip
 
 
@@ -179,6 +185,28 @@ def test_the_curve_follows_hyperparameters_and_start_values() -> None:
     assert L.ELU(0.5).curve().low == -0.5 and L.ELU(0.0).curve().low == 0.0
     assert L.LeakyReLU(0.2).curve().gain == pytest.approx(2 / 1.04)
     assert L.PReLU(init=0.5).curve().gain == pytest.approx(2 / 1.25)
+
+
+def test_functions_that_are_not_defined_everywhere_have_a_curve() -> None:
+    assert (L.Logarithm().curve().low, L.Logarithm().curve().high) == (-math.inf, math.inf)
+    assert L.SquareRoot().curve().low == 0 and not L.SquareRoot().curve().saturates
+    assert L.Reciprocal().curve().low == -math.inf and L.Absolute().curve().gain == pytest.approx(1)
+
+
+def test_a_rectifier_with_a_ceiling_is_one() -> None:
+    """A unit of ReLU6 that is always below 0 is dead and not saturated, and its weights start by He's law."""
+    assert L.ReLU6().curve().start_variance == 2.0 and L.ReLU6().curve().live == pytest.approx((0, 6), abs=0.01)
+
+
+def test_a_step_neither_saturates_nor_lives() -> None:
+    class Step(Activation):
+        def apply(self, k: Any, z: Any) -> Any:
+            return k.greater(z, 0.0), Saved(z=z)
+
+        def derivative(self, k: Any, saved: Any) -> Any:
+            return k.multiply(saved.z, 0.0)
+
+    assert not Step().curve().saturates and Step().curve().steepest == 0
 
 
 def test_an_activation_that_cannot_be_evaluated_counts_as_linear() -> None:

@@ -16,7 +16,7 @@ class _Convolution(Layer):
     """Base of the convolutions ``z = x ∗ W + b``: parameters and equations for any number of spatial axes."""
 
     linear = True
-    width_argument = "channels"
+    width_argument: ClassVar[str | None] = "channels"
     axes: ClassVar[int]
 
     # What the layers state under these names. An annotation alone makes no attribute.

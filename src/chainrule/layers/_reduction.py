@@ -15,6 +15,8 @@ from .base import Builder, Layer, Saved, ShapeError, Value
 class _Reduction(Layer):
     """Base of the layers that reduce axes of a sample to one number."""
 
+    role = "pooling"
+
     def __init__(self, axes: int | tuple[int, ...] = -1, *, keepdims: bool = False):
         self.axes, self.keepdims = axes, keepdims
 

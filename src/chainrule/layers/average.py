@@ -18,6 +18,7 @@ class Average(Layer):
         >>> y = Average()(Input((8,)), Input((8,)))
     """
 
+    linear = True
     stepwise = True
     arity = None
 

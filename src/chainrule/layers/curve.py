@@ -32,7 +32,8 @@ class Curve:
         low, high : the range of a; −∞ and ∞ where it has no bound
         steepest : the largest |σ'(z)|
         gain : 1 / E[σ(z)²] for z ~ N(0, 1): the factor that keeps the second moment of a signal from layer to layer
-        saturates : whether σ'(z) goes to 0 on both sides, so that a unit far from 0 passes hardly any gradient
+        saturates : whether σ is steep around 0 and σ'(z) goes to 0 on both sides, so that a unit far from 0 passes hardly
+            any gradient (as tanh does; a rectifier with a ceiling is flat from 0 on, and its units die)
         live : (from, to) of z where |σ'(z)| is at least a tenth of the largest
 
     Example
@@ -88,34 +89,42 @@ def _measure(layer: Layer) -> Curve:
     a, slope = _evaluate(layer, z)
     n, m = len(near), len(far)
     sides = slice(n, n + m), slice(n + m, None)
-    weight = np.exp(-0.5 * near**2)
-    moment = float((weight * a[:n] ** 2).sum() / weight.sum())
-    size = np.abs(slope)
-    steepest = float(np.nanmax(size[:n]))
-    tails = [float(np.nanmax(size[side][far >= 1e5])) for side in sides]
-    alive = near[size[:n] >= 0.1 * steepest]
+    known = np.isfinite(a) & np.isfinite(slope)
+    weight = np.exp(-0.5 * near**2)[known[:n]]
+    moment = float((weight * a[:n][known[:n]] ** 2).sum() / weight.sum())
+    size = np.where(known, np.abs(slope), np.where(np.isinf(slope), np.inf, np.nan))
+    steepest = float(size[:n][known[:n]].max())
+    # A side on which the function is not defined is not one on which it is flat.
+    tails = [float(far_off.max()) if (far_off := _defined(size[side][far >= 1e5])).size else math.inf for side in sides]
+    alive = near[known[:n]][size[:n][known[:n]] >= 0.1 * steepest]
     live = [float(alive[0]), float(alive[-1])]
+    pole = bool(np.isinf(a[:n]).any())
     for i, (end, tail) in enumerate(zip((1, 0), tails, strict=True)):
         if tail >= 0.1 * steepest:
             live[end] = math.inf if i == 0 else -math.inf
     return Curve(
-        0.0 - _most(-a, sides),
-        _most(a, sides),
+        -math.inf if pole else 0.0 - _most(-a, sides),
+        math.inf if pole else _most(a, sides),
         _most(size, sides),
         float(f"{1 / moment:.12g}") if moment > 0 else 1.0,
-        all(tail <= _FLAT * steepest for tail in tails),
+        live[0] < 0 < live[1] and steepest > 0 and all(tail <= _FLAT * steepest for tail in tails),
         (live[0], live[1]),
     )
 
 
+def _defined(values: Array) -> Array:
+    """Those that are numbers."""
+    return values[~np.isnan(values)]
+
+
 def _most(values: Array, sides: tuple[slice, slice]) -> float:
     """The supremum of what was sampled: ∞ where the values still rise at the last point of a side."""
-    most = float(np.nanmax(values[np.isfinite(values)]))
     if bool(np.isposinf(values).any()):
         return math.inf
+    most = float(values[np.isfinite(values)].max())
     for side in sides:
-        last, before = values[side][-1], values[side][-2]
-        if last >= most and last > before + 1e-6 * max(1.0, abs(before)):
+        tail = _defined(values[side])
+        if len(tail) > 1 and tail[-1] >= most and tail[-1] > tail[-2] + 1e-6 * max(1.0, abs(tail[-2])):
             return math.inf
     return most + 0.0  # no −0
 

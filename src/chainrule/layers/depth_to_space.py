@@ -28,6 +28,8 @@ class DepthToSpace(Layer):
         DepthToSpace()
     """
 
+    role = "reshaping"
+
     def __init__(self, block: int = 2, *, order: str = "channel_first"):
         self.block, self.order = block, order
 

@@ -20,6 +20,7 @@ class LocalResponseNorm(Layer):
         LocalResponseNorm()
     """
 
+    role = "normalisation"
     stepwise = True
 
     def __init__(self, size: int = 5, *, alpha: float = 1e-4, beta: float = 0.75, kappa: float = 1.0):

@@ -27,6 +27,8 @@ class Padding2D(Layer):
         Padding2D(3)
     """
 
+    role = "reshaping"
+
     def __init__(self, padding: Any = 1, *, mode: str = "reflect", value: float = 0.0):
         self.padding, self.mode, self.value = padding, mode, value
 

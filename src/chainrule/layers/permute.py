@@ -22,6 +22,8 @@ class Permute(Layer):
         Permute((3, 1, 2))
     """
 
+    role = "reshaping"
+
     def __init__(self, axes: tuple[int, ...]):
         self.axes = axes
 

@@ -20,6 +20,9 @@ class ReduceSum(_Reduction):
         ReduceSum((1, 2))
     """
 
+    linear = True
+    passes_scale = False
+
     def _reduce(self, k: Builder, x: Value, axes: tuple[int, ...]) -> Value:
         return k.sum(x, axes)
 
@@ -40,6 +43,8 @@ class ReduceMean(_Reduction):
         >>> ReduceMean(1, keepdims=True)
         ReduceMean(1, keepdims=True)
     """
+
+    linear = True
 
     def _reduce(self, k: Builder, x: Value, axes: tuple[int, ...]) -> Value:
         return k.mean(x, axes)

@@ -18,6 +18,9 @@ class Rescale(Activation):
         Rescale(0.00784313725490196, offset=-1)
     """
 
+    role = "other"  # it bends nothing
+    linear = True
+
     def __init__(self, scale: float = 1.0, offset: float = 0.0):
         self.scale, self.offset = scale, offset
 

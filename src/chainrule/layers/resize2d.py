@@ -36,6 +36,8 @@ class Resize2D(Layer):
         Resize2D((32, 48), method='bicubic')
     """
 
+    role = "reshaping"
+
     def __init__(
         self,
         size: int | tuple[int, int] | None = None,

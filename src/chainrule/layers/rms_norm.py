@@ -23,6 +23,7 @@ class RMSNorm(Layer):
         RMSNorm()
     """
 
+    role = "normalisation"
     stepwise = True
 
     def __init__(self, *, epsilon: float = 1e-6, gamma_init: Any = "ones"):

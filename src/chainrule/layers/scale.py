@@ -26,6 +26,8 @@ class Scale(Layer):
         Scale(weight=False)
     """
 
+    role = "other"  # it learns a size and no direction
+    linear = True
     stepwise = True
 
     def __init__(

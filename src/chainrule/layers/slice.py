@@ -23,6 +23,8 @@ class Slice(Layer):
         Slice(-1, stop=4)
     """
 
+    role = "reshaping"
+
     def __init__(self, axis: int = -1, start: int = 0, stop: int | None = None):
         self.axis, self.start, self.stop = axis, start, stop
 

@@ -18,6 +18,7 @@ class Subtract(Layer):
         >>> y = Subtract()(Input((8,)), Input((8,)))
     """
 
+    linear = True
     stepwise = True
     arity = 2
 
