@@ -103,7 +103,7 @@ class Adapter(Base):
         from chainrule.engine import get_engine
         from chainrule.losses import SoftmaxCrossEntropy, SquaredError
         from chainrule.optimizers import SGD, Adam
-        from chainrule.training import Trainer
+        from chainrule.training import Objective, Trainer
 
         network = self._network(w.layers, w.shape, W.params(w, "NHWC"))
         optimizer = {"sgd": lambda: SGD(w.lr), "momentum": lambda: SGD(w.lr, momentum=0.9), "adam": lambda: Adam(w.lr)}[
@@ -113,7 +113,9 @@ class Adapter(Base):
         batches = W.batches(w, "NHWC")
         if w.data == "graph":
             return self._graph_step(w, network, optimizer, engine, *batches[0])
-        trainer = Trainer(network, [SquaredError() if w.loss == "mse" else SoftmaxCrossEntropy()], optimizer, engine=engine)
+        trainer = Trainer(
+            network, Objective([SquaredError() if w.loss == "mse" else SoftmaxCrossEntropy()]), optimizer, engine=engine
+        )
         x, y = (np.concatenate(arrays) for arrays in zip(*batches, strict=True))
         kind = np.int32 if w.data == "tokens" else np.float32
         data = {"x0": np.ascontiguousarray(x, kind), "y0": y if w.loss == "mse" else y.astype(np.int32)}
@@ -121,10 +123,10 @@ class Adapter(Base):
         executable, orders, done = trainer.executable(w.batch).executable, {}, 0
 
         def run(first, steps):
-            trainer.step += steps
-            t = np.arange(trainer.step - steps + 1, trainer.step + 1, dtype=np.float64)
+            trainer.state.step += steps
+            t = np.arange(trainer.state.step - steps + 1, trainer.state.step + 1, dtype=np.float64)
             scalars = optimizer.scalars(t, np.full(steps, w.lr))
-            found = executable.run_steps(data, first, scalars, steps=steps, step=trainer.step - steps)
+            found = executable.run_steps(data, first, scalars, steps=steps, step=trainer.state.step - steps)
             return found["loss"][-1]
 
         def step():
@@ -144,20 +146,20 @@ class Adapter(Base):
     def _graph_step(self, w, network, optimizer, engine, x, labels):
         """One step on the whole graph; the loss is the mean over the nodes that have labels, as weights say."""
         from chainrule.losses import SoftmaxCrossEntropy
-        from chainrule.training import Trainer
+        from chainrule.training import Objective, Trainer
 
         train, nodes = W.graph()["train"], len(x)
         y, weight = np.zeros(nodes, np.int32), np.zeros(nodes, np.float32)
         y[train], weight[train] = labels, nodes / len(train)
-        trainer = Trainer(network, [SoftmaxCrossEntropy()], optimizer, engine=engine, weights=["sample"])
+        trainer = Trainer(network, Objective([SoftmaxCrossEntropy()], weights=["sample"]), optimizer, engine=engine)
         executable = trainer.executable(nodes).executable
         kind = np.int32 if w.data == "tokens" else np.float32
         data = {"x0": np.ascontiguousarray(x, kind), "y0": y, "w0": weight}
 
         def step():
-            trainer.step += 1
-            scalars = optimizer.scalars(np.array([trainer.step], np.float64), np.array([w.lr]))
-            return executable.run_steps(data, None, scalars, steps=1, step=trainer.step - 1)["loss"][-1]
+            trainer.state.step += 1
+            scalars = optimizer.scalars(np.array([trainer.state.step], np.float64), np.array([w.lr]))
+            return executable.run_steps(data, None, scalars, steps=1, step=trainer.state.step - 1)["loss"][-1]
 
         return step
 

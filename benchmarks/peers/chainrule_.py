@@ -66,12 +66,12 @@ class _Steps(Training):
         from chainrule.engine import get_engine
         from chainrule.losses import SoftmaxCrossEntropy
         from chainrule.optimizers import SGD, Adam
-        from chainrule.training import Trainer
+        from chainrule.training import Objective, Trainer
 
         network = peer._network(workload)
         optimizer = (Adam if workload.optimizer == "adam" else SGD)(workload.learning_rate)
         engine = get_engine(threads=peer.threads, dtype=peer.precision)
-        self.trainer = Trainer(network, [SoftmaxCrossEntropy()], optimizer, engine=engine)
+        self.trainer = Trainer(network, Objective([SoftmaxCrossEntropy()]), optimizer, engine=engine)
         self.executable = self.trainer.executable(workload.batch).executable
         x, y = data(workload)
         self.data = {"x0": x, "y0": y.astype(np.int32)}
@@ -80,8 +80,8 @@ class _Steps(Training):
 
     def _steps(self, order: Any, n: int) -> Any:
         scalars = self.trainer.scalars(n)
-        found = self.executable.run_steps(self.data, order, scalars, steps=n, step=self.trainer.step)
-        self.trainer.step += n
+        found = self.executable.run_steps(self.data, order, scalars, steps=n, step=self.trainer.state.step)
+        self.trainer.state.step += n
         return found["loss"]
 
     def losses(self, n: int) -> list[float]:

@@ -36,7 +36,7 @@ from .ops import SparseMatrix
 from .ops.value import FREE
 from .optimizers import Optimizer, get_optimizer
 from .registry import finite_number
-from .training import Callback
+from .training import Callback, FitState
 from .training.intake import is_stream
 from .training.moment import MORE_SAMPLES, Moment
 from .training.probe import Found, Probe
@@ -72,7 +72,7 @@ class Watch(Callback):
     Parameters  every : sample every so many steps; None keeps the cost below 3 % of the time (see training.probe) ;
                 seconds, steps : the fit ends when they are over, after some steps of an epoch at last, None never ;
                 check : called after an epoch with the watch; True ends the fit
-    Attributes  statistics : after the fit has begun ; trainer : of it
+    Attributes  statistics, fit : of the training, after the fit has begun
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Watch(Callback):
             )
         self.every, self.seconds, self.steps, self.check = every, seconds, steps, check
         self.statistics: Statistics | None = None
-        self.trainer: Any = None
+        self.fit: FitState | None = None
         self.cut = False
         self.probe: Probe | None = None
         #: What made a look inside fail, in words.
@@ -97,27 +97,27 @@ class Watch(Callback):
         self.start: Moment | None = None
         self.latest: Moment | None = None
 
-    def on_fit_begin(self, trainer: Any) -> None:
-        self.trainer, self.statistics = trainer, Statistics(trainer.network)
-        self.first_step = trainer.step
+    def on_fit_begin(self, state: FitState) -> None:
+        self.fit, self.statistics = state, Statistics(state.network)
+        self.first_step = state.step
         self._started = time.perf_counter()
-        self.probe = trainer.probe = Probe(self._take, self.every)
+        self.probe = state.probe = Probe(self._take, self.every)
 
     def _take(self, run: Any, found: Found, sizes: dict[str, int], rate: float) -> None:
-        assert self.statistics is not None
+        assert self.statistics is not None and self.fit is not None
         self.statistics.add(run.step, run.epoch, run.piece.batch, rate, found, sizes)
         if self.start is None:
-            self.start = self.latest = Moment(self.trainer, run, MORE_SAMPLES)
+            self.start = self.latest = Moment(self.fit, run, MORE_SAMPLES)
             self.start.keep_weights()
         elif self.start.recurrent:
-            self.latest = Moment(self.trainer, run)  # looked at with the weights of the end
+            self.latest = Moment(self.fit, run)  # looked at with the weights of the end
 
     def look_inside(self) -> None:
         """Looks at the weights of the start and of the end, with samples that the fit saw then, as is too dear at a step."""
-        if self.statistics is None or self.latest is None or self.start is None:
+        if self.statistics is None or self.fit is None or self.latest is None or self.start is None:
             return
         end = self.start.now() if self.latest is self.start else self.latest
-        last = max(self.trainer.step, self.start.step + 1)
+        last = max(self.fit.step, self.start.step + 1)
         try:
             for step, moment in ((self.start.step, self.start), (last, end)):
                 if known := self._chains(moment, step):
@@ -160,20 +160,20 @@ class Watch(Callback):
             )
         return found
 
-    def _over(self, trainer: Any, times: float = 1.0) -> bool:
+    def _over(self, state: FitState, times: float = 1.0) -> bool:
         late = self.seconds is not None and time.perf_counter() - self._started > times * self.seconds
-        return late or (self.steps is not None and trainer.step - self.first_step >= times * self.steps)
+        return late or (self.steps is not None and state.step - self.first_step >= times * self.steps)
 
-    def on_batch_chunk_end(self, trainer: Any, logs: Mapping[str, float]) -> None:
+    def on_batch_chunk_end(self, state: FitState, logs: Mapping[str, float]) -> None:
         # An epoch that is not yet over is worth waiting for; one that goes on for ever is not.
-        if self._over(trainer, 2.0):
+        if self._over(state, 2.0):
             self.cut = True
             raise KeyboardInterrupt
 
-    def on_epoch_end(self, trainer: Any, epoch: int, logs: Mapping[str, float]) -> None:
-        over = epoch < trainer.epochs and self._over(trainer)
+    def on_epoch_end(self, state: FitState, epoch: int, logs: Mapping[str, float]) -> None:
+        over = epoch < state.epochs and self._over(state)
         if over or (self.check is not None and self.check(self, epoch)):
-            self.cut = trainer.stop = True
+            self.cut = state.stop = True
 
 
 # ---------------------------------------------------------------- before and after
@@ -195,7 +195,8 @@ def diagnose(
         raise ParameterError(f"diagnose: seconds must be a positive number. Got {seconds!r}.")
     most = TRIAL_SECONDS if seconds is None else min(TRIAL_SECONDS, seconds)
     _check_rules(rules)
-    fitted = dict(getattr(network, "fit_arguments_", {}))
+    last = getattr(network, "fit_settings_", None)
+    fitted = {} if last is None else last.arguments("objective", "learning")
     history_now = getattr(network, "history_", None)
     known = bool(fitted)
     given = {name: value for name, value in arguments.items() if value is not None}
@@ -372,7 +373,7 @@ def watched_fit(
 
 
 def _history(network: Any, watch: Watch) -> Any:
-    return watch.trainer.history if watch.trainer is not None else getattr(network, "history_", {})
+    return watch.fit.history if watch.fit is not None else getattr(network, "history_", {})
 
 
 def _cure(network: Any, X: Any, y: Any, arguments: dict[str, Any]) -> Any:
@@ -410,7 +411,7 @@ class _Hopeless:
             return False
         self.next = max(epoch + 1, math.ceil(1.4 * epoch))
         case = _case(
-            self.network, self.X, self.y, watch, self.arguments, history=watch.trainer.history, fresh=self.fresh,
+            self.network, self.X, self.y, watch, self.arguments, history=_history(self.network, watch), fresh=self.fresh,
             seen=self.facts,
         )  # fmt: skip
         self.facts = case.seen
@@ -425,7 +426,7 @@ class _Hopeless:
 
 
 def _fault(error: Exception, watch: Watch) -> dict[str, str]:
-    culprit = getattr(watch.trainer, "culprit", None)
+    culprit = None if watch.fit is None else watch.fit.culprit
     found = {"error": str(error), "kind": "divergence"}
     if culprit is not None:
         found["place"] = culprit.place
@@ -547,8 +548,8 @@ def _case(
     seen: _Seen | None = None,
     seconds: float = TRIAL_SECONDS,
 ) -> Case:
-    trainer = watch.trainer
-    losses: list[Loss] = [] if trainer is None else list(trainer.losses)
+    state = watch.fit
+    losses: list[Loss] = [] if state is None else list(state.losses)
     samples: Samples | None = None
     if seen is None:
         samples = _samples(network, X, y, settings.get("sample_weight"), losses)
@@ -557,7 +558,7 @@ def _case(
     data.width = statistics.narrowest()
     judged = network.built and data.samples and not data.non_finite and losses
     outputs = seen.outputs(network) if judged else None
-    optimizer: Optimizer | None = None if trainer is None else trainer.optimizer
+    optimizer: Optimizer | None = None if state is None else state.optimizer
     if optimizer is None:
         try:
             optimizer = get_optimizer(settings.get("optimizer", "adam"))
@@ -572,7 +573,7 @@ def _case(
         scores, count = held[0]
         return (scores[number], count) if scores else (math.nan, 0)
 
-    outcomes = _outcomes(network, seen, losses, statistics, values, outputs, fault or {}, complete, trainer)
+    outcomes = _outcomes(network, seen, losses, statistics, values, outputs, fault or {}, complete, state)
     case = Case(
         network=network,
         losses=losses,
@@ -583,7 +584,7 @@ def _case(
         batch_size=network.samples or int(settings.get("batch_size", 32)),
         epochs=int(settings.get("epochs", 20)),
         shuffle=bool(settings.get("shuffle", True)),
-        steps=0 if trainer is None else trainer.step,
+        steps=0 if state is None else state.step,
         outcome=outcomes[0],
         outputs=None if outputs is None else outputs[0],
         fault=fault or {},
@@ -721,7 +722,7 @@ def _outcomes(
     outputs: Sequence[Array] | None,
     fault: Mapping[str, str],
     complete: bool,
-    trainer: Any,
+    state: FitState | None,
 ) -> list[Outcome]:
     """How it went, for each output: its scores are its own, the losses are those that were minimised, of all together."""
     data = seen.data
@@ -733,7 +734,7 @@ def _outcomes(
         return [Outcome(start=start, final=final, diverged=diverged, complete=complete, losses=epochs)]
     classes = list(data.classes)
     held_outputs, rows = seen.held_outputs(network) if outputs is not None and not diverged else (None, data.rows[:0])
-    weights = getattr(trainer, "loss_weights", None) or [1.0] * len(losses)
+    weights = (None if state is None else state.objective.loss_weights) or [1.0] * len(losses)
     baseline = sum(
         w * _baseline(loss, np.asarray(y), c) for w, loss, y, c in zip(weights, losses, data.targets, classes, strict=True)
     )

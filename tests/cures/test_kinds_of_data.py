@@ -64,7 +64,7 @@ def test_the_trials_use_a_part_of_a_long_stream_and_say_so(monkeypatch):
     assert found.samples == 120 and found.of is None
     assert "made with 120 samples of a stream" in str(found)
     # The last training reads all of it: 10 batches an epoch.
-    assert found.network.history_.epochs[-1] == 20 and found.network._trainer.step == 200
+    assert found.network.history_.epochs[-1] == 20 and found.network._runtime.trainer.state.step == 200
 
 
 def test_a_stream_is_scaled_by_what_was_kept_of_it():

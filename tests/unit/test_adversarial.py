@@ -74,9 +74,9 @@ def test_input_gradient_follows_the_weights_and_learns_nothing() -> None:
 def test_input_gradient_keeps_its_plans() -> None:
     net, x, y = linear()
     net.input_gradient(x, y)
-    kept = net._differentiating()
+    kept = net._runtime.differentiators(net)
     net.input_gradient(x + 0.01, y)
-    assert net._differentiating() is kept and len(kept) == 1
+    assert net._runtime.differentiators(net) is kept and len(kept) == 1
 
 
 def test_input_gradient_of_several_inputs_and_of_none() -> None:

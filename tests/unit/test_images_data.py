@@ -132,7 +132,7 @@ def test_fit_evaluate_and_predict() -> None:
     assert net.evaluate(test) == pytest.approx(net.evaluate(whole, codes))
     np.testing.assert_allclose(net.predict(test), net.predict(whole), atol=1e-6)
     np.testing.assert_allclose(net.predict(test, batch_size=7), net.predict(whole), atol=1e-5)
-    assert net._trainer is not None and net._trainer.samples_an_epoch == train.n_samples
+    assert net._runtime.trainer is not None and net._runtime.trainer.state.samples_an_epoch == train.n_samples
 
 
 def test_without_augmentation_it_is_the_same_as_from_arrays() -> None:

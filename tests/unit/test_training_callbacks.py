@@ -17,7 +17,7 @@ from chainrule.errors import DivergenceError, ModelFileError, ParameterError
 from chainrule.layers import Dense, Dropout, ReLU, Tanh
 from chainrule.model import Network
 from chainrule.optimizers import LBFGS, SGD, Adam, ReduceOnPlateau
-from chainrule.training import Callback, Checkpoint, EarlyStopping, History, LambdaCallback, checkpoint
+from chainrule.training import Callback, Checkpoint, EarlyStopping, History, LambdaCallback, Session, checkpoint
 from chainrule.training.interrupt import InterruptGuard
 from chainrule.training.progress import Progress
 
@@ -243,7 +243,7 @@ def test_checkpoints_that_do_not_fit(tmp_path: Path) -> None:
 def test_when_checkpoints_are_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = data(40)
     saved: list[int] = []
-    monkeypatch.setattr(checkpoint, "save_checkpoint", lambda trainer, path: saved.append(trainer.epoch))
+    monkeypatch.setattr(checkpoint, "save_checkpoint", lambda trainer, path: saved.append(trainer.state.epoch))
     network().fit(X, y, epochs=5, callbacks=Checkpoint(tmp_path / "c", every=2), **QUIET)
     assert saved == [2, 4, 5]
     saved.clear()
@@ -313,9 +313,14 @@ def test_interrupt_waits_for_the_step() -> None:
 def test_signal_during_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = data()
     net = network()
-    net._use_engine(QUIET["engine"], None, "float32")
+    session = Session.of(net)
+    session.use_engine(QUIET["engine"])
     net.build((4,))
-    executable = type(net._get_engine().compile(net.plan(1, training=False), net._arenas()))
+    executable = type(
+        session.runtime.engine().compile(
+            net.plan(1, training=False), {"parameters": net.parameters.flat, "states": net.states.flat}
+        )
+    )
     original, runs = executable.run_steps, []
 
     def run_steps(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -327,9 +332,9 @@ def test_signal_during_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executable, "run_steps", run_steps)
     net.fit(X, y, epochs=100, **QUIET)
     assert net.history_.interrupted
-    assert net._trainer is not None
+    assert net._runtime.trainer is not None
     assert len(runs) == 4  # the call in which it came was finished, and no other was made
-    assert net._trainer.step == sum(runs)
+    assert net._runtime.trainer.state.step == sum(runs)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")

@@ -136,8 +136,8 @@ def test_gradient_step_is_the_mean_of_the_batch() -> None:
 def test_every_batch_size_works(batch_size: int) -> None:
     X, y = xor(50)
     net = small().fit(X, y, epochs=2, batch_size=batch_size, **QUIET)
-    assert net._trainer is not None
-    assert net._trainer.step == 2 * -(-50 // min(batch_size, 50))
+    assert net._runtime.trainer is not None
+    assert net._runtime.trainer.state.step == 2 * -(-50 // min(batch_size, 50))
     assert np.isfinite(net.history_["loss"]).all()
 
 
@@ -156,7 +156,7 @@ def test_cache_of_predictions_is_bounded() -> None:
     net.build((2,))
     for n in range(1, 60):
         net.predict(np.zeros((n, 2)))
-    assert len(net._predicting()) <= net._predicting().limit
+    assert len(net._runtime.predictors(net)) <= net._runtime.predictors(net).limit
 
 
 def test_fit_continues_and_partial_fit_keeps_the_optimizer() -> None:
@@ -168,14 +168,14 @@ def test_fit_continues_and_partial_fit_keeps_the_optimizer() -> None:
     partial = small()
     for _ in range(3):
         partial.partial_fit(X, y, optimizer="adam", learning_rate=None, engine=QUIET["engine"])
-    assert partial._trainer is not None
-    assert partial._trainer.step == 30
+    assert partial._runtime.trainer is not None
+    assert partial._runtime.trainer.state.step == 30
     assert len(partial.history_.epochs) == 3
     np.testing.assert_array_equal(weights(partial), weights(small().fit(X, y, epochs=3, **QUIET)))
     partial.partial_fit(X, y, learning_rate=1e-9)
-    assert partial._trainer.step == 40
+    assert partial._runtime.trainer.state.step == 40
     partial.partial_fit(X, y, optimizer=SGD(0.1))
-    assert partial._trainer.step == 10
+    assert partial._runtime.trainer.state.step == 10
 
 
 # ---------------------------------------------------------------- kinds of data

@@ -74,7 +74,7 @@ def test_replace_keeps_the_others_and_what_was_given():
 
 
 def test_every_argument_belongs_to_one_group_and_is_described():
-    groups = ("learning", "data", "machine", "watching")
+    groups = ("objective", "learning", "data", "machine", "watching")
     by_group = [name for group in groups for name in FitSettings.names(group)]
     assert sorted(by_group) == sorted(FitSettings.names()) and len(set(by_group)) == len(by_group)
     text = FitSettings.documentation()

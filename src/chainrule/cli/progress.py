@@ -9,7 +9,7 @@ from ..training.callbacks import Callback, Logs
 from .console import is_terminal, out, size
 
 if TYPE_CHECKING:
-    from ..training import Trainer
+    from ..training import FitState
 
 #: Seconds between two drawings of the bar; rows of a fit that is not verbose; seconds without a row after which one comes.
 _EVERY, _ROWS, _LONGEST = 0.08, 10, 2.0
@@ -24,7 +24,7 @@ class ProgressTable(Callback):
     def __init__(self, *, every_epoch: bool = False) -> None:
         self.every_epoch = every_epoch
 
-    def on_fit_begin(self, trainer: Trainer) -> None:
+    def on_fit_begin(self, state: FitState) -> None:
         self._console = out()
         self._live: Any = None
         if is_terminal():
@@ -42,27 +42,27 @@ class ProgressTable(Callback):
         self._logs: dict[str, float] = {}
         self._widths: dict[str, int] = {}
 
-    def on_batch_chunk_end(self, trainer: Trainer, logs: Logs) -> None:
+    def on_batch_chunk_end(self, state: FitState, logs: Logs) -> None:
         self._now = (logs["samples"], logs["seconds"])
         self._rate = (self._since_row[0] + self._now[0]) / max(self._since_row[1] + self._now[1], 1e-9)
-        total = trainer.samples_an_epoch
-        self._draw(trainer, trainer.epoch + (min(1.0, logs["samples"] / total) if total else 0.0), logs["loss"])
+        total = state.samples_an_epoch
+        self._draw(state, state.epoch + (min(1.0, logs["samples"] / total) if total else 0.0), logs["loss"])
 
-    def on_epoch_end(self, trainer: Trainer, epoch: int, logs: Logs) -> None:
+    def on_epoch_end(self, state: FitState, epoch: int, logs: Logs) -> None:
         self._epoch = epoch
         if self._first_done is None:
             self._first_done = time.perf_counter()
         self._since_row = (self._since_row[0] + self._now[0], self._since_row[1] + self._now[1])
         self._now = (0.0, 0.0)
         self._logs = {name: value for name, value in logs.items() if name not in ("learning_rate", "seconds")}
-        due = epoch == 1 or epoch >= self._last_row + max(1, trainer.epochs // _ROWS) or epoch == trainer.epochs
+        due = epoch == 1 or epoch >= self._last_row + max(1, state.epochs // _ROWS) or epoch == state.epochs
         if self.every_epoch or due or time.perf_counter() - self._row_at > _LONGEST:
-            self._row(trainer, epoch)
-        self._draw(trainer, epoch, logs["loss"])
+            self._row(state, epoch)
+        self._draw(state, epoch, logs["loss"])
 
-    def on_fit_end(self, trainer: Trainer) -> None:
+    def on_fit_end(self, state: FitState) -> None:
         if self._epoch > self._last_row:
-            self._row(trainer, self._epoch)
+            self._row(state, self._epoch)
         self.close()
 
     def close(self) -> None:
@@ -73,41 +73,41 @@ class ProgressTable(Callback):
 
     # ------------------------------------------------------------ text
 
-    def _left(self, trainer: Trainer, done: float) -> str:
+    def _left(self, state: FitState, done: float) -> str:
         """The time left; not known before one epoch is done, which also prepares what all others use."""
         now = time.perf_counter()
         if self._first_done is not None and done > 1:
-            return duration((now - self._first_done) / (done - 1) * (trainer.epochs - done))
+            return duration((now - self._first_done) / (done - 1) * (state.epochs - done))
         seconds = now - self._started
-        return duration(seconds / done * (trainer.epochs - done)) if done > 0 and seconds > _LONGEST else "-"
+        return duration(seconds / done * (state.epochs - done)) if done > 0 and seconds > _LONGEST else "-"
 
-    def _row(self, trainer: Trainer, epoch: int) -> None:
+    def _row(self, state: FitState, epoch: int) -> None:
         narrow = self._console.width < 76
         gap = 1 if narrow else 2
         if not self._widths:
-            count = len(f"{trainer.epochs}") * 2 + 1
+            count = len(f"{state.epochs}") * 2 + 1
             self._widths = {"epoch": max(count, 5), **{name: max(len(name), 7) for name in self._logs}, "samples/s": 9}
             if not narrow:
                 self._widths["time left"] = 9
             head = (" " * gap).join(name.rjust(width) for name, width in self._widths.items())
             self._console.print(head, style="bold", no_wrap=True, overflow="ellipsis", crop=True)
-        cells = {"epoch": f"{epoch}/{trainer.epochs}", "samples/s": size(self._rate)}
+        cells = {"epoch": f"{epoch}/{state.epochs}", "samples/s": size(self._rate)}
         cells |= {name: f"{v:.4f}" if abs(v) < 100 else f"{v:.4g}" for name, v in self._logs.items()}
-        cells["time left"] = self._left(trainer, epoch)
+        cells["time left"] = self._left(state, epoch)
         line = (" " * gap).join(cells.get(name, "-").rjust(width) for name, width in self._widths.items())
         self._console.print(line, no_wrap=True, overflow="ellipsis", crop=True)
         self._last_row, self._row_at, self._since_row = epoch, time.perf_counter(), (0.0, 0.0)
 
-    def _draw(self, trainer: Trainer, done: float, loss: float) -> None:
+    def _draw(self, state: FitState, done: float, loss: float) -> None:
         now = time.perf_counter()
         if self._live is None or now - self._drawn < _EVERY:
             return
         from rich.text import Text
 
         self._drawn = now
-        share = min(1.0, done / max(trainer.epochs, 1))
-        after = f"  loss {loss:.4f}  {size(self._rate)} samples/s  {self._left(trainer, done)} left"
-        before = f"epoch {min(int(done) + 1, trainer.epochs)}/{trainer.epochs} "
+        share = min(1.0, done / max(state.epochs, 1))
+        after = f"  loss {loss:.4f}  {size(self._rate)} samples/s  {self._left(state, done)} left"
+        before = f"epoch {min(int(done) + 1, state.epochs)}/{state.epochs} "
         room = max(4, min(30, self._console.width - len(before) - len(after) - 1))
         full = round(share * room)
         line = Text(no_wrap=True, overflow="ellipsis")

@@ -19,13 +19,14 @@ from ..errors import ChainruleError, DataError, DivergenceError, ParameterError,
 from ..network import Definition
 from ..ops.value import FREE
 from ..registry import finite_number
+from ..training import FitSettings, Session
 from ..training.intake import choose_losses, input_arrays, is_stream, target_arrays
 from ..training.samples import Recorder, Samples, collect
 from .apply import Context
 from .paired import Comparison, PairedRuns, Run, Trial
 from .scorer import Scorer, Scores
 from .search import Rejected, Search, compatible, expand
-from .setup import FIT_ARGUMENTS, Setup, fit_arguments
+from .setup import Setup, fit_arguments
 
 __all__ = ["Cure", "cure"]
 
@@ -452,9 +453,9 @@ def _last_fit(network: Any) -> dict[str, Any]:
     """What the last fit of the network used, as far as it is known."""
     if not hasattr(network, "loss_"):
         return {}
-    known = getattr(network, "fit_arguments_", None)
-    if known:
-        return {name: value for name, value in known.items() if name in (*FIT_ARGUMENTS, "learning_rate")}
+    known = getattr(network, "fit_settings_", None)
+    if known is not None:
+        return dict(known.arguments("objective", "learning"))
     found = {"loss": network.loss_, "loss_weights": network.loss_weights_}
     if getattr(network, "optimizer_", None) is not None:
         found["optimizer"] = network.optimizer_
@@ -669,7 +670,8 @@ def _fit(network: Any, setup: Setup, whole: Samples, stream: Any, machine: dict[
     if stream is None or isinstance(getattr(stream, "source", stream), Iterator) or held_out:
         network.fit(whole.X, whole.y, **setup.fit, **machine, verbose=0)
         return
-    network._start_from(whole.X, whole.y, setup.fit["loss"], setup.fit["batch_size"])
+    first = FitSettings(loss=setup.fit["loss"], batch_size=setup.fit["batch_size"])
+    Session.of(network).start_from(whole.X, whole.y, first)
     arguments = {name: value for name, value in setup.fit.items() if name != "sample_weight"}
     network.fit(stream, **arguments, **machine, verbose=0)
 

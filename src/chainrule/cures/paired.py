@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..data import split_validation
 from ..diagnosis import Change
 from ..errors import ChainruleError, DivergenceError
-from ..training import Callback
+from ..training import Callback, FitState
 from ..training.samples import Samples
 from .range_test import rates_of
 from .scorer import Scorer, Scores
@@ -134,11 +134,11 @@ class _TimeIsOver(Callback):
         self.over, self.share, self.whole = False, 0.0, 0.0
         self._first: tuple[int, float] | None = None
 
-    def on_fit_begin(self, trainer: Any) -> None:
-        self._start, self._begun = trainer.step, time.perf_counter()
+    def on_fit_begin(self, state: FitState) -> None:
+        self._start, self._begun = state.step, time.perf_counter()
 
-    def on_batch_chunk_end(self, trainer: Any, logs: Any) -> None:
-        now, done = time.perf_counter(), trainer.step - self._start
+    def on_batch_chunk_end(self, state: FitState, logs: Any) -> None:
+        now, done = time.perf_counter(), state.step - self._start
         if self._first is None:
             self._first = done, now
         # The first chunk holds what is done once, such as compiling.
@@ -163,7 +163,7 @@ class _Curve(Callback):
         self.chance, self.margin = chance, margin
         self.values, self.behind = list[float](), ""
 
-    def on_epoch_end(self, trainer: Any, epoch: int, logs: Any) -> None:
+    def on_epoch_end(self, state: FitState, epoch: int, logs: Any) -> None:
         self.values.append(self.score())
         done = len(self.values)
         share = done / self.epochs

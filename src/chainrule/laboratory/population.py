@@ -100,6 +100,7 @@ def gain_chain(network: Network, X: Array, y: Array, loss: str = "softmax_cross_
     trace = network.trace(X, y, loss=loss)
     dz, da = [], []
     for layer in trace.layers.values():
+        assert layer.d_output is not None  # there are targets
         if "weight" in layer.parameters:
             dz.append(float(np.linalg.norm(layer.d_output)))
         elif layer.symbol == "a":

@@ -13,6 +13,7 @@ from ..data.text import END, START, Tokenizer, as_texts
 from ..errors import DataError, ParameterError
 from ..layers import Dense, Dropout, Embedding, Input
 from ..model import Network
+from ..training import Session
 from ._text_task import CELLS, TextTask, check_share, copy_weights
 from .sampling import check_sampling, sample
 
@@ -153,7 +154,7 @@ class TextGenerator(TextTask):
         self._generating = self._graph(generating=True)
         copy_weights(self.network_, self._generating)
         if hasattr(self, "engine"):
-            self._generating._use_engine(self.engine, self.threads, "float32")
+            Session.of(self._generating).use_engine(self.engine, self.threads, "float32")
 
     def _tokenizers(self) -> dict[str, Tokenizer]:
         return {"tokenizer_": self.tokenizer_}

@@ -15,6 +15,7 @@ from ..layers import Concat, Dense, Dropout, Embedding, Input, Masking, ScaledDo
 from ..model import Network
 from ..network import Bidirectional
 from ..registry import finite_number
+from ..training import Session
 from ._text_task import CELLS, TextTask, check_share, copy_weights
 
 __all__ = ["Translator"]
@@ -175,7 +176,7 @@ class Translator(TextTask):
         self._encoder, self._step = self._graphs(learning=False)
         for network in (self._encoder, self._step):
             copy_weights(self.network_, network)
-            network._use_engine(self.engine, self.threads, "float32")
+            Session.of(network).use_engine(self.engine, self.threads, "float32")
 
     def _tokenizers(self) -> dict[str, Tokenizer]:
         return {"source_tokenizer_": self.source_tokenizer_, "target_tokenizer_": self.target_tokenizer_}

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import ParameterError, UnknownNameError
 
 if TYPE_CHECKING:
-    from .trainer import Trainer
+    from .state import FitState
 
 Logs = Mapping[str, float]
 
@@ -18,23 +18,25 @@ Logs = Mapping[str, float]
 class Callback:
     """Base of every callback. A subclass writes the methods it needs; all others do nothing.
 
-    A callback may read and change ``trainer.network``, and ends the fit after the current epoch by ``trainer.stop = True``.
-    Raising KeyboardInterrupt ends it as Ctrl-C does. Epochs are counted from 1.
+    The first argument of every method is the FitState: what is trained, and how far the fit has come. A callback may read
+    and
+    change ``state.network``, and ends the fit after the current epoch by ``state.stop = True``. Raising KeyboardInterrupt
+    ends the fit as Ctrl-C does. Epochs are counted from 1.
     """
 
-    def on_fit_begin(self, trainer: Trainer) -> None:
+    def on_fit_begin(self, state: FitState) -> None:
         """Before the first epoch."""
 
-    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
+    def on_epoch_begin(self, state: FitState, epoch: int) -> None:
         """Before an epoch."""
 
-    def on_batch_chunk_end(self, trainer: Trainer, logs: Logs) -> None:
+    def on_batch_chunk_end(self, state: FitState, logs: Logs) -> None:
         """After some steps (0.15 s or so): "loss" of the epoch so far, "samples" seen in it, "seconds" since its start."""
 
-    def on_epoch_end(self, trainer: Trainer, epoch: int, logs: Logs) -> None:
+    def on_epoch_end(self, state: FitState, epoch: int, logs: Logs) -> None:
         """After an epoch; ``logs`` has the names that History has."""
 
-    def on_fit_end(self, trainer: Trainer) -> None:
+    def on_fit_end(self, state: FitState) -> None:
         """After the last epoch, also when the fit was stopped or interrupted; not after an error."""
 
     def state(self) -> dict[str, Any]:
@@ -52,7 +54,7 @@ class LambdaCallback(Callback):
 
     Example
         >>> seen = []
-        >>> callback = LambdaCallback(on_epoch_end=lambda trainer, epoch, logs: seen.append(epoch))
+        >>> callback = LambdaCallback(on_epoch_end=lambda state, epoch, logs: seen.append(epoch))
         >>> callback.on_epoch_end(None, 1, {})
         >>> seen
         [1]
@@ -80,20 +82,20 @@ class LambdaCallback(Callback):
         if function is not None:
             function(*arguments)
 
-    def on_fit_begin(self, trainer: Trainer) -> None:
-        self._call("on_fit_begin", trainer)
+    def on_fit_begin(self, state: FitState) -> None:
+        self._call("on_fit_begin", state)
 
-    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
-        self._call("on_epoch_begin", trainer, epoch)
+    def on_epoch_begin(self, state: FitState, epoch: int) -> None:
+        self._call("on_epoch_begin", state, epoch)
 
-    def on_batch_chunk_end(self, trainer: Trainer, logs: Logs) -> None:
-        self._call("on_batch_chunk_end", trainer, logs)
+    def on_batch_chunk_end(self, state: FitState, logs: Logs) -> None:
+        self._call("on_batch_chunk_end", state, logs)
 
-    def on_epoch_end(self, trainer: Trainer, epoch: int, logs: Logs) -> None:
-        self._call("on_epoch_end", trainer, epoch, logs)
+    def on_epoch_end(self, state: FitState, epoch: int, logs: Logs) -> None:
+        self._call("on_epoch_end", state, epoch, logs)
 
-    def on_fit_end(self, trainer: Trainer) -> None:
-        self._call("on_fit_end", trainer)
+    def on_fit_end(self, state: FitState) -> None:
+        self._call("on_fit_end", state)
 
 
 class Monitor:
@@ -167,7 +169,7 @@ class EarlyStopping(Callback):
         rest = "" if self.restore_best else ", restore_best=False"
         return f"EarlyStopping({self.monitor!r}, patience={self.patience!r}, min_delta={self.min_delta!r}{rest})"
 
-    def on_fit_begin(self, trainer: Trainer) -> None:
+    def on_fit_begin(self, state: FitState) -> None:
         if isinstance(self.patience, bool) or not isinstance(self.patience, int) or self.patience < 0:
             raise ParameterError(f"EarlyStopping: patience must be an int of at least 0. Got {self.patience!r}.")
         if not (isinstance(self.min_delta, (int, float)) and self.min_delta >= 0):
@@ -184,25 +186,25 @@ class EarlyStopping(Callback):
     def best_epoch_(self) -> int:
         return self._monitor.best_epoch
 
-    def on_epoch_end(self, trainer: Trainer, epoch: int, logs: Logs) -> None:
+    def on_epoch_end(self, state: FitState, epoch: int, logs: Logs) -> None:
         if self._monitor.improved(epoch, logs):
             if self.restore_best:
-                for name, array in self._arenas(trainer).items():
+                for name, array in self._arenas(state).items():
                     if name not in self._weights:
                         self._weights[name] = np.empty_like(array)
                     np.copyto(self._weights[name], array)
         elif epoch - self._monitor.best_epoch >= max(1, self.patience):
             self.stopped_epoch_ = epoch
-            trainer.stop = True
+            state.stop = True
 
-    def on_fit_end(self, trainer: Trainer) -> None:
+    def on_fit_end(self, state: FitState) -> None:
         if self.restore_best:
             for name, array in self._weights.items():
-                np.copyto(self._arenas(trainer)[name], array)
+                np.copyto(self._arenas(state)[name], array)
 
     @staticmethod
-    def _arenas(trainer: Trainer) -> dict[str, Any]:
-        return {"parameters": trainer.network.parameters.flat, "states": trainer.network.states.flat}
+    def _arenas(state: FitState) -> dict[str, Any]:
+        return {"parameters": state.network.parameters.flat, "states": state.network.states.flat}
 
     def state(self) -> dict[str, Any]:
         found = {"best": self._monitor.best, "best_epoch": self._monitor.best_epoch}

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from ..errors import ModelFileError, ParameterError
 from ..optimizers.schedules import Schedule
 from .callbacks import Callback, Logs, Monitor
+from .history import History
 
 if TYPE_CHECKING:
+    from .state import FitState
     from .trainer import Trainer
 
 #: Changes when the layout of the file does.
@@ -51,7 +53,7 @@ class Checkpoint(Callback):
         self.path, self.every, self.best_only = path, every, best_only
         self.monitor, self.largest = monitor, largest
 
-    def on_fit_begin(self, trainer: Trainer) -> None:
+    def on_fit_begin(self, state: FitState) -> None:
         if isinstance(self.every, bool) or not isinstance(self.every, int) or self.every < 1:
             raise ParameterError(f"Checkpoint: every must be an int of at least 1. Got {self.every!r}.")
         folder = Path(self.path).parent
@@ -59,15 +61,15 @@ class Checkpoint(Callback):
             raise ParameterError(f"Checkpoint: the folder {str(folder)!r} does not exist. Make it before the fit.")
         self._monitor = Monitor(self.monitor, largest=self.largest)
 
-    def on_epoch_end(self, trainer: Trainer, epoch: int, logs: Logs) -> None:
+    def on_epoch_end(self, state: FitState, epoch: int, logs: Logs) -> None:
         if self.best_only:
             self._wanted = self._monitor.improved(epoch, logs)
         else:
-            self._wanted = epoch % self.every == 0 or epoch == trainer.epochs
+            self._wanted = epoch % self.every == 0 or epoch == state.epochs
 
     def save(self, trainer: Trainer) -> None:
         """Saves when this epoch asks for it; the trainer calls it after all callbacks have seen the epoch."""
-        if self._wanted or (trainer.stop and not self.best_only):
+        if self._wanted or (trainer.state.stop and not self.best_only):
             save_checkpoint(trainer, self.path)
 
     def state(self) -> dict[str, Any]:
@@ -100,12 +102,12 @@ def save_checkpoint(trainer: Trainer, path: str | os.PathLike[str]) -> None:
     meta = {
         "layout": layout(trainer),
         "optimizer": describe_optimizer(trainer),
-        "epoch": trainer.epoch,
-        "step": trainer.step,
+        "epoch": trainer.state.epoch,
+        "step": trainer.state.step,
         "seed": trainer.seed,
         "rng": _plain(trainer.rng.bit_generator.state),
         "schedule": _plain(trainer.schedule_state()),
-        "history": trainer.history.state(),
+        "history": trainer.state.history.state(),
         "callbacks": _plain(callbacks),
     }
     data = save(tensors, {"format": FORMAT, "state": json.dumps(meta)})
@@ -169,10 +171,11 @@ class CheckpointFile:
             if name != "gradients":
                 np.copyto(arena, self.tensors[f"arena.{name}"])
         trainer.search = {n.removeprefix("search."): a for n, a in self.tensors.items() if n.startswith("search.")}
-        trainer.epoch, trainer.step, trainer.seed = int(self.meta["epoch"]), int(self.meta["step"]), self.seed
+        state = trainer.state
+        state.epoch, state.step, trainer.seed = int(self.meta["epoch"]), int(self.meta["step"]), self.seed
         trainer.restore_rng(_unplain(self.meta["rng"]))
         trainer.restore_schedule(_unplain(self.meta["schedule"]))
-        trainer.history = type(trainer.history).from_state(self.meta["history"])
+        state.history = History.from_state(self.meta["history"])
 
     def apply_to_callbacks(self, callbacks: list[Callback]) -> None:
         """Gives each callback the state that the one of its class had, in order."""

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.sequences import Sequences
-from ..errors import ParameterError, ShapeError
+from ..errors import ParameterError
 from ..losses import Loss
 from ..metrics import Accuracy, BinaryAccuracy, Metric, get_metric
 from ..network import NetworkGraph
-from ..ops import SparseMatrix
-from ..ops.value import FREE, Shape
-from ..plan import lower_prediction, lower_training
-from ..registry import identity
+from ..ops.value import Shape
+from ..plan import Plan
 from .executables import Compiled, Executables, total
 from .feeds import Feed, Piece, SequenceFeed
+from .objective import Objective
+from .prediction import samples_at_once
 
 Array = NDArray[Any]
 
@@ -57,26 +56,18 @@ def _fitting(metric: Metric, loss: Loss, units: int) -> Metric:
 
 
 def evaluate(
-    executables: Executables,
-    network: NetworkGraph,
-    losses: Sequence[Loss],
-    feed: Feed,
-    *,
-    forms: Sequence[int],
-    weights: Sequence[str | None],
-    loss_weights: Sequence[float] | None = None,
-    metrics: Sequence[Metric] = (),
-    batch_size: int | None = None,
-    constants: Mapping[int, SparseMatrix] | None = None,
+    executables: Executables, network: NetworkGraph, objective: Objective, feed: Feed, *, batch_size: int | None = None
 ) -> dict[str, float]:
     """{"loss": mean over the samples, metric name: its value}, with layers as in prediction.
 
     The loss is that of the data alone, without penalties. A network of a graph takes all of it at once. Metrics are those
     of the first output, with its sample weights.
     """
-    # A mean over samples is computed in the plan; the rest (and weighted means) by NumPy from all outputs together.
-    inside = [m for m in metrics if m.fits_plan(losses[0]) and weights[0] is None]
+    # A mean over samples is computed in the plan; NumPy computes the others, and weighted means, from all outputs together.
+    metrics = objective.metrics
+    inside = [m for m in metrics if m.fits_plan(objective.losses[0]) and objective.weights[0] is None]
     outside = [m for m in metrics if m not in inside]
+    computed = replace(objective, metrics=inside)
     sums: dict[str, float] = {}
     terms = 0
     kept: dict[str, list[Array]] = {"y0": [], "w0": [], "output0": []}
@@ -84,26 +75,11 @@ def evaluate(
     at_once = network.samples or batch_size or samples_at_once(network, getattr(feed, "arrays", {}))
     for piece in feed.pieces(at_once, lambda batch, shapes: 1024):
 
-        def lower(batch: int = piece.batch, shapes: tuple[Shape, ...] = piece.shapes) -> Any:
-            return lower_training(
-                network,
-                losses,
-                None,
-                batch,
-                shapes=shapes,
-                targets=forms,
-                weights=weights,
-                loss_weights=loss_weights,
-                metrics=inside,
-                training=False,
-                backward=False,
-                outputs=bool(outside),
-                constants=constants,
-            )
+        def lower(batch: int = piece.batch, shapes: tuple[Shape, ...] = piece.shapes) -> Plan:
+            return computed.lower(network, None, batch, shapes, training=False, backward=False, outputs=bool(outside))
 
-        parts = [*forms, *weights, *(loss_weights or ()), *map(identity, losses), *map(identity, inside)]
-        parts += [m.digest for m in (constants or {}).values()]
-        compiled = executables.get(("evaluate", piece.batch, piece.shapes, bool(outside), *parts), lower)
+        key = ("evaluate", piece.batch, piece.shapes, bool(outside), *computed.full_key)
+        compiled = executables.get(key, lower)
         with compiled.lock:
             if outside:
                 found = _run_keeping(compiled, piece, kept)
@@ -120,7 +96,7 @@ def evaluate(
             kept["w0"] = [(w > 0).astype(w.dtype) for w in kept["w0"]]
         y, z = np.concatenate(kept["y0"]), np.concatenate(kept["output0"])
         w = np.concatenate(kept["w0"]) if kept["w0"] else None
-        prediction = losses[0].prediction(z)
+        prediction = objective.losses[0].prediction(z)
         means |= {m.name: m(y, prediction, w) for m in outside}
     return {"loss": means["loss"]} | {m.name: means[m.name] for m in metrics}
 
@@ -142,56 +118,3 @@ def _run_keeping(compiled: Compiled, piece: Piece, kept: dict[str, list[Array]])
             if name in inputs:
                 kept[name].append(inputs[name])
     return {name: np.array(values) for name, values in numbers.items()}
-
-
-def samples_at_once(network: NetworkGraph, arrays: Mapping[str, Array | Sequences]) -> int:
-    """``network.samples_at_once`` for the longest of the samples x0, x1, ..., or where none are given."""
-    xs = [arrays[f"x{i}"] for i in range(len(network.input_ids)) if f"x{i}" in arrays]
-    longest = [(int(x.lengths.max()), *x.values.shape[1:]) if isinstance(x, Sequences) else x.shape[1:] for x in xs]
-    return network.samples_at_once(longest if len(longest) == len(network.input_ids) else None)
-
-
-def predict_sequences(
-    network: NetworkGraph, executables: Executables, xs: Sequence[Array | Sequences], batch_size: int | None
-) -> list[Array | Sequences]:
-    """The outputs for inputs of which some are Sequences, in the order of the samples.
-
-    Raises      ShapeError when an output for each step has another number of steps than its sample
-    """
-    dtypes = {f"x{i}": np.int32 if d == "int" else network.dtype for i, d in enumerate(network.input_dtypes)}
-    exact = [f"x{i}" for i, reads in enumerate(network.reads_padding()) if reads]
-    feed = SequenceFeed({f"x{i}": x for i, x in enumerate(xs)}, dtypes, exact=exact)
-    executables.limit = max(executables.limit, feed.plans)
-    lengths = [x.lengths for x in xs if isinstance(x, Sequences)]
-    free = [FREE in shape for shape in network.output_shapes]
-    found: list[list[Array]] = [[] for _ in network.output_ids]
-    batch_size = batch_size or samples_at_once(network, feed.arrays)
-    rows = feed.batches(batch_size)
-    for piece, which in zip(feed.pieces(batch_size, lambda batch, shapes: 1), rows, strict=True):
-        compiled = executables.get(
-            ("predict", piece.batch, piece.shapes),
-            lambda batch=piece.batch, shapes=piece.shapes: lower_prediction(network, batch, shapes=shapes),  # type: ignore[misc]
-        )
-        with compiled.lock:
-            outputs = compiled.executable.run(piece.data)
-        for i, parts in enumerate(found):
-            z = outputs[f"output{i}"]
-            if not free[i]:
-                parts.append(z)
-                continue
-            steps = next(
-                (one[which] for one, shape in zip(lengths, piece.shapes, strict=False) if shape[0] == z.shape[1]), None
-            )
-            if steps is None:
-                raise ShapeError(
-                    f"predict: the output has {z.shape[1]} steps for sequences of {[s[0] for s in piece.shapes]}, so it "
-                    "cannot be cut to the lengths of the samples. Predict arrays of one length, such as X.padded()."
-                )
-            parts.extend(z[n, :t] for n, t in enumerate(steps))
-    order = np.concatenate(rows)
-    back = np.empty_like(order)
-    back[order] = np.arange(len(order))
-    whole: list[Array | Sequences] = []
-    for i, parts in enumerate(found):
-        whole.append(Sequences([parts[n] for n in back]) if free[i] else np.concatenate(parts)[back])
-    return whole

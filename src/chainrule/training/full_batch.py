@@ -108,13 +108,12 @@ def fit_full_batch(
         function.accept(result.loss)
         logs = function.metrics[result.loss]
         trainer.search = {**result.state, **function.kept(result.loss)}
-        trainer.step += 1
-        trainer.seen = feed.n_samples or 0
+        trainer.state.step += 1
         finish_epoch(dict(logs), started)
         started = time.perf_counter()
-        if not trainer.stop and trainer.epoch < trainer.epochs:
+        if not trainer.state.stop and trainer.state.epoch < trainer.state.epochs:
             begin_epoch()
-        return trainer.stop
+        return trainer.state.stop
 
     begin_epoch()
     best = start
@@ -122,20 +121,19 @@ def fit_full_batch(
         result = optimizer.minimise(
             function,
             start.astype(np.float64),
-            max_iterations=trainer.epochs - trainer.epoch,
+            max_iterations=trainer.state.epochs - trainer.state.epoch,
             callback=after_iteration,
             state=search or None,
         )
         best = result.w
-        if not trainer.history.epochs:  # it was at the minimum from the start
+        if not trainer.state.history.epochs:  # it was at the minimum from the start
             np.copyto(parameters, best, casting="same_kind")
             function.accept(result.loss)
-            trainer.seen = feed.n_samples or 0
             finish_epoch(dict(function.metrics[result.loss]), started)
     except DivergenceError as error:
         np.copyto(parameters, start)
         np.copyto(trainer.network.states.flat, function.states)
-        trainer.history.diverged = True
+        trainer.state.history.diverged = True
         raise DivergenceError(f"{error} {_where(trainer, feed)}".rstrip()) from error
     finally:
         trainer.search = {}  # of no use in another fit, and large
@@ -146,7 +144,7 @@ def _where(trainer: Trainer, feed: Feed) -> str:
     """Which layer the first number that is not finite comes from, as a sentence; nothing when all are finite."""
     for piece in feed.pieces(trainer.network.samples or BATCH, lambda batch, shapes: 1):
         executable = trainer.executable(piece.batch, piece.shapes).executable
-        run = Run(executable, piece, trainer.scalars(1), 0, trainer.seed, trainer.epoch + 1, 0)
+        run = Run(executable, piece, trainer.scalars(1), 0, trainer.seed, trainer.state.epoch + 1, 0)
         place = trainer.recorder.place(run, 0)
         if place is not None:
             return f"The first number that is not finite came from {place}. The weights were kept."

@@ -22,6 +22,7 @@ from ..network.graph import fits, shown
 from ..ops import SparseMatrix
 from ..ops.value import FREE, Shape
 from .feeds import ArrayFeed, DataSetFeed, SequenceFeed, StreamFeed
+from .objective import Objective
 from .targets import fit_target, pick_loss, sample_weights, target_array, weigh
 
 Array = NDArray[Any]
@@ -34,16 +35,24 @@ _LOOKED_AT = 32
 class Intake(NamedTuple):
     """Data ready for training or evaluation.
 
-    Parameters  feed : where steps read from ; losses : one for each output ; forms : of the targets ; weights : their
-                kinds ;
-                constants : inputs, by number, that are sparse matrices and no part of the feed
+    Parameters
+        feed : where steps read from
+        objective : the losses, and how targets and weights are read; without factors of the losses and without metrics
     """
 
     feed: ArrayFeed | SequenceFeed | StreamFeed | DataSetFeed
-    losses: list[Loss]
-    forms: list[int]
-    weights: list[str | None]
-    constants: dict[int, SparseMatrix]
+    objective: Objective
+
+    @property
+    def losses(self) -> list[Loss]:
+        """The losses, one for each output of the network."""
+        return list(self.objective.losses)
+
+    @property
+    def masked(self) -> bool:
+        """Whether no metric in a plan may count all targets of the first output: some are padding, or have no label."""
+        unlabelled = self.losses[0].ignore_label is not None and self.objective.weights[0] == "element"
+        return unlabelled or (isinstance(self.feed, SequenceFeed) and "w0" in self.feed.masks)
 
 
 # ---------------------------------------------------------------- inputs
@@ -241,7 +250,10 @@ def take_arrays(
     class_weight: Any = None,
     rows: NDArray[np.int64] | None = None,
 ) -> Intake:
-    """Arrays as a feed. Parameters  rows : the samples that take part, None for all ; others : as in Network.fit"""
+    """Arrays as a feed, and the objective of their targets.
+
+    Parameters  rows : the samples that take part, None for all ; others : as in Network.fit
+    """
     several_outputs = len(ys) > 1
     n = check_lengths(X=xs[0], **{f"y[{i}]" if several_outputs else "y": y for i, y in enumerate(ys)})
     losses = choose_losses(loss, ys, network)
@@ -281,12 +293,13 @@ def take_arrays(
             arrays[f"w{i}"], dtypes[f"w{i}"] = weight, np.dtype(network.dtype)
         forms.append(form)
         kinds.append(kind)
+    objective = Objective(losses, forms, kinds, constants=constants)
     if not ragged:
-        return Intake(ArrayFeed(arrays, dtypes, rows), losses, forms, kinds, constants)
+        return Intake(ArrayFeed(arrays, dtypes, rows), objective)
     exact = [f"x{i}" for i, reads in enumerate(network.reads_padding()) if reads]
     feed = SequenceFeed(arrays, dtypes, masks=masks, exact=exact, rows=rows)
     _check_steps(network, feed, losses, forms)
-    return Intake(feed, losses, forms, kinds, constants)
+    return Intake(feed, objective)
 
 
 def _check_steps(network: NetworkGraph, feed: SequenceFeed, losses: Sequence[Loss], forms: Sequence[int]) -> None:
@@ -349,10 +362,10 @@ class _BatchIntake:
         """The arrays of every batch, once it is sure that it is like the first."""
         for number, batch in enumerate(batches):
             try:
-                found = self._intake(batch, losses, like.weights)
+                found = self._intake(batch, losses, like.objective.weights)
             except (ShapeError, DataError) as error:
                 raise type(error)(f"Batch {number} (counted from 0): {error}") from error
-            if found.forms != like.forms:
+            if found.objective.forms != like.objective.forms:
                 raise DataError(f"Batch {number} (counted from 0): targets have another form than those of the first batch.")
             assert isinstance(found.feed, ArrayFeed)
             yield found.feed.arrays
@@ -368,7 +381,7 @@ class _BatchIntake:
             )
         return [target_array(y, name=f"y[{i}]" if count > 1 else "y") for i, y in enumerate(batch.targets)]
 
-    def _intake(self, batch: Batch, losses: list[Loss], kinds: list[str | None] | None) -> Intake:
+    def _intake(self, batch: Batch, losses: list[Loss], kinds: Sequence[str | None] | None) -> Intake:
         ys = self._targets(batch)
         if [x.dtype for x in batch.inputs] == input_dtypes(self.network) == ["float32"] and self.network.samples is None:
             # IteratorData has checked the values already; to look at millions of them again would take as long.
@@ -466,7 +479,9 @@ class DataSetIntake(_BatchIntake):
             return next(batches)
 
 
-def batch_intake(X: Any, network: NetworkGraph, *, class_weight: Any = None, training: bool = False) -> Any:
+def batch_intake(
+    X: Any, network: NetworkGraph, *, class_weight: Any = None, training: bool = False
+) -> DataSetIntake | StreamIntake:
     """The intake of what ``is_stream`` found to be batches."""
     if isinstance(X, Batches):
         return DataSetIntake(X, network, class_weight=class_weight, training=training)

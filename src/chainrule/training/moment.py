@@ -15,7 +15,7 @@ from ..plan.passes import eliminate_dead_code
 from .divergence import Run
 
 if TYPE_CHECKING:
-    from .trainer import Trainer
+    from .state import FitState
 
 __all__ = ["Moment"]
 
@@ -31,15 +31,15 @@ _SHARE, _LEAST, _MOST = 1.5e-3, 1e8, 2e9
 class Moment:
     """Some samples of one step, and the weights before it or those of now.
 
-    Parameters  trainer : of the training ; run : the piece whose first step it is ; samples : that are kept, at most
+    Parameters  state : of the training ; run : the piece whose first step it is ; samples : that are kept, at most
     Attributes  step : number of it ; network : of the training
     """
 
-    def __init__(self, trainer: Trainer, run: Run, samples: int = SAMPLES) -> None:
-        self.trainer, self.network, self.step, self.seed = trainer, trainer.network, run.step, run.seed
+    def __init__(self, state: FitState, run: Run, samples: int = SAMPLES) -> None:
+        self.state, self.network, self.step, self.seed = state, state.network, run.step, run.seed
         self.shapes, self._flops = run.piece.shapes, run.executable.plan.flops
         # Where samples belong together, as the nodes of a graph, a part of them is no batch.
-        whole = bool(trainer.constants) or any(call.layer.samples() is not None for call in self.network.calls)
+        whole = bool(state.objective.constants) or any(call.layer.samples() is not None for call in self.network.calls)
         names = () if whole else run.executable.plan.inputs
         bytes_each = sum(run.piece.data[name][:1].nbytes for name in names)
         rows: Any = slice(0, max(1, min(samples, run.piece.batch, _KEPT // max(1, bytes_each))))
@@ -72,7 +72,7 @@ class Moment:
         if not self.inputs or not self.recurrent:
             return {}
         inside: dict[int, dict[str, Array]] = {}
-        for full, array in self._run(SAMPLES, "inside.", self.trainer.losses, "float64").items():
+        for full, array in self._run(SAMPLES, "inside.", self.state.losses, "float64").items():
             _, number, name = full.split(".", 2)
             inside.setdefault(int(number), {})[name] = array
         return inside
@@ -88,7 +88,7 @@ class Moment:
     def _run(self, most: int, prefix: str, losses: Any, dtype: str) -> dict[str, Array]:
         count = min(most, *(len(a) for a in self.inputs.values()))
         plan = self._plan(count, prefix, losses)
-        allowed = min(_MOST, max(_LEAST, _SHARE * self._flops * self.trainer.step))
+        allowed = min(_MOST, max(_LEAST, _SHARE * self._flops * self.state.step))
         fewer = max(1, min(count, int(count * min(allowed / max(plan.flops, 1), BYTES / max(plan.bytes, 1)))))
         if fewer < count:
             plan, count = self._plan(fewer, prefix, losses), fewer
@@ -107,14 +107,14 @@ class Moment:
         return {name: flat[e.offset : e.offset + e.size].reshape(e.shape) for name, e in entries.items()}
 
     def _plan(self, batch: int, prefix: str, losses: Any) -> Plan:
-        trainer = self.trainer
+        objective = self.state.objective
         plan = lower_trace(
             self.network,
             losses,
             batch,
             shapes=self.network.concrete(self.shapes),
-            targets=trainer.forms,
-            weights=trainer.weights,
+            targets=objective.forms,
+            weights=objective.weights,
             training=losses is not None,
         )
         plan.outputs = {name: value for name, value in plan.outputs.items() if name.startswith(prefix)}

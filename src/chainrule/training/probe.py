@@ -72,7 +72,7 @@ class Probe:
         self._arenas = {**trainer.arenas, **own}
         self._executables = Executables(trainer.engine, self._arenas, limit=2)
         self._batch = batch
-        self.first = trainer.step
+        self.first = trainer.state.step
         if not self.wanted:
             self._plan_samples(trainer.plan(batch, trainer.network.concrete()), trainer)
 
@@ -83,8 +83,8 @@ class Probe:
         outputs = 4 * len(trainer.network.calls) + 3 * len(trainer.network.parameters)
         sample = _CALL_SECONDS + _OUTPUT_SECONDS * outputs + 2 * seconds
         self.free = min(max(int(FREE_SECONDS / sample), FEWEST), MOST)
-        an_epoch = trainer.steps_an_epoch
-        steps = None if an_epoch is None else max(1, an_epoch * trainer.epochs - self.first)
+        an_epoch = trainer.state.steps_an_epoch
+        steps = None if an_epoch is None else max(1, an_epoch * trainer.state.epochs - self.first)
         self.every = math.ceil(sample / (SHARE * seconds))
         self.spacing = an_epoch or self.every
         if steps is not None:
@@ -130,7 +130,8 @@ class Probe:
         assert self._executables is not None
         batch = run.piece.batch
         optimizer = None if trainer.optimizer.full_batch else trainer.optimizer
-        key = (batch, run.piece.shapes, *trainer.forms, *trainer.weights, *sorted(trainer.network.frozen))
+        objective = trainer.state.objective
+        key = (batch, run.piece.shapes, *objective.forms, *objective.weights, *sorted(trainer.network.frozen))
         compiled = self._executables.get(key, lambda: self._lower(trainer, batch, run.piece.shapes, optimizer))
         executable = compiled.executable
         scalars = {name: float(values[0]) for name, values in run.scalars.items() if name in executable.plan.scalars}
@@ -148,14 +149,15 @@ class Probe:
         self._take(run, found, self._sizes[key], rate)
 
     def _lower(self, trainer: Trainer, batch: int, shapes: Any, optimizer: Any) -> Plan:
+        objective = trainer.state.objective
         return lower_statistics(
             trainer.network,
-            trainer.losses,
+            objective.losses,
             optimizer,
             batch,
-            shapes=trainer.network.concrete(None if trainer.constants else shapes),
-            constants=trainer.constants,
-            targets=trainer.forms,
-            weights=trainer.weights,
-            loss_weights=trainer.loss_weights,
+            shapes=trainer.network.concrete(None if objective.constants else shapes),
+            constants=objective.constants,
+            targets=objective.forms,
+            weights=objective.weights,
+            loss_weights=objective.loss_weights,
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .callbacks import Callback, Logs
 
 if TYPE_CHECKING:
-    from .trainer import Trainer
+    from .state import FitState
 
 #: Seconds between two drawings of the line.
 _EVERY = 0.1
@@ -26,7 +26,7 @@ class Progress(Callback):
     def __init__(self, verbose: int = 1, stream: Any = None) -> None:
         self.verbose, self.stream = verbose, stream
 
-    def on_fit_begin(self, trainer: Trainer) -> None:
+    def on_fit_begin(self, state: FitState) -> None:
         self._out = self.stream if self.stream is not None else sys.stdout
         self._console: Any = None
         self._live: Any = None
@@ -39,40 +39,40 @@ class Progress(Callback):
             self._live.start()
         self._started = time.perf_counter()
         self._drawn = 0.0
-        self._first = trainer.epoch
+        self._first = state.epoch
         self._rate = 0.0
         self._logs: dict[str, float] = {}
 
-    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
+    def on_epoch_begin(self, state: FitState, epoch: int) -> None:
         self._epoch_started = time.perf_counter()
 
-    def on_batch_chunk_end(self, trainer: Trainer, logs: Logs) -> None:
+    def on_batch_chunk_end(self, state: FitState, logs: Logs) -> None:
         now = time.perf_counter()
         self._rate = logs["samples"] / max(logs["seconds"], 1e-9)
         if self._live is None or now - self._drawn < _EVERY:
             return
         shown = {**self._logs, "loss": logs["loss"]}
-        total = trainer.samples_an_epoch
+        total = state.samples_an_epoch
         part = min(1.0, logs["samples"] / total) if total else 0.0
-        self._draw(trainer, trainer.epoch + part, shown)
+        self._draw(state, state.epoch + part, shown)
 
-    def on_epoch_end(self, trainer: Trainer, epoch: int, logs: Logs) -> None:
+    def on_epoch_end(self, state: FitState, epoch: int, logs: Logs) -> None:
         self._logs = {name: value for name, value in logs.items() if name not in ("learning_rate", "seconds")}
         if self._live is None:
-            line = f"epoch {epoch}/{trainer.epochs}  {self._numbers(self._logs)}  {_count(self._rate)} samples/s"
+            line = f"epoch {epoch}/{state.epochs}  {self._numbers(self._logs)}  {_count(self._rate)} samples/s"
             self._print(f"{line}  {logs['seconds']:.2f} s")
         elif time.perf_counter() - self._drawn >= _EVERY:
-            self._draw(trainer, epoch, self._logs)
+            self._draw(state, epoch, self._logs)
 
-    def on_fit_end(self, trainer: Trainer) -> None:
+    def on_fit_end(self, state: FitState) -> None:
         self.close()
         seconds = time.perf_counter() - self._started
-        history = trainer.history
+        history = state.history
         if history.interrupted:
-            self._print(f"Interrupted after epoch {trainer.epoch} of {trainer.epochs}; what was learned so far is kept.")
+            self._print(f"Interrupted after epoch {state.epoch} of {state.epochs}; what was learned so far is kept.")
         elif self._console is not None and history.epochs:
-            done = len(history.epochs) if not self._first else trainer.epoch - self._first
-            line = f"epoch {trainer.epoch}/{trainer.epochs}  {self._numbers(self._logs)}  {_count(self._rate)} samples/s"
+            done = len(history.epochs) if not self._first else state.epoch - self._first
+            line = f"epoch {state.epoch}/{state.epochs}  {self._numbers(self._logs)}  {_count(self._rate)} samples/s"
             self._print(f"{line}  {done} epochs in {_time(seconds)}")
 
     def close(self) -> None:
@@ -87,17 +87,17 @@ class Progress(Callback):
         self._out.write(line + "\n")
         self._out.flush()
 
-    def _draw(self, trainer: Trainer, epochs_done: float, shown: dict[str, float]) -> None:
+    def _draw(self, state: FitState, epochs_done: float, shown: dict[str, float]) -> None:
         from rich.text import Text
 
         self._drawn = time.perf_counter()
-        total = trainer.epochs - self._first
+        total = state.epochs - self._first
         share = min(1.0, (epochs_done - self._first) / max(total, 1))
         seconds = self._drawn - self._started
         left = seconds / share - seconds if share > 0 else 0.0
         full = round(share * _BAR)
         line = Text(no_wrap=True, overflow="ellipsis")
-        line.append(f"epoch {min(int(epochs_done) + 1, trainer.epochs)}/{trainer.epochs} ", style="bold")
+        line.append(f"epoch {min(int(epochs_done) + 1, state.epochs)}/{state.epochs} ", style="bold")
         line.append("━" * full, style="cyan").append("━" * (_BAR - full), style="dim")
         line.append(f"  {self._numbers(shown)}  {_count(self._rate)} samples/s  {_time(left)} left")
         self._live.update(line, refresh=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import os
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, Self, TypedDict
+from typing import Any, Literal, Self, TypedDict, TypeVar, cast
 
 from ..constraints import Accepted, AnyOf, Anything, Boolean, Constraint, Instance, Interval, Maybe, OneOf
 from ..errors import ParameterError, UnknownNameError
@@ -16,11 +17,13 @@ from ..metrics import Metric
 from ..optimizers import Optimizer, Schedule, get_optimizer
 from .callbacks import Callback, EarlyStopping
 
-__all__ = ["FitOptions", "FitSettings", "Group", "PassOptions"]
+__all__ = ["FitOptions", "FitSettings", "Group", "PassOptions", "takes_settings"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 Path = str | os.PathLike[str]
-#: What an argument is for: what is learned with, the data, the machine, or watching the fit.
-Group = Literal["learning", "data", "machine", "watching"]
+#: What an argument is about: what is minimised, how it is minimised, the data, the machine, or watching the fit.
+Group = Literal["objective", "learning", "data", "machine", "watching"]
 
 
 def _about(constraint: Constraint, group: Group, text: str) -> dict[str, Any]:
@@ -61,7 +64,7 @@ class FitSettings:
         default=None,
         metadata=_about(
             Accepted(_check_losses, "a loss, its name, or a list of these"),
-            "learning",
+            "objective",
             "a loss or its name; for several outputs one loss for all of them, or a list with one for each. None chooses by "
             "the targets: softmax_cross_entropy for class indices (one int or bool for each row of several outputs), "
             "binary_cross_entropy for zeros and ones of int or bool dtype (one for each output), and squared_error for all "
@@ -135,7 +138,7 @@ class FitSettings:
         default=None,
         metadata=_about(
             Anything('{class: weight}, an array by class, or "balanced"'),
-            "learning",
+            "objective",
             'for class indices {class: weight}, an array with a weight for each class, or "balanced", which is N / (K · '
             "count); for K yes-or-no outputs an array of K factors; for several outputs a list of these",
         ),
@@ -144,7 +147,7 @@ class FitSettings:
         default=None,
         metadata=_about(
             Anything("one number for each output"),
-            "learning",
+            "objective",
             "factors of the losses of several outputs in the sum that is minimised",
         ),
     )
@@ -170,7 +173,7 @@ class FitSettings:
         default=None,
         metadata=_about(
             Maybe(AnyOf(Boolean(), Interval(int, 0), Instance(EarlyStopping))),
-            "learning",
+            "watching",
             'an EarlyStopping, True for its defaults, or its patience in epochs; the last two monitor "val_loss", or "loss" '
             "where nothing is validated",
         ),
@@ -285,11 +288,25 @@ class FitSettings:
         """The arguments of these groups by name, of all groups when none is named."""
         return {name: getattr(self, name) for name in self.names(*groups)}
 
+    def only(self, *groups: Group) -> Self:
+        """The arguments of these groups, all others as their defaults are."""
+        made, kept = copy.copy(self), self.names(*groups)
+        for name, default in self.defaults().items():
+            if name not in kept:
+                object.__setattr__(made, name, default)
+        object.__setattr__(made, "given", self.given.intersection(kept))
+        return made
+
     def differing(self, other: FitSettings) -> set[str]:
         """Names of the arguments that are another object in the other settings."""
         return {name for name in self.names() if getattr(self, name) is not getattr(other, name)}
 
     # ------------------------------------------------------------ objects of a fit's own
+
+    @property
+    def own_callbacks(self) -> tuple[Callback, ...]:
+        """The callbacks, as a tuple however they were given."""
+        return cast("tuple[Callback, ...]", self.callbacks)
 
     def make_optimizer(self) -> Optimizer:
         """A copy of the optimizer, checked, with the learning rate that was given.
@@ -315,6 +332,41 @@ class FitSettings:
             return wanted
         monitor = "val_loss" if validated else "loss"
         return EarlyStopping(monitor) if wanted is True else EarlyStopping(monitor, patience=wanted)
+
+
+def takes_settings(options: type) -> Callable[[F], F]:
+    """Shows the arguments of a fit, which a method takes as ``**settings``, in its signature and its documentation.
+
+    Parameters  options : FitOptions or PassOptions, whose arguments the method takes
+
+    In the docstring a line ``{settings}`` stands for the text of the arguments. An argument that the method need not have
+    the default of, because it may also be left as it was, is shown with the default None.
+    """
+
+    def decorate(method: F) -> F:
+        # Annotations are texts here, in a TypedDict within a ForwardRef.
+        types = {name: str(getattr(kind, "__forward_arg__", kind)) for name, kind in options.__annotations__.items()}
+        own, defaults = FitSettings.__annotations__, FitSettings.defaults()
+        if method.__doc__:
+            method.__doc__ = method.__doc__.replace("            {settings}", FitSettings.documentation(types))
+        signature = inspect.signature(method)
+        kept = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        made = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=defaults[name] if types[name] == own[name] else None,
+                annotation=types[name],
+            )
+            for name in types
+        ]
+        first = [p for p in kept if p.kind is not p.KEYWORD_ONLY]
+        method.__signature__ = signature.replace(  # type: ignore[attr-defined]
+            parameters=[*first, *made, *(p for p in kept if p.kind is p.KEYWORD_ONLY)]
+        )
+        return method
+
+    return decorate
 
 
 class PassOptions(TypedDict, total=False):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .callbacks import Callback, Logs
 
 if TYPE_CHECKING:
-    from .trainer import Trainer
+    from .state import FitState
 
 
 class _NoCallbackSupport:
@@ -67,27 +67,27 @@ class SklearnCallbacks(Callback):
         own = getattr(self.estimator, "_skl_callbacks", None)
         return AVAILABLE and (bool(own) or hasattr(self.estimator, "_parent_callback_ctx"))
 
-    def on_fit_begin(self, trainer: Trainer) -> None:
+    def on_fit_begin(self, state: FitState) -> None:
         self._fit = self._epoch = None
         if self._has_callbacks():
-            tasks = max(0, trainer.epochs - trainer.epoch)
+            tasks = max(0, state.epochs - state.epoch)
             self._fit = self.estimator._init_callback_context(max_subtasks=tasks)
             self._fit.call_on_fit_task_begin(estimator=self.estimator, **self._data)
 
-    def on_epoch_begin(self, trainer: Trainer, epoch: int) -> None:
+    def on_epoch_begin(self, state: FitState, epoch: int) -> None:
         if self._fit is not None:
             self._epoch = self._fit.subcontext(task_name="epoch")
             self._epoch.call_on_fit_task_begin(estimator=self.estimator, **self._data)
 
-    def on_epoch_end(self, trainer: Trainer, epoch: int, logs: Logs) -> None:
+    def on_epoch_end(self, state: FitState, epoch: int, logs: Logs) -> None:
         if self._epoch is not None:
             context, self._epoch = self._epoch, None
             if context.call_on_fit_task_end(
                 estimator=self.estimator, reconstruction_attributes=self._reconstruct, **self._data
             ):
-                trainer.stop = True
+                state.stop = True
 
-    def on_fit_end(self, trainer: Trainer) -> None:
+    def on_fit_end(self, state: FitState) -> None:
         if self._fit is not None:
             self._fit.call_on_fit_task_end(
                 estimator=self.estimator, reconstruction_attributes=self._reconstruct, **self._data

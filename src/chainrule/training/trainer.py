@@ -11,23 +11,22 @@ from numpy.typing import NDArray
 
 from ..engine.base import Engine
 from ..errors import DivergenceError, ParameterError
-from ..losses import Loss
 from ..network import NetworkGraph
-from ..ops import SparseMatrix
 from ..ops.memory import aligned_zeros
 from ..ops.value import Shape
 from ..optimizers import Optimizer
 from ..optimizers.schedules import Schedule
-from ..plan import Plan, lower_training
+from ..plan import Plan
 from .callbacks import Callback
 from .checkpoint import Checkpoint, CheckpointFile
-from .divergence import Culprit, Recorder, Run
+from .divergence import Recorder, Run
 from .executables import Compiled, Executables, total
 from .feeds import Feed
 from .full_batch import fit_full_batch
 from .history import History
 from .interrupt import InterruptGuard
-from .probe import Probe
+from .objective import Objective
+from .state import FitState
 
 Array = NDArray[Any]
 Scalars = Mapping[str, NDArray[np.float64]]
@@ -36,98 +35,71 @@ CHUNK_SECONDS = 0.15
 
 
 class Trainer:
-    """Trains one network: owns gradients, optimizer slots and step count, and goes on where it stopped.
+    """Trains one network: owns the gradients, the optimizer's slots and the state of the fit, and goes on where it stopped.
 
     Parameters
-        network : built ; losses : one for each output ; optimizer : its update
-        engine : compiles the plans ; metrics : of the first output, with ``forward(k, z, y)``
-        loss_weights : factors of the losses in J ; forms : of the targets, as in ``Loss.target`` ; weights : kind of weights
-            of each output (None, "sample", "element"), as in ``lower_training``
-        seed : of Dropout and the like ; rng : of the order of the samples
-        constants : inputs, by number, that are constant sparse matrices
+        network : built ; objective : what a step minimises ; optimizer : makes the update
+        engine : compiles the plans
+        seed : of Dropout and the like ; rng : draws the order of the samples
     Attributes
-        step, epoch : steps and epochs done ; epochs : of the fit that runs ; stop : a callback sets it to end the fit
-        history : of all fits of this trainer ; arenas : {name: flat array} ; samples_an_epoch : 0 when not known
+        state : the FitState that callbacks see ; arenas : {name: flat array}
 
-    All epochs are made of chunks of steps that one call of the engine runs, so Python's share of the time is small. How long
-    the chunks are depends on the machine's speed; the numbers that come out do not.
+    An epoch is run in chunks of steps. One call of the engine runs a chunk, so Python takes a small share of the time. The
+    length of the chunks depends on the speed of the machine; the numbers that come out do not.
     """
 
     def __init__(
         self,
         network: NetworkGraph,
-        losses: Sequence[Loss],
+        objective: Objective,
         optimizer: Optimizer,
         *,
         engine: Engine,
-        metrics: Sequence[Any] = (),
-        loss_weights: Sequence[float] | None = None,
-        forms: Sequence[int] | None = None,
-        weights: Sequence[str | None] | None = None,
         seed: int = 0,
         rng: np.random.Generator | None = None,
-        constants: Mapping[int, SparseMatrix] | None = None,
     ) -> None:
         network.require_built("Trainer")
         optimizer.validate()
-        for loss in losses:
+        for loss in objective.losses:
             loss.validate()
-        count = len(network.output_ids)
-        self.network, self.losses, self.optimizer, self.engine = network, list(losses), optimizer, engine
-        self.metrics, self.loss_weights = list(metrics), None if loss_weights is None else list(loss_weights)
-        self.forms = [0] * count if forms is None else list(forms)
-        self.weights: list[str | None] = [None] * count if weights is None else list(weights)
-        self.seed, self.constants = seed, dict(constants or {})
+        self.network, self.optimizer, self.engine, self.seed = network, optimizer, engine, seed
         self.rng = np.random.default_rng(seed) if rng is None else rng
+        self.state = FitState(network, objective, optimizer, self.learning_rate)
         flat = network.parameters.flat
-        self.arenas: dict[str, Array] = {
-            "parameters": flat,
-            "states": network.states.flat,
-            "gradients": aligned_zeros(flat.size, flat.dtype),
-        }
+        self.arenas: dict[str, Array] = {"states": network.states.flat, "gradients": aligned_zeros(flat.size, flat.dtype)}
         for name, start in optimizer.slot_start().items():
             self.arenas[f"slot.{name}"] = aligned_zeros(flat.size, flat.dtype)
             if start:
                 self.arenas[f"slot.{name}"][...] = start
-        self.executables = Executables(engine, self.arenas, limit=8)
-        self.step = self.epoch = self.epochs = 0
-        self.stop = False
-        self.history = History()
         self.callbacks: list[Callback] = []
         #: What an optimizer that drives itself keeps between its steps, for checkpoints.
         self.search: dict[str, Array] = {}
-        self.samples_an_epoch = 0
-        self.seen = 0
         self.interrupts = InterruptGuard()
-        self.recorder = Recorder(network, self.arenas)
-        #: Takes statistics at some steps; a callback sets it when a fit begins.
-        self.probe: Probe | None = None
-        #: The step that diverged, after a DivergenceError.
-        self.culprit: Culprit | None = None
         self._block: tuple[int, int, Scalars] = (0, 0, {})
+        self._steps_ahead = 256
+        self.follow_network()
+
+    def follow_network(self) -> None:
+        """Works on the parameters where they lie now; compiled plans of another place are dropped."""
+        flat, states = self.network.parameters.flat, self.network.states.flat
+        if self.arenas.get("parameters") is flat and self.arenas["states"] is states:
+            return
+        self.arenas |= {"parameters": flat, "states": states}
+        self.executables = Executables(self.engine, self.arenas, limit=8)
+        self.recorder = Recorder(self.network, self.arenas)
 
     # ------------------------------------------------------------ plans and scalars
 
     def plan(self, batch: int, shapes: Sequence[Shape] | None = None) -> Plan:
         """The plan of a step on ``batch`` samples, as lowered; ``shapes`` of the inputs for a network with free sizes."""
-        return lower_training(
-            self.network,
-            self.losses,
-            self.optimizer,
-            batch,
-            shapes=shapes,
-            targets=self.forms,
-            weights=self.weights,
-            loss_weights=self.loss_weights,
-            metrics=self.metrics,
-            constants=self.constants,
-        )
+        return self.state.objective.lower(self.network, self.optimizer, batch, shapes)
 
     def executable(self, batch: int, shapes: Sequence[Shape] | None = None) -> Compiled:
         """The compiled plan of a step on ``batch`` samples, with inputs of these shapes."""
-        of_inputs = tuple(self.network.concrete(None if self.constants else shapes))
-        same = (*self.forms, *self.weights, *sorted(self.network.frozen), *(m.digest for m in self.constants.values()))
-        compiled = self.executables.get((batch, of_inputs, *same), lambda: self.plan(batch, of_inputs))
+        objective = self.state.objective
+        of_inputs = tuple(self.network.concrete(None if objective.constants else shapes))
+        key = (batch, of_inputs, *objective.key, *sorted(self.network.frozen))
+        compiled = self.executables.get(key, lambda: self.plan(batch, of_inputs))
         if not compiled.pace:
             plan = compiled.executable.plan
             compiled.pace = 1e-5 * len(plan.nodes) + plan.flops / 1e10  # a guess, until it is measured
@@ -139,30 +111,30 @@ class Trainer:
     def scalars(self, steps: int) -> Scalars:
         """The step scalars of the next ``steps`` steps; computed for a whole epoch at a time."""
         start, stop, values = self._block
-        if not (start <= self.step and self.step + steps <= stop):
-            start, stop = self.step, self.step + max(steps, min(self._steps_ahead, 1 << 20))
+        step = self.state.step
+        if not (start <= step and step + steps <= stop):
+            start, stop = step, step + max(steps, min(self._steps_ahead, 1 << 20))
             t = np.arange(start + 1, stop + 1, dtype=np.float64)
             rates = self.optimizer.rates(t)
             values = {n: np.asarray(v, np.float64) for n, v in self.optimizer.scalars(t, rates).items()}
             self._rates = rates
             self._block = (start, stop, values)
-        at = self.step - start
+        at = step - start
         return {name: v[at : at + steps] for name, v in values.items()}
 
     def learning_rate(self) -> float:
-        """That of the last step done."""
+        """The learning rate of the last completed step; before the first step, that of the first one."""
         start, stop, _ = self._block
-        if start < self.step <= stop:
-            return float(self._rates[self.step - 1 - start])
-        return float(self.optimizer.rates(np.array([max(1.0, float(self.step))]))[0])
+        if start < self.state.step <= stop:
+            return float(self._rates[self.state.step - 1 - start])
+        return float(self.optimizer.rates(np.array([max(1.0, float(self.state.step))]))[0])
 
-    _steps_ahead = 256
     _rates: NDArray[np.float64]
 
     # ------------------------------------------------------------ what checkpoints keep beside the arenas
 
     def schedule_state(self) -> dict[str, Any]:
-        """What the learning-rate schedule has learned from metrics; empty for a number or a plain function."""
+        """What the learning-rate schedule took from the metrics so far; empty for a number or a plain function."""
         schedule = self.optimizer.learning_rate
         return dict(schedule.state_dict()) if isinstance(schedule, Schedule) else {}
 
@@ -173,6 +145,7 @@ class Trainer:
             schedule.load_state(dict(state))
 
     def restore_rng(self, state: Mapping[str, Any]) -> None:
+        """Goes on with the random numbers of a checkpoint. ParameterError when they are those of another generator."""
         if state.get("bit_generator") != self.rng.bit_generator.state["bit_generator"]:
             raise ParameterError(
                 f"resume: the checkpoint's random numbers come from {state.get('bit_generator')}, the network's from "
@@ -203,21 +176,20 @@ class Trainer:
         The first Ctrl-C (or KeyboardInterrupt of a callback) ends the fit after the step that runs: weights, history and
         step count stay, ``history.interrupted`` is True, and no error is raised. A second one is raised.
         """
-        self.epochs, self.stop, self.callbacks = epochs, False, list(callbacks)
-        self.history.interrupted = self.history.stopped = self.history.diverged = False
-        schedule = self.optimizer.learning_rate
-        steps = feed.steps(batch_size)
+        state, schedule = self.state, self.optimizer.learning_rate
+        state.epochs, state.stop, self.callbacks = epochs, False, list(callbacks)
+        state.history.interrupted = state.history.stopped = state.history.diverged = False
+        state.steps_an_epoch = steps = feed.steps(batch_size)
+        state.samples_an_epoch, state.probe = feed.n_samples or 0, None
         if isinstance(schedule, Schedule) and steps is not None:
             schedule.bind(steps)
-        self.steps_an_epoch = steps
         self._steps_ahead = steps or 256
+        self._block = (0, 0, {})
+        self.follow_network()
         self.executables.limit = max(self.executables.limit, feed.plans)
         if feed.n_samples and self.network.states and not self.optimizer.full_batch and feed.n_samples % batch_size:
-            # What cannot be done with a shorter last batch (BatchNorm on a single sample) is said before the first epoch.
+            # A shorter last batch may be impossible (BatchNorm on a single sample); that is said before the first epoch.
             self.executable(feed.n_samples % batch_size, getattr(feed, "shapes", None))
-        self.samples_an_epoch = feed.n_samples or 0
-        self.probe = None
-        self._block = (0, 0, {})
         self.recorder.forget()
         self.interrupts = InterruptGuard()
         begun: list[Callback] = []
@@ -226,26 +198,19 @@ class Trainer:
                 if resume is not None:
                     resume.apply(self)
                 for callback in self.callbacks:
-                    callback.on_fit_begin(self)
+                    callback.on_fit_begin(state)
                     begun.append(callback)
                 if resume is not None:
                     resume.apply_to_callbacks(self.callbacks)
-                if self.optimizer.full_batch:
-                    if self.epoch < epochs:
-                        fit_full_batch(
-                            self,
-                            feed,
-                            lambda logs, started: self._finish_epoch(logs, started, validation),
-                            self._begin_epoch,
-                        )
-                else:
-                    while self.epoch < epochs and not self.stop:
-                        started = time.perf_counter()
-                        self._begin_epoch()
-                        self._finish_epoch(self._epoch(feed, batch_size, shuffle, started), started, validation)
-                self.history.stopped = self.stop and self.epoch < epochs
+                if not self.optimizer.full_batch:
+                    self._run_epochs(feed, batch_size, shuffle, validation)
+                elif state.epoch < epochs:
+                    fit_full_batch(
+                        self, feed, lambda logs, started: self._finish_epoch(logs, started, validation), self._begin_epoch
+                    )
+                state.history.stopped = state.stop and state.epoch < epochs
             except KeyboardInterrupt:
-                self.history.interrupted = True
+                state.history.interrupted = True
             except BaseException:
                 for callback in begun:
                     close = getattr(callback, "close", None)
@@ -253,49 +218,57 @@ class Trainer:
                         close()
                 raise
             for callback in begun:
-                callback.on_fit_end(self)
-        return self.history
+                callback.on_fit_end(state)
+        return state.history
+
+    def _run_epochs(
+        self, feed: Feed, batch_size: int, shuffle: bool, validation: Callable[[], dict[str, float]] | None
+    ) -> None:
+        while self.state.epoch < self.state.epochs and not self.state.stop:
+            started = time.perf_counter()
+            self._begin_epoch()
+            self._finish_epoch(self._epoch(feed, batch_size, shuffle, started), started, validation)
 
     def _begin_epoch(self) -> None:
         if self.callbacks:
             # A callback may change the weights.
             self.recorder.forget()
             for callback in self.callbacks:
-                callback.on_epoch_begin(self, self.epoch + 1)
+                callback.on_epoch_begin(self.state, self.state.epoch + 1)
 
     def _epoch(self, feed: Feed, batch_size: int, shuffle: bool, started: float) -> dict[str, float]:
         """Runs all steps of an epoch; returns the means of its outputs over the samples."""
         sums: dict[str, float] = {}
         samples = within = terms = 0
         recorder, interrupts = self.recorder, self.interrupts
-        probe = self.probe
+        state, probe = self.state, self.state.probe
         if probe is not None:
             probe.prepare(self, min(batch_size, feed.n_samples or batch_size))
 
         def pace(batch: int, shapes: Sequence[Shape] | None = None) -> int:
             steps = self._pace(batch, shapes)
-            return steps if probe is None else min(steps, probe.until_next(self.step))
+            return steps if probe is None else min(steps, probe.until_next(state.step))
 
         for piece in feed.pieces(batch_size, pace, self.rng, shuffle=shuffle):
             compiled = self.executable(piece.batch, piece.shapes)
             executable = compiled.executable
             scalars = self.scalars(piece.steps)
-            run = Run(executable, piece, scalars, self.step, self.seed, self.epoch + 1, within)
+            run = Run(executable, piece, scalars, state.step, self.seed, state.epoch + 1, within)
             recorder.before(run)
-            if probe is not None and probe.due(self.step):
+            if probe is not None and probe.due(state.step):
                 probe.run(self, run)
             interrupts.busy = True
             begun = time.perf_counter()
             try:
                 with np.errstate(all="ignore"):  # what is not finite is looked for below
                     found = executable.run_steps(
-                        piece.data, piece.order, scalars, steps=piece.steps, step=self.step, seed=self.seed
+                        piece.data, piece.order, scalars, steps=piece.steps, step=state.step, seed=self.seed
                     )
             finally:
                 interrupts.busy = False
             seconds = time.perf_counter() - begun
             compiled.pace = seconds / piece.steps
-            self.step += piece.steps
+            state.step += piece.steps
             within += piece.steps
             samples += piece.batch * piece.steps
             terms += (piece.terms or piece.batch) * piece.steps
@@ -311,16 +284,16 @@ class Trainer:
             if self.callbacks:
                 logs = {"loss": sums["loss"] / terms, "samples": samples, "seconds": time.perf_counter() - started}
                 for callback in self.callbacks:
-                    callback.on_batch_chunk_end(self, logs)
+                    callback.on_batch_chunk_end(state, logs)
         if not recorder.finite():
             raise self._diverged()
-        self.seen = samples
         return {name.removeprefix("metric."): value / terms for name, value in sums.items()}
 
     def _finish_epoch(
         self, logs: dict[str, float], started: float, validation: Callable[[], dict[str, float]] | None
     ) -> None:
-        self.epoch += 1
+        state = self.state
+        state.epoch += 1
         logs["learning_rate"] = self.learning_rate()
         if validation is not None:
             logs |= {f"val_{name}": value for name, value in validation().items()}
@@ -329,17 +302,18 @@ class Trainer:
             schedule.epoch_end(schedule.monitored(logs))
             self._block = (0, 0, {})
         logs["seconds"] = time.perf_counter() - started
-        self.history.append(self.epoch, logs)
+        state.history.append(state.epoch, logs)
         for callback in self.callbacks:
-            callback.on_epoch_end(self, self.epoch, logs)
+            callback.on_epoch_end(state, state.epoch, logs)
         for callback in self.callbacks:
             if isinstance(callback, Checkpoint):
                 callback.save(self)
 
     def _diverged(self) -> DivergenceError:
-        """The error of a step that gave a number that is not finite, after going back to the weights before it."""
-        self.history.diverged = True
-        culprit = self.culprit = self.recorder.rewind()
+        """Goes back to the weights before the first step with a number that is not finite; the error that says so."""
+        state = self.state
+        state.history.diverged = True
+        culprit = state.culprit = self.recorder.rewind()
         self.recorder.forget()
         rate = self.learning_rate()
         advice = (
@@ -349,11 +323,11 @@ class Trainer:
         )
         if culprit is None:
             return DivergenceError(
-                f"Training diverged in epoch {self.epoch + 1}: a loss or weight was not finite, and the same steps run "
+                f"Training diverged in epoch {state.epoch + 1}: a loss or weight was not finite, and the same steps run "
                 f"again were good. The weights of a moment before were kept. {advice}"
             )
         run, i = culprit.run, culprit.step
-        self.step = culprit.kept
+        state.step = culprit.kept
         last = "there was no finite loss before"
         if culprit.last_loss is not None:
             last = f"the last finite loss was {culprit.last_loss:.6g}"

@@ -1,0 +1,82 @@
+"""What a step minimises: the losses of a network's outputs, and what their targets and weights are like."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import ParameterError
+from ..losses import Loss
+from ..metrics import Metric
+from ..network import NetworkGraph
+from ..ops import SparseMatrix
+from ..ops.value import Shape
+from ..optimizers import Optimizer
+from ..plan import Plan, lower_training
+
+__all__ = ["Objective"]
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """J = Σᵢ vᵢ Lᵢ, and how the arrays of a batch are to be read.
+
+    Parameters
+        losses : L, one for each output
+        forms : of the targets of each output, as in ``Loss.target``; empty for the first form of all
+        weights : the kind of weights of each output: None, "sample" or "element", as in ``lower_training``; empty for none
+        loss_weights : v, the factor of each loss; None for 1
+        metrics : of the first output, computed along with the loss
+        constants : inputs, by number, that are constant sparse matrices and no part of a batch
+    """
+
+    losses: Sequence[Loss]
+    forms: Sequence[int] = ()
+    weights: Sequence[str | None] = ()
+    loss_weights: Sequence[float] | None = None
+    metrics: Sequence[Metric] = ()
+    constants: Mapping[int, SparseMatrix] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        count = len(self.losses)
+        for name, default in (("forms", 0), ("weights", None)):
+            value = list(getattr(self, name)) or [default] * count
+            if len(value) != count:
+                raise ParameterError(f"Objective: {name} must be one for each of {count} losses. Got {value!r}.")
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "losses", list(self.losses))
+        object.__setattr__(self, "metrics", list(self.metrics))
+
+    @property
+    def key(self) -> tuple[Hashable, ...]:
+        """What tells the plans of two objectives apart, where the losses and the metrics are the same objects."""
+        return (*self.forms, *self.weights, *(one.digest for one in self.constants.values()))
+
+    @property
+    def full_key(self) -> tuple[Hashable, ...]:
+        """What tells the plans of two objectives apart, whatever their losses are."""
+        return (*self.key, *(self.loss_weights or ()), *map(repr, self.losses), *map(repr, self.metrics))
+
+    def lower(
+        self,
+        network: NetworkGraph,
+        optimizer: Optimizer | None,
+        batch: int,
+        shapes: Sequence[Shape] | None = None,
+        **options: Any,
+    ) -> Plan:
+        """The plan of a step. Parameters  shapes : of one sample of each input ; options : of ``lower_training``"""
+        return lower_training(
+            network,
+            self.losses,
+            optimizer,
+            batch,
+            shapes=shapes,
+            targets=self.forms,
+            weights=self.weights,
+            loss_weights=self.loss_weights,
+            metrics=self.metrics,
+            constants=self.constants,
+            **options,
+        )

@@ -1,0 +1,191 @@
+"""The outputs of a network for any number of samples, and the gradient of its loss by the inputs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.batches import Batches
+from ..data.sequences import Sequences
+from ..errors import ParameterError, ShapeError
+from ..network import NetworkGraph
+from ..ops.value import FREE
+from ..plan import Plan, lower_prediction
+from .executables import Executables
+from .feeds import ArrayFeed, SequenceFeed
+from .intake import DataSetIntake, Intake, dense_and_constant, input_arrays, input_dtypes
+from .objective import Objective
+from .runtime import Repeated, Runtime
+
+__all__ = ["input_gradient", "predict", "predict_repeated", "samples_at_once"]
+
+Array = NDArray[Any]
+
+
+def predict_repeated(network: NetworkGraph, runtime: Runtime, X: Any, batch_size: Any) -> Array | None:
+    """The outputs where X is of the same kind as in the last prediction; None where it has to be looked at closely.
+
+    A small network answers in microseconds, so little is checked here: the type, the shape, and that all numbers are finite.
+    """
+    repeated = runtime.repeated
+    if repeated is None or type(X) is not np.ndarray or X.shape != repeated.shape or X.dtype != network.dtype:
+        return None
+    same = repeated.arena is network.parameters.flat and X.flags.c_contiguous
+    enough = batch_size is None or (type(batch_size) is int and len(X) <= batch_size)
+    if not (same and enough and math.isfinite(np.add.reduce(X, axis=None))):
+        return None
+    compiled = repeated.compiled
+    with compiled.lock:
+        found: Array = compiled.executable.predict(X)
+        return found
+
+
+def predict(network: NetworkGraph, runtime: Runtime, X: Any, batch_size: int | None) -> list[Any]:
+    """One array, or Sequences, for each output. Parameters  as of ``Network.predict``"""
+    if isinstance(X, Batches):
+        return _predict_batches(network, runtime, DataSetIntake(X, network), batch_size)
+    quick = _needs_no_conversion(network, X)
+    xs = [X] if quick else input_arrays(network, X)
+    executables = runtime.predictors(network)
+    if any(isinstance(x, Sequences) for x in xs):
+        return _predict_sequences(network, executables, xs, batch_size)
+    dense, constants = dense_and_constant(xs)
+    n, dtypes = len(xs[0]), input_dtypes(network)
+    shapes = tuple(x.shape[1:] for x in xs)
+    batch_size = network.samples or batch_size or network.samples_at_once(shapes)
+    outputs = [f"output{i}" for i in range(len(network.output_ids))]
+    whole: list[Array] = []
+    for start in range(0, n, batch_size):
+        stop = min(start + batch_size, n)
+        batch = stop - start
+        inputs = {
+            f"x{i}": np.ascontiguousarray(x if batch == n else x[start:stop], dtype)
+            for i, (x, dtype) in enumerate(zip(xs, dtypes, strict=True))
+            if i in dense
+        }
+
+        def lower(batch: int = batch) -> Plan:
+            return lower_prediction(network, batch, shapes=shapes, constants=constants)
+
+        compiled = executables.get(("predict", batch, shapes, *(m.digest for m in constants.values())), lower)
+        with compiled.lock:
+            found = compiled.executable.run(inputs)
+        if batch == n:
+            if quick and len(outputs) == 1:
+                runtime.repeated = Repeated(X.shape, network.parameters.flat, compiled)
+            return [found[name] for name in outputs]
+        if not whole:
+            whole = [np.empty((n, *found[name].shape[1:]), found[name].dtype) for name in outputs]
+        for array, name in zip(whole, outputs, strict=True):
+            array[start:stop] = found[name]
+    return whole
+
+
+def _needs_no_conversion(network: NetworkGraph, X: Any) -> bool:
+    """Whether X is already what plans read: an array of the right dtype, shape and order, with finite numbers only."""
+    if type(X) is not np.ndarray or network.input_shapes is None or len(network.input_shapes) != 1:
+        return False
+    right = X.dtype == network.dtype and X.flags.c_contiguous and X.shape[1:] == network.input_shapes[0] and len(X) > 0
+    right = right and network.input_dtypes[0] == "float" and network.samples in (None, len(X))
+    return right and bool(np.isfinite(np.add.reduce(X, axis=None)))
+
+
+def _predict_batches(
+    network: NetworkGraph, runtime: Runtime, intake: DataSetIntake, batch_size: int | None
+) -> list[Any]:  # fmt: skip
+    parts = []
+    for batch in intake.batches(batch_size or network.samples_at_once()):
+        inputs = batch.inputs[0] if len(batch.inputs) == 1 else list(batch.inputs)
+        parts.append(predict(network, runtime, inputs, batch_size))
+    return [np.concatenate(part) for part in zip(*parts, strict=True)]
+
+
+def input_gradient(
+    network: NetworkGraph, runtime: Runtime, intake: Intake, loss_weights: Sequence[float] | None, batch_size: int | None
+) -> list[Array]:
+    """dJ/dX of every input, for the mean J over all samples. Parameters  batch_size : samples computed at a time
+
+    Raises      ParameterError when an input has no gradient (indices, a sparse matrix), or has samples of several lengths
+    """
+    if not isinstance(intake.feed, ArrayFeed):
+        raise ParameterError("input_gradient: give arrays of one length, such as X.padded() of Sequences.")
+    given = intake.objective
+    if "int" in network.input_dtypes or given.constants:
+        kind = "a sparse matrix" if given.constants else "indices"
+        raise ParameterError(f"input_gradient: an input of {kind} has no gradient.")
+    objective = Objective(given.losses, given.forms, given.weights, loss_weights)
+    executables = runtime.differentiators(network)
+    n = intake.feed.n_samples
+    parts: list[list[Array]] = [[] for _ in network.input_ids]
+    batch_size = network.samples or batch_size or network.samples_at_once(intake.feed.shapes)
+    for piece in intake.feed.pieces(batch_size, lambda batch, shapes: 1):
+
+        def lower(batch: int = piece.batch, shapes: Any = piece.shapes) -> Plan:
+            return objective.lower(
+                network, None, batch, shapes, training=False, input_gradients=True, parameter_gradients=False
+            )
+
+        compiled = executables.get((piece.batch, piece.shapes, *objective.full_key), lower)
+        with compiled.lock:
+            found = compiled.executable.run({name: piece.data[name] for name in compiled.executable.plan.inputs})
+        for i, part in enumerate(parts):
+            dx = found.get(f"dx{i}", np.zeros((piece.batch, *piece.shapes[i]), network.dtype))
+            part.append(dx * dx.dtype.type(piece.batch / n))
+    return [np.concatenate(part) for part in parts]
+
+
+def samples_at_once(network: NetworkGraph, arrays: Mapping[str, Array | Sequences]) -> int:
+    """``network.samples_at_once`` for the longest of the samples x0, x1, ..., or where none are given."""
+    xs = [arrays[f"x{i}"] for i in range(len(network.input_ids)) if f"x{i}" in arrays]
+    longest = [(int(x.lengths.max()), *x.values.shape[1:]) if isinstance(x, Sequences) else x.shape[1:] for x in xs]
+    return network.samples_at_once(longest if len(longest) == len(network.input_ids) else None)
+
+
+def _predict_sequences(
+    network: NetworkGraph, executables: Executables, xs: Sequence[Array | Sequences], batch_size: int | None
+) -> list[Any]:
+    """The outputs for inputs of which some are Sequences, in the order of the samples.
+
+    Raises      ShapeError when an output for each step has another number of steps than its sample
+    """
+    dtypes = {f"x{i}": np.int32 if d == "int" else network.dtype for i, d in enumerate(network.input_dtypes)}
+    exact = [f"x{i}" for i, reads in enumerate(network.reads_padding()) if reads]
+    feed = SequenceFeed({f"x{i}": x for i, x in enumerate(xs)}, dtypes, exact=exact)
+    executables.limit = max(executables.limit, feed.plans)
+    lengths = [x.lengths for x in xs if isinstance(x, Sequences)]
+    free = [FREE in shape for shape in network.output_shapes]
+    found: list[list[Array]] = [[] for _ in network.output_ids]
+    batch_size = batch_size or samples_at_once(network, feed.arrays)
+    rows = feed.batches(batch_size)
+    for piece, which in zip(feed.pieces(batch_size, lambda batch, shapes: 1), rows, strict=True):
+        compiled = executables.get(
+            ("predict", piece.batch, piece.shapes),
+            lambda batch=piece.batch, shapes=piece.shapes: lower_prediction(network, batch, shapes=shapes),  # type: ignore[misc]
+        )
+        with compiled.lock:
+            outputs = compiled.executable.run(piece.data)
+        for i, parts in enumerate(found):
+            z = outputs[f"output{i}"]
+            if not free[i]:
+                parts.append(z)
+                continue
+            steps = next(
+                (one[which] for one, shape in zip(lengths, piece.shapes, strict=False) if shape[0] == z.shape[1]), None
+            )
+            if steps is None:
+                raise ShapeError(
+                    f"predict: the output has {z.shape[1]} steps for sequences of {[s[0] for s in piece.shapes]}, so it "
+                    "cannot be cut to the lengths of the samples. Predict arrays of one length, such as X.padded()."
+                )
+            parts.extend(z[n, :t] for n, t in enumerate(steps))
+    order = np.concatenate(rows)
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    whole: list[Array | Sequences] = []
+    for i, parts in enumerate(found):
+        whole.append(Sequences([parts[n] for n in back]) if free[i] else np.concatenate(parts)[back])
+    return whole

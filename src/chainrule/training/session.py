@@ -1,0 +1,366 @@
+"""A network at work: fits, single passes, predictions, evaluations and input gradients over its compiled plans."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.batches import Batches, split_validation
+from ..data.sequences import Sequences
+from ..errors import DataError, DtypeError, ParameterError, ShapeError
+from ..losses import Loss
+from ..metrics import Metric
+from ..ops.value import FREE
+from ..optimizers import Optimizer, get_optimizer
+from ..optimizers.schedules import Schedule
+from .callbacks import Callback
+from .checkpoint import CheckpointFile
+from .data_dependent import (
+    data_dependent_parameters,
+    initialise_from_data,
+    measure_statistics,
+    standardising_layers,
+)
+from .evaluation import choose_metrics, evaluate
+from .feeds import ArrayFeed, SequenceFeed
+from .history import History
+from .intake import (
+    DataSetIntake,
+    Intake,
+    batch_intake,
+    choose_losses,
+    input_arrays,
+    is_stream,
+    take_arrays,
+    target_arrays,
+)
+from .prediction import input_gradient, predict
+from .settings import FitSettings
+from .trainable import Trainable
+from .trainer import Trainer
+
+__all__ = ["Session"]
+
+Array = NDArray[Any]
+#: Seeds are drawn below this number: all of them are exact in JSON.
+_SEEDS = 2**53
+
+
+class Session:
+    """Trains a network, and computes with it, on this machine.
+
+    A session keeps nothing of its own: what a fit leaves is on the network, and compiled plans are in the network's
+    ``Runtime``. So sessions of one network share all of it.
+
+    Parameters  network : that is worked with
+
+    Example
+        >>> from chainrule import Dense, Network
+        >>> X = np.linspace(-1, 1, 64, dtype=np.float32).reshape(-1, 1)
+        >>> session = Session(Network([Dense(1)], random_state=0))
+        >>> settings = FitSettings(epochs=30, learning_rate=0.05, engine="reference", verbose=0)
+        >>> session.fit(X, 3 * X, settings)["loss"][-1] < 0.1
+        True
+    """
+
+    def __init__(self, network: Trainable) -> None:
+        self.network, self.runtime = network, network._runtime
+
+    @classmethod
+    def of(cls, network: Trainable) -> Session:
+        """The session of a network."""
+        return cls(network)
+
+    # ------------------------------------------------------------ training
+
+    def fit(self, X: Any, y: Any, settings: FitSettings) -> History:
+        """``Network.fit``, without a diagnosis."""
+        network = self.network
+        settings = self._of_graph(settings)
+        optimizer = settings.make_optimizer()
+        checkpoint = None if settings.resume is None else CheckpointFile(settings.resume)
+        network.fit_settings_ = settings.only("objective", "learning")
+        self.use_engine(settings.engine, settings.threads, settings.precision)
+        intake, validation, seed = self._read(X, y, settings, None if checkpoint is None else checkpoint.seed)
+        loss_weights = self._loss_weights(settings.loss_weights)
+        metrics = choose_metrics(settings.metrics, intake.losses[0], network.output_shapes[0])
+        if settings.validation_data is not None:
+            validation = self._validation(settings.validation_data, intake.losses)
+        if checkpoint is None and not network._trained:
+            self._initialise(intake, settings.batch_size)
+        trainer = self._new_trainer(intake, optimizer, metrics, loss_weights, seed)
+        if isinstance(optimizer.learning_rate, Schedule):
+            optimizer.learning_rate.reset()
+        network.history_ = trainer.state.history
+        try:
+            trainer.fit(
+                intake.feed,
+                epochs=settings.epochs,
+                batch_size=settings.batch_size,
+                shuffle=settings.shuffle,
+                validation=None if validation is None else partial(self._evaluate, validation, loss_weights, metrics),
+                callbacks=self._callbacks(settings, validation is not None),
+                resume=checkpoint,
+            )
+        finally:
+            network.history_ = trainer.state.history
+            network._trained = True
+        return network.history_
+
+    def partial_fit(self, X: Any, y: Any, settings: FitSettings) -> History:
+        """``Network.partial_fit``. What the settings were not explicitly given stays as it was in the last pass."""
+        network, given = self.network, settings.given
+        engine, threads, precision = self.runtime.wanted
+        self.use_engine(
+            settings.engine if "engine" in given else engine,
+            settings.threads if "threads" in given else threads,
+            settings.precision if "precision" in given else "float32" if precision == "float64" else precision,
+        )
+        trainer, settings = self.runtime.trainer, self._of_graph(settings)
+        if settings.loss is None and trainer is not None:
+            settings = settings.replace(loss=list(trainer.state.losses))
+        intake, _, seed = self._read(X, y, settings, None if trainer is None else trainer.seed)
+        if trainer is None or not self._goes_on(trainer, intake, settings):
+            optimizer = settings.make_optimizer()
+            if not network._trained:
+                self._initialise(intake, settings.batch_size)
+            metrics = choose_metrics(settings.metrics, intake.losses[0], network.output_shapes[0])
+            trainer = self._new_trainer(intake, optimizer, metrics, self._loss_weights(settings.loss_weights), seed)
+        elif settings.learning_rate is not None:
+            trainer.optimizer.learning_rate = copy.deepcopy(settings.learning_rate)
+            trainer.optimizer.validate()
+        # The same losses and metrics, on targets and inputs that may be read in another way.
+        taken = intake.objective
+        trainer.state.objective = replace(
+            trainer.state.objective, forms=taken.forms, weights=taken.weights, constants=taken.constants
+        )
+        network._forms = list(taken.forms)
+        network._trained = True
+        network.history_ = trainer.state.history
+        return trainer.fit(
+            intake.feed,
+            epochs=trainer.state.epoch + 1,
+            batch_size=settings.batch_size,
+            shuffle=settings.shuffle,
+        )
+
+    @staticmethod
+    def _goes_on(trainer: Trainer, intake: Intake, settings: FitSettings) -> bool:
+        """Whether the settings name the same losses and optimizer, so that a pass goes on with the optimizer's state."""
+        if intake.losses != list(trainer.state.losses):
+            return False
+        if "optimizer" not in settings.given:
+            return True
+        chosen = settings.optimizer
+        if type(get_optimizer(chosen)) is not type(trainer.optimizer):
+            return False
+        # A name, or a rate beside it, says which optimizer, not at which rate: one of that kind goes on.
+        return isinstance(chosen, str) or settings.learning_rate is not None or chosen == trainer.optimizer
+
+    def _of_graph(self, settings: FitSettings) -> FitSettings:
+        """The settings as a network of a graph takes them: all nodes are one batch."""
+        if self.network.samples is None:
+            return settings
+        if settings.validation_split:
+            raise ParameterError(
+                "fit: validation_split takes nodes out of the graph. Give validation_data=(X, y_validation) with all "
+                "nodes, and the label -1 for those that are not validated on."
+            )
+        made = copy.copy(settings)
+        object.__setattr__(made, "batch_size", self.network.samples)
+        object.__setattr__(made, "shuffle", False)
+        return made
+
+    @staticmethod
+    def _callbacks(settings: FitSettings, validated: bool) -> list[Callback]:
+        stopping = settings.make_early_stopping(validated)
+        found: list[Callback] = [*settings.own_callbacks, *([] if stopping is None else [stopping])]
+        if settings.verbose:
+            from .progress import Progress
+
+            found.append(Progress(settings.verbose))
+        return found
+
+    def _new_trainer(
+        self,
+        intake: Intake,
+        optimizer: Optimizer,
+        metrics: list[Metric],
+        loss_weights: list[float] | None,
+        seed: int,
+    ) -> Trainer:
+        network, losses = self.network, intake.losses
+        inside = [m for m in metrics if m.fits_plan(losses[0]) and not intake.masked]
+        objective = replace(intake.objective, loss_weights=loss_weights, metrics=inside)
+        trainer = Trainer(network, objective, optimizer, engine=self.runtime.engine(), seed=seed, rng=network.rng)
+        self.runtime.trainer = trainer
+        network.loss_ = losses[0] if len(losses) == 1 else losses
+        network.optimizer_, network.metrics_, network.loss_weights_ = optimizer, metrics, loss_weights
+        network._forms = list(objective.forms)
+        return trainer
+
+    def _loss_weights(self, loss_weights: Sequence[float] | None) -> list[float] | None:
+        if loss_weights is None:
+            return None
+        count = len(self.network.output_ids)
+        try:
+            found = [float(w) for w in loss_weights]
+        except (TypeError, ValueError):
+            found = []
+        if len(found) != count or not all(np.isfinite(found)) or min(found) < 0:
+            raise ParameterError(
+                f"loss_weights must be one finite number of at least 0 for each of {count} output(s). Got {loss_weights!r}."
+            )
+        return found
+
+    # ------------------------------------------------------------ the data of a fit
+
+    def _read(
+        self, X: Any, y: Any, settings: FitSettings, seed: int | None
+    ) -> tuple[Intake, Intake | None, int]:  # fmt: skip
+        """The training data, the part of them that is validated on, and the seed of the fit, drawn when it is None.
+
+        Builds the network when it is not built yet; before the seed is drawn, so that a network built before and one built
+        here have the same weights.
+        """
+        network, class_weight, split = self.network, settings.class_weight, settings.validation_split
+        if is_stream(X, y):
+            divisible = isinstance(X, Batches) and hasattr(X, "split")
+            if (split and not divisible) or settings.sample_weight is not None:
+                what = "validation_split" if split and not divisible else "sample_weight"
+                raise ParameterError(
+                    f"fit: {what} does not go with an iterator of batches. Use validation_data=, and yield "
+                    f"(x, y, sample_weight)."
+                )
+            stream = batch_intake(X, network, class_weight=class_weight, training=True)
+            network.build(*stream.shapes)
+            seed = self._seed(seed)
+            if not split:
+                return stream.take(settings.loss), None, seed
+            learned, held_out = X.split(split, np.random.default_rng(seed))
+            intake = batch_intake(learned, network, class_weight=class_weight, training=True).take(settings.loss)
+            return intake, batch_intake(held_out, network).take(intake.losses), seed
+        if y is None:
+            raise ParameterError("fit: y is missing. Pass fit(X, y), or an iterable of batches (x, y) as X.")
+        xs = input_arrays(network, X)
+        ys = target_arrays(y, len(network.output_ids))
+        network.build(*(tuple(None if s == FREE else s for s in x.shape[1:]) for x in xs))
+        seed, weight = self._seed(seed), settings.sample_weight
+        if not split:
+            intake = take_arrays(network, xs, ys, settings.loss, sample_weight=weight, class_weight=class_weight)
+            return intake, None, seed
+        losses = choose_losses(settings.loss, ys, network)
+        classes = None
+        if len(ys) == 1 and not isinstance(ys[0], Sequences) and _holds_classes(losses[0], ys[0], network.output_shapes[0]):
+            classes = np.asarray(ys[0]).reshape(-1)
+        train, held = split_validation(len(xs[0]), split, np.random.default_rng(seed), classes)
+        # The weights of classes are for learning; what is held out is measured as it is.
+        validation = take_arrays(network, xs, ys, losses, sample_weight=weight, rows=held)
+        intake = take_arrays(network, xs, ys, losses, sample_weight=weight, class_weight=class_weight, rows=train)
+        return intake, validation, seed
+
+    def _seed(self, seed: int | None) -> int:
+        return int(self.network.rng.integers(_SEEDS)) if seed is None else seed
+
+    def _validation(self, data: Any, losses: list[Loss]) -> Intake:
+        if isinstance(data, Batches):
+            return DataSetIntake(data, self.network).take(losses)
+        if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+            raise ParameterError("fit: validation_data must be (X, y), (X, y, sample_weight) or a data set.")
+        try:
+            return self._intake(data[0], data[1], losses, data[2] if len(data) == 3 else None)
+        except (ShapeError, DtypeError, DataError) as error:
+            raise type(error)(f"validation_data: {error}") from error
+
+    def _intake(self, X: Any, y: Any, losses: Any, sample_weight: Any) -> Intake:
+        xs, ys = input_arrays(self.network, X), target_arrays(y, len(self.network.output_ids))
+        return take_arrays(self.network, xs, ys, losses, sample_weight=sample_weight)
+
+    def _initialise(self, intake: Intake, batch_size: int) -> None:
+        """Takes from the data what the first fit of a network takes: statistics of all samples, and start weights."""
+        network, feed = self.network, intake.feed
+        dense = isinstance(feed, (ArrayFeed, SequenceFeed)) and not intake.objective.constants
+        if standardising_layers(network):
+            if not dense:
+                raise ParameterError(
+                    "Standardize needs the data as dense arrays or Sequences, not as an iterator or a sparse matrix."
+                )
+            assert isinstance(feed, (ArrayFeed, SequenceFeed))
+            measure_statistics(network, feed.all())
+        if dense:
+            assert isinstance(feed, (ArrayFeed, SequenceFeed))
+            initialise_from_data(network, self.runtime.predictors(network), feed.first(max(batch_size, 256)))
+        elif data_dependent_parameters(network):
+            raise ParameterError(
+                "LSUV needs the data as dense arrays, not as an iterator or a sparse matrix; use another initializer."
+            )
+
+    def start_from(self, X: Any, y: Any, settings: FitSettings) -> None:
+        """Takes from these samples what a first fit takes from its data, so that the fit itself may read a stream."""
+        self._initialise(self._intake(X, y, settings.loss, None), settings.batch_size)
+        self.network._trained = True
+
+    # ------------------------------------------------------------ computing
+
+    def use_engine(self, engine: str = "auto", threads: int | None = None, precision: str = "float32") -> None:
+        """Chooses what computes from now on. Parameters and errors as of ``Network.fit``"""
+        self.runtime.use_engine(self.network, engine, threads, precision)
+
+    def predict(self, X: Any, batch_size: int | None = None) -> list[Any]:
+        """The raw outputs, one array (or Sequences) for each output of the network."""
+        return predict(self.network, self.runtime, X, batch_size)
+
+    def evaluate(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        loss: Any = None,
+        metrics: Any = None,
+        batch_size: int | None = None,
+        sample_weight: Any = None,
+    ) -> dict[str, float]:
+        """``Network.evaluate``."""
+        network = self.network
+        loss = getattr(network, "loss_", None) if loss is None else loss
+        if is_stream(X, y):
+            intake = batch_intake(X, network).take(loss)
+        else:
+            if y is None:
+                raise ParameterError("evaluate: y is missing. Pass evaluate(X, y).")
+            intake = self._intake(X, y, loss, sample_weight)
+        if metrics is None:
+            metrics = getattr(network, "metrics_", None)
+        chosen = choose_metrics(metrics, intake.losses[0], network.output_shapes[0])
+        return self._evaluate(intake, getattr(network, "loss_weights_", None), chosen, batch_size)
+
+    def _evaluate(
+        self,
+        intake: Intake,
+        loss_weights: Sequence[float] | None,
+        metrics: Sequence[Metric],
+        batch_size: int | None = None,
+    ) -> dict[str, float]:
+        objective = replace(intake.objective, loss_weights=loss_weights, metrics=metrics)
+        executables = self.runtime.predictors(self.network)
+        return evaluate(executables, self.network, objective, intake.feed, batch_size=batch_size)
+
+    def input_gradient(self, X: Any, y: Any, *, loss: Any = None, batch_size: int | None = None) -> list[Array]:
+        """dJ/dX of every input; see ``Network.input_gradient``."""
+        network = self.network
+        intake = self._intake(X, y, getattr(network, "loss_", None) if loss is None else loss, None)
+        return input_gradient(network, self.runtime, intake, getattr(network, "loss_weights_", None), batch_size)
+
+
+def _holds_classes(loss: Loss, y: Array, output_shape: tuple[int, ...]) -> bool:
+    """Whether y holds one class a sample, at least one of them twice, so that a split can keep their proportions."""
+    indices = loss.threshold is not None or any(d == "int" for _, d in loss.target((2, *output_shape)))
+    if not indices or y.dtype.kind not in "biu" or y.size != len(y):
+        return False
+    return bool((np.unique(y, return_counts=True)[1] > 1).any())
