@@ -22,7 +22,8 @@ from chainrule import (
     Standardize,
     Tanh,
 )
-from chainrule.cures.apply import _KINDS, _ORDER, Context, NotApplicable, apply
+from chainrule.cures.apply import ORDER, Context, NotApplicable, apply
+from chainrule.cures.changes import CARRIED_OUT
 from chainrule.cures.setup import Setup, fit_arguments
 from chainrule.diagnosis import KINDS, Change
 from chainrule.errors import UnknownNameError
@@ -55,7 +56,7 @@ def change(kind, **arguments):
 
 
 def test_every_kind_is_carried_out_and_ordered():
-    assert set(_KINDS) == set(KINDS) == set(_ORDER)
+    assert set(CARRIED_OUT) == set(KINDS) == set(ORDER)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +190,7 @@ def test_revive_draws_only_dead_units_anew():
         (change("optimizer", name="adam"), "adam already"),
         (change("batch_size", value=32), "32 already"),
         (change("capacity", factor=1.0), "changes nothing"),
-        (change("scale_targets"), "not numbers"),
+        (change("scale_targets"), "cannot be scaled"),
         (change("revive"), "no unit that is dead"),
         (change("shuffle"), "shuffled already"),
         (change("data", advice="look"), "by hand"),
@@ -204,7 +205,7 @@ def test_what_does_not_apply_says_why(one, reason):
 
 def test_scaled_inputs_are_not_scaled_twice():
     start, context = setup([Standardize(), Dense(3)])
-    with pytest.raises(NotApplicable, match="not scaled already"):
+    with pytest.raises(NotApplicable, match="not scaled yet"):
         apply(start, [change("scale_inputs")], context)
 
 

@@ -1,7 +1,7 @@
 """Cures: changes of a network or its training, carried out as data, tried in paired runs, kept when they win.
 
 setup.py      a network's definition and the arguments of fit as data, shown as Python, compared as a patch
-apply.py      each kind of change carried out on a setup
+apply.py      changes carried out on a setup, in order; changes/ holds each kind of them
 range_test.py how large the learning rate may be
 scorer.py     one score for networks of other outputs and losses
 paired.py     runs of different setups on the same samples, orders and seeds

@@ -29,7 +29,8 @@ class _Reduction(Layer):
             raise ParameterError(f"{name}: keepdims must be True or False. Got {self.keepdims!r}.")
 
     def _axes(self, shape: Shape) -> tuple[int, ...]:
-        given = [int(self.axes)] if isinstance(self.axes, Integral) else [int(a) for a in self.axes]
+        axes: Any = self.axes
+        given = [int(axes)] if isinstance(axes, Integral) else [int(a) for a in axes]
         ndim = len(shape)
         if any(not -ndim <= a < ndim or a % ndim == 0 for a in given):
             raise ShapeError(

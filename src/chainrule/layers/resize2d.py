@@ -60,7 +60,7 @@ class Resize2D(Layer):
             check_sizes(self, "size", 2)
         else:
             factors = self._scales()
-            good = all(isinstance(f, Real) and not isinstance(f, bool) and isfinite(f) and f > 0 for f in factors)
+            good = all(isinstance(f, Real) and not isinstance(f, bool) and 0 < float(f) < inf for f in factors)
             if not good or len(factors) != 2:
                 raise ParameterError(f"Resize2D: scale must be a positive number, or two. Got {self.scale!r}.")
         for name, known in (("method", _METHODS), ("coordinates", COORDINATES), ("rounding", ROUNDINGS)):
