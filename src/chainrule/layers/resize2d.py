@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import floor, isfinite
+from math import floor, inf
 from numbers import Real
 from typing import Any
 
