@@ -121,17 +121,32 @@ def identity(value: Any) -> Hashable:
         >>> repr(long) == repr(other), identity(long) == identity(other), identity([long]) == identity([np.zeros(2000)])
         (True, False, True)
     """
-    if value is None or isinstance(value, (bool, int, str, bytes)):
-        return type(value), value
-    if isinstance(value, float):
-        return type(value), value.hex()
+    kind = type(value)
+    if kind in _PLAIN:
+        return kind, value
+    if kind is float:
+        return kind, value.hex()
+    if kind is tuple or kind is list:
+        return kind, tuple([identity(entry) for entry in value])
+    if kind is dict:
+        return kind, frozenset(
+            [(key if type(key) is str else identity(key), identity(entry)) for key, entry in value.items()]
+        )
+    return _identity_of_others(value)
+
+
+#: Types whose equal values are the same; what follows is common in plans, so it is decided by few comparisons.
+_PLAIN = frozenset({type(None), bool, int, str, bytes})
+
+
+def _identity_of_others(value: Any) -> Hashable:
     if isinstance(value, (np.ndarray, np.generic)):
         if value.dtype.hasobject:
             return type(value), value.shape, identity(value.tolist())
         content = np.ascontiguousarray(value).tobytes()
         return type(value), value.dtype.str, value.shape, hashlib.sha256(content).digest()
     if isinstance(value, (list, tuple)):
-        return type(value), tuple(map(identity, value))
+        return type(value), tuple([identity(entry) for entry in value])
     if isinstance(value, Set):
         return type(value), frozenset(map(identity, value))
     if isinstance(value, Mapping):

@@ -7,7 +7,7 @@ from numbers import Real
 from typing import Any
 
 from ..errors import ParameterError, UnknownNameError
-from ..ops.spatial import COORDINATES, ROUNDINGS
+from ..ops.resampling import COORDINATES, ROUNDINGS
 from ._spatial import check_image, check_sizes, sizes
 from .base import Builder, Layer, Saved, ShapeError, Value
 

@@ -1,8 +1,35 @@
-"""The closed set of operations that layers, losses and optimizers are written in, and the Builder that emits them."""
+"""The closed set of operations that layers, losses and optimizers are written in, and the Builder that emits them.
+
+table.py                what is known of an op, and the table of all ops
+value.py                values and nodes: what a plan is made of
+emitter.py              how a node is emitted
+elementwise.py, product.py, sparse.py, reduction.py, row.py, move.py, spatial.py (the geometry of images) with
+convolution.py, pooling.py and resampling.py, recurrent.py, attention.py
+                        the families: each op's entry, its shape rule, its FLOPs, its equation and the Builder's method
+builder.py              the Builder: all families, and what layers know beside ops
+sparse_matrix.py        a constant sparse matrix
+memory.py               aligned arrays
+"""
 
 from .builder import Builder, Saved
-from .sparse import SparseMatrix
-from .table import OPS, OpSpec
-from .value import Node, Value, Where
+from .memory import aligned_zeros, round_up
+from .sparse_matrix import SparseMatrix
+from .table import OPS, OpSpec, node_bytes, node_flops
+from .value import FREE, Node, Shape, Value, Where
 
-__all__ = ["OPS", "Builder", "Node", "OpSpec", "Saved", "SparseMatrix", "Value", "Where"]
+__all__ = [
+    "FREE",
+    "OPS",
+    "Builder",
+    "Node",
+    "OpSpec",
+    "Saved",
+    "Shape",
+    "SparseMatrix",
+    "Value",
+    "Where",
+    "aligned_zeros",
+    "node_bytes",
+    "node_flops",
+    "round_up",
+]

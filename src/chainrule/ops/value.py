@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-from .sparse import SparseMatrix
+from .sparse_matrix import SparseMatrix
 
 Shape = tuple[int, ...]
 

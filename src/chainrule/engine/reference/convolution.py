@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from ...ops import spatial as ops_spatial
+from ...ops.resampling import method_of
 
 Array = NDArray[Any]
 Attrs = dict[str, Any]
@@ -167,7 +167,7 @@ def taps(size: int, wanted: int, method: str) -> list[tuple[Array, Array]]:
     All numbers but the weights are integers, so that no rounding moves a border.
     """
     p = np.arange(wanted)
-    kind, coordinates, rounding = ops_spatial.method_of(method)
+    kind, coordinates, rounding = method_of(method)
     if kind == "area":
         first, last = p * size // wanted, -(-(p + 1) * size // wanted)
         count = last - first

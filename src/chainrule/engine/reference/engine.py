@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ...errors import EngineError
-from ...ops import Node, Value
+from ...ops import OPS, Node, Value
 from ...plan.plan import Plan
 from .. import random
 from ..base import Array, Engine, Executable, arena_view
@@ -17,14 +18,13 @@ from .kernels import KERNELS
 
 def compute(node: Node, arrays: list[Array], *, dtype: Any, step: int, seed: int) -> tuple[Array, ...]:
     """The outputs of one node from its inputs."""
-    if node.op == "random_uniform":
-        shape = node.attrs["shape"]
-        size = int(np.prod(shape, dtype=np.int64))
-        return (random.uniform(size, seed, node.attrs["stream"], step).reshape(shape).astype(dtype),)
     if node.op not in KERNELS:
         raise EngineError(f"the reference engine has no kernel for the op {node.op!r}.")
+    kernel = KERNELS[node.op]
+    if OPS[node.op].random:
+        kernel = partial(kernel, lambda size: random.uniform(size, seed, node.attrs["stream"], step))
     with np.errstate(all="ignore"):
-        result = KERNELS[node.op](node.attrs, *arrays)
+        result = kernel(node.attrs, *arrays)
     return tuple(
         np.asarray(r, np.int32 if v.dtype == "int" else dtype)
         for r, v in zip(result if isinstance(result, tuple) else (result,), node.outputs, strict=True)

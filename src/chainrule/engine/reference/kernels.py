@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -212,13 +213,18 @@ ELEMENTWISE: dict[str, Callable[..., Array]] = {
 }
 
 
-#: {op: function(attrs, *arrays) -> array or tuple of arrays}
 def _channel_moments(x: Array) -> tuple[Array, Array]:
     axes = tuple(range(x.ndim - 1))
     mean = x.mean(axis=axes, dtype=np.float64)
     return mean, np.square(x - mean).sum(axis=axes)
 
 
+def _random_uniform(draw: Callable[[int], Array], attrs: Attrs) -> Array:
+    return draw(prod(attrs["shape"])).reshape(attrs["shape"])
+
+
+#: {op: function(attrs, *arrays) -> array or tuple of arrays}. The kernel of a random op is called with one argument more, and
+#: first: a function that gives as many numbers in [0, 1) as it is asked for.
 KERNELS: dict[str, Callable[..., Any]] = {
     "matmul": _matmul,
     "sparse_matmul": _sparse_matmul,
@@ -242,6 +248,7 @@ KERNELS: dict[str, Callable[..., Any]] = {
     "put_rows": _put_rows,
     "cast": _cast,
     "one_hot": lambda attrs, index: _one_hot(index, attrs["classes"], np.float32),
+    "random_uniform": _random_uniform,
 }
 KERNELS.update({name: lambda attrs, *xs, f=f: f(*xs) for name, f in ELEMENTWISE.items()})
 KERNELS.update(convolution.KERNELS)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from ...ops import OPS, Node, Value
 from ...ops.value import Shape
 from .record import Record, Target, arena_symbol
-from .steps import STEPS
 from .symbols import LETTERS, Symbol, word
 from .terms import (
     ATOM,
@@ -69,7 +68,7 @@ class Writer:
         uses: dict[int, int] = {}
         for node in reversed(self.record.nodes):
             for v in node.inputs:
-                if node.op in ("reshape", "copy"):
+                if OPS[node.op].transparent:
                     uses[id(v)] = uses.get(id(v), 0) + max(1, uses.get(id(node.outputs[0]), 0))
                 else:
                     uses[id(v)] = uses.get(id(v), 0) + 1
@@ -88,16 +87,16 @@ class Writer:
             targets = self.record.targets.get(id(value), [])
             chained = self.record.gradient_chain.get(id(value))
             if targets:
-                self._define(value, term, targets, view=node.op == "reshape")
+                self._define(value, term, targets, view=OPS[node.op].kind == "view")
             elif chained is not None:
                 self._line(at, chained, "←", term, value)
-            elif node.op not in ("reshape", "copy") and self._wants_letter(node, value, term):
-                letter = word("u" if node.op == "random_uniform" else "c" if value.shape == () else "t")
+            elif not OPS[node.op].transparent and self._wants_letter(node, value, term):
+                letter = word("u" if OPS[node.op].random else "c" if value.shape == () else "t")
                 if value.name:
                     letter = LETTERS.get(value.name) or word(value.name)
                 level = self.record.layer_level.get(node.where.layer)
                 symbol = self.record.names.new(letter, layer=level)
-                self._line(at, symbol, "∼" if node.op == "random_uniform" else "=", term, value)
+                self._line(at, symbol, "∼" if OPS[node.op].random else "=", term, value)
             else:
                 self.terms[id(value)] = term
         if node.op == "copy" and node.outputs[0].base is not None and id(node.inputs[0]) not in self.terms:
@@ -108,14 +107,15 @@ class Writer:
 
     def _steps(self, at: int, node: Node, inputs: list[Term]) -> None:
         """The lines of an op that takes several, such as one that runs through time."""
-        for left, right, tex_left, tex_right in STEPS[node.op](node.attrs) if node.op in STEPS else ():
+        steps = OPS[node.op].steps
+        for left, right, tex_left, tex_right in () if steps is None else steps(node.attrs):
             for number, term in enumerate(inputs):
                 right, tex_right = right.replace(f"@{number}", term.text), tex_right.replace(f"@{number}", term.latex)
             self.lines.append(Line(at, Term(left, tex_left), "=", Term(right, tex_right), ()))
 
     def _wants_letter(self, node: Node, value: Value, term: Term) -> bool:
         named = value.name and value.base is None and node.where.phase in ("forward", "backward")
-        if node.op == "random_uniform" or named:
+        if OPS[node.op].random or named:
             return True
         length, uses = len(term.text), self.uses.get(id(value), 0)
         if node.where.phase == "update" and value.shape == () and length > LONG:
@@ -166,19 +166,14 @@ class Writer:
         return symbol_term(symbol)
 
     def _express(self, node: Node, inputs: list[Term], output: int) -> Term:
-        if node.op in STEPS:
+        if OPS[node.op].steps is not None:
             return steps_output(node, inputs, output)
-        special = getattr(self, f"_op_{node.op}", None)
-        write: Callable[[Node, list[Term], int], Term] = special if special is not None else self._op
-        return write(node, inputs, output)
-
-    def _op(self, node: Node, inputs: list[Term], output: int) -> Term:
-        return call(node, inputs, output)
-
-    def _op_reshape(self, node: Node, inputs: list[Term], output: int) -> Term:
-        return inputs[0]
-
-    _op_copy = _op_reshape
+        if OPS[node.op].transparent:
+            return inputs[0]
+        if OPS[node.op].kind == "reduce" and "axis" in node.attrs:
+            return self._reduce(node, inputs[0])
+        special: Callable[[Node, list[Term], int], Term] = getattr(self, f"_op_{node.op}", call)
+        return special(node, inputs, output)
 
     def _op_add(self, node: Node, inputs: list[Term], output: int) -> Term:
         return self._sum(node, inputs, 1)
@@ -230,13 +225,9 @@ class Writer:
             return _transposed(inputs[0])
         return function("transpose", inputs)
 
-    def _op_sum(self, node: Node, inputs: list[Term], output: int) -> Term:
-        return self._reduce(node, inputs[0], "Σ", r"\sum")
-
-    def _op_max(self, node: Node, inputs: list[Term], output: int) -> Term:
-        return self._reduce(node, inputs[0], "max", r"\max")
-
-    def _reduce(self, node: Node, term: Term, text: str, latex: str) -> Term:
+    def _reduce(self, node: Node, term: Term) -> Term:
+        """A reduction over axes, with their letters below its sign."""
+        text, latex = (template.removesuffix(" {0}") for template in (OPS[node.op].text, OPS[node.op].latex))
         shape, axes = node.inputs[0].shape, node.attrs["axis"]
         letters = "" if len(axes) == len(shape) > 1 or self.runs.get(id(node.inputs[0])) else _axis_letters(shape, axes)
         inner = bracket(term, PRODUCT)
@@ -253,8 +244,9 @@ class Writer:
 
     def _op_slice(self, node: Node, inputs: list[Term], output: int) -> Term:
         maker = node.inputs[0].producer
-        if maker is not None and maker.op in ("simple_rnn", "lstm", "gru") and node.attrs["axis"] == 1:
-            letter = "hc"[[id(v) for v in maker.outputs].index(id(node.inputs[0]))]
+        states = () if maker is None else zip(maker.outputs, OPS[maker.op].states, strict=False)
+        letter = next((letter for v, letter in states if v is node.inputs[0]), None)
+        if maker is not None and letter is not None and node.attrs["axis"] == 1:
             return Term(f"{letter}₁", f"{letter}_1") if maker.attrs["reverse"] else Term(f"{letter}_T", f"{letter}_T")
         axis, ndim = node.attrs["axis"], node.inputs[0].ndim
         where = (

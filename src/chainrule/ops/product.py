@@ -1,0 +1,36 @@
+"""The product of two matrices."""
+
+from __future__ import annotations
+
+from ..errors import ShapeError
+from .sparse import Sparse
+from .table import Attrs, Out, op
+from .value import Node, Value
+
+
+def _matmul(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
+    a, b = (v.shape for v in inputs)
+    if len(a) != 2 or len(b) != 2:
+        raise ShapeError(f"matmul: expected two matrices, got shapes {a} and {b}.")
+    m, ka = a[::-1] if attrs["transpose_a"] else a
+    kb, n = b[::-1] if attrs["transpose_b"] else b
+    if ka != kb:
+        flags = "".join(f", {t}" for t in ("transpose_a", "transpose_b") if attrs[t])
+        raise ShapeError(f"matmul: inner sizes {ka} and {kb} differ (shapes {a} and {b}{flags}).")
+    return [((m, n), "float")]
+
+
+def _flops(node: Node) -> int:
+    a = node.inputs[0].shape
+    return 2 * node.outputs[0].size * (a[0] if node.attrs["transpose_a"] else a[1])
+
+
+class Product(Sparse):
+    """The Builder's matrix product; where the left matrix is a constant sparse one it becomes a ``sparse_matmul``."""
+
+    @op("product", "{0} {1}", precedence=1, rule=_matmul, flops=_flops, takes_epilogue=True)
+    def matmul(self, a: Value, b: Value, *, transpose_a: bool = False, transpose_b: bool = False) -> Value:
+        """a b for matrices, either one transposed first"""
+        if a.sparse is not None and not transpose_b:
+            return self.sparse_matmul(a.sparse, b, transpose=transpose_a, scale=a.scale, text="x")
+        return self.emit("matmul", a, b, transpose_a=transpose_a, transpose_b=transpose_b)[0]
