@@ -223,8 +223,8 @@ def _random_uniform(draw: Callable[[int], Array], attrs: Attrs) -> Array:
     return draw(prod(attrs["shape"])).reshape(attrs["shape"])
 
 
-#: {op: function(attrs, *arrays) -> array or tuple of arrays}. The kernel of a random op is called with one argument more, and
-#: first: a function that gives as many numbers in [0, 1) as it is asked for.
+#: {op: function(attrs, *arrays) -> array or tuple of arrays}. The first argument of the kernel of a random op is one more: a
+#: function that gives as many numbers in [0, 1) as it is asked for.
 KERNELS: dict[str, Callable[..., Any]] = {
     "matmul": _matmul,
     "sparse_matmul": _sparse_matmul,
