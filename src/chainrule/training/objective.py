@@ -14,6 +14,7 @@ from ..ops import SparseMatrix
 from ..ops.value import Shape
 from ..optimizers import Optimizer
 from ..plan import Plan, lower_training
+from ..registry import identity
 
 __all__ = ["Objective"]
 
@@ -56,7 +57,7 @@ class Objective:
     @property
     def full_key(self) -> tuple[Hashable, ...]:
         """What tells the plans of two objectives apart, whatever their losses are."""
-        return (*self.key, *(self.loss_weights or ()), *map(repr, self.losses), *map(repr, self.metrics))
+        return (*self.key, *(self.loss_weights or ()), *map(identity, self.losses), *map(identity, self.metrics))
 
     def lower(
         self,
