@@ -17,6 +17,7 @@ How it is proved
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -107,7 +108,8 @@ def check_layer(
     takes_indices = isinstance(layer, Layer) and layer.index_limit() is not None
     kinds = list(dtypes) if dtypes is not None else ["int" if takes_indices else "float"] * len(shapes)
     tensors = [Input(s, dtype=d) for s, d in zip(shapes, kinds, strict=True)]
-    network = NetworkGraph(inputs=tensors, outputs=layer(*tensors), random_state=seed, dtype="float64").build()
+    own = copy.deepcopy(layer)  # the layer itself may have float32 weights of a network
+    network = NetworkGraph(inputs=tensors, outputs=own(*tensors), random_state=seed, dtype="float64").build()
     rng = np.random.default_rng(seed)
     _scatter(network, rng)
     limits = [10 if limit is None else limit for limit in network.index_limits()]

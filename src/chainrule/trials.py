@@ -655,13 +655,10 @@ def _hold_out(
 def _anew(network: Any) -> Any:
     """A copy of the network with new start weights; layers that are frozen keep what they have, as in every fit."""
     twin = copy.deepcopy(network)
-    shapes = twin.buildable_shapes
-    twin.input_shapes, twin._trained = None, False
+    twin._trained = False
     seeded = isinstance(network.random_state, (int, np.integer))
     twin.rng = np.random.default_rng(network.random_state if seeded else 0)
-    twin.build(*shapes)
-    for own, kept in ((twin.parameters, network.parameters), (twin.states, network.states)):
-        own.assign({name: kept[name] for name in kept if name.rpartition(".")[0] in network.frozen})
+    twin.restart()
     return twin
 
 

@@ -258,9 +258,9 @@ def test_sparse_features_are_the_same_as_dense_ones(engine: str, first: str) -> 
     a, _, y = two_groups()
     rng = np.random.default_rng(1)
     x = (rng.random((len(y), 50)) * (rng.random((len(y), 50)) < 0.1)).astype(np.float32)
-    start = {"graph": [], "dense": [Dense(6)], "dropout": [Dropout(0.0)]}[first]
 
     def net() -> Network:
+        start = {"graph": [], "dense": [Dense(6)], "dropout": [Dropout(0.0)]}[first]
         return Network([*start, GraphConv(4, a), ReLU(), GraphConv(2, a)], random_state=0)
 
     fits = [

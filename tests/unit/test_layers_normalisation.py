@@ -157,9 +157,9 @@ def test_one_value_a_channel_cannot_be_trained_on_and_is_said_before_the_first_e
 
 def test_a_shared_layer_takes_a_step_for_each_use() -> None:
     a, b = Input(3), Input(3)
-    layer = BatchNorm(momentum=0.5)
     x, y = RNG.normal(1, 2, (8, 3)), RNG.normal(-4, 1, (8, 3))
     for engine in ("auto", "reference"):
+        layer = BatchNorm(momentum=0.5)
         net = Network(inputs=[a, b], outputs=Add()(layer(a), layer(b)))
         net.fit([x, y], np.zeros((8, 3)), loss="squared_error", epochs=1, batch_size=8, verbose=0, engine=engine)
         mean = 0.5 * (0.5 * x.mean(0)) + 0.5 * y.mean(0)

@@ -95,7 +95,9 @@ class Tensor:
 
     Parameters  caller : the layer or network that makes it, None for an Input ; inputs : its inputs ;
                 shape : of one sample, for an Input
-    Attributes  outputs : all the outputs of the call that made it, in order; most layers have one
+    Attributes  outputs : all the outputs of the call that made it, in order; most layers have one ;
+                frozen : whether the layer is frozen in the network that the call comes from ;
+                inside : networks whose output this is, with their inputs
     """
 
     def __init__(
@@ -103,6 +105,8 @@ class Tensor:
     ):
         self.caller, self.inputs, self.shape, self.dtype = caller, inputs, shape, dtype
         self.outputs: tuple[Tensor, ...] = (self,)
+        self.frozen = False
+        self.inside: list[tuple[Any, tuple[Tensor, ...]]] = []
 
     @staticmethod
     def several(caller: Any, inputs: tuple[Tensor, ...], count: int) -> tuple[Tensor, ...]:

@@ -388,7 +388,10 @@ def _fill(network: NetworkGraph, shapes: list[Shape], arenas: tuple[Arena, Arena
     network.parameters, network.states = arenas
     for arena in arenas:
         arena.assign({name: arrays[name] for name in arena})
+        for variable in arena.variables.values():
+            variable.started = True
     network.input_shapes = shapes
+    network._adopt()
 
 
 def _from_data(value: Any, arrays: Arrays, registries: tuple[Mapping[str, type], ...]) -> Any:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from ..layers.base import Parameter, State
 from ..ops import Builder, Saved, Value
 from ..ops.value import FREE, Shape
 from .parameters import Arena
+from .store import LOCK, LayerVariables, Variable, keep, variables_of
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,14 @@ class NetworkGraph:
     A size of an input that is None (Input((None,))) is free: it may differ from batch to batch, and no parameter may depend
     on it. In ``input_shapes`` and ``output_shapes`` it is FREE = −1.
 
-    A network used inside another, or called on Tensors, contributes its layers; a layer or network used twice shares its
-    parameters. Shapes are those of one sample; parameters exist once the network is built, which the first fit does.
+    A network used inside another, or called on Tensors, contributes its layers. Two uses of one layer object, in one network
+    or in several, share its parameters and states: a network inside another keeps its weights, a change of them is seen in
+    both, and so several networks can share a body and be fitted in turn (see ``network.store``). A network of its own begins
+    with a copy, ``copy.deepcopy(network)``. Layers that are frozen in a network are frozen in the networks that are made of
+    it later.
+
+    Shapes are those of one sample; parameters exist once the network is built, which the first fit does. The networks inside
+    it are built with it.
     """
 
     def __init__(
@@ -93,6 +101,9 @@ class NetworkGraph:
         self.calls: list[Call] = []
         self.input_ids: list[int] = []
         self.output_ids: list[int] = []
+        self.frozen: set[str] = set()
+        #: Networks that stand inside this one, each with the numbers of the tensors that it is given.
+        self._inside: list[tuple[NetworkGraph, tuple[int, ...]]] = []
         self._connect()
         if layers is not None and not any(isinstance(item, Tensor) for item in layers):
             first = [call.layer.index_limit() for call in self.calls if self.input_ids[0] in call.inputs]
@@ -106,7 +117,6 @@ class NetworkGraph:
         self._declared: dict[int, Shape] = {}
         self.parameters = Arena({}, dtype)
         self.states = Arena({}, dtype)
-        self.frozen: set[str] = set()
         try:
             self.rng = np.random.default_rng(random_state)
         except (TypeError, ValueError):
@@ -147,7 +157,7 @@ class NetworkGraph:
         return x
 
     def __call__(self, *inputs: Tensor) -> Tensor:
-        """The network as a layer of another network: the two share its parameters' layers."""
+        """The network as a layer of another network: the two share its layers, and so their parameters."""
         own, outputs = self._tensors
         if len(inputs) != len(own) or len(outputs) != 1:
             raise ShapeError(
@@ -156,13 +166,21 @@ class NetworkGraph:
             )
         copies: dict[int, Tensor] = {id(t): given for t, given in zip(own, inputs, strict=True)}
 
+        frozen = {id(self.layers[name]) for name in self.frozen}
+
         def copy(t: Tensor) -> Tensor:
             if id(t) not in copies:
                 made = Tensor.several(t.caller, tuple(copy(s) for s in t.inputs), len(t.outputs))
+                for tensor in made:
+                    tensor.frozen = t.frozen or id(t.caller) in frozen
+                    tensor.inside = [(part, tuple(copy(s) for s in given)) for part, given in t.inside]
                 copies.update(zip(map(id, t.outputs), made, strict=True))
             return copies[id(t)]
 
-        return copy(outputs[0])
+        made = copy(outputs[0])
+        if made not in inputs:
+            made.inside = [*made.inside, (self, inputs)]
+        return made
 
     def _connect(self) -> None:
         """Orders the calls so that each comes after those it needs, and names the layers."""
@@ -191,6 +209,11 @@ class NetworkGraph:
                 ids[id(output)] = len(ids)
             first, *more = (ids[id(output)] for output in t.outputs)
             self.calls.append(Call(names[id(layer)], layer, given, first, tuple(more)))
+            for tensor in t.outputs:
+                if tensor.frozen:
+                    self.frozen.add(names[id(layer)])
+                known = [(part, given) for part, given in tensor.inside if all(id(s) in ids for s in given)]
+                self._inside += [(part, tuple(ids[id(s)] for s in given)) for part, given in known]
         self.input_ids = [ids[id(t)] for t in inputs]
         self.output_ids = [ids[id(t)] for t in outputs]
 
@@ -358,11 +381,59 @@ class NetworkGraph:
             return self
         given = [shape if declared is None else declared for shape, declared in zip(given, declared_shapes, strict=True)]
         parameters, states, self.output_shapes = self._declare_free(given)
-        self.parameters = Arena({n: (p.shape, p.decay) for n, p in parameters.items()}, self.dtype)
-        self.states = Arena({n: (s.shape, False) for n, s in states.items()}, self.dtype)
-        for name, p in parameters.items():
+        with LOCK:
+            self._make_variables(parameters, states)
+        self.input_shapes = given
+        self._build_inside()
+        return self
+
+    def _make_variables(self, parameters: dict[str, Parameter], states: dict[str, State]) -> None:
+        """Finds the arrays of layers that other networks have, too, and makes and fills those that are new."""
+        owners = self._owners([*parameters, *states])
+        new: dict[str, LayerVariables] = {}
+        held: dict[str, LayerVariables] = {}
+        for name, layer in self.layers.items():
+            known = variables_of(layer)
+            if known is not None:
+                own, kept = (
+                    {full[len(name) + 1 :]: a.shape for full, a in arrays.items() if owners[full] == name}
+                    for arrays in (parameters, states)
+                )
+                known.check(name, own, kept, self.dtype)
+            else:
+                new[name] = LayerVariables(self.dtype)
+            held[name] = known or new[name]
+        fresh = {full: (p.shape, p.decay) for full, p in parameters.items() if owners[full] in new}
+        made = Arena(fresh, self.dtype)
+        made_states = Arena({full: (s.shape, False) for full, s in states.items() if owners[full] in new}, self.dtype)
+        self._draw(made, parameters)
+        for full, array in made_states.items():
+            array[...] = states[full].value
+        found: dict[str, dict[str, Variable]] = {"parameters": {}, "states": {}}
+        for kind, wanted, arena in (("parameters", parameters, made), ("states", states, made_states)):
+            for full in wanted:
+                owner, name = owners[full], full[len(owners[full]) + 1 :]
+                own_variables: dict[str, Variable] = getattr(held[owner], kind)
+                if full in arena:
+                    own_variables[name] = arena.variables[full]
+                found[kind][full] = own_variables[name]
+        self.parameters = Arena.over(found["parameters"], self.dtype) if held.keys() - new.keys() else made
+        self.states = Arena.over(found["states"], self.dtype) if held.keys() - new.keys() else made_states
+        layers = self.layers
+        for name, variables in new.items():
+            if variables.parameters or variables.states:
+                keep(layers[name], variables)
+
+    def _owners(self, names: Iterable[str]) -> dict[str, str]:
+        """The layer of each parameter or state."""
+        layers = sorted(self.layers, key=len)  # the longest name that fits, as a layer's name may hold another's
+        return {full: next(layer for layer in reversed(layers) if full.startswith(layer + ".")) for full in names}
+
+    def _draw(self, arena: Arena, parameters: dict[str, Parameter]) -> None:
+        """Gives the arrays of an arena their start weights."""
+        for name, whole in arena.items():
+            p = parameters[name]
             parts = p.init if isinstance(p.init, tuple) else (p.init,)
-            whole = self.parameters[name]
             targets = np.split(whole, len(parts), axis=-1) if len(parts) > 1 else [whole]
             for part, target in zip(parts, targets, strict=True):
                 if part is None:
@@ -372,10 +443,80 @@ class NetworkGraph:
                     init = Constant(part) if isinstance(part, (int, float)) else get_initializer(part)
                 fans = {"fan_in": p.fan_in, "fan_out": p.fan_out}
                 target[...] = init(target.shape, self.rng, **fans, dtype=np.dtype(self.dtype))
-        for name, s in states.items():
-            self.states[name][...] = s.value
-        self.input_shapes = given
+
+    def restart(self) -> NetworkGraph:
+        """Draws all start weights anew and resets all states, in place; layers that are frozen keep what they have."""
+        self.require_built("restart")
+        parameters, states, _ = self._declare(self.concrete())
+        kept = {
+            (i, name): np.array(array)
+            for i, arena in enumerate((self.parameters, self.states))
+            for name, owner in self._owners(arena).items()
+            if owner in self.frozen and (array := arena[name]) is not None
+        }
+        self._draw(self.parameters, parameters)
+        for name, array in self.states.items():
+            array[...] = states[name].value
+        for i, arena in enumerate((self.parameters, self.states)):
+            for name, variable in arena.variables.items():
+                if (i, name) in kept:
+                    variable.array[...] = kept[i, name]
+                else:
+                    variable.started = False
         return self
+
+    def _adopt(self) -> None:
+        """Makes the arrays of this network those of its layers, after the network was copied or loaded."""
+        found: dict[str, LayerVariables] = {}
+        for kind, arena in (("parameters", self.parameters), ("states", self.states)):
+            for full, owner in self._owners(arena).items():
+                own = found.setdefault(owner, LayerVariables(self.dtype))
+                getattr(own, kind)[full[len(owner) + 1 :]] = arena.variables[full]
+        with LOCK:
+            for name, variables in found.items():
+                if variables_of(self.layers[name]) is None:
+                    keep(self.layers[name], variables)
+
+    def arenas(self) -> dict[str, NDArray[Any]]:
+        """The flat arrays that the network's numbers lie in, by their names in plans."""
+        return {**self.parameters.arenas("parameters"), **self.states.arenas("states")}
+
+    def _build_inside(self) -> None:
+        """Builds the networks that stand inside this one, all of whose variables exist now."""
+        for part, given in self._inside:
+            if part.built or part.dtype != self.dtype:
+                continue
+            shapes = part.declared_input_shapes()
+            if shapes is None and self._sample_shapes:
+                shapes = [self._sample_shapes[i] for i in given]
+            if shapes is not None:
+                # One that says itself that it is for other samples stays as it is, and says so when it is asked for more.
+                with suppress(ShapeError):
+                    part.build(*(tuple(None if s == FREE else s for s in shape) for shape in shapes))
+        self._inside = []
+
+    # ------------------------------------------------------------ copies
+
+    #: Attributes that copies and pickles leave out: what belongs to this object alone, or is made again when it is needed.
+    _not_copied: ClassVar[tuple[str, ...]] = ("_tensors", "_inside", "_shapes_by_input")
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The graph is rebuilt from the calls, so that a deep network does not nest as deep in the pickle.
+        state = {name: value for name, value in vars(self).items() if name not in self._not_copied}
+        state["inputs"] = [(t.shape, t.dtype) for t in self._tensors[0]]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        inputs = [Tensor(shape=shape, dtype=dtype) for shape, dtype in state.pop("inputs")]
+        vars(self).update(state)
+        tensors = dict(zip(self.input_ids, inputs, strict=True))
+        for call in self.calls:
+            made = Tensor.several(call.layer, tuple(tensors[i] for i in call.inputs), len(call.outputs))
+            tensors.update(zip(call.outputs, made, strict=True))
+        self._tensors = (inputs, [tensors[i] for i in self.output_ids])
+        self._inside = []
+        self._adopt()
 
     def _declare_free(self, shapes: list[Shape]) -> tuple[dict[str, Parameter], dict[str, State], list[Shape]]:
         """``_declare`` for shapes with free sizes: what changes with them is found by declaring for two lengths."""
@@ -477,20 +618,36 @@ class NetworkGraph:
             at = users[0].output
         return None
 
-    def freeze(self, *names: str) -> NetworkGraph:
-        """Keeps all parameters of these layers as they are in later fits. ``unfreeze`` undoes it.
+    def freeze(self, *layers: str | Layer | NetworkGraph) -> NetworkGraph:
+        """Keeps all parameters of these layers as they are in later fits of this network. ``unfreeze`` undoes it.
 
         Running statistics are kept as well, and computed with: a frozen BatchNorm acts in training as in prediction.
+        Other networks that use the layers still train them.
+
+        Parameters  layers : names, layers, or networks that stand inside this one, for all layers of them
         """
-        for name in names:
-            self.layer(name)
-        self.frozen |= set(names)
+        self.frozen |= set(self._named(layers))
         return self
 
-    def unfreeze(self, *names: str) -> NetworkGraph:
+    def unfreeze(self, *layers: str | Layer | NetworkGraph) -> NetworkGraph:
         """Lets the parameters of these layers (of all, when none is named) learn again."""
-        self.frozen -= set(names) if names else set(self.frozen)
+        self.frozen -= set(self._named(layers)) if layers else set(self.frozen)
         return self
+
+    def _named(self, wanted: Iterable[str | Layer | NetworkGraph]) -> list[str]:
+        """The names of layers that are given by name, as objects, or as networks of them."""
+        found: list[str] = []
+        names = {id(layer): name for name, layer in self.layers.items()}
+        for one in wanted:
+            if isinstance(one, (Layer, NetworkGraph)):
+                parts = list(one.layers.values()) if isinstance(one, NetworkGraph) else [one]
+                if any(id(part) not in names for part in parts):
+                    raise ParameterError(f"{one!r} does not stand in this network. Known layers: {', '.join(self.layers)}.")
+                found += [names[id(part)] for part in parts]
+            else:
+                self.layer(one)
+                found.append(one)
+        return found
 
     def trainable(self, parameter: str) -> bool:
         """Whether fits change this parameter."""

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Mapping, Sequence
+from typing import NamedTuple
 
 from ..errors import ShapeError
 from ..losses import Loss
 from ..network import Arena, NetworkGraph
+from ..network.parameters import arena_name
 from ..ops import Builder, Saved, SparseMatrix, Value
+from ..ops.memory import round_up
 from ..ops.value import Shape
 from ..optimizers import Optimizer
 from .memory import is_view
 from .plan import Plan
+
+
+class Run(NamedTuple):
+    """A stretch of the parameters' block number ``block`` that one update covers, and whether it decays."""
+
+    start: int
+    stop: int
+    decay: bool
+    block: int
 
 
 class _Lowering:
@@ -45,15 +57,18 @@ class _Lowering:
             x = Value((batch, *shape), network.input_dtypes[i], "input", f"x{i}")
             self.inputs[x.name] = self.tensors[network.input_ids[i]] = x
 
-    def arena(self, name: str, size: int) -> Value:
+    def arena(self, kind: str, block: int = 0) -> Value:
+        """The flat array of this kind that goes with a block of the network's parameters, or of its states."""
+        name = arena_name(kind, block)
         if name not in self.arenas:
-            self.arenas[name] = Value((size,), role="arena", name=name)
+            layout = self.network.states if kind == "states" else self.network.parameters
+            self.arenas[name] = Value((layout.blocks[block].size,), role="arena", name=name)
         return self.arenas[name]
 
-    def _view(self, arena: str, entries: Arena, name: str, role: str) -> Value:
+    def _view(self, kind: str, entries: Arena, name: str, role: str) -> Value:
         if name not in self._views:
             e = entries.entries[name]
-            base = self.arena(arena, entries.flat.size)
+            base = self.arena(kind, e.block)
             self._views[name] = Value(e.shape, role=role, name=name, base=base, offset=e.offset)
         return self._views[name]
 
@@ -159,11 +174,12 @@ class _Lowering:
             return set()
         return {f"{layer}.{name}" for layer, name in self.k.sparse if self.network.trainable(f"{layer}.{name}")}
 
-    def place_gradients(self, sparse: Container[str] = ()) -> Value:
+    def place_gradients(self, sparse: Container[str] = ()) -> None:
         """Makes every parameter's gradient lie in the arena of gradients, at its parameter's place; but for those by
         rows."""
         parameters = self.network.parameters
-        arena = self.arena("gradients", parameters.flat.size)
+        for block in range(len(parameters.blocks)):
+            self.arena("gradients", block)
         for (layer, name), g in self.k.gradients.items():
             full = f"{layer}.{name}"
             if not self.network.trainable(full) or full in sparse:
@@ -171,40 +187,38 @@ class _Lowering:
             if g.base is not None or g.producer is None or is_view(g.producer) or g in self.inputs.values():
                 with self.k.at("backward", layer):
                     (g,) = self.k.emit("copy", g)
-            g.base, g.offset, g.name = arena, parameters.entries[full].offset, full
-        return arena
+            e = parameters.entries[full]
+            g.base, g.offset, g.name = self.arena("gradients", e.block), e.offset, full
 
-    def runs(self, by_decay: bool, sparse: Container[str] = ()) -> list[tuple[int, int, bool]]:
-        """Stretches (start, stop, decay) of the arena that one update may cover; without parameters updated by rows."""
-        runs: list[tuple[int, int, bool]] = []
-        entries = sorted(self.network.parameters.entries.values(), key=lambda e: e.offset)
-        for n, e in enumerate(entries):
+    def runs(self, by_decay: bool, sparse: Container[str] = ()) -> list[Run]:
+        """Stretches of the arenas that one update may cover; without parameters updated by rows, and without what belongs
+        to other networks."""
+        runs: list[Run] = []
+        for e in sorted(self.network.parameters.entries.values(), key=lambda e: (e.block, e.offset)):
             if not self.network.trainable(e.name) or e.name in sparse:
                 continue
-            stop = entries[n + 1].offset if n + 1 < len(entries) else self.network.parameters.flat.size
-            decay = e.decay and by_decay
-            if runs and runs[-1][1] == e.offset and runs[-1][2] == decay:
-                runs[-1] = (runs[-1][0], stop, decay)
+            stop, decay = e.offset + round_up(e.size), e.decay and by_decay
+            if runs and runs[-1][2:] == (decay, e.block) and runs[-1].stop == e.offset:
+                runs[-1] = runs[-1]._replace(stop=stop)
             else:
-                runs.append((e.offset, stop, decay))
+                runs.append(Run(e.offset, stop, decay, e.block))
         return runs
 
-    def update(self, optimizer: Optimizer, gradients: Value, penalty: Value, sparse: Collection[str] = ()) -> Value:
+    def update(self, optimizer: Optimizer, penalty: Value, sparse: Collection[str] = ()) -> Value:
         """Emits penalties, clipping, decay and the optimizer's update; returns the loss with its penalty.
 
         Parameters  sparse : parameters of which only the rows that occur in the batch are read and written
         """
-        k, size = self.k, self.network.parameters.flat.size
-        parameters = self.arena("parameters", size)
-        slots = {name: self.arena(f"slot.{name}", size) for name in optimizer.slots}
+        k = self.k
 
-        def part(arena: Value, start: int, stop: int) -> Value:
-            return Value((stop - start,), name=arena.name, base=arena, offset=start)
+        def part(kind: str, run: Run) -> Value:
+            arena = self.arena(kind, run.block)
+            return Value((run.stop - run.start,), name=kind, base=arena, offset=run.start)
 
         runs = self.runs(bool(optimizer.l1 or optimizer.l2 or optimizer.weight_decay), sparse)
         parts: list[tuple[Value, Value, dict[str, Value], bool]] = []
-        for start, stop, decay in runs:
-            w, g = part(parameters, start, stop), part(gradients, start, stop)
+        for run in runs:
+            w, g, decay = part("parameters", run), part("gradients", run), run.decay
             if decay and (optimizer.l1 or optimizer.l2):
                 with k.at("loss"):
                     if optimizer.l2:
@@ -216,10 +230,10 @@ class _Lowering:
                         g = k.add(g, k.multiply(w, optimizer.l2))
                     if optimizer.l1:
                         g = k.add(g, k.multiply(k.sign(w), optimizer.l1))
-            parts.append((w, g, {n: part(a, start, stop) for n, a in slots.items()}, decay))
+            parts.append((w, g, {n: part(f"slot.{n}", run) for n in optimizer.slots}, decay))
         for full in sorted(sparse):
             with k.at("update"):
-                parts.append(self._rows(full, slots))
+                parts.append(self._rows(full, optimizer.slots))
         with k.at("update"):
             factor = None
             if optimizer.clip_norm is not None and parts:
@@ -242,7 +256,7 @@ class _Lowering:
                 optimizer.update(k, new, g, slot)
         return penalty
 
-    def _rows(self, full: str, slots: Mapping[str, Value]) -> tuple[Value, Value, dict[str, Value], bool]:
+    def _rows(self, full: str, slots: Sequence[str]) -> tuple[Value, Value, dict[str, Value], bool]:
         """The rows of a parameter that occur in the batch, with their gradient and slots.
 
         Rows that do not occur keep their weights and their slots: moments of Adam do not decay meanwhile ("lazy").
@@ -255,12 +269,12 @@ class _Lowering:
         rows, place = k.unique_rows(index, e.shape[0])
         g = k.scatter_add(place, dy, rows=rows.size)
 
-        def taken(arena: Value) -> Value:
-            view = Value(e.shape, name=arena.name, base=arena, offset=e.offset)
+        def taken(kind: str) -> Value:
+            view = Value(e.shape, name=kind, base=self.arena(kind, e.block), offset=e.offset)
             return k.by_rows(view, rows)
 
-        w = taken(self.arena("parameters", self.network.parameters.flat.size))
-        return w, g, {n: taken(a) for n, a in slots.items()}, False
+        w = taken("parameters")
+        return w, g, {n: taken(f"slot.{n}") for n in slots}, False
 
     def plan(self, outputs: dict[str, Value]) -> Plan:
         return Plan(self.k.nodes, self.inputs, outputs, self.arenas, self.k.scalars, self.batch)
@@ -327,9 +341,10 @@ def lower_training(
     if backward:
         d = low.backward(first)
         sparse = low.sparse(optimizer)
-        gradients = low.place_gradients(sparse) if parameter_gradients else None
-        if optimizer is not None and gradients is not None:
-            total = low.update(optimizer, gradients, total, sparse)
+        if parameter_gradients:
+            low.place_gradients(sparse)
+        if optimizer is not None and parameter_gradients:
+            total = low.update(optimizer, total, sparse)
         if input_gradients:
             for i, at in enumerate(network.input_ids):
                 if at in d:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from ..layers import Activation, Layer
 from ..losses import Loss
 from ..network import NetworkGraph
+from ..network.parameters import block_of, kind_of
 from ..ops import Saved, SparseMatrix, Value
 from ..ops.value import Shape
 from ..optimizers import Optimizer
@@ -52,7 +53,7 @@ def lower_statistics(
     updates = optimizer is not None and not optimizer.full_batch
     if updates:
         assert optimizer is not None
-        total = low.update(optimizer, low.arena("gradients", network.parameters.flat.size), total, sparse)
+        total = low.update(optimizer, total, sparse)
     _store_nothing(low)
     found: dict[str, Value] = {"loss": total}
     k = low.k
@@ -93,7 +94,7 @@ def lower_statistics(
             if key in k.gradients:
                 note(f"d.{name}", k.gradients[key])
                 if updates:
-                    note(f"u.{name}", Value(e.shape, base=low.arena("update", parameters.flat.size), offset=e.offset))
+                    note(f"u.{name}", Value(e.shape, base=low.arena("update", e.block), offset=e.offset))
     return low.plan(found)
 
 
@@ -116,12 +117,13 @@ def _store_nothing(low: _Lowering) -> None:
     changed: list[tuple[Value, Value]] = []
     for node in k.nodes:
         for v in node.outputs:
-            if v.base is None or v.base.name == "gradients":
+            if v.base is None or kind_of(v.base.name) == "gradients":
                 continue
-            if v.base.name == "parameters":
+            if kind_of(v.base.name) == "parameters":
                 changed.append((v, Value(v.shape, base=v.base, offset=v.offset)))
             v.base, v.offset = None, 0
     with k.at("update"):
         for new, old in changed:
             change = k.subtract(new, old)
-            change.base, change.offset = low.arena("update", low.network.parameters.flat.size), old.offset
+            assert old.base is not None
+            change.base, change.offset = low.arena("update", block_of(old.base.name)), old.offset

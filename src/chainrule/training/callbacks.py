@@ -189,10 +189,7 @@ class EarlyStopping(Callback):
     def on_epoch_end(self, state: FitState, epoch: int, logs: Logs) -> None:
         if self._monitor.improved(epoch, logs):
             if self.restore_best:
-                for name, array in self._arenas(state).items():
-                    if name not in self._weights:
-                        self._weights[name] = np.empty_like(array)
-                    np.copyto(self._weights[name], array)
+                self._weights = {name: arena.packed() for name, arena in self._arenas(state).items()}
         elif epoch - self._monitor.best_epoch >= max(1, self.patience):
             self.stopped_epoch_ = epoch
             state.stop = True
@@ -200,11 +197,11 @@ class EarlyStopping(Callback):
     def on_fit_end(self, state: FitState) -> None:
         if self.restore_best:
             for name, array in self._weights.items():
-                np.copyto(self._arenas(state)[name], array)
+                self._arenas(state)[name].unpack(array)
 
     @staticmethod
     def _arenas(state: FitState) -> dict[str, Any]:
-        return {"parameters": state.network.parameters.flat, "states": state.network.states.flat}
+        return {"parameters": state.network.parameters, "states": state.network.states}
 
     def state(self) -> dict[str, Any]:
         found = {"best": self._monitor.best, "best_epoch": self._monitor.best_epoch}

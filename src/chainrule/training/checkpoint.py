@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelFileError, ParameterError
+from ..network.parameters import Arena, kind_of
 from ..optimizers.schedules import Schedule
 from .callbacks import Callback, Logs, Monitor
 from .history import History
@@ -84,10 +85,8 @@ def save_checkpoint(trainer: Trainer, path: str | os.PathLike[str]) -> None:
     from safetensors.numpy import save
 
     tensors: dict[str, NDArray[Any]] = {}
-    for name, arena in trainer.arenas.items():
-        if name != "gradients":
-            # safetensors takes no empty tensor for granted everywhere; a network without states has none.
-            tensors[f"arena.{name}"] = np.array(arena)
+    for kind, arena in _arenas(trainer).items():
+        tensors[f"arena.{kind}"] = arena.packed(trainer.arenas, kind)
     for name, array in trainer.search.items():
         tensors[f"search.{name}"] = np.ascontiguousarray(array).reshape(array.shape)
     callbacks = []
@@ -167,9 +166,8 @@ class CheckpointFile:
                     f"{self.path}: the checkpoint's {'network' if what == 'layout' else 'optimizer'} is another one. "
                     f"In the file: {_short(self.meta[what])}. In this fit: {_short(mine)}. Resume with the same ones."
                 )
-        for name, arena in trainer.arenas.items():
-            if name != "gradients":
-                np.copyto(arena, self.tensors[f"arena.{name}"])
+        for kind, arena in _arenas(trainer).items():
+            arena.unpack(self.tensors[f"arena.{kind}"], trainer.arenas, kind)
         trainer.search = {n.removeprefix("search."): a for n, a in self.tensors.items() if n.startswith("search.")}
         state = trainer.state
         state.epoch, state.step, trainer.seed = int(self.meta["epoch"]), int(self.meta["step"]), self.seed
@@ -190,6 +188,13 @@ class CheckpointFile:
                         callback.restore(state)
                     waiting.remove(callback)
                     break
+
+
+def _arenas(trainer: Trainer) -> dict[str, Arena]:
+    """The kinds of flat arrays that a checkpoint holds, each with its layout."""
+    network = trainer.network
+    kinds = dict.fromkeys(map(kind_of, trainer.arenas))
+    return {kind: network.states if kind == "states" else network.parameters for kind in kinds if kind != "gradients"}
 
 
 def layout(trainer: Trainer) -> dict[str, Any]:

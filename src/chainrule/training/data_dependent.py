@@ -61,6 +61,8 @@ def measure_statistics(network: NetworkGraph, arrays: Mapping[str, NDArray[Any]]
     Parameters  arrays : all training samples, by the names of the plan's inputs
     """
     for layer, name, inverse in standardising_layers(network):
+        if all(v.started for full, v in network.states.variables.items() if full.rpartition(".")[0] == layer):
+            continue  # measured by the fit of another network that has this layer
         own, data = network.layer(layer), arrays[name]
         width = next(len(values) for state, values in network.states.items() if state.rpartition(".")[0] == layer)
         if inverse and (data.dtype.kind != "f" or data.size % width):
@@ -72,9 +74,12 @@ def measure_statistics(network: NetworkGraph, arrays: Mapping[str, NDArray[Any]]
 def initialise_from_data(network: NetworkGraph, executables: Executables, inputs: Mapping[str, NDArray[Any]]) -> None:
     """Rescales, layer by layer, every weight that is initialised by LSUV.
 
+    Weights that another network was fitted with stay as they are.
+
     Parameters  inputs : the first batch, by the names of the plan's inputs
     """
-    wanted = data_dependent_parameters(network)
+    variables = network.parameters.variables
+    wanted = [found for found in data_dependent_parameters(network) if not variables[found[1]].started]
     if not wanted:
         return
     batch = len(inputs["x0"])

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..engine.base import Executable
 from ..engine.reference import ReferenceEngine
 from ..network import NetworkGraph
+from ..network.parameters import kind_of
 from ..ops import Node
 from .feeds import Piece
 
@@ -82,7 +83,7 @@ class Recorder:
 
     def __init__(self, network: NetworkGraph, arenas: Mapping[str, Array], *, interval: float = 0.2) -> None:
         self.network = network
-        self.arenas = {name: a for name, a in arenas.items() if name != "gradients"}
+        self.arenas = {name: a for name, a in arenas.items() if kind_of(name) != "gradients"}
         self.copies = {name: np.empty_like(a) for name, a in self.arenas.items()}
         #: Parameters and states at the copy before the last one, and the step they belong to; a finite loss followed.
         self.older = {name: np.empty_like(a) for name, a in self.arenas.items() if not name.startswith("slot.")}
@@ -176,8 +177,8 @@ class Recorder:
         Returns     in words, None when all are finite
         """
         arenas = {name: np.array(a) for name, a in self.arenas.items()}
-        arenas["gradients"] = np.zeros_like(self.network.parameters.flat)
-        executable = ReferenceEngine(str(self.network.parameters.flat.dtype)).compile(run.executable.plan, arenas)
+        arenas |= self.network.parameters.like("gradients")
+        executable = ReferenceEngine(self.network.dtype).compile(run.executable.plan, arenas)
         first: list[Node] = []
 
         def watch(node: Node, results: tuple[Array, ...]) -> None:
@@ -193,9 +194,8 @@ class Recorder:
             if where.layer:
                 return f"the {where.phase} pass of layer {where.layer!r} (op {first[0].op!r})"
             if where.phase == "update":
-                changed = arenas["parameters"]
                 for name in self.network.parameters:
-                    if not np.isfinite(self.network.parameters.view(changed, name)).all():
+                    if not np.isfinite(self.network.parameters.part(arenas, "parameters", name)).all():
                         return f"the update of layer {name.rpartition('.')[0]!r} (parameter {name!r}, op {first[0].op!r})"
             return f"the {where.phase} (op {first[0].op!r})"
         return None

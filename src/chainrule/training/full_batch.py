@@ -38,7 +38,7 @@ class FullBatch:
             )
         self.trainer, self.feed = trainer, feed
         #: Running statistics of the weights accepted last; those of weights only tried on the way must not stay.
-        self.states = np.array(trainer.network.states.flat)
+        self.states = trainer.network.states.packed()
         self._tried: dict[float, Any] = {}
         #: Metrics by the loss they came with, since the last call of ``forget``.
         self.metrics: dict[float, dict[str, float]] = {}
@@ -46,8 +46,8 @@ class FullBatch:
     def __call__(self, w: Floats) -> tuple[float, Floats]:
         trainer = self.trainer
         trainer.interrupts.check()
-        np.copyto(trainer.network.parameters.flat, w, casting="same_kind")
-        np.copyto(trainer.network.states.flat, self.states)
+        trainer.network.parameters.unpack(w)
+        trainer.network.states.unpack(self.states)
         gradient: Floats = np.zeros(w.shape)
         sums: dict[str, float] = {}
         samples = 0
@@ -57,7 +57,8 @@ class FullBatch:
                 run = trainer.executable(piece.batch, piece.shapes).executable.run_steps
                 found = run(piece.data, piece.order, trainer.scalars(piece.steps), steps=1, step=0, seed=trainer.seed)
                 terms = piece.terms or piece.batch
-                gradient += trainer.arenas["slot.gradient"].astype(np.float64) * terms
+                slot = trainer.network.parameters.packed(trainer.arenas, "slot.gradient")
+                gradient += slot.astype(np.float64) * terms
                 for name, values in found.items():
                     sums[name] = sums.get(name, 0.0) + total(name, values, terms)
                 samples += terms
@@ -65,7 +66,7 @@ class FullBatch:
             trainer.interrupts.busy = False
         means = {name.removeprefix("metric."): value / samples for name, value in sums.items()}
         self.metrics[means["loss"]] = means
-        self._tried[means["loss"]] = np.array(trainer.network.states.flat)
+        self._tried[means["loss"]] = trainer.network.states.packed()
         return means["loss"], gradient / samples
 
     def recall(self, arrays: dict[str, Any]) -> None:
@@ -83,7 +84,7 @@ class FullBatch:
         self.metrics = {loss: self.metrics.get(loss, {"loss": loss})}
         self.states = self._tried.get(loss, self.states)
         self._tried.clear()
-        np.copyto(self.trainer.network.states.flat, self.states)
+        self.trainer.network.states.unpack(self.states)
 
 
 def fit_full_batch(
@@ -96,15 +97,15 @@ def fit_full_batch(
     """
     optimizer: Any = trainer.optimizer
     function = FullBatch(trainer, feed)
-    parameters = trainer.network.parameters.flat
-    start = np.array(parameters)
+    parameters = trainer.network.parameters
+    start = parameters.packed()
     started = time.perf_counter()
     search = {name: a for name, a in trainer.search.items() if not name.startswith(_METRIC)}
     function.recall(trainer.search)
 
     def after_iteration(result: Any) -> bool:
         nonlocal started
-        np.copyto(parameters, result.w, casting="same_kind")
+        parameters.unpack(result.w)
         function.accept(result.loss)
         logs = function.metrics[result.loss]
         trainer.search = {**result.state, **function.kept(result.loss)}
@@ -127,17 +128,17 @@ def fit_full_batch(
         )
         best = result.w
         if not trainer.state.history.epochs:  # it was at the minimum from the start
-            np.copyto(parameters, best, casting="same_kind")
+            parameters.unpack(best)
             function.accept(result.loss)
             finish_epoch(dict(function.metrics[result.loss]), started)
     except DivergenceError as error:
-        np.copyto(parameters, start)
-        np.copyto(trainer.network.states.flat, function.states)
+        parameters.unpack(start)
+        trainer.network.states.unpack(function.states)
         trainer.state.history.diverged = True
         raise DivergenceError(f"{error} {_where(trainer, feed)}".rstrip()) from error
     finally:
         trainer.search = {}  # of no use in another fit, and large
-    np.copyto(parameters, best, casting="same_kind")
+    parameters.unpack(best)
 
 
 def _where(trainer: Trainer, feed: Feed) -> str:

@@ -56,7 +56,10 @@ class Moment:
     def keep_weights(self) -> None:
         """Copies the weights as they are now; without it those of the moment of looking are taken."""
         if self.inputs:
-            self._kept = {"parameters": self.network.parameters.flat.copy(), "states": self.network.states.flat.copy()}
+            self._kept = {name: array.copy() for name, array in self._weights().items()}
+
+    def _weights(self) -> dict[str, Array]:
+        return self.network.arenas()
 
     def now(self) -> Moment:
         """The same samples with the weights of the moment of looking."""
@@ -92,7 +95,7 @@ class Moment:
         fewer = max(1, min(count, int(count * min(allowed / max(plan.flops, 1), BYTES / max(plan.bytes, 1)))))
         if fewer < count:
             plan, count = self._plan(fewer, prefix, losses), fewer
-        weights = self._kept or {"parameters": self.network.parameters.flat, "states": self.network.states.flat}
+        weights = self._kept or self._weights()
         arenas = {name: weights[name].astype(dtype) for name in plan.arenas}
         given = {name: self.inputs[name][:count] for name in plan.inputs}
         with np.errstate(all="ignore"):
@@ -102,9 +105,8 @@ class Moment:
         """The parameters of this moment by name."""
         if self._kept is None:
             return dict(self.network.parameters.items())
-        flat = self._kept["parameters"]
-        entries = self.network.parameters.entries
-        return {name: flat[e.offset : e.offset + e.size].reshape(e.shape) for name, e in entries.items()}
+        parameters = self.network.parameters
+        return {name: parameters.part(self._kept, "parameters", name) for name in parameters}
 
     def _plan(self, batch: int, prefix: str, losses: Any) -> Plan:
         objective = self.state.objective

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ops.memory import aligned_zeros
 from ..plan import Plan
 from ..plan.statistics import lower_statistics
 from .divergence import Run
@@ -67,9 +66,8 @@ class Probe:
         """Before an epoch: ``batch`` is that of its full steps."""
         if self._executables is not None:
             return
-        flat = trainer.network.parameters.flat
-        own = {name: aligned_zeros(flat.size, flat.dtype) for name in ("gradients", "update")}
-        self._arenas = {**trainer.arenas, **own}
+        parameters = trainer.network.parameters
+        self._arenas = {**trainer.arenas, **parameters.like("gradients"), **parameters.like("update")}
         self._executables = Executables(trainer.engine, self._arenas, limit=2)
         self._batch = batch
         self.first = trainer.state.step

@@ -97,8 +97,8 @@ class Runtime:
 
     @staticmethod
     def _lie_here(executables: Executables, network: NetworkGraph) -> bool:
-        arenas = executables.arenas
-        return arenas["parameters"] is network.parameters.flat and arenas["states"] is network.states.flat
+        arenas = network.arenas()
+        return arenas.keys() == executables.arenas.keys() and all(executables.arenas[n] is a for n, a in arenas.items())
 
     def _executables(self, network: NetworkGraph) -> Executables:
-        return Executables(self.engine(), {"parameters": network.parameters.flat, "states": network.states.flat})
+        return Executables(self.engine(), network.arenas())

@@ -300,6 +300,9 @@ class Session:
             raise ParameterError(
                 "LSUV needs the data as dense arrays, not as an iterator or a sparse matrix; use another initializer."
             )
+        for arena in (network.parameters, network.states):
+            for variable in arena.variables.values():
+                variable.started = True
 
     def start_from(self, X: Any, y: Any, settings: FitSettings) -> None:
         """Takes from these samples what a first fit takes from its data, so that the fit itself may read a stream."""

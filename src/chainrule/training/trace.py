@@ -209,7 +209,7 @@ def trace(
     )
     plan = plan.replace(eliminate_dead_code(plan.nodes, plan.outputs.values()))
     # The float64 arenas are copies, so that running statistics of the network stay as they are.
-    kept = {"parameters": network.parameters.flat, "states": network.states.flat}
+    kept = network.arenas()
     arenas = {name: kept[name].astype(np.float64) for name in plan.arenas}
     found = ReferenceEngine("float64").compile(plan, arenas).run(given, seed=seed)
     return _collect(network, arrays, found)

@@ -6,13 +6,10 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from ..layers import Tensor
 from ..losses import Loss
 from ..metrics import Metric
-from ..network import Arena, NetworkGraph
-from ..ops.memory import aligned_zeros
+from ..network import NetworkGraph
 from ..optimizers import Optimizer, Schedule
 from .evaluation import choose_metrics
 from .history import History
@@ -20,9 +17,6 @@ from .runtime import Runtime
 from .settings import FitSettings
 
 __all__ = ["Trainable"]
-
-#: Attributes that copies and pickles leave out: what belongs to this machine, or was made by looking at the network.
-_NOT_COPIED = ("_runtime", "_tensors", "fit_settings_", "diagnosis_", "cure_")
 
 
 class Trainable(NetworkGraph):
@@ -100,31 +94,16 @@ class Trainable(NetworkGraph):
 
     # ------------------------------------------------------------ copies and pickles
 
+    # What belongs to this machine, or was made by looking at the network.
+    _not_copied = (*NetworkGraph._not_copied, "_runtime", "fit_settings_", "diagnosis_", "cure_")
+
     def __getstate__(self) -> dict[str, Any]:
-        # Plans are compiled again when they are needed; the graph is rebuilt from the calls, so that a deep network does not
-        # nest as deep in the pickle.
-        state = {name: value for name, value in vars(self).items() if name not in _NOT_COPIED}
-        state["inputs"] = [(t.shape, t.dtype) for t in self._tensors[0]]
-        state["engine"] = self._runtime.wanted
-        return state
+        # Plans are compiled again when they are needed.
+        return super().__getstate__() | {"engine": self._runtime.wanted}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
-        inputs = [Tensor(shape=shape, dtype=dtype) for shape, dtype in state.pop("inputs")]
         wanted = state.pop("engine", ("auto", None, state["dtype"]))
-        vars(self).update(state)
-        tensors = dict(zip(self.input_ids, inputs, strict=True))
-        for call in self.calls:
-            made = Tensor.several(call.layer, tuple(tensors[i] for i in call.inputs), len(call.outputs))
-            tensors.update(zip(call.outputs, made, strict=True))
-        self._tensors = (inputs, [tensors[i] for i in self.output_ids])
-        for arena in (self.parameters, self.states):
-            _align(arena)
+        super().__setstate__(state)
         self._runtime = Runtime(self)
         self._runtime.wanted = wanted
-
-
-def _align(arena: Arena) -> None:
-    flat = aligned_zeros(arena.flat.size, arena.flat.dtype)
-    np.copyto(flat, arena.flat)
-    arena.flat = flat

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ..engine.base import Engine
 from ..errors import DivergenceError, ParameterError
 from ..network import NetworkGraph
-from ..ops.memory import aligned_zeros
 from ..ops.value import Shape
 from ..optimizers import Optimizer
 from ..optimizers.schedules import Schedule
@@ -65,12 +64,9 @@ class Trainer:
         self.network, self.optimizer, self.engine, self.seed = network, optimizer, engine, seed
         self.rng = np.random.default_rng(seed) if rng is None else rng
         self.state = FitState(network, objective, optimizer, self.learning_rate)
-        flat = network.parameters.flat
-        self.arenas: dict[str, Array] = {"states": network.states.flat, "gradients": aligned_zeros(flat.size, flat.dtype)}
+        self.arenas: dict[str, Array] = network.parameters.like("gradients")
         for name, start in optimizer.slot_start().items():
-            self.arenas[f"slot.{name}"] = aligned_zeros(flat.size, flat.dtype)
-            if start:
-                self.arenas[f"slot.{name}"][...] = start
+            self.arenas.update(network.parameters.like(f"slot.{name}", start))
         self.callbacks: list[Callback] = []
         #: What an optimizer that drives itself keeps between its steps, for checkpoints.
         self.search: dict[str, Array] = {}
@@ -81,10 +77,10 @@ class Trainer:
 
     def follow_network(self) -> None:
         """Works on the parameters where they lie now; compiled plans of another place are dropped."""
-        flat, states = self.network.parameters.flat, self.network.states.flat
-        if self.arenas.get("parameters") is flat and self.arenas["states"] is states:
+        arenas = self.network.arenas()
+        if all(self.arenas.get(name) is array for name, array in arenas.items()):
             return
-        self.arenas |= {"parameters": flat, "states": states}
+        self.arenas |= arenas
         self.executables = Executables(self.engine, self.arenas, limit=8)
         self.recorder = Recorder(self.network, self.arenas)
 

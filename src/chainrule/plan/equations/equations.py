@@ -134,7 +134,9 @@ class Equations:
         names = [
             self._record.parameter_symbols[name].as_latex() if latex else str(self._record.parameter_symbols[name])
             for name, entry in self.network.parameters.entries.items()
-            if any(runs[i][0] <= entry.offset < runs[i][1] for i in line.runs if i >= 0)
+            if any(
+                runs[i].block == entry.block and runs[i].start <= entry.offset < runs[i].stop for i in line.runs if i >= 0
+            )
         ]
         if latex:
             return r" \; ".join([*names[:8], *([r"\dots"] * (len(names) > 8))])

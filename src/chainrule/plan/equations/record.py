@@ -12,10 +12,11 @@ from ...layers import Layer
 from ...losses import Loss
 from ...network import NetworkGraph
 from ...network.graph import Call
+from ...network.parameters import block_of, kind_of
 from ...ops import Builder, Node, Value
 from ...ops.value import FREE, Shape
 from ...optimizers import Optimizer
-from ..lower import _Lowering
+from ..lower import Run, _Lowering
 from ..passes import eliminate_dead_code
 from .symbols import LETTERS, SUBSCRIPTS, Names, Symbol, word
 from .terms import BATCH, LENGTHS, SHORT_LENGTHS, dimension, lengths_written
@@ -139,7 +140,7 @@ class Record:
     Attributes
         nodes : those that matter, in order ; section_of : number of the section by id(node) ; sections : in order
         symbols : letters of values that nothing computes, by id ; targets : equations wanted of a value, by id
-        runs : stretches of the arena that are updated, as (start, stop) ; run_names : the letters of their parameters
+        runs : stretches of the arenas that are updated ; run_names : the letters of their parameters
         batch_classes : whether a target holds class indices ; letters : those of free lengths, see terms.lengths_written
     """
 
@@ -155,7 +156,7 @@ class Record:
         self.names = Names()
         self.symbols: dict[int, Symbol] = {}
         self.targets: dict[int, list[Target]] = {}
-        self.runs: list[tuple[int, int]] = []
+        self.runs: list[Run] = []
         self.gradient_chain: dict[int, Symbol] = {}
         self.batch_classes = False
         shapes, self.letters = written_shapes(network)
@@ -300,7 +301,7 @@ class Record:
             for output in network.calls[number].outputs:
                 if output in d:
                     self.sections[at].alias[id(d[output])] = self.tensors[output].d
-        gradients = low.place_gradients()
+        low.place_gradients()
         for layer, name, value, summed, at in self.k.given:
             if network.trainable(f"{layer}.{name}"):
                 self._accumulate(self.parameter_symbols[f"{layer}.{name}"].d, value, summed, at)
@@ -310,8 +311,8 @@ class Record:
                 self._accumulate(self.tensors[tensor].d, dx, summed, section_of_call[number])
         if optimizer is not None:
             spy = _Spy(optimizer)
-            self.runs = [(a, b) for a, b, _ in low.runs(bool(optimizer.l1 or optimizer.l2 or optimizer.weight_decay))]
-            total = low.update(spy, gradients, total)
+            self.runs = low.runs(bool(optimizer.l1 or optimizer.l2 or optimizer.weight_decay))
+            total = low.update(spy, total)
             self._name_update(spy)
         self.target(total, Target(self.names.new(word("J")), loss_section))
         return total
@@ -347,13 +348,14 @@ class Record:
         """Values that are stored: in the update's slots and weights, and in a layer's state."""
         for node in self.nodes:
             base = node.outputs[0].base
-            if node.op != "copy" or base is None or base.name == "gradients":
+            if node.op != "copy" or base is None or kind_of(base.name) == "gradients":
                 continue
-            if base.name == "states":
-                name = next(n for n, e in self.network.states.entries.items() if e.offset == node.outputs[0].offset)
+            if kind_of(base.name) == "states":
+                at = (block_of(base.name), node.outputs[0].offset)
+                name = next(n for n, e in self.network.states.entries.items() if (e.block, e.offset) == at)
                 symbol = self.parameter_symbols[name]
             else:
-                symbol = arena_symbol(base.name)
+                symbol = arena_symbol(kind_of(base.name))
             self.target(node.inputs[0], Target(symbol, self.section_of[id(node)], "←"))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ...network.parameters import block_of, kind_of
 from ...ops import OPS, Node, Value
 from ...ops.value import Shape
 from .record import Record, Target, arena_symbol
@@ -157,8 +158,9 @@ class Writer:
             symbol, run = self.record.symbols[id(value)], -1
         else:
             base = value.base if value.base is not None else value
-            symbol = arena_symbol(base.name)
-            run = next((i for i, (a, b) in enumerate(self.record.runs) if a <= value.offset < b), -1)
+            symbol = arena_symbol(kind_of(base.name))
+            block, runs = block_of(base.name), self.record.runs
+            run = next((i for i, r in enumerate(runs) if r.block == block and r.start <= value.offset < r.stop), -1)
             self.runs[id(value)] = frozenset({run})
         if (str(symbol), run) in self.assigned:
             # It was given a new value before, and what is meant here is the one it had.

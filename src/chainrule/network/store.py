@@ -1,0 +1,158 @@
+"""Variables: the arrays of layers, which all networks that use a layer share.
+
+A layer holds no arrays, yet it is the layer that says which networks share what: all networks in which one layer object
+stands have the same parameters and states of it. The first of them that is built makes the variables; every later one finds
+them here and takes them over.
+
+    trained = Network([Dense(32), ReLU(), Dense(10)]).fit(X, y)
+    other = Network([trained, Dense(2)])          # begins with the weights of ``trained``, and fits of either change both
+    apart = Network([copy.deepcopy(trained), Dense(2)])   # has a copy of them
+
+Variables lie in blocks of memory that never move: a network that is built over variables of others refers to their blocks
+and makes one more for what is new. So nobody's view of an array, and no compiled plan, is ever out of date.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from ..errors import ParameterError, ShapeError
+from ..layers import Layer
+from ..ops.memory import aligned_zeros, round_up
+from ..ops.value import Shape
+
+__all__ = ["LOCK", "LayerVariables", "Variable", "allocate", "keep", "variables_of"]
+
+#: Held while variables are looked up and made, so that two networks built at the same time share them, too.
+LOCK = threading.RLock()
+
+
+class Variable:
+    """An array with an identity of its own.
+
+    Parameters
+        shape : its shape ; decay : as in layers.Parameter
+    Attributes
+        block, offset : the flat array that it lies in, and where, in elements
+        started : whether it has what its start takes from data (the statistics of Standardize, the scale of LSUV)
+
+    Copies and pickles keep the array alone, not the block, which may hold arrays of other networks; ``allocate`` puts the
+    variables of a copied network into a block again.
+    """
+
+    __slots__ = ("_loose", "block", "decay", "offset", "shape", "started")
+
+    block: NDArray[Any]
+    offset: int
+
+    def __init__(self, shape: Shape, decay: bool = True) -> None:
+        self.shape, self.decay, self.started = shape, decay, False
+        #: The numbers until they are put into a block; None once they are.
+        self._loose: NDArray[Any] | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return prod(self.shape)
+
+    @property
+    def array(self) -> NDArray[Any]:
+        """The numbers, as a view that may be written."""
+        return self.block[self.offset : self.offset + self.size].reshape(self.shape)
+
+    def settle(self, block: NDArray[Any], offset: int) -> None:
+        """Gives the variable its place for good, and the numbers it was copied with."""
+        self.block, self.offset = block, offset
+        if self._loose is not None:
+            self.array[...] = self._loose
+            self._loose = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether the variable has its place."""
+        return self._loose is None
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        numbers = np.array(self.array) if self._loose is None else self._loose
+        return self.shape, self.decay, self.started, numbers
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.shape, self.decay, self.started, self._loose = state
+
+
+def offsets(shapes: Iterable[tuple[Shape, bool]]) -> tuple[list[int], int]:
+    """Where arrays of these shapes (and whether they decay) lie in a block of their own, and the size of the block.
+
+    Every array starts on a cache line. What decays lies before what does not, so that an update with decay covers two
+    stretches of the block, not many.
+    """
+    wanted = list(shapes)
+    found, at = [0] * len(wanted), 0
+    for i in sorted(range(len(wanted)), key=lambda i: not wanted[i][1]):
+        found[i] = at
+        at += round_up(prod(wanted[i][0]))
+    return found, at
+
+
+def allocate(variables: Iterable[Variable], dtype: DTypeLike) -> None:
+    """Puts these variables, none of which has a place yet, into one new block of zeros."""
+    wanted = list(variables)
+    places, size = offsets((v.shape, v.decay) for v in wanted)
+    block = aligned_zeros(size, dtype)
+    for variable, place in zip(wanted, places, strict=True):
+        variable.settle(block, place)
+
+
+@dataclass
+class LayerVariables:
+    """The variables of one layer by their names in it. Parameters  dtype : "float32" or "float64" """
+
+    dtype: str
+    parameters: dict[str, Variable] = field(default_factory=dict)
+    states: dict[str, Variable] = field(default_factory=dict)
+
+    def check(self, layer: str, parameters: Mapping[str, Shape], states: Mapping[str, Shape], dtype: str) -> None:
+        """ParameterError or ShapeError when a network asks for other arrays than those that the layer has already."""
+        how = "Two networks that use one layer object share its weights; for weights of its own give the network a copy: "
+        how += "copy.deepcopy(layer), or copy.deepcopy(network)."
+        if dtype != self.dtype:
+            raise ParameterError(
+                f"layer {layer!r} has {self.dtype} weights from another network, and this network is {dtype}. {how}"
+            )
+        for own, wanted in ((self.parameters, parameters), (self.states, states)):
+            has = {name: variable.shape for name, variable in own.items()}
+            for name in sorted(has.keys() | wanted.keys()):
+                if has.get(name) != wanted.get(name):
+                    raise ShapeError(
+                        f"layer {layer!r} has {name!r} of shape {has.get(name)} from another network, and this network "
+                        f"needs shape {wanted.get(name)}. {how}"
+                    )
+
+
+# By the number of the object, as a user's layer may compare by value and so have no hash.
+_KEPT: dict[int, tuple[weakref.ref[Layer], LayerVariables]] = {}
+
+
+def variables_of(layer: Layer) -> LayerVariables | None:
+    """The variables of this layer object, None before a network with it is built."""
+    found = _KEPT.get(id(layer))
+    return found[1] if found is not None and found[0]() is layer else None
+
+
+def keep(layer: Layer, variables: LayerVariables) -> None:
+    """Makes these the variables of the layer object, as long as it lives."""
+    number = id(layer)
+
+    def forget(reference: weakref.ref[Layer]) -> None:
+        if number in _KEPT and _KEPT[number][0] is reference:
+            del _KEPT[number]
+
+    _KEPT[number] = (weakref.ref(layer, forget), variables)
