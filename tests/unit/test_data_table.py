@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chainrule.data.table import Column, Table, read_table, write_predictions
-from chainrule.errors import DtypeError, MissingDependencyError, ShapeError, TableError
+from chainrule.errors import DtypeError, MissingDependencyError, ParameterError, ShapeError, TableError
 
 
 def read(tmp_path: Path, content: str | bytes, name: str = "data.csv", **options: Any) -> Table:
@@ -102,14 +102,12 @@ def test_kinds_can_be_fixed(tmp_path: Path) -> None:
         ("a,b\n", "header but no rows"),
         ("a,b\n1,2\n1\n", "line 3: expected 2 fields.*got 1"),
         ('a,b\n"x\ny",2\n\n1,2,3\n', "line 5: expected 2 fields.*got 3"),
-        ("a,b,a,b\n1,2,3,4\n", "line 1: the header repeats 'a', 'b'"),
         ("1.5,2.5,x\n1,2,3\n", "line 1: expected a header line"),
         ('a,b\n1,2\n"open,3\n4,5\n', "line 3: a quote is opened in this row and never closed"),
         ('a,b\n"x"y,2\n', "line 2: the row cannot be read"),
-        ("a,b\n1," + "x" * 200_000 + "\n", "line 2: the row cannot be read: field larger"),
-        (b"a,b\n1,2\nx,caf\xe9\n", r"line 3: byte 0xE9 at offset 13 is not utf-8.*latin-1"),
+        ("a,b\n1,2\nx,мир\n".encode("cp1251"), r"line 3: byte 0xEC at offset 10 is not utf-8.*--encoding latin-1"),
+        ("a,b\n1,2\nx,caf\u00e9\ny,\u00e9\u00e9".encode() + b"\xe9", "line 4: byte 0xE9 at offset 22 is not utf-8"),
         (b"a,b\n1,\x002\n", "line 2: a NUL byte at offset 6"),
-        ("a,b\n1,2\n".encode("utf-16"), "UTF-16.*encoding='utf-16'"),
         (bytes(range(256)) * 4, "binary file"),
         (b"PK\x03\x04rest", "Excel"),
         (b"PAR1rest", "Parquet"),
@@ -136,7 +134,7 @@ def test_bad_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         read_table(tmp_path / "a.xlsx")
     with pytest.raises(TableError, match="not gzipped"):
         read(tmp_path, "a\n1\n", "a.csv.gz")
-    with pytest.raises(TableError, match="unknown encoding 'utf-9'"):
+    with pytest.raises(ParameterError, match="unknown encoding 'utf-9'"):
         read(tmp_path, "a\n1\n", encoding="utf-9")
     with pytest.raises(TableError, match="cannot be read"):
         read_table("a\0b.csv")
@@ -165,10 +163,10 @@ def test_parquet(tmp_path: Path) -> None:
     frame.write_parquet(tmp_path / "a.parquet")
     table = read_table(tmp_path / "a.parquet")
     for other in (table, Table.from_dataframe(frame)):
-        assert [c.kind for c in other.columns.values()] == ["numeric", "numeric"] + ["categorical"] * 3
+        assert [c.kind for c in other.columns.values()] == ["numeric"] * 2 + ["categorical"] * 2 + ["datetime"]
         np.testing.assert_array_equal(other.column("i").values, [1.0, np.nan, 3.0])
         assert cells(other, "t") == ["a", None, None] and cells(other, "b") == ["True", "False", None]
-        assert cells(other, "d")[0] == "2020-01-02"
+        assert cells(other, "d")[0] == datetime.datetime(2020, 1, 2)
 
 
 def test_bad_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,9 +203,9 @@ def test_from_pandas() -> None:
         }
     )
     table = Table.from_dataframe(frame)
-    assert [c.kind[0] for c in table.columns.values()] == list("nccc" + "nncc")
+    assert [c.kind[0] for c in table.columns.values()] == list("nccc" + "nncd")
     assert cells(table, "t") == ["a", None] and cells(table, "b") == ["True", "False"]
-    assert cells(table, "3") == ["2020-01-02 00:00:00", None]
+    assert cells(table, "3") == [datetime.datetime(2020, 1, 2), None]
     assert np.isnan(cells(table, "i")[1]) and np.isnan(cells(table, "o")[1])
 
 
@@ -216,8 +214,7 @@ def test_bad_frames() -> None:
         Table.from_dataframe([[1]])
     with pytest.raises(DtypeError, match="got Series"):
         Table.from_dataframe(pd.Series([1]))
-    with pytest.raises(TableError, match="repeats the columns 'a'"):
-        Table.from_dataframe(pd.DataFrame([[1, 2]], columns=["a", "a"]))
+    assert Table.from_dataframe(pd.DataFrame([[1, 2]], columns=["a", "a"])).names == ["a", "a_2"]
     with pytest.raises(TableError, match="0 rows"):
         Table.from_dataframe(pd.DataFrame({"a": []}))
     with pytest.raises(TableError, match="0 columns"):

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data import TablePreprocessor
-from ..data.column_encoders import Embedded, Numeric, OneHot
 from ..model import Network, load
 from ..network.files import load as load_with_extra
 from .console import facts, fitted, heading, number, out, size
@@ -108,16 +107,7 @@ def _facts(model: TableModel) -> list[tuple[str, str]]:
 
 
 def _columns(preprocessor: TablePreprocessor) -> None:
-    rows = []
-    for encoder in preprocessor.encoders_:
-        if isinstance(encoder, Numeric):
-            missing = ", missing: mean and a column of 0 and 1" if encoder.indicator else ""
-            rows.append((encoder.name, f"(x − {encoder.mean:.4g}) / {encoder.std:.4g}{missing}"))
-        elif isinstance(encoder, OneHot):
-            missing = " + missing" if encoder.indicator else ""
-            rows.append((encoder.name, f"one-hot: {_some(encoder.categories)}{missing}"))
-        elif isinstance(encoder, Embedded):
-            rows.append((encoder.name, f"embedded: {len(encoder.categories)} categories, and one for unknown or missing"))
+    rows = [(encoder.name, encoder.describe()) for encoder in preprocessor.encoders_]
     facts(rows)
     if preprocessor.notes_:
         out().print()

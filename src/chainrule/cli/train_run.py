@@ -384,7 +384,12 @@ def target_text(preprocessor: TablePreprocessor) -> str:
 def inputs_text(preprocessor: TablePreprocessor) -> str:
     """How the columns become numbers, in short."""
     kinds = [type(e).__name__ for e in preprocessor.encoders_]
-    words = {"Numeric": "standardised", "OneHot": "one-hot encoded", "Embedded": "embedded"}
+    words = {
+        "Numeric": "standardised",
+        "DateTime": "dates as trend and cycles",
+        "OneHot": "one-hot encoded",
+        "Embedded": "embedded",
+    }
     parts = [f"{kinds.count(kind)} {word}" for kind, word in words.items() if kind in kinds]
     width = len(preprocessor.numeric_names_)
     return f"{len(kinds)} columns ({', '.join(parts)})" + (f", {width} numbers a row" if width else "")

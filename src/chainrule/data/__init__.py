@@ -8,6 +8,7 @@ from .preprocessing import TableFeatures, TablePreprocessor
 from .sequences import Sequences, length_buckets
 from .series import TimeSeries, as_series, read_series, windows
 from .table import Column, Table, read_table, write_predictions
+from .table_format import ColumnFormat, TableFormat
 
 __all__ = [
     "ArrayData",
@@ -15,10 +16,12 @@ __all__ = [
     "Batches",
     "ClassLabels",
     "Column",
+    "ColumnFormat",
     "IteratorData",
     "Sequences",
     "Table",
     "TableFeatures",
+    "TableFormat",
     "TablePreprocessor",
     "TargetKind",
     "TimeSeries",

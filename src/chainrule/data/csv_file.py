@@ -1,91 +1,401 @@
 """Delimited text to columns of text cells, and back to a file; every error says in which line.
 
-Nothing here knows about kinds of columns: that is ``table.py``'s.
+Nothing here knows about kinds of columns: that is ``columns.py``'s.
 """
 
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import math
 import os
+import re
 import secrets
-import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from chainrule.errors import TableError, did_you_mean
+from chainrule.errors import TableError
 
-__all__ = ["TextColumns", "read_bytes", "read_text_columns", "write_predictions"]
+from .numbers_in_text import MISSING, looks_like_number, parse_number
+from .table_format import TableFormat
+from .text_file import read_text
+
+__all__ = ["TextColumns", "read_text_columns", "unique_names", "write_predictions"]
 
 DELIMITERS = (",", ";", "\t", "|")
-FOREIGN = {  # how files that are no text begin, and what to say of them
-    b"PK\x03\x04": "a zip or Excel file; save the sheet as CSV",
-    b"\xd0\xcf\x11\xe0": "an old Excel file; save the sheet as CSV",
-    b"PAR1": "a Parquet file; name it .parquet",
-    b"\x89PNG": "a PNG image",
-    b"%PDF": "a PDF document",
-    b"SQLite format 3": "an SQLite database; export the table as CSV",
-    b"\x89HDF": "an HDF5 file",
-    b"\x93NUMPY": "a NumPy .npy file; load it with numpy.load",
-}
-UTF16 = (b"\xff\xfe", b"\xfe\xff")
+WHITESPACE = " "
+#: Lines that are looked at to find out the delimiter, and the share of them that must have as many fields as most.
+_LOOKED_AT, _AGREEING = 50, 0.8
+#: The most lines above the header that are no part of the table: a title, a date.
+_MOST_ABOVE = 10
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+
+Row = list[str]
 
 
-class TextColumns(NamedTuple):
-    """A delimited file as text: the column names, one list of cells a column, and the line each row begins in."""
+@dataclass
+class TextColumns:
+    """A delimited file as text.
+
+    Parameters
+        names : of the columns ; cells : the texts of each column ; delimiter : between the fields ; source : the file
+        notes : what was found out about how the file is written, for its user
+        text : what was read, with blank lines for all that stands above the table ; rows : numbers of the records that
+            are rows
+    """
 
     names: list[str]
-    cells: list[list[str]]
-    lines: list[int]
+    cells: list[Sequence[str]]
+    delimiter: str
+    source: str
+    notes: list[str] = field(default_factory=list)
+    text: str = ""
+    rows: Sequence[int] = ()
+
+    @property
+    def underscores(self) -> bool:
+        """Whether any cell may hold an underscore."""
+        return "_" in self.text
+
+    def line_of(self, row: int) -> int:
+        """The line that a row begins in, counted from 1."""
+        records = _records(Path(self.source), self.text, self.delimiter)
+        return next(line for i, (line, _) in enumerate(records) if i == self.rows[row])
 
 
-def read_bytes(path: Path) -> bytes:
-    """The whole file, with a TableError that says why when it cannot be read."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        hint = did_you_mean(path.name, siblings) if siblings else f" The folder {path.parent} does not exist either."
-        raise TableError(f"{path}: there is no such file.{hint}") from error
-    except IsADirectoryError as error:
-        raise TableError(f"{path}: this is a folder; give the path of a file in it.") from error
-    except PermissionError as error:
-        if path.is_dir():  # what Windows says of a folder
-            raise TableError(f"{path}: this is a folder; give the path of a file in it.") from error
-        raise TableError(f"{path}: permission to read this file is denied.") from error
-    except (OSError, ValueError) as error:
-        raise TableError(f"{path}: the file cannot be read: {error}.") from error
-
-
-def read_text_columns(path: Path, delimiter: str | None = None, encoding: str = "utf-8") -> TextColumns:
+def read_text_columns(
+    path: Path, delimiter: str | None = None, encoding: str | None = None, *, table_format: TableFormat | None = None
+) -> TextColumns:
     """A delimited file (gzipped or not) with a header line.
 
     Raises      TableError with the file, the line, what was expected and what came
     """
-    text = _decode(path, _unzip(path, read_bytes(path)), encoding)
-    if not text.strip():
+    how = table_format or TableFormat(delimiter=delimiter, encoding=encoding)
+    decoded = read_text(path, how.encoding, how.max_memory)
+    notes = [decoded.note] if decoded.note else []
+    if not decoded.text.strip():
         raise TableError(f"{path}: the file is empty; expected a header line with column names and rows below it.")
+    delimiter = how.delimiter
+    if delimiter is None and ({".tsv", ".tab"} & {suffix.lower() for suffix in path.suffixes}):
+        delimiter = "\t"
+    layout = _layout(decoded.text, delimiter, how.comment, notes)
+    text = layout.text
+    if layout.delimiter == WHITESPACE:
+        text = "\n".join(line.strip().replace("\t", " ") for line in text.split("\n"))
+    return _table(path, text, layout, how.comment, notes)
+
+
+# ------------------------------------------------------------------------------------------------------------- layout
+
+
+@dataclass
+class _Layout:
+    """How a file is laid out.
+
+    Parameters  text : with blank lines for all that stands above the header ; delimiter ; names : a header that stands in a
+                comment, None when the first record is the header
+    """
+
+    text: str
+    delimiter: str
+    names: Row | None = None
+
+
+def _layout(text: str, delimiter: str | None, comment: str | None, notes: list[str]) -> _Layout:
+    """Where the table begins and how its fields are parted."""
+    lines = io.StringIO(text[: 2**20], newline="").readlines()
+    above = 0
+    if (named := _SEPARATOR_LINE.fullmatch(lines[0].strip(" \r\n"))) is not None:
+        delimiter, above = delimiter or named[1], 1
+    comments = []
+    start = above
+    while start < len(lines) and (lines[start].startswith(comment or "#") or not lines[start].strip()):
+        start += 1
+        comments += [lines[start - 1].strip()] if lines[start - 1].strip() else []
+    if start < len(lines):
+        above = start
+    else:  # every line begins with the sign, so it is none of comments
+        comments = []
+    body = text[sum(map(len, lines[:above])) :]
+    title = 0
     if delimiter is None:
-        delimiter = "\t" if ".tsv" in path.suffixes or ".tab" in path.suffixes else _sniff(text)
-    records = _records(path, text, delimiter)
-    header_line, header = next(records)
-    names = _column_names(path, header_line, header)
-    rows: list[list[str]] = []
-    lines: list[int] = []
-    for line, fields in records:
-        if len(fields) != len(names):
-            raise TableError(
-                f"{path}, line {line}: expected {len(names)} fields as in the header (separated by {delimiter!r}), "
-                f"got {len(fields)}. Look for a missing or extra {delimiter!r}, or text that needs quotes."
-            )
-        rows.append(fields)
-        lines.append(line)
+        delimiter, title = _found_delimiter(body)
+    layout = _Layout(text, delimiter)
+    rest = [line for line in lines[above:] if line.strip()]
+    if comments and comment is None:
+        header = comments[-1].lstrip("#").strip()
+        names, row = _fields(header, delimiter), _fields(rest[0], delimiter)
+        is_data = sum(map(looks_like_number, row)) * 2 >= len(row)
+        if is_data and len(names) == len(row) and not any(map(looks_like_number, names)):
+            layout.names = [name.strip() for name in names]
+            notes.append(f"The column names are taken from the line {comments.pop()[:60]!r}.")
+    if comments:
+        n = len(comments)
+        notes.append(f"{n} line{'s' * (n > 1)} of comments above the table passed over: {comments[0][:60]!r}.")
+    if title:
+        notes.append(f"{title} line{'s' * (title > 1)} above the header passed over: {rest[0].strip()[:60]!r}.")
+        kept = 0
+        while kept < title:
+            kept += bool(lines[above].strip())
+            above += 1
+    if delimiter == WHITESPACE:
+        notes.append("The fields are parted by spaces (to change that: --delimiter, in Python delimiter=).")
+    if above:
+        layout.text = "\n" * above + text[sum(map(len, lines[:above])) :]
+    return layout
+
+
+def _fields(line: str, delimiter: str) -> Row:
+    if delimiter == WHITESPACE:
+        line = line.strip().replace("\t", " ")
+    return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+
+
+def _found_delimiter(text: str) -> tuple[str, int]:
+    """The delimiter, and how many lines of a title stand above the header.
+
+    It is the one under which most records have as many fields as the header; then the one with the most fields.
+    """
+    best, best_score = None, (0.0, 0)
+    sampled = {}
+    for delimiter in DELIMITERS:
+        records = sampled[delimiter] = _first_records(text, delimiter)
+        counts = [len(fields) for fields in records]
+        if counts and counts[0] > 1:
+            score = (sum(count in (counts[0], counts[0] + 1) for count in counts) / len(counts), counts[0])
+            if score > best_score:
+                best, best_score = delimiter, score
+    if best is not None and best_score[0] >= _AGREEING:
+        return best, 0
+    for delimiter, records in sampled.items():
+        if title := _title_lines(records):
+            return delimiter, title
+    lines = [line for line in text[: 2**20].splitlines() if line.strip()]
+    if _is_parted_by_spaces(lines):
+        return WHITESPACE, 0
+    if best is None and lines and all(d not in lines[0] for d in DELIMITERS):
+        # One column: a delimiter that does not occur leaves its cells whole, with the commas in them.
+        return next((d for d in ("\t", "|", ";", ",") if d not in text), DELIMITERS[0]), 0
+    return best or DELIMITERS[0], 0
+
+
+def _title_lines(records: list[Row]) -> int:
+    """How many records above the header have fewer fields than nearly all the rest, 0 when there are none of that kind."""
+    counts = [len(fields) for fields in records]
+    most, agreeing = Counter(counts).most_common(1)[0] if counts else (1, 0)
+    title = next((i for i, count in enumerate(counts) if count == most), 0)
+    if most < 2 or not 0 < title <= _MOST_ABOVE or agreeing < max(3, _AGREEING * (len(counts) - title)):
+        return 0
+    if any(count >= most for count in counts[:title]) or any(map(looks_like_number, records[title])):
+        return 0
+    has_numbers = any(looks_like_number(cell) for fields in records[title + 1 :] for cell in fields)
+    return title if has_numbers else 0
+
+
+def _first_records(text: str, delimiter: str) -> list[Row]:
+    records: list[Row] = []
+    _allow_long_fields(text)
+    try:
+        for fields in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True):
+            if fields:
+                records.append(fields)
+            if len(records) == _LOOKED_AT:
+                break
+    except csv.Error:
+        pass
+    return records
+
+
+def _is_parted_by_spaces(lines: list[str]) -> bool:
+    """Whether all lines have as many words, and all words of some column below the header are numbers."""
+    words = [_fields(line, WHITESPACE) for line in lines[:_LOOKED_AT]]
+    if len(words) < 3 or len(words[0]) < 2 or any(len(row) != len(words[0]) for row in words):
+        return False
+    columns = list(zip(*words[1:], strict=True))
+    return any(all(looks_like_number(cell) or cell.lower() in MISSING for cell in column) for column in columns)
+
+
+# --------------------------------------------------------------------------------------------------------------- rows
+
+
+def _table(path: Path, text: str, layout: _Layout, comment: str | None, notes: list[str]) -> TextColumns:
+    """Names and cells of the columns."""
+    _allow_long_fields(text)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=layout.delimiter, skipinitialspace=True, strict=True)
+    try:
+        rows = list(reader)
+    except csv.Error:
+        _explain(path, text, layout.delimiter)
+        raise
+    if [] in rows:
+        rows = [row for row in rows if row]
+    header = rows.pop(0) if layout.names is None else layout.names
+    numbers: Sequence[int] = range(layout.names is None, len(rows) + (layout.names is None))
+    lengths = Counter(map(len, rows))
+    if comment is not None or set(lengths) != {len(header)}:
+        kept = [not row[0].startswith(comment or "#") or (comment is None and len(row) == len(header)) for row in rows]
+        if not all(kept):
+            notes.append(f"{kept.count(False)} line{'s' * (kept.count(False) > 1)} of comments among the rows passed over.")
+            rows, numbers = list(compress(rows, kept)), list(compress(numbers, kept))
+            lengths = Counter(map(len, rows))
     if not rows:
         raise TableError(f"{path}: the file has a header but no rows below it.")
-    return TextColumns(names, [list(column) for column in zip(*rows, strict=True)], lines)
+    header, width = _header_for(header, rows, lengths, notes)
+    if set(lengths) != {width}:
+        _explain_lengths(path, text, layout.delimiter, numbers, len(header))
+    columns: list[Sequence[str]] = list(zip(*rows, strict=True))
+    del columns[len(header) :]
+    header, columns = _without_last(header, columns, notes)
+    names = [name.strip() for name in header]
+    if sum(map(_looks_measured, names)) * 2 > len(names):
+        line = 1 + next((i for i, t in enumerate(io.StringIO(text, newline="")) if t.strip()), 0)
+        raise TableError(
+            f"{path}, line {line}: expected a header line with column names, got what looks like data "
+            f"({', '.join(names[:4])}). Add a first line that names the columns."
+        )
+    if layout.names is None and (two := _second_header(names, columns, notes)) is not None:
+        names, columns, numbers = two, [column[1:] for column in columns], numbers[1:]
+    return TextColumns(unique_names(names, notes), columns, layout.delimiter, str(path), notes, text, numbers)
+
+
+def _header_for(header: Row, rows: list[Row], lengths: Counter[int], notes: list[str]) -> tuple[Row, int]:
+    """The header and the width of the rows: all may have one field more, an empty one at the end or a first one that names
+    the row."""
+    width = len(header)
+    if set(lengths) != {width + 1}:
+        return header, width
+    if not any(row[-1].strip() for row in rows):
+        notes.append("Every row ends in a delimiter: the empty field behind it is passed over.")
+        return header, width + 1
+    first = [row[0] for row in rows]
+    numbers = [parse_number(cell) for cell in first]
+    counted = all(n is not None and n == (numbers[0] or 0) + i for i, n in enumerate(numbers))
+    if width > 1 and len(rows) > 1 and len(set(first)) == len(first) and (counted or not any(map(looks_like_number, first))):
+        notes.append("The rows have one field more than the header: the first one is taken for a name of the row.")
+        return ["row_name", *header], width + 1
+    return header, width
+
+
+def _without_last(header: Row, columns: list[Sequence[str]], notes: list[str]) -> tuple[Row, list[Sequence[str]]]:
+    """Without a last column that has neither a name nor a value: every line ends in a delimiter."""
+    if len(header) > 1 and not header[-1].strip() and not any(cell.strip() for cell in columns[-1]):
+        notes.append("Every line ends in a delimiter: the empty column behind it is passed over.")
+        return header[:-1], columns[:-1]
+    return header, columns
+
+
+def _second_header(names: list[str], columns: list[Sequence[str]], notes: list[str]) -> list[str] | None:
+    """The names when the first row is a second line of the header (units, or parts of the names), else None.
+
+    It is one when it holds no number, while most columns hold nothing but numbers below it.
+    """
+    second = [column[0].strip() for column in columns]
+    if len(columns[0]) < 4 or any(map(looks_like_number, second)):
+        return None
+    below = [column[1 : 1 + _LOOKED_AT] for column in columns]
+    worded = sum(cell.lower() not in MISSING and _are_numbers(column) for cell, column in zip(second, below, strict=True))
+    if worded < 2 or worded * 2 < len(columns):
+        return None
+    shown = ", ".join(repr(cell) for cell in second[:4]) + ", ..." * (len(second) > 4)
+    if len(set(names)) == len(names) and all(names):
+        notes.append(f"The second line holds no values but, it seems, units: {shown}. It is passed over.")
+        return names
+    notes.append(f"The header has two lines: the names of the second one ({shown}) are put behind those of the first.")
+    return [f"{name} {cell}".strip() for name, cell in zip(names, second, strict=True)]
+
+
+def _are_numbers(cells: Sequence[str]) -> bool:
+    """Whether there are numbers in these cells, and nothing else but missing ones."""
+    numbers = [looks_like_number(cell) for cell in cells]
+    return any(numbers) and all(n or cell.strip().lower() in MISSING for n, cell in zip(numbers, cells, strict=True))
+
+
+def unique_names(names: Sequence[str], notes: list[str]) -> list[str]:
+    """The names, with ``unnamed_<position>`` for blank ones and a number behind those that have been there before.
+
+    Example
+        >>> unique_names(["a", "", "a"], [])
+        ['a', 'unnamed_2', 'a_2']
+    """
+    taken = set(names)
+    counts: Counter[str] = Counter()
+    out, changed = [], []
+    for position, name in enumerate(names, start=1):
+        name = name or f"unnamed_{position}"
+        counts[name] += 1
+        new = name
+        while counts[name] > 1 and new in taken:
+            new = f"{name}_{counts[name]}"
+            counts[name] += new in taken
+        if new != name:
+            changed.append((name, new))
+            taken.add(new)
+        out.append(new)
+    if changed:
+        shown = ", ".join(f"{new!r}" for _, new in changed[:5]) + ", ..." * (len(changed) > 5)
+        notes.append(f"{len(changed)} column name{'s' * (len(changed) > 1)} repeated; the later ones are called {shown}.")
+    return out
+
+
+# ------------------------------------------------------------------------------------------------------------- errors
+
+
+def _allow_long_fields(text: str) -> None:
+    """Lets a cell be as long as the text: the csv module's limit of 131,072 characters is one of the whole process."""
+    if csv.field_size_limit() < len(text):
+        csv.field_size_limit(len(text))
+
+
+def _records(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, Row]]:
+    """``(line it begins in, fields)`` of every record that is not a blank line."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
+    line = 1
+    while True:
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if "unexpected end" in str(error):
+                raise TableError(f"{path}, line {line}: a quote is opened in this row and never closed.") from error
+            raise TableError(f"{path}, line {line}: the row cannot be read: {error}.") from error
+        if fields:
+            yield line, fields
+        line = reader.line_num + 1
+
+
+def _explain(path: Path, text: str, delimiter: str) -> None:
+    """Raises the TableError of the first row that cannot be read."""
+    for _ in _records(path, text, delimiter):
+        pass
+
+
+def _explain_lengths(path: Path, text: str, delimiter: str, numbers: Sequence[int], width: int) -> None:
+    """Raises the TableError of the first row that has not as many fields as the header."""
+    sign = "spaces" if delimiter == WHITESPACE else repr(delimiter)
+    rows = set(numbers)
+    for i, (line, fields) in enumerate(_records(path, text, delimiter)):
+        if i in rows and len(fields) != width:
+            raise TableError(
+                f"{path}, line {line}: expected {width} fields as in the header (separated by {sign}), got "
+                f"{len(fields)}. Look "
+                f"for a missing or extra {sign}, or text that needs quotes. To part the fields otherwise: --delimiter, "
+                "in Python "
+                "delimiter=."
+            )
+
+
+def _looks_measured(name: str) -> bool:
+    """Whether a column name reads as a decimal number; whole numbers may well be names (years)."""
+    number = parse_number(name)
+    return number is not None and number == number and "." in name
+
+
+# ------------------------------------------------------------------------------------------------------------ writing
 
 
 def write_predictions(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any]]) -> None:
@@ -136,109 +446,3 @@ def write_predictions(path: str | os.PathLike[str], columns: Mapping[str, Sequen
 def _cell(value: Any) -> Any:
     is_missing = value is None or (isinstance(value, float) and math.isnan(value))
     return "" if is_missing or type(value).__name__ in ("NAType", "NaTType") else value
-
-
-def _unzip(path: Path, data: bytes) -> bytes:
-    if not data.startswith(b"\x1f\x8b"):
-        if path.suffix == ".gz" and data:
-            raise TableError(f"{path}: the name ends in .gz but the file is not gzipped. Rename or compress it.")
-        return data
-    try:
-        return gzip.decompress(data)
-    except (OSError, EOFError, zlib.error) as error:
-        raise TableError(f"{path}: the gzipped file is damaged or cut off: {error}.") from error
-
-
-def _decode(path: Path, data: bytes, encoding: str) -> str:
-    for start, what in FOREIGN.items():
-        if data.startswith(start):
-            raise TableError(f"{path}: expected text, but this is {what}.")
-    if encoding.lower().replace("-", "").replace("_", "") in ("utf8", "utf8sig"):
-        if data.startswith(UTF16):
-            raise TableError(f"{path}: the file is UTF-16 text. Save it as UTF-8, or pass encoding='utf-16'.")
-        encoding = "utf-8-sig"
-    is_wide = encoding.lower().startswith(("utf-16", "utf_16", "utf-32", "utf_32"))
-    nul = -1 if is_wide else data.find(b"\0")
-    if nul >= 0:
-        sample = data[:4096]
-        if sum(byte < 9 or 13 < byte < 32 for byte in sample) > max(4, len(sample) // 20):
-            raise TableError(f"{path}: expected text, but this is a binary file (byte 0x00 at offset {nul}).")
-        raise TableError(
-            f"{path}, line {_line_at(data, nul)}: a NUL byte at offset {nul}. The file is damaged, or not UTF-8 text."
-        )
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise TableError(
-            f"{path}, line {_line_at(data, error.start)}: byte 0x{data[error.start]:02X} at offset {error.start} is "
-            f"not {encoding.removesuffix('-sig')}. Save the file as UTF-8, or pass its "
-            "encoding, e.g. encoding='latin-1'."
-        ) from error
-    except LookupError as error:
-        raise TableError(f"{path}: unknown encoding {encoding!r}; try 'utf-8', 'latin-1' or 'utf-16'.") from error
-
-
-def _line_at(data: bytes, offset: int) -> int:
-    return data.count(b"\n", 0, offset) + 1
-
-
-def _sniff(text: str, n_records: int = 50) -> str:
-    """The delimiter under which most of the first records have as many fields as the header; then the most fields."""
-    best, best_score = DELIMITERS[0], (0.0, 0)
-    for delimiter in DELIMITERS:
-        counts = []
-        try:
-            for fields in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True):
-                counts.append(len(fields))
-                if len(counts) == n_records:
-                    break
-        except csv.Error:
-            pass
-        counts = [count for count in counts if count]
-        if counts and counts[0] > 1:
-            score = (sum(count == counts[0] for count in counts) / len(counts), counts[0])
-            if score > best_score:
-                best, best_score = delimiter, score
-    return best
-
-
-def _records(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """``(line it begins in, fields)`` of every record that is not a blank line."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
-    line = 1
-    while True:
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            if "unexpected end" in str(error):
-                raise TableError(f"{path}, line {line}: a quote is opened in this row and never closed.") from error
-            raise TableError(f"{path}, line {line}: the row cannot be read: {error}.") from error
-        if fields:
-            yield line, fields
-        line = reader.line_num + 1
-
-
-def _column_names(path: Path, line: int, header: list[str]) -> list[str]:
-    names = [name.strip() or f"unnamed_{i}" for i, name in enumerate(header, start=1)]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise TableError(
-            f"{path}, line {line}: the header repeats {', '.join(map(repr, repeated))}; every column needs its own name."
-        )
-    if sum(map(_looks_measured, names)) * 2 > len(names):
-        raise TableError(
-            f"{path}, line {line}: expected a header line with column names, got what looks like data "
-            f"({', '.join(names[:4])}). Add a first line that names the columns."
-        )
-    return names
-
-
-def _looks_measured(name: str) -> bool:
-    """Whether a column name reads as a decimal number; whole numbers may well be names (years)."""
-    try:
-        float(name)
-    except ValueError:
-        return False
-    return "." in name

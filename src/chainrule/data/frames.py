@@ -78,6 +78,8 @@ def _pandas_column(series: Any) -> Array:
     if kind in "biuf":  # nullable and Arrow-backed numbers
         if series.hasnans and kind == "b":
             return _objects([None if missing else bool(v) for v, missing in zip(series, series.isna(), strict=True)])
+        if series.hasnans and kind in "iu" and (abs(series.dropna()) >= 2**53).any():  # more digits than a float has
+            return _objects([None if m else int(v) for v, m in zip(series.tolist(), series.isna(), strict=True)])
         if series.hasnans:
             out = series.to_numpy(dtype=np.float64, na_value=np.nan)
         else:
@@ -95,6 +97,8 @@ def _polars_column(series: Any) -> Array:
         if series.null_count() and series.dtype == polars.Boolean:
             return _objects(series.to_list())
         if series.null_count():
+            if series.dtype.is_integer() and max(abs(series.max() or 0), abs(series.min() or 0)) >= 2**53:
+                return _objects(series.to_list())
             series = series.cast(polars.Float64)
         out = series.to_numpy()
     else:

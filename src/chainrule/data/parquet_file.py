@@ -12,19 +12,19 @@ import numpy as np
 from chainrule.errors import MissingDependencyError, TableError
 
 from ._types import Array
-from .csv_file import read_bytes
+from .text_file import read_bytes
 
 __all__ = ["read_parquet_columns"]
 
 
-def read_parquet_columns(path: Path) -> tuple[list[str], list[Array]]:
+def read_parquet_columns(path: Path, limit: int | None = None) -> tuple[list[str], list[Array]]:
     """The names and the columns of a Parquet file: numbers as float64 (missing: NaN), the rest as objects."""
     try:
         parquet: Any = importlib.import_module("pyarrow.parquet")
         arrow: Any = importlib.import_module("pyarrow")
     except ImportError as error:
         raise MissingDependencyError("pyarrow", "Reading a .parquet file", extra="parquet") from error
-    data = read_bytes(path)
+    data = read_bytes(path, limit)
     if not data:
         raise TableError(f"{path}: the file is empty; expected a Parquet file.")
     try:
@@ -40,6 +40,11 @@ def _column(arrow: Any, column: Any) -> Array:
     kind = column.type
     types = arrow.types
     if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+        if types.is_integer(kind) and column.null_count:
+            listed = column.to_pylist()
+            if any(v is not None and abs(v) >= 2**53 for v in listed):  # more digits than a float has
+                exact: Array = np.array(listed, dtype=object)
+                return exact
         values = column.to_pylist() if types.is_decimal(kind) or column.null_count else column.to_numpy()
         return np.array([np.nan if v is None else float(v) for v in values]) if isinstance(values, list) else values
     out: Array = np.empty(len(column), dtype=object)

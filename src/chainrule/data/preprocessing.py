@@ -2,34 +2,63 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
-from chainrule.errors import ModelFileError, NotFittedError, ParameterError, TableError, did_you_mean
+from chainrule.errors import DataError, ModelFileError, NotFittedError, ParameterError, TableError, did_you_mean
 
 from ._types import Array, IndexArray
+from .booleans_in_text import are_booleans, truth_of
 from .column_encoders import (
+    DateTime,
     Embedded,
     Encoder,
     Numeric,
     OneHot,
     Standardizer,
+    column_texts,
     encoder_from_config,
     encoder_to_config,
     numbers_of,
-    texts_of,
+    unknown_texts,
 )
+from .columns import Column, object_array
 from .labels import ClassLabels
-from .table import Column, ColumnKind, Table
+from .numbers_in_text import looks_like_number, parse_number
+from .table import Table
+from .table_format import ColumnFormat, ColumnKind
 
-__all__ = ["TableFeatures", "TablePreprocessor", "task_of"]
+__all__ = ["TableFeatures", "TablePreprocessor", "UnknownValues", "UnknownValuesWarning", "task_of"]
 
 Task = Literal["classification", "regression"]
 MAX_INTEGER_CLASSES = 20
 MIN_ROWS_A_CLASS = 5
+#: Above this share of values that were not there in training, a column is worth a warning.
+MOSTLY = 0.5
+#: Words for a missing value that are names of classes just as well, in lower case.
+_CLASS_WORDS = frozenset({"none", "na", "null"})
+
+
+class UnknownValuesWarning(UserWarning):
+    """Most values of a column are such as training never saw, so that a prediction cannot use them."""
+
+
+class UnknownValues(NamedTuple):
+    """The values of a column that were not there in training.
+
+    Parameters  share : of the values that are not missing ; examples : up to three of them ; expected : the share of
+    training rows
+                that were treated like them
+    """
+
+    share: float
+    examples: list[str]
+    expected: float = 0.0
 
 
 class TableFeatures(TypedDict):
@@ -44,20 +73,25 @@ class TablePreprocessor:
 
     - numeric column: ``(x - mean) / std`` (0 if constant); missing becomes the mean, and a 0/1 column
       "<name> is missing" is added if any was missing in training
+    - column of dates: a standardised trend, and sine and cosine of the day, week, month and year as far as training saw them
     - categorical column of at most ``embed_from`` distinct values: one-hot, with a column for missing if any was
       missing in training; a category unknown in training is zero in all of them
-    - categorical column of more: an index for an embedding layer, 0 being unknown or missing
-    - left out, each with a note in ``notes_``: columns without any value, and text columns in which
-      every value is different (an identifier)
+    - categorical column of more: an index for an embedding layer, 0 being unknown, missing, or there once only
+    - left out, each with a note in ``notes_``: columns without any value, text columns in which every value is different (an
+      identifier), and those of more than ``embed_from`` texts where more than half of the rows have a text that occurs
+      once: by the estimate of Good and Turing, that is the share of new rows whose text nothing is known of
     - target: **classification** if it is text or bool, or whole numbers of at most two values, or of at most 20
       values with 5 rows each on average; otherwise **regression**, standardised. ``task`` overrules this.
-      Rows without a target are left out, with a note.
+      Rows without a target are left out, with a note. Labels are kept as they are written.
 
     Parameters
         target : name of the column to predict
         embed_from : the most distinct values that are one-hot encoded
         exclude : names of columns not to learn from
         task : "classification", "regression", or None to decide by the rule above
+        keep : names of text columns to learn from however many of their texts occur once
+    References  I. J. Good, The population frequencies of species and the estimation of population parameters, Biometrika
+    1953
     Raises      TableError for a column that is missing or cannot be used, with the row and the value where it has one
     Example
         >>> table = Table({
@@ -76,11 +110,20 @@ class TablePreprocessor:
         (array([1, 0, 0], dtype=int32), array([0, 1, 2]))
     """
 
-    def __init__(self, target: str, *, embed_from: int = 16, exclude: Sequence[str] = (), task: Task | None = None) -> None:
+    def __init__(
+        self,
+        target: str,
+        *,
+        embed_from: int = 16,
+        exclude: Sequence[str] = (),
+        task: Task | None = None,
+        keep: Sequence[str] = (),
+    ) -> None:
         self.target = target
         self.embed_from = embed_from
         self.exclude = exclude
         self.task = task
+        self.keep = keep
 
     def fit(self, table: Table) -> TablePreprocessor:
         """Learn means, deviations, categories and the task from the training rows: pass no others."""
@@ -88,14 +131,15 @@ class TablePreprocessor:
             raise ParameterError(f"embed_from must be at least 1, got {self.embed_from}.")
         if self.task not in (None, "classification", "regression"):
             raise ParameterError(f"task must be 'classification', 'regression' or None, got {self.task!r}.")
-        if isinstance(self.exclude, str):
-            raise ParameterError(f"exclude must be a list of column names, got the text {self.exclude!r}.")
-        for name in (self.target, *self.exclude):
+        for option in ("exclude", "keep"):
+            if isinstance(getattr(self, option), str):
+                raise ParameterError(f"{option} must be a list of column names, got the text {getattr(self, option)!r}.")
+        for name in (self.target, *self.exclude, *self.keep):
             table.column(name)
-        self.notes_: list[str] = []
+        self.notes_: list[str] = list(table.notes)
+        self.classes_: ClassLabels | None = None
         rows = self._rows_with_target(table)
-        if len(rows) < table.n_rows:
-            self.notes_.append(f"{table.n_rows - len(rows)} rows have no target {self.target!r}: left out.")
+        self._note_missing_targets(table, rows)
         table = table.take(rows)
         self._fit_target(table)
         left_out = {self.target, *self.exclude}
@@ -103,10 +147,42 @@ class TablePreprocessor:
         self.encoders_: list[Encoder] = [encoder for encoder in fitted if encoder is not None]
         if not self.encoders_:
             raise TableError(f"{table.source} has no column to learn from. {' '.join(self.notes_)}".strip())
+        self.formats_ = {name: self._format_of(name, table) for name in [self.target, *(e.name for e in self.encoders_)]}
         return self
 
     def transform(self, table: Table) -> TableFeatures:
-        """All rows as arrays; the target is not needed, further columns are passed over."""
+        """All rows as arrays; the target is not needed, further columns are passed over.
+
+        Warns       UnknownValuesWarning, with examples, when most values of a column were not there in training
+        """
+        self._check_columns(table)
+        self._warn_of_unknown(table)
+        blocks = [e.encode(table) for e in self.encoders_ if not isinstance(e, Embedded)]
+        numeric = np.concatenate([np.empty((table.n_rows, 0)), *blocks], axis=1).astype(np.float32)
+        embedded = [e for e in self.encoders_ if isinstance(e, Embedded)]
+        return {"numeric": numeric, "categories": [(e.name, e.encode(table), e.cardinality) for e in embedded]}
+
+    def unknown_values(self, table: Table) -> dict[str, UnknownValues]:
+        """{column: its values that were not there in training}, of the columns that have such values.
+
+        Example
+            >>> table = Table({
+            ...     "colour": Column("categorical", np.array(["red", "blue"], dtype=object)),
+            ...     "sold": Column("categorical", np.array(["yes", "no"], dtype=object)),
+            ... })
+            >>> TablePreprocessor("sold", exclude=[]).fit(table).unknown_values(table)
+            {}
+        """
+        self._check_columns(table)
+        found = {}
+        for encoder in self.encoders_:
+            if isinstance(encoder, (OneHot, Embedded)):
+                share, examples = unknown_texts(table.column(encoder.name), encoder.categories)
+                if share:
+                    found[encoder.name] = UnknownValues(share, examples, getattr(encoder, "rare", 0.0))
+        return found
+
+    def _check_columns(self, table: Table) -> None:
         self._check_fitted()
         missing = [e.name for e in self.encoders_ if e.name not in table.columns]
         if missing:
@@ -115,10 +191,23 @@ class TablePreprocessor:
                 f"{table.source} lacks {len(missing)} column(s) that the model was trained on: "
                 f"{', '.join(map(repr, missing))}.{hints} Its columns are: {', '.join(map(repr, table.columns))}."
             )
-        blocks = [e.encode(table) for e in self.encoders_ if not isinstance(e, Embedded)]
-        numeric = np.concatenate([np.empty((table.n_rows, 0)), *blocks], axis=1).astype(np.float32)
-        embedded = [e for e in self.encoders_ if isinstance(e, Embedded)]
-        return {"numeric": numeric, "categories": [(e.name, e.encode(table), e.cardinality) for e in embedded]}
+
+    def _warn_of_unknown(self, table: Table) -> None:
+        said = []
+        for name, values in self.unknown_values(table).items():
+            if values.share > MOSTLY + values.expected / 2:
+                shown = ", ".join(repr(text) for text in values.examples)
+                said.append(f"{values.share:.0%} of the values of {name!r} were not there in training, such as {shown}")
+        for encoder in self.encoders_:
+            without = isinstance(encoder, (Numeric, OneHot, DateTime)) and not encoder.indicator
+            if without and bool(table.column(encoder.name).is_missing.all()):
+                said.append(f"{encoder.name!r} is empty in every row, and in training it never was")
+        if said:
+            warnings.warn(
+                f"{table.source}: {'; '.join(said)}. Predictions cannot use these columns: write them as in training.",
+                UnknownValuesWarning,
+                stacklevel=3,
+            )
 
     def transform_target(self, table: Table) -> tuple[Array, IndexArray]:
         """``(y, rows)``: the target of the rows that have one, and which rows these are.
@@ -129,7 +218,7 @@ class TablePreprocessor:
         rows = self._rows_with_target(table)
         table = table.take(rows)
         if self.classes_ is not None:
-            return self.classes_.encode(self._labels(table), name=f"{table.source}, column {self.target!r}"), rows
+            return self.classes_.encode(self._known_labels(table, self.classes_)), rows
         y: Array = self.scale_.apply(numbers_of(table, self.target)).astype(np.float32)
         return y, rows
 
@@ -150,23 +239,29 @@ class TablePreprocessor:
         return [name for e in self.encoders_ if not isinstance(e, Embedded) for name in e.output_names]
 
     @property
-    def kinds_(self) -> dict[str, ColumnKind]:
-        """Column name -> kind as in training, for ``read_table(path, kinds=...)`` at prediction."""
+    def kinds_(self) -> dict[str, ColumnKind | ColumnFormat]:
+        """Column name -> kind or format as in training, for ``read_table(path, kinds=...)`` at prediction."""
         self._check_fitted()
-        return {e.name: "numeric" if isinstance(e, Numeric) else "categorical" for e in self.encoders_}
+        found: dict[str, ColumnKind | ColumnFormat] = {}
+        for name, how in self.formats_.items():
+            if name != self.target or not how.is_plain:
+                found[name] = how.kind if how.is_plain else how
+        return found
 
     def to_config(self) -> dict[str, Any]:
         """Everything learned, as JSON can hold it."""
         self._check_fitted()
         return {
-            "version": 1,
+            "version": 2,
             "target": self.target,
             "embed_from": self.embed_from,
             "exclude": list(self.exclude),
+            "keep": list(self.keep),
             "task": self.task_,
             "classes": None if self.classes_ is None else self.classes_.to_config(),
             "scale": [self.scale_.mean, self.scale_.std],
             "columns": [encoder_to_config(encoder) for encoder in self.encoders_],
+            "formats": {name: how.to_config() for name, how in self.formats_.items()},
             "notes": list(self.notes_),
         }
 
@@ -174,18 +269,26 @@ class TablePreprocessor:
     def from_config(cls, config: Mapping[str, Any]) -> TablePreprocessor:
         """The fitted preprocessor that ``to_config`` wrote; ModelFileError when that is not what came."""
         try:
-            if config["version"] != 1:
-                raise ValueError(f"version {config['version']!r}, expected 1; a newer chainrule may be needed")
+            if config["version"] not in (1, 2):
+                raise ValueError(f"version {config['version']!r}, expected 1 or 2; a newer chainrule may be needed")
             if config["task"] not in ("classification", "regression"):
                 raise ValueError(f"task {config['task']!r}")
             if (config["classes"] is None) != (config["task"] == "regression"):
                 raise ValueError("the task and the class labels contradict each other")
-            self = cls(str(config["target"]), embed_from=int(config["embed_from"]), exclude=list(config["exclude"]))
+            self = cls(
+                str(config["target"]),
+                embed_from=int(config["embed_from"]),
+                exclude=list(config["exclude"]),
+                keep=[str(name) for name in config.get("keep", ())],
+            )
             self.task_ = config["task"]
             self.classes_ = None if config["classes"] is None else ClassLabels.from_config(config["classes"])
             self.scale_ = Standardizer(*(float(v) for v in config["scale"]))
             self.encoders_ = [encoder_from_config(column) for column in config["columns"]]
             self.notes_ = [str(note) for note in config["notes"]]
+            formats = {str(name): ColumnFormat.from_config(how) for name, how in config.get("formats", {}).items()}
+            self.formats_ = {e.name: formats.get(e.name) or ColumnFormat(_kind_of(e)) for e in self.encoders_}
+            self.formats_ = {**formats, **self.formats_}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             if isinstance(error, ModelFileError):
                 raise
@@ -200,48 +303,134 @@ class TablePreprocessor:
         if not len(known):
             self.notes_.append(f"Column {name!r} has no value in any row: left out.")
             return None
+        if column.kind == "datetime":
+            return DateTime.fit(name, column)
         if column.kind == "numeric":
             scale = Standardizer.fit(numbers_of(table, name)[~column.is_missing])
             if scale.std == 0.0:
                 self.notes_.append(f"Column {name!r} is {known[0]:g} in every row: it becomes 0 and tells nothing.")
             elif len(known) > MAX_INTEGER_CLASSES and bool((np.diff(known) == 1).all()):
                 self.notes_.append(f"Column {name!r} counts the rows up by one; exclude it if it is a row number.")
-            return Numeric(name, scale.mean, scale.std, has_missing)
-        categories = tuple(sorted(set(known.tolist())))
-        n = len(categories)
-        if n == len(known) and n > 1:
+            truth = scale.std > 0 and bool(((known == 0) | (known == 1)).all())
+            return Numeric(name, scale.mean, scale.std, has_missing, truth)
+        return self._fit_texts(name, known, has_missing)
+
+    def _fit_texts(self, name: str, known: Array, has_missing: bool) -> Encoder | None:
+        counts = Counter(known.tolist())
+        if are_booleans(counts):
+            counts = Counter(_frequent_spelling(counts).values())
+        categories, n = tuple(sorted(counts)), len(counts)
+        if n == len(known) and n > 1 and name not in self.keep:
             self.notes_.append(f"Column {name!r} has a different text in every row, like an identifier: left out.")
             return None
-        self._note_typos(name, known)
+        self._note_typos(name, counts)
         if n == 1 and not has_missing:
             self.notes_.append(f"Column {name!r} is {categories[0]!r} in every row: it tells nothing.")
         if n <= self.embed_from:
             return OneHot(name, categories, has_missing)
-        if n > 0.5 * len(known):
-            self.notes_.append(f"Column {name!r} has {n} different texts in {len(known)} rows; consider excluding it.")
+        once = sum(count == 1 for count in counts.values())
+        rare = once / len(known)
+        evidence = f"Column {name!r} has {n:,} different texts in {len(known):,} rows, {once:,} of them once"
+        if rare > MOSTLY and name not in self.keep:
+            self.notes_.append(
+                f"{evidence}, so about {rare:.0%} of new rows would have a text that nothing is known of: left out. To "
+                "learn from "
+                "it all the same: keep=; from its words: --text."
+            )
+            return None
+        if rare > MOSTLY / 4:
+            self.notes_.append(f"{evidence}; those share one vector with what is unknown.")
+        if rare <= MOSTLY:
+            return Embedded(name, tuple(text for text in categories if counts[text] > 1), rare)
         return Embedded(name, categories)
 
-    def _note_typos(self, name: str, known: Array) -> None:
+    def _note_typos(self, name: str, counts: Counter[str]) -> None:
         """A note when nearly every text is a number: then it is a numeric column with a typing error."""
-        texts = [text for text in known.tolist() if not _is_number(text)]
-        if len(texts) <= 0.1 * len(known):
+        texts = [text for text in counts if not looks_like_number(text)]
+        n = sum(counts[text] for text in texts)
+        if texts and n <= 0.1 * counts.total():
             self.notes_.append(
-                f"Column {name!r} is taken as text because of {len(texts)} value(s) that are no numbers, e.g. "
+                f"Column {name!r} is taken as text because of {n} value(s) that are no numbers, e.g. "
                 f"{texts[0]!r}. Correct them, or leave them empty, to have it numeric."
             )
 
+    def _format_of(self, name: str, table: Table) -> ColumnFormat:
+        """How the cells of a column are written, for reading those of another file alike."""
+        column = table.column(name)
+        how = column.format or ColumnFormat(column.kind)
+        encoder = next((e for e in self.encoders_ if e.name == name), None)
+        if isinstance(encoder, Numeric) and encoder.truth:
+            return ColumnFormat("numeric", how.decimal, how.thousands, how.percent, how.missing, truth=True)
+        return how
+
     # ------------------------------------------------------------ the target
 
+    def _target_column(self, table: Table) -> Column:
+        """The target, with words such as "none" as classes unless the rest of the table says that they stand for missing."""
+        column = table.column(self.target)
+        if column.kind != "categorical" or column.written is None:
+            return column
+        words = Counter(word for word, missing in zip(column.written, column.is_missing, strict=True) if missing and word)
+        if self.classes_ is not None:
+            classes = {word for word in words if word in set(self.classes_.classes.tolist())}
+        else:
+            never = set(column.format.missing) if column.format is not None else set()
+            classes = {w for w in words if w.lower() in _CLASS_WORDS and w not in never and not self._is_marker(w, table)}
+        if not classes:
+            return column
+        values = [word if word in classes else value for word, value in zip(column.written, column.values, strict=True)]
+        return Column("categorical", object_array(values), column.written, column.format)
+
+    def _is_marker(self, word: str, table: Table) -> bool:
+        """Whether other columns use the word for a missing value: one of numbers or dates, or, for NA, two of any kind."""
+        times = 0
+        for name, column in table.columns.items():
+            if (
+                name != self.target
+                and column.written is not None
+                and bool((column.written[column.is_missing] == word).any())
+            ):
+                times += 1
+                if column.kind != "categorical":
+                    return True
+        return times > 1 and word == "NA"
+
     def _rows_with_target(self, table: Table) -> IndexArray:
-        rows: IndexArray = np.flatnonzero(~table.column(self.target).is_missing)
+        rows: IndexArray = np.flatnonzero(~self._target_column(table).is_missing)
         if not len(rows):
             raise TableError(f"{table.source}: the target {self.target!r} is missing in every row.")
         return rows
 
+    def _note_missing_targets(self, table: Table, rows: IndexArray) -> None:
+        """Says how many rows are left out, for which marker of missing values, and which such words are classes."""
+        column = self._target_column(table)
+        missing, n = column.is_missing, table.n_rows - len(rows)
+        written = np.full(table.n_rows, None) if column.written is None else column.written
+        if n:
+            counts = Counter(repr(word) if word else "empty" for word in written[missing])
+            which = ", ".join(f"{word}: {count:,}" for word, count in counts.most_common(5))
+            which = f" ({which})" if set(counts) != {"empty"} else ""
+            row = "row has" if n == 1 else "rows have"
+            self.notes_.append(f"{n:,} {row} no target {self.target!r}{which}: left out.")
+        words = Counter(
+            w for w, was, now in zip(written, table.column(self.target).is_missing, missing, strict=True) if was > now
+        )
+        for word, count in words.items():
+            self.notes_.append(
+                f"{word!r} in the target is taken for a class ({count:,} rows). If it stands for a missing value: "
+                "--na-values "
+                f"{word}, in Python na_values=."
+            )
+
     def _fit_target(self, table: Table) -> None:
-        column = table.column(self.target)
+        column = self._target_column(table)
+        if column.kind == "datetime":
+            raise TableError(
+                f"{table.source}: the target {self.target!r} holds dates, which are neither classes nor numbers. "
+                "Predict a number "
+                "made of them, such as the days since the first one."
+            )
         self.scale_ = Standardizer(0.0, 1.0)
-        self.classes_: ClassLabels | None = None
         self.task_: Task = self.task or task_of(column)
         if self.task_ == "regression":
             scale = Standardizer.fit(numbers_of(table, self.target))
@@ -250,35 +439,88 @@ class TablePreprocessor:
                 scale = Standardizer(scale.mean, 1.0)
             self.scale_ = scale
             return
-        labels = self._labels(table)
+        labels = self._labels(column, table)
         self.classes_ = ClassLabels.fit(labels)
-        n = self.classes_.n_classes
-        if n == 1:
+        if self.classes_.n_classes == 1:
             raise TableError(f"{table.source}: the target {self.target!r} is {labels[0]!r} in every row; two are needed.")
+        counts = Counter(labels.tolist())
+        self._check_classes(counts, table, column.kind == "categorical")
+        if column.kind == "categorical":
+            self._note_typos(self.target, counts)
+
+    def _check_classes(self, counts: Counter[Any], table: Table, is_text: bool) -> None:
+        """TableError for classes that cannot be learned, as there are about as many as rows, or that are rather numbers."""
+        n, once = len(counts), [label for label, count in counts.items() if count == 1]
+        where = f"{table.source}: the target {self.target!r}"
         if n == table.n_rows and n > 2:
             raise TableError(
-                f"{table.source}: the target {self.target!r} has a different value in every row (e.g. {labels[0]!r}), "
-                "so no class can be learned. Choose another target"
-                + (", or correct the cells that are no numbers." if column.kind == "categorical" else ".")
+                f"{where} has a different value in every row (e.g. {once[0]!r}), so no class can be learned. Choose "
+                "another target" + (", or correct the cells that are no numbers." if is_text else ".")
             )
-        if column.kind == "categorical":
-            self._note_typos(self.target, column.values)
+        if not is_text or self.task is not None:
+            return
+        numbers = [label for label in counts if looks_like_number(label)]
+        many = n > MAX_INTEGER_CLASSES or table.n_rows < MIN_ROWS_A_CLASS * n
+        if numbers and 2 * len(numbers) >= n and many:
+            others = [label for label in counts if not looks_like_number(label)]
+            cells = ", ".join(
+                f"{label!r} ({counts[label]:,} times)" for label in sorted(others, key=lambda t: -counts[t])[:5]
+            )
+            raise TableError(
+                f"{where} holds numbers, but {sum(counts[t] for t in others):,} of {table.n_rows:,} cells are none: "
+                f"{cells or '-'}. "
+                "Name those that stand for a missing value (--na-values, in Python na_values=), say how numbers are written "
+                "(--decimal, --thousands), or take all for classes: --task classification, in Python task=."
+            )
+        if n > 2 and len(once) > MOSTLY * table.n_rows:
+            cells = ", ".join(repr(label) for label in once[:3])
+            raise TableError(
+                f"{where} has {n:,} classes in {table.n_rows:,} rows, {len(once):,} of them in a single row (such as "
+                f"{cells}), so "
+                "they cannot be learned. Choose another target, or have it all the same: --task classification, in "
+                "Python task=."
+            )
 
-    def _labels(self, table: Table) -> Array:
-        """The target as labels: whole numbers if classes are, else text."""
-        column = table.column(self.target)
-        is_text = column.kind == "categorical" if self.classes_ is None else self.classes_.classes.dtype.kind == "O"
-        if is_text:
-            labels: Array = np.empty(table.n_rows, dtype=object)
-            labels[:] = texts_of(table, self.target)
-            return labels
-        x = numbers_of(table, self.target)
+    def _labels(self, column: Column, table: Table) -> Array:
+        """The target as labels: whole numbers where they are written as such, else text as it is written."""
+        texts = [text for text in column_texts(column) if text is not None]
+        if column.kind == "categorical":
+            counts = Counter(texts)
+            same = _frequent_spelling(counts) if are_booleans(counts) else {}
+            return object_array([same.get(text, text) for text in texts])
+        x = column.values
         if (x != np.rint(x)).any():
             row = int((x != np.rint(x)).argmax())
             raise TableError(
                 f"{table.source}: classification needs whole numbers or text in {self.target!r}, got {x[row]} in row {row}."
             )
-        return x.astype(np.int64)
+        if all(_is_whole(text) for text in set(texts)):
+            return np.array([int(text) for text in texts], dtype=np.int64)
+        return object_array(texts)
+
+    def _known_labels(self, table: Table, classes: ClassLabels) -> Array:
+        """The target of these rows in the spelling of the known classes: yes for True, 007 for 7."""
+        known = {str(label): label for label in classes.classes.tolist()}
+        found: dict[str, Any] = {}
+        texts = [text for text in column_texts(self._target_column(table)) if text is not None]
+        for text in set(texts):
+            label = known.get(text)
+            if label is None and are_booleans(known) and truth_of(text) is not None:
+                label = next(known[other] for other in known if truth_of(other) == truth_of(text))
+            if label is None and (number := parse_number(text)) is not None:
+                same = [other for other in known if parse_number(other) == number]
+                label = known[same[0]] if len(same) == 1 else None
+            found[text] = label
+        if unseen := sorted(text for text, label in found.items() if label is None):
+            shown = ", ".join(repr(text) for text in unseen[:10]) + f", ... ({len(unseen)} in all)" * (len(unseen) > 10)
+            row = next(i for i, text in enumerate(texts) if found[text] is None)
+            raise DataError(
+                f"{table.source}, column {self.target!r} has labels that were not there in training: {shown}, the first "
+                "at row "
+                f"{row}. Known labels: {', '.join(repr(label) for label in known.values())}."
+            )
+        labels = [found[text] for text in texts]
+        return object_array(labels) if classes.classes.dtype.kind in "OUT" else np.array(labels, classes.classes.dtype)
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "encoders_"):
@@ -287,18 +529,32 @@ class TablePreprocessor:
 
 def task_of(column: Column) -> Task:
     """Whether a target is one of classes or a number, by the rule of TablePreprocessor."""
-    if column.kind == "categorical":
+    if column.kind != "numeric":
         return "classification"
     x = column.values
     if not np.isfinite(x).all() or (x != np.rint(x)).any():
         return "regression"
-    n = len(np.unique(x))
+    n = len(np.unique(x)) if column.written is None else len({text for text in column_texts(column) if text is not None})
     few = n <= 2 or (n <= MAX_INTEGER_CLASSES and len(x) >= MIN_ROWS_A_CLASS * n)
     return "classification" if few else "regression"
 
 
-def _is_number(text: str) -> bool:
+def _kind_of(encoder: Encoder) -> ColumnKind:
+    return "numeric" if isinstance(encoder, Numeric) else "datetime" if isinstance(encoder, DateTime) else "categorical"
+
+
+def _frequent_spelling(counts: Counter[str]) -> dict[str, str]:
+    """{spelling of true or false: the most frequent spelling of the same}."""
+    best: dict[bool | None, str] = {}
+    for text, _ in counts.most_common():
+        best.setdefault(truth_of(text), text)
+    return {text: best[truth_of(text)] for text in counts}
+
+
+def _is_whole(text: str) -> bool:
+    """Whether a text is a whole number as Python writes it, that 64 bits hold."""
     try:
-        return float(text) is not None
+        number = int(text)
     except ValueError:
         return False
+    return str(number) == text and -(2**63) <= number < 2**63
