@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from ..ops import Node, Value
 from ..ops.table import node_bytes, node_flops
@@ -40,12 +41,34 @@ class Plan:
         """Bytes read and written by one step when nothing is cached."""
         return sum(node_bytes(n) for n in self.nodes)
 
-    def replace(self, nodes: list[Node]) -> Plan:
-        """The same plan with other nodes."""
-        return Plan(nodes, self.inputs, self.outputs, self.arenas, self.scalars, self.batch, self.notes)
+    def replace(self, nodes: list[Node], outputs: Mapping[str, Value] | None = None) -> Plan:
+        """The same plan with other nodes, and other outputs where they are given."""
+        return replace(self, nodes=nodes, outputs=dict(self.outputs if outputs is None else outputs))
 
     def show(self) -> str:
-        """The plan as text: one line a node, with phase, layer, op, shapes, FLOPs and bytes."""
-        from .show import show
+        """The plan as text: one line a node with phase, layer, op, inputs → outputs, FLOPs and bytes; then the totals."""
+        rows = []
+        for node in self.nodes:
+            inputs = ", ".join(_shape(v) for v in node.inputs if v.role != "constant")
+            outputs = ", ".join(_shape(v) for v in node.outputs)
+            op = "+".join(n.op for n in node.attrs.get("nodes", [node]))
+            op = op if len(op) <= 48 else op[:45] + "..."
+            cost = f"{_human(node_flops(node), 'FLOP')}, {_human(node_bytes(node), 'B')}"
+            rows.append((node.where.phase, node.where.layer, op, f"{inputs} → {outputs}", cost))
+        widths = [max((len(r[i]) for r in rows), default=0) for i in range(3)]
+        lines = ["  ".join([*(c.ljust(w) for c, w in zip(r, widths, strict=False)), r[3], f"[{r[4]}]"]) for r in rows]
+        cost = f"{_human(self.flops, 'FLOP')} and {_human(self.bytes, 'B')} a step"
+        return "\n".join([*lines, f"{len(self.nodes)} ops, batch {self.batch}, {cost}", *self.notes])
 
-        return show(self)
+
+def _shape(value: Value) -> str:
+    text = "×".join(map(str, value.shape)) or "scalar"
+    return f"{value.name}:{text}" if value.name else text
+
+
+def _human(count: float, unit: str) -> str:
+    for prefix in ("", "k", "M"):
+        if count < 1000:
+            return f"{count:.3g} {prefix}{unit}"
+        count /= 1000
+    return f"{count:.3g} G{unit}"

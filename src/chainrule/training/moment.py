@@ -120,4 +120,4 @@ class Moment:
             training=losses is not None,
         )
         plan.outputs = {name: value for name, value in plan.outputs.items() if name.startswith(prefix)}
-        return plan.replace(eliminate_dead_code(plan.nodes, plan.outputs.values()))
+        return eliminate_dead_code(plan)

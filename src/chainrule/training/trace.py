@@ -207,7 +207,7 @@ def trace(
     plan = lower_trace(
         network, losses, batch, shapes=shapes, targets=targets or None, weights=weights or None, training=training
     )
-    plan = plan.replace(eliminate_dead_code(plan.nodes, plan.outputs.values()))
+    plan = eliminate_dead_code(plan)
     # The float64 arenas are copies, so that running statistics of the network stay as they are.
     kept = network.arenas()
     arenas = {name: kept[name].astype(np.float64) for name in plan.arenas}

@@ -150,10 +150,12 @@ def compile_program(nodes: list[Node], outputs: tuple[Value, ...], product: Valu
             direct[id(origin)] = n.outputs[0]
             assignments.remove(n)
 
+    maker = {id(n.outputs[0]): n for n in rest}
+
     def alone(v: Value) -> Node | None:
         """The node that makes v, when only one node of the chain uses v and nothing else does."""
-        p = v.producer
-        return p if p in rest and len(uses[id(v)]) == 1 and id(v) not in asked and id(v) not in direct else None
+        p = maker.get(id(v))
+        return p if p is not None and len(uses[id(v)]) == 1 and id(v) not in asked and id(v) not in direct else None
 
     folded: set[int] = set()
     combined: dict[int, tuple[str, list[Value]]] = {}

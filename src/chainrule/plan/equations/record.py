@@ -17,7 +17,7 @@ from ...ops import Builder, Node, Value
 from ...ops.value import FREE, Shape
 from ...optimizers import Optimizer
 from ..lower import Run, _Lowering
-from ..passes import eliminate_dead_code
+from ..passes import needed
 from .symbols import LETTERS, SUBSCRIPTS, Names, Symbol, word
 from .terms import BATCH, LENGTHS, SHORT_LENGTHS, dimension, lengths_written
 
@@ -171,7 +171,7 @@ class Record:
         asked = list(outputs)
         if losses is not None:
             asked = [self._lower_backward(low, outputs, losses, optimizer, targets)]
-        self.nodes: list[Node] = eliminate_dead_code(k.nodes, asked)
+        self.nodes: list[Node] = needed(k.nodes, asked)
         self._assignments(low)
         for found in self.targets.values():
             found.sort(key=lambda t: t.section)

@@ -1,18 +1,22 @@
-"""Passes over a plan: each small, each a function from nodes to nodes."""
+"""Passes over a plan: each small, each a function from a plan to a new plan that changes nothing of the one it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
 
 from ..plan import Plan
 from .common import eliminate_common
-from .dead_code import eliminate_dead_code
+from .dead_code import eliminate_dead_code, needed
 from .fuse import fuse
 from .recompute import recompute
 
-__all__ = ["eliminate_common", "eliminate_dead_code", "fuse", "optimise", "recompute"]
+__all__ = ["PASSES", "eliminate_common", "eliminate_dead_code", "fuse", "needed", "optimise", "recompute"]
+
+#: In their order. What is computed for nothing goes first and once more, so that every pass sees what is read, and by whom.
+PASSES: tuple[Callable[[Plan], Plan], ...] = (eliminate_dead_code, eliminate_common, eliminate_dead_code, recompute, fuse)
 
 
 def optimise(plan: Plan) -> Plan:
     """All passes in their order."""
-    nodes = eliminate_dead_code(plan.nodes, plan.outputs.values())
-    nodes = eliminate_common(nodes, plan.outputs)
-    nodes = eliminate_dead_code(nodes, plan.outputs.values())
-    nodes = recompute(nodes, plan.outputs.values())
-    return plan.replace(fuse(nodes, plan.outputs.values()))
+    return reduce(lambda found, one: one(found), PASSES, plan)

@@ -6,6 +6,8 @@ from collections.abc import Hashable
 
 from ...ops import Node, Value
 from ...registry import identity
+from ..plan import Plan
+from .rewrite import Rewriting
 
 
 def _key(value: Value) -> Hashable:
@@ -16,30 +18,29 @@ def _key(value: Value) -> Hashable:
     return id(value)
 
 
-def eliminate_common(nodes: list[Node], outputs: dict[str, Value]) -> list[Node]:
+def eliminate_common(plan: Plan) -> Plan:
     """Replaces a node by an earlier one of the same op, inputs and attributes.
 
-    Nodes that assign to an arena stay, and so do reads of an arena that was assigned to in between. Outputs of the plan
-    that are replaced are renamed in ``outputs``.
+    Nodes that assign to an arena stay, and so do reads of an arena that was assigned to in between.
     """
     seen: dict[Hashable, Node] = {}
-    replaced: dict[int, Value] = {}
+    rewriting = Rewriting()
     versions: dict[int, int] = {}
     kept: list[Node] = []
-    for node in nodes:
-        node.inputs = tuple(replaced.get(id(v), v) for v in node.inputs)
-        bases = tuple(versions.get(id(v.base), 0) for v in node.inputs if v.base is not None)
-        key = (node.op, tuple(map(_key, node.inputs)), bases, identity(node.attrs))
-        if any(v.base is not None for v in node.outputs):
-            for v in node.outputs:
-                if v.base is not None:
-                    versions[id(v.base)] = versions.get(id(v.base), 0) + 1
+    for given in plan.nodes:
+        node = rewriting.node(given)
+        places = [id(v.base) for v in node.outputs if v.base is not None]
+        if places:
+            for place in places:
+                versions[place] = versions.get(place, 0) + 1
             kept.append(node)
-        elif key in seen:
-            replaced.update((id(a), b) for a, b in zip(node.outputs, seen[key].outputs, strict=True))
+            continue
+        bases = tuple([versions.get(id(v.base), 0) for v in node.inputs if v.base is not None])
+        key = (node.op, tuple([_key(v) for v in node.inputs]), bases, identity(node.attrs) if node.attrs else None)
+        earlier = seen.setdefault(key, node)
+        if earlier is node:
+            kept.append(node)
         else:
-            seen[key] = node
-            kept.append(node)
-    for name, value in outputs.items():
-        outputs[name] = replaced.get(id(value), value)
-    return kept
+            for old, new in zip(node.outputs, earlier.outputs, strict=True):
+                rewriting.replace(old, new)
+    return plan.replace(kept, rewriting.outputs(plan.outputs))

@@ -8,12 +8,13 @@ convolution, the elementwise nodes are its epilogue (bias, activation). Sums of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import prod
 
 from ...ops import OPS, Node, Value
 from ...registry import identity
+from ..plan import Plan
+from .rewrite import Rewriting
 
 #: How many nodes may lie between a product and what follows it.
 WITHIN = 6
@@ -22,9 +23,128 @@ WITHIN = 6
 LIMIT = 48
 
 
+def fuse(plan: Plan) -> Plan:
+    """Groups elementwise nodes that feed each other, without moving any past a user of its outputs."""
+    outside = _Outside(plan)
+    found: list[tuple[int, Node]] = []
+    for at, item in _grouped(plan.nodes):
+        found.append((at, item if isinstance(item, Node) else _finish(item, outside)))
+    return plan.replace(_absorb_products([node for _, node in sorted(found, key=lambda pair: pair[0])], outside))
+
+
+class _Outside:
+    """What reads every value. A node is known by its first output, which it keeps when it is put anew."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.asked = {id(v) for v in plan.outputs.values()}
+        self.readers: dict[int, list[int]] = {}
+        for node in plan.nodes:
+            reader = id(node.outputs[0])
+            for v in node.inputs:
+                self.readers.setdefault(id(v), []).append(reader)
+
+    def needs(self, value: Value, inside: set[int]) -> bool:
+        """Whether a value must reach memory: it is assigned to an arena, given out, or read by another than these nodes."""
+        if value.base is not None or id(value) in self.asked:
+            return True
+        return not inside.issuperset(self.readers.get(id(value), ()))
+
+
+# ------------------------------------------------------------ chains of elementwise nodes
+
+
+@dataclass(eq=False)
+class _Group:
+    """Nodes of one shape that will become one, where the last elementwise one stands.
+
+    ``closed`` once another node used an output: what reads that node may not join, since the group runs before it.
+    """
+
+    shape: tuple[int, ...]
+    members: list[tuple[int, Node]] = field(default_factory=list)
+    at: int = 0
+    closed: bool = False
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
+
+
+def _grouped(nodes: list[Node]) -> list[tuple[int, Node | _Group]]:
+    """Groups and single nodes, each with the number of the node in whose place it runs."""
+    home: dict[int, _Group] = {}
+    #: For each arena, the places that were assigned to: (start, stop, what was stored there).
+    written: dict[int, list[tuple[int, int, Value]]] = {}
+    items: dict[int, Node | _Group] = {}
+    sums: set[int] = set()
+    for index, node in enumerate(nodes):
+        sources: list[_Group] = []
+        for v in node.inputs:
+            group = home.get(id(v))
+            if group is not None:
+                if id(v) in sums:
+                    # A sum is known when the whole chain is done.
+                    group.closed = True
+                if group not in sources:
+                    sources.append(group)
+            elif v.base is not None and v.producer is None:
+                # A view of an arena: it reads what groups before have assigned to the same place.
+                for start, stop, stored in written.get(id(v.base), ()):
+                    writer = home.get(id(stored))
+                    if writer is not None and start < v.offset + v.size and v.offset < stop:
+                        writer.closed = True
+        if _joins_as_sum(node, home.get(id(node.inputs[0])) if node.inputs else None):
+            # It needs nothing but the chain, so it can be done where the chain is, also when others have used that already.
+            group = home[id(node.inputs[0])]
+            group.members.append((index, node))
+            home[id(node.outputs[0])] = group
+            sums.add(id(node.outputs[0]))
+        elif _elementwise(node):
+            group = _open_group(node.outputs[0].shape, sources, items, home)
+            group.members.append((index, node))
+            items.pop(group.at, None)
+            items[index], group.at = group, index
+            home[id(node.outputs[0])] = group
+        else:
+            for g in sources:
+                g.closed = True
+            items[index] = node
+        for v in node.outputs:
+            if v.base is not None:
+                written.setdefault(id(v.base), []).append((v.offset, v.offset + v.size, v))
+    return list(items.items())
+
+
+def _open_group(
+    shape: tuple[int, ...], sources: list[_Group], items: dict[int, Node | _Group], home: dict[int, _Group]
+) -> _Group:
+    """The group that a node of this shape joins, all open ones of its sources in one, or a new one.
+
+    A source that it does not join is closed.
+    """
+    joined = [g for g in sources if not g.closed and g.shape == shape]
+    if sum(len(g.members) for g in joined) >= LIMIT:
+        joined = []
+    for g in sources:
+        if g not in joined:
+            g.closed = True
+    if not joined:
+        return _Group(shape, at=-1)
+    group, *others = joined
+    for other in others:
+        group.members += other.members
+        for _, m in other.members:
+            home[id(m.outputs[0])] = group
+        del items[other.at]
+    return group
+
+
 def _elementwise(node: Node) -> bool:
-    one = OPS[node.op].kind == "elementwise" and len(node.outputs) == 1
-    return one and node.outputs[0].dtype == "float" and node.outputs[0].size > 0
+    """Whether a node can be part of a chain."""
+    if OPS[node.op].kind != "elementwise" or len(node.outputs) != 1:
+        return False
+    result = node.outputs[0]
+    return result.dtype == "float" and result.size > 0
 
 
 def _joins_as_sum(node: Node, group: _Group | None) -> bool:
@@ -42,124 +162,44 @@ def _joins_as_sum(node: Node, group: _Group | None) -> bool:
     )
 
 
-@dataclass(eq=False)
-class _Group:
-    """Nodes that will become one; at ``index`` of its last member. Closed once an outside node used its outputs."""
-
-    shape: tuple[int, ...]
-    members: list[tuple[int, Node]] = field(default_factory=list)
-    closed: bool = False
-
-    @property
-    def size(self) -> int:
-        return prod(self.shape)
+def _finish(group: _Group, outside: _Outside) -> Node:
+    members = [node for _, node in sorted(group.members, key=lambda member: member[0])]
+    if len(members) == 1:
+        return members[0]
+    inside = {id(node.outputs[0]) for node in members}
+    kept = _distinct(members, inside, outside)
+    return kept[0] if len(kept) == 1 else _fused(kept, inside, outside)
 
 
-def fuse(nodes: list[Node], outputs: Iterable[Value]) -> list[Node]:
-    """Groups elementwise nodes that feed each other, without moving any past a user of its outputs."""
-    asked = {id(v) for v in outputs}
-    home: dict[int, _Group] = {}
-    written: dict[int, list[tuple[int, int, _Group | None]]] = {}
-    slots: list[Node | _Group] = []
-    sums: set[int] = set()
-    for index, node in enumerate(nodes):
-        sources = []
-        for v in node.inputs:
-            group = home.get(id(v))
-            if group is not None and id(v) in sums:
-                # A sum is known when the whole chain is done.
-                group.closed = True
-            if group is not None and group not in sources:
-                sources.append(group)
-            elif v.base is not None and v.producer is None:
-                # A view of an arena: it reads what groups before have assigned to the same place.
-                for start, stop, writer in written.get(id(v.base), []):
-                    if writer is not None and start < v.offset + v.size and v.offset < stop:
-                        writer.closed = True
-        if _joins_as_sum(node, home.get(id(node.inputs[0])) if node.inputs else None):
-            # It needs nothing but the chain, so it can be done where the chain is, also when others have used that already.
-            group = home[id(node.inputs[0])]
-            group.members.append((index, node))
-            home[id(node.outputs[0])] = group
-            sums.add(id(node.outputs[0]))
-        elif _elementwise(node):
-            shape = node.outputs[0].shape
-            open_ones = [g for g in sources if not g.closed and g.shape == shape]
-            for g in sources:
-                if g not in open_ones:
-                    g.closed = True
-            group = open_ones[0] if open_ones else _Group(shape)
-            if sum(len(g.members) for g in open_ones) >= LIMIT:
-                for g in open_ones:
-                    g.closed = True
-                group = _Group(shape)
-                open_ones = []
-            for other in open_ones[1:]:
-                group.members += other.members
-                for _, m in other.members:
-                    home.update((id(v), group) for v in m.outputs)
-                slots.remove(other)
-                for places in written.values():
-                    places[:] = [(a, b, group if g is other else g) for a, b, g in places]
-            group.members.append((index, node))
-            if group in slots:
-                slots.remove(group)
-            slots.append(group)
-            home[id(node.outputs[0])] = group
-        else:
-            for g in sources:
-                g.closed = True
-            slots.append(node)
-        for v in node.outputs:
-            if v.base is not None:
-                places = written.setdefault(id(v.base), [])
-                places.append((v.offset, v.offset + v.size, home.get(id(v))))
-    used: dict[int, list[Node]] = {}
-    for node in nodes:
-        for v in node.inputs:
-            used.setdefault(id(v), []).append(node)
-    return _absorb_products([_finish(s, used, asked) if isinstance(s, _Group) else s for s in slots], used, asked)
-
-
-def _finish(group: _Group, used: dict[int, list[Node]], asked: set[int]) -> Node:
-    members = _distinct([node for _, node in sorted(group.members, key=lambda m: m[0])], used, asked)
-    return members[0] if len(members) == 1 else _fused(members, used, asked)
-
-
-def _distinct(members: list[Node], used: dict[int, list[Node]], asked: set[int]) -> list[Node]:
-    """The members of a chain without those that compute what another has computed (copies that `recompute` made)."""
-    inside = set(map(id, members))
+def _distinct(members: list[Node], inside: set[int], outside: _Outside) -> list[Node]:
+    """The members of a chain without those that compute what another has computed (copies that ``recompute`` made)."""
     seen: dict[object, Node] = {}
-    same: dict[int, Value] = {}
+    rewriting = Rewriting()
     kept = []
-    for node in members:
-        node.inputs = tuple(same.get(id(v), v) for v in node.inputs)
-        sources = tuple(identity(v.constant) if v.role == "constant" else id(v) for v in node.inputs)
-        key = (node.op, sources, identity(node.attrs))
-        result = node.outputs[0]
-        private = result.base is None and id(result) not in asked and all(id(u) in inside for u in used.get(id(result), []))
-        if OPS[node.op].cheap and private and key in seen:
-            same[id(result)] = seen[key].outputs[0]
-        else:
-            seen[key] = node
-            kept.append(node)
+    for given in members:
+        node = rewriting.node(given)
+        if OPS[node.op].cheap:
+            sources = tuple([identity(v.constant) if v.role == "constant" else id(v) for v in node.inputs])
+            earlier = seen.setdefault((node.op, sources, identity(node.attrs) if node.attrs else None), node)
+            if earlier is not node and not outside.needs(node.outputs[0], inside):
+                rewriting.replace(node.outputs[0], earlier.outputs[0])
+                continue
+        kept.append(node)
     return kept
 
 
-def _fused(members: list[Node], used: dict[int, list[Node]], asked: set[int]) -> Node:
-    inside = set(map(id, members))
+def _fused(members: list[Node], inside: set[int], outside: _Outside) -> Node:
+    """One node of these, whose results nodes other than those inside may need."""
     made = {id(v) for n in members for v in n.outputs}
     inputs = {id(v): v for n in members for v in n.inputs if id(v) not in made}
-    outputs = [
-        v
-        for n in members
-        for v in n.outputs
-        if v.base is not None or id(v) in asked or any(id(u) not in inside for u in used.get(id(v), []))
-    ]
+    outputs = [v for n in members for v in n.outputs if outside.needs(v, inside)]
     return Node("fused", tuple(inputs.values()), tuple(outputs), {"nodes": members}, members[0].where)
 
 
-def _absorb_products(nodes: list[Node], used: dict[int, list[Node]], asked: set[int]) -> list[Node]:
+# ------------------------------------------------------------ products and what follows them
+
+
+def _absorb_products(nodes: list[Node], outside: _Outside) -> list[Node]:
     """Joins a product to the elementwise node that reads it when nothing else needs the bare product.
 
     Nodes between the two stay in front of both, such as what makes a normalisation's factors from its running statistics.
@@ -168,18 +208,15 @@ def _absorb_products(nodes: list[Node], used: dict[int, list[Node]], asked: set[
     for node in nodes:
         members = node.attrs["nodes"] if node.op == "fused" else [node]
         if all(_elementwise(m) or OPS[m.op].joins_chain for m in members):
-            head = next(
-                (v.producer for v in node.inputs if v.producer in result[-WITHIN:] and OPS[v.producer.op].takes_epilogue),
-                None,
-            )
+            heads = {id(n.outputs[0]): n for n in result[-WITHIN:] if n.op in OPS and OPS[n.op].takes_epilogue}
+            head = next((heads[id(v)] for v in node.inputs if id(v) in heads), None)
             if head is not None:
-                product, inside = head.outputs[0], {id(m) for m in members}
-                only_here = all(id(u) in inside for u in used.get(id(product), []))
-                kept_inside = only_here and id(product) not in asked and product.base is None
+                product, inside = head.outputs[0], {id(m.outputs[0]) for m in members}
                 between = result[result.index(head) + 1 :]
-                if kept_inside and _has_home(product, members, node.outputs) and not any(_changes(n, head) for n in between):
+                private = not outside.needs(product, inside)
+                if private and _has_home(product, members, node.outputs) and not any(_changes(n, head) for n in between):
                     result.remove(head)
-                    result.append(_fused([head, *members], used, asked))
+                    result.append(_fused([head, *members], inside | {id(product)}, outside))
                     continue
         result.append(node)
     return result

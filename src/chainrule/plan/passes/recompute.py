@@ -8,57 +8,69 @@ front of each of its readers, where fusion makes it part of their pass.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from ...ops import OPS, Node, Value, Where
+from ..plan import Plan
+from .rewrite import Rewriting
 
-from ...ops import OPS, Node, Value
 
-
-def recompute(nodes: list[Node], outputs: Iterable[Value]) -> list[Node]:
+def recompute(plan: Plan) -> Plan:
     """Copies cheap nodes in front of each of their readers."""
-    asked = {id(v) for v in outputs}
+    copied = _to_copy(plan)
+    found: list[Node] = []
+    for node in plan.nodes:
+        if id(node.outputs[0]) in copied:
+            continue
+        rewriting = Rewriting()
+        for v in node.inputs:
+            _copy(v, copied, rewriting, node.where, found)
+        found.append(rewriting.node(node))
+    return plan.replace(found)
+
+
+def _copy(value: Value, copied: dict[int, Node], rewriting: Rewriting, where: Where, found: list[Node]) -> None:
+    """Appends a copy of the node that makes a value, and before it of those that it reads itself, where they are copied."""
+    if id(value) not in copied or rewriting[value] is not value:
+        return
+    origin = copied[id(value)]
+    for v in origin.inputs:
+        _copy(v, copied, rewriting, where, found)
+    made = Value(value.shape, value.dtype, name=value.name)
+    made.producer = Node(origin.op, tuple([rewriting[v] for v in origin.inputs]), (made,), origin.attrs, where)
+    found.append(made.producer)
+    rewriting.replace(value, made)
+
+
+def _to_copy(plan: Plan) -> dict[int, Node]:
+    """The nodes that are computed again in front of each reader, by the id of what they make."""
+    asked = {id(v) for v in plan.outputs.values()}
     readers: dict[int, list[Node]] = {}
-    for node in nodes:
+    for node in plan.nodes:
         for v in {id(v): v for v in node.inputs}.values():
             readers.setdefault(id(v), []).append(node)
-    assigned = [v for node in nodes for v in node.outputs if v.base is not None]
+    assigned = [v for node in plan.nodes for v in node.outputs if v.base is not None]
 
     def kept(v: Value) -> bool:
         """Whether an array exists in memory whatever elementwise nodes do with it."""
-        return v.producer is None or id(v) in asked or any(not _joins(n) for n in readers.get(id(v), []))
+        return v.producer is None or id(v) in asked or not all(map(_joins, readers[id(v)]))
 
     def changes(v: Value) -> bool:
         """Whether the step overwrites an operand at some time."""
-        return any(
-            v.base is a.base and v.offset < a.offset + a.size and a.offset < v.offset + v.size for a in assigned if v.base
+        return v.base is not None and any(
+            v.base is a.base and v.offset < a.offset + a.size and a.offset < v.offset + v.size for a in assigned
         )
 
     copied: dict[int, Node] = {}
-    for node in nodes:
+    for node in plan.nodes:
         result = node.outputs[0]
         if not OPS[node.op].cheap or result.base is not None or id(result) in asked:
             continue
-        whole = [v for v in node.inputs if v.size == result.size]
         users = readers.get(id(result), [])
-        shared = len(users) > 1 and len(whole) == 1 and result.size > 1 and all(_joins(n) for n in users)
-        if shared and kept(whole[0]) and not any(changes(v) for v in node.inputs):
-            copied[id(result)] = node
-    found: list[Node] = []
-    for node in nodes:
-        if node.outputs and id(node.outputs[0]) in copied:
+        if len(users) < 2 or result.size < 2:
             continue
-        inputs = list(node.inputs)
-        for v in node.inputs:
-            origin = copied.get(id(v))
-            if origin is None:
-                continue
-            made = Value(v.shape, v.dtype, name=v.name)
-            copy = Node(origin.op, origin.inputs, (made,), origin.attrs, node.where)
-            made.producer = copy
-            found.append(copy)
-            inputs = [made if u is v else u for u in inputs]
-        node.inputs = tuple(inputs)
-        found.append(node)
-    return found
+        whole = [v for v in node.inputs if v.size == result.size]
+        if len(whole) == 1 and all(map(_joins, users)) and kept(whole[0]) and not any(map(changes, node.inputs)):
+            copied[id(result)] = node
+    return copied
 
 
 def _joins(node: Node) -> bool:
