@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.optimizers.schedules import Cosine
-from chainrule.recipes import TextGenerator
+from chainrule.tasks import TextGenerator
 
 from . import data
 

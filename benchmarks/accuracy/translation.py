@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.data.text import WordTokenizer
-from chainrule.recipes import Translator
+from chainrule.tasks import Translator
 
 from . import data
 

@@ -12,7 +12,7 @@ from ._version import __version__
 
 #: Public names by the module they live in.
 _PUBLIC: dict[str, tuple[str, ...]] = {
-    "chainrule.model": ("Network", "load"),
+    "chainrule.model": ("Network",),
     "chainrule.network": ("Bidirectional", "Residual", "TransformerDecoderBlock", "TransformerEncoderBlock"),
     "chainrule.ops": ("SparseMatrix",),
     "chainrule.layers": (
@@ -25,12 +25,13 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "Softplus", "Softsign", "SpatialDropout", "Standardize", "SubtractLast", "Tanh", "TimeDistributed", "UpSampling1D",
         "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D",
     ),
+    "chainrule.tasks": ("load",),
     "chainrule.estimators": ("NeuralClassifier", "NeuralForecaster", "NeuralRegressor"),
 }  # fmt: skip
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 _MODULES = (
     "adversarial", "architectures", "data", "engine", "errors", "images", "initializers", "laboratory", "layers", "losses",
-    "metrics", "optimizers", "testing", "training",
+    "metrics", "optimizers", "tasks", "testing", "training",
 )  # fmt: skip
 
 __all__ = ["__version__", *_HOME]
@@ -41,12 +42,12 @@ if TYPE_CHECKING:
     from .estimators import NeuralRegressor as NeuralRegressor
     from .layers import *  # noqa: F403
     from .model import Network as Network
-    from .model import load as load
     from .network import Bidirectional as Bidirectional
     from .network import Residual as Residual
     from .network import TransformerDecoderBlock as TransformerDecoderBlock
     from .network import TransformerEncoderBlock as TransformerEncoderBlock
     from .ops import SparseMatrix as SparseMatrix
+    from .tasks import load as load
 
 
 def __getattr__(name: str) -> Any:

@@ -112,9 +112,9 @@ def test_predict_many(run: Any, trained: str, folder: Path) -> None:
 
 def test_the_model_in_python(trained: str, folder: Path) -> None:
     """The command line and Python see the same picture, and the model file holds all that is needed."""
-    from chainrule.cli.image_model import ImageModel
+    from chainrule.tasks import PictureModel
 
-    model = ImageModel.load(folder / "s.chainrule")
+    model = PictureModel.load(folder / "s.chainrule")
     assert model.classes == list(KINDS) and model.preprocessor.shape == (16, 16, 3)
     files = sorted((folder / "shapes" / "disc").iterdir())[:5]
     found = model.predict(model.data(files))

@@ -5,16 +5,25 @@ from __future__ import annotations
 import re
 import sys
 import textwrap
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from .sources import display_name
+from .terminal import neutral
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["facts", "fitted", "heading", "is_terminal", "number", "out", "plain", "size", "table", "warn"]
+__all__ = [
+    "facts", "fitted", "heading", "is_terminal", "number", "out", "plain", "shortened", "size", "table", "waiting", "warn",
+]  # fmt: skip
 
 #: Width of what is not printed to a terminal, where nothing needs to fit.
 _PIPE_WIDTH = 120
+#: Letters of the longest name in the first column of pairs.
+_LONGEST_NAME = 32
 
 
 def is_terminal() -> bool:
@@ -22,13 +31,44 @@ def is_terminal() -> bool:
     return bool(sys.stdout.isatty())
 
 
+@cache
+def _console_class() -> type[Console]:
+    from rich.console import Console, ConsoleOptions
+    from rich.segment import Segment
+
+    class SafeConsole(Console):
+        """The one place that prints: what comes out of labels, names and files reaches no terminal as a command to it."""
+
+        def render(self, renderable: Any, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+            for text, style, control in super().render(renderable, options):
+                yield Segment(text if control else neutral(text), style, control)
+
+        def print(self, *objects: Any, **how: Any) -> None:
+            super().print(*(display_name(one) if isinstance(one, str) else one for one in objects), **how)
+
+    return SafeConsole
+
+
 def out(*, stderr: bool = False) -> Console:
     """A console on standard output (or error). Colours follow the terminal and NO_COLOR."""
-    from rich.console import Console
-
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else _PIPE_WIDTH
-    return Console(file=stream, width=width, highlight=False, emoji=False, markup=False)
+    return _console_class()(file=stream, width=width, highlight=False, emoji=False, markup=False)
+
+
+@contextmanager
+def waiting(text: str) -> Iterator[None]:
+    """Says on a terminal, from the first moment on, what is being done."""
+    if is_terminal() or sys.stderr.isatty():
+        from rich.text import Text
+
+        ascii_only = "utf" not in (getattr(sys.stdout, "encoding", "") or "").lower()
+        console = out(stderr=not is_terminal())
+        shown = Text(display_name(text), no_wrap=True, overflow="ellipsis")
+        with console.status(shown, spinner="line" if ascii_only else "dots"):
+            yield
+    else:
+        yield
 
 
 def plain(text: str) -> None:
@@ -69,10 +109,11 @@ def facts(rows: Sequence[tuple[str, str]]) -> None:
     """Pairs of a word and what it is, in two columns; long texts go on below themselves."""
     from rich.text import Text
 
+    rows = [(shortened(name, _LONGEST_NAME), text) for name, text in rows]
     console, margin = out(), max((len(name) for name, _ in rows), default=0) + 2
     room = max(20, console.width - margin) if is_terminal() else sys.maxsize
     for name, text in rows:
-        first, *more = textwrap.wrap(text, room, break_on_hyphens=False) or [""]
+        first, *more = textwrap.wrap(display_name(text), room, break_on_hyphens=False) or [""]
         console.print(Text(name.ljust(margin), style="cyan").append(first, style="default"), soft_wrap=True)
         for line in more:
             console.print(" " * margin + line, soft_wrap=True)
@@ -84,10 +125,14 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 
     from rich.text import Text
 
     console = out()
+    columns, rows = list(columns), [[display_name(one_line(text)) for text in row] for row in rows]
     widths = [max(cell_len(row[i]) for row in (columns, *rows)) for i in range(len(columns))]
     over = sum(widths) + 2 * len(widths) - 2 - console.width
-    if over > 0 and left and is_terminal():
-        widths[left - 1] = max(4, widths[left - 1] - over)
+    # The widest columns of words give up the room that a narrow terminal lacks, then those of numbers the lines go on below.
+    for i in sorted(range(left), key=lambda i: -widths[i]):
+        if over > 0 and is_terminal():
+            given_up = min(over, max(0, widths[i] - 8))
+            widths[i], over = widths[i] - given_up, over - given_up
 
     def line(row: Sequence[str]) -> str:
         cells = []
@@ -103,6 +148,17 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 
     console.print("─" * (sum(widths) + 2 * len(widths) - 2), style="bright_black", soft_wrap=True)
     for row in rows:
         console.print(line(row), soft_wrap=True)
+
+
+def one_line(text: str) -> str:
+    """The text without line ends, which would break a row of a table."""
+    return " ".join(text.split("\n")) if "\n" in text else text
+
+
+def shortened(text: str, most: int) -> str:
+    """The text in one line, and of a longer one its beginning."""
+    line = one_line(text)
+    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def number(value: float) -> str:

@@ -1,19 +1,23 @@
 """The commands of ``chainrule``, and what happens when one of them fails.
 
-    exit code   0 done ; 1 failed (a diverging run, no usable engine, a missing library, a broken pipe), and of diagnose that
-                  a fault was found which is not cured
-                2 the data, a file or an option is not as it must be ; 130 interrupted by Ctrl-C
+    exit code   0 done ; 1 failed (a diverging run, no usable engine, a missing library, output that cannot be written), and
+                  of diagnose that a fault was found which is not cured
+                2 the data, a file or an option is not as it must be ; 130 interrupted by Ctrl-C ; 143 ended by SIGTERM
 
-Every error that chainrule expects is one message on standard error without a traceback; ``--debug`` shows it.
+A reader of the output that goes away, as ``head`` does, changes neither the work nor the exit code. Every error that
+chainrule expects is one message on standard error without a traceback; ``--debug`` shows it.
 """
 
 from __future__ import annotations
 
-import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
-from typing import Annotated
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
 
 import typer
 
@@ -25,31 +29,33 @@ from .info import info
 from .lab import lab
 from .predict import predict
 from .show import show
+from .sources import clean_up
+from .terminal import prepared_streams
 from .train import train
 
 __all__ = ["app", "main"]
 
-FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
+FAILED, WRONG_INPUT, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 #: typer has its own copy of click or uses the installed one, by version; both derive BadParameter from their UsageError.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
     name="chainrule",
-    help="Train neural networks on tables and pictures, use them, and see their mathematics.",
+    help="Train neural networks on tables, texts and pictures, use them, and see their mathematics.",
     epilog="Begin with:  chainrule demo   or   chainrule train DATA.csv --target COLUMN   or   chainrule train PHOTOS/",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-app.command(short_help="Train a network on a table (CSV, TSV, Parquet) or on folders of pictures.")(train)
-app.command(short_help="Say why a network does not learn, or whether a model is healthy; cure it.")(diagnose)
-app.command(short_help="Predict the rows of a table, or pictures, with a trained model.")(predict)
-app.command(short_help="Show a model: layers, preprocessing, equations.")(show)
-app.command(short_help="Show which engine, libraries and processor are used.")(info)
-app.command(short_help="Train on handwritten digits, with equations and speed.")(demo)
-app.command(short_help="Controlled experiments: vanishing gradients, start weights, optimizers ...")(lab)
+app.command(short_help="Train a network on a table, on texts, or on folders of pictures.")(train)
+app.command(short_help="Say why a network does not learn, or whether a model is healthy, and cure it.")(diagnose)
+app.command(short_help="Predict new rows, texts or pictures with a trained model.")(predict)
+app.command(short_help="Show a model: its preprocessing, layers and equations.")(show)
+app.command(short_help="Show which engine, libraries and processor are used here.")(info)
+app.command(short_help="Train on handwritten digits, and show the equations and the speed.")(demo)
+app.command(short_help="Run controlled experiments: vanishing gradients, start weights, optimizers ...")(lab)
 
 
 def _version(wanted: bool) -> None:
@@ -77,29 +83,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     end = given.index("--") if "--" in given else len(given)
     debug = "--debug" in given[:end]
     given = [a for a in given[:end] if a != "--debug"] + given[end:]
-    # A process may be started without them; what it says is then for nobody.
-    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a letter such as η shows ? instead
-            stream.reconfigure(errors="replace")
+    with prepared_streams(), _signals() as signals:
+        code = _run(given, debug)
+        return TERMINATED if signals and code == INTERRUPTED else code
+
+
+def _run(given: Sequence[str], debug: bool) -> int:
+    """The exit code of one command, after whose errors are said."""
     try:
-        code = app(args=given, prog_name="chainrule", standalone_mode=False)
+        code = app(args=list(given), prog_name="chainrule", standalone_mode=False)
         sys.stdout.flush()
         return int(code or 0)
     except typer.Exit as stop:
         return int(stop.exit_code)
     except _UsageError as error:
         return _usage(error)
-    except (typer.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt) as error:
         if debug:
             raise
-        _say("Interrupted.")
+        where = f" {error}" if isinstance(error, KeyboardInterrupt) and error.args else ""
+        _say(f"Interrupted{where}.")
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read the output has enough of it, as `head` does. Nothing may be flushed into the pipe at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
     except ChainruleError as error:
         if debug:
             raise
@@ -117,8 +121,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         if debug:
             raise
-        _say("Error: there is not enough memory for this. Use a smaller --batch-size, --hidden or --size, or fewer rows.")
+        _say("Error: there is not enough memory for this. Use a smaller --batch-size, --hidden or --size, or fewer samples.")
         return FAILED
+    finally:
+        clean_up()
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Lets SIGTERM, and the end of the terminal, stop the work as Ctrl-C does, so that what was learned is kept; and lets
+    warnings of libraries pass through the one place that prints. Gives the list of such signals that came."""
+    came: list[int] = []
+
+    def interrupt(number: int, frame: Any) -> None:
+        came.append(number)
+        signal.raise_signal(signal.SIGINT)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                before[number] = signal.signal(number, interrupt)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    from .console import warn
+
+    warn(f"Warning: {message}")
 
 
 def _usage(error: Exception) -> int:
@@ -136,10 +173,7 @@ def _usage(error: Exception) -> int:
 def _say(message: str, style: str = "bold red") -> None:
     from .console import out
 
-    try:
-        out(stderr=True).print(message, style=style, soft_wrap=not sys.stderr.isatty())
-    except BrokenPipeError:
-        return
+    out(stderr=True).print(message, style=style, soft_wrap=not sys.stderr.isatty())
 
 
 if __name__ == "__main__":

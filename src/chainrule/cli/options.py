@@ -1,103 +1,117 @@
-"""The options that several commands have, each written once: a network is diagnosed in the training that it has."""
+"""The options of the commands, made from the settings of the tasks.
+
+A command is a function with its own arguments, and one called ``given`` for those of the tasks. ``with_task_options`` gives
+it the signature from which typer makes the command line: every setting that some task has for the command's uses is one
+option, and its help says which tasks have it. A setting is therefore written once, at its field.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-__all__ = [
-    "Activation",
-    "Augment",
-    "BatchSize",
-    "Broken",
-    "Channels",
-    "Delimiter",
-    "Encoding",
-    "Engine",
-    "Epochs",
-    "Exclude",
-    "Fit",
-    "Hidden",
-    "LearningRate",
-    "Loss",
-    "Network",
-    "Optimizer",
-    "Patience",
-    "Precision",
-    "Seed",
-    "Size",
-    "Target",
-    "Task",
-    "TestFraction",
-    "Text",
-    "Threads",
-    "Tokenizer",
-    "ValidationFraction",
-    "WeightDecay",
-]
+from ..tasks.option import Option, Use
+from ..tasks.task import all_tasks
 
-Target: TypeAlias = Annotated[
-    str | None, typer.Option("--target", "-t", metavar="COLUMN", help="Column to predict; for tables.")
-]
-Hidden: TypeAlias = Annotated[str, typer.Option(metavar="UNITS", help="Units of the hidden layers, or none.")]
-Activation: TypeAlias = Annotated[str, typer.Option(metavar="NAME", help="Activation of the hidden layers.")]
-Epochs: TypeAlias = Annotated[
-    int | None,
-    typer.Option(metavar="N", help="Most passes over the training rows. [default: 30 to 500, by rows; pictures 10 to 60]"),
-]
-BatchSize: TypeAlias = Annotated[
-    int | None, typer.Option(metavar="N", help="Rows, or pictures, a step. [default: by how many there are]")
-]
-LearningRate: TypeAlias = Annotated[
-    float | None, typer.Option(metavar="RATE", help="Step size. [default: the optimizer's; for pictures it falls to 0]")
-]
-Optimizer: TypeAlias = Annotated[str, typer.Option(metavar="NAME", help="How weights are updated.")]
-WeightDecay: TypeAlias = Annotated[
-    float | None,
-    typer.Option(metavar="RATE", help="Decoupled weight decay. [default: tables, adamw: 0.1 to 3, by rows]"),
-]
-Loss: TypeAlias = Annotated[str | None, typer.Option(metavar="NAME", help="What is minimised. [default: by the target]")]
-TestFraction: TypeAlias = Annotated[float, typer.Option(metavar="SHARE", help="Rows kept apart for the final metrics.")]
-ValidationFraction: TypeAlias = Annotated[
-    float, typer.Option(metavar="SHARE", help="Training rows that decide when to stop.")
-]
-Task: TypeAlias = Annotated[str, typer.Option(metavar="TASK", help="auto, classification or regression.")]
-Seed: TypeAlias = Annotated[int, typer.Option(metavar="N", help="Seed of all that is random.")]
-Patience: TypeAlias = Annotated[
-    int | None,
-    typer.Option(metavar="N", help="Epochs without better validation loss before it stops. [default: by --epochs]"),
-]
-Exclude: TypeAlias = Annotated[list[str] | None, typer.Option(metavar="COL,...", help="Columns not to learn from.")]
-Engine: TypeAlias = Annotated[str, typer.Option(metavar="NAME", help="auto, onednn or reference.")]
-Threads: TypeAlias = Annotated[int | None, typer.Option(metavar="N", help="Threads to use. [default: all there are]")]
-Precision: TypeAlias = Annotated[str, typer.Option(metavar="NAME", help="float32, float64 or bfloat16.")]
-Delimiter: TypeAlias = Annotated[str | None, typer.Option(metavar="CHAR", help="Between the fields. [default: found out]")]
-Encoding: TypeAlias = Annotated[str, typer.Option(metavar="NAME", help="Encoding of a text file.")]
-Text: TypeAlias = Annotated[
-    str | None, typer.Option(metavar="COLUMN", help="Texts: learn from the sentences of this column alone.")
-]
-Tokenizer: TypeAlias = Annotated[
-    str, typer.Option(metavar="NAME", help="Texts: their tokens are words, characters or byte_pairs.")
-]
-Size: TypeAlias = Annotated[
-    str | None,
-    typer.Option(metavar="PIXELS", help="Pictures: size they get, 64 or 48x64 (height x width). [default: up to 64]"),
-]
-Fit: TypeAlias = Annotated[str, typer.Option(metavar="HOW", help="Pictures: stretch to the size, crop the middle, or pad.")]
-Channels: TypeAlias = Annotated[
-    int | None, typer.Option(metavar="N", help="Pictures: 3 (colours) or 1 (grey). [default: as they are]")
-]
-Augment: TypeAlias = Annotated[
-    str,
-    typer.Option(
-        metavar="LIST",
-        help="Pictures: random changes in training: light, none, or a list such as flip,shift=0.1,rotate=10,mixup=0.2.",
-    ),
-]
-Network: TypeAlias = Annotated[
-    str, typer.Option(metavar="NAME", help="Pictures: auto, lenet5, vgg_small, resnet20, mobilenet_small, ...")
-]
-Broken: TypeAlias = Annotated[
-    str, typer.Option(metavar="WHAT", help="Pictures: stop at one that cannot be read, or skip it.")
-]
+__all__ = ["options_for", "path_to_write", "with_task_options"]
+
+F = TypeVar("F", bound=Callable[..., None])
+
+
+def options_for(*uses: Use) -> dict[str, Option]:
+    """Every option that some task has for one of these uses; the help names the tasks where not all have it."""
+    able = [task for task in all_tasks() if task.settings is not None]
+    found: dict[str, Option] = {}
+    for task in able:
+        for name, option in task.options().items():
+            if option.uses.intersection(uses):
+                found.setdefault(name, option)
+    # Those with a short spelling come first, then those of most tasks.
+    owners = {name: sum(name in task.options() for task in able) for name in found}
+    names = sorted(found, key=lambda name: (not found[name].short, -owners[name]))
+    return {name: _described(name, found[name], able) for name in names}
+
+
+def _described(name: str, option: Option, able: list[Any]) -> Option:
+    owners = [task for task in able if name in task.options()]
+    text = option.help
+    if len(owners) < len(able):
+        text = f"{', '.join(task.name for task in owners).capitalize()}: {text[0].lower()}{text[1:]}"
+    defaults = [_default(task.options()[name]) for task in owners]
+    if any(defaults):
+        others = [f"{task.name}: {d}" for task, d in zip(owners, defaults, strict=True) if d != defaults[0]]
+        text += f" [default: {'; '.join([defaults[0], *others])}]"
+    return replace(option, help=text)
+
+
+def _default(option: Option) -> str:
+    return option.shown or ("" if option.default in (None, (), False) else str(option.default))
+
+
+def _parameter(option: Option) -> inspect.Parameter:
+    def complete(incomplete: str) -> list[str]:
+        return [] if option.known is None else [name for name in option.known() if name.startswith(incomplete)]
+
+    kind: Any = list[str] if option.kind is list else option.kind
+    spellings = [option.flag, *([option.short] if option.short else [])]
+    made = typer.Option(
+        *spellings,
+        metavar=option.metavar,
+        help=option.help,
+        show_default=False,
+        autocompletion=complete if option.known is not None else None,
+    )
+    default = False if kind is bool else None
+    annotation: Any = Annotated[kind if kind is bool else kind | None, made]
+    return inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def with_task_options(*uses: Use) -> Callable[[F], F]:
+    """Gives a command the options of the tasks; its argument ``given`` gets those that were typed, by name."""
+
+    def decorate(function: F) -> F:
+        options = options_for(*uses)
+        own = [p for p in inspect.signature(function).parameters.values() if p.name != "given"]
+        hints = get_type_hints(function, include_extras=True)
+        # Arguments first, then the options of the tasks, then those of the command alone.
+        first = [p.replace(kind=p.KEYWORD_ONLY) for p in own if p.default is p.empty]
+        last = [p.replace(kind=p.KEYWORD_ONLY) for p in own if p.default is not p.empty]
+        parameters = [
+            *(p.replace(annotation=hints[p.name]) for p in first),
+            *(_parameter(option) for option in options.values()),
+            *(p.replace(annotation=hints[p.name]) for p in last),
+        ]
+
+        @functools.wraps(function)
+        def command(**values: Any) -> None:
+            given = {name: values.pop(name) for name in options}
+            typed: Mapping[str, Any] = {n: v for n, v in given.items() if v is not None and v is not False and v != []}
+            function(**values, given=typed)
+
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {p.name: p.annotation for p in parameters}
+        return command  # type: ignore[return-value]
+
+    return decorate
+
+
+def path_to_write(option: str, path: Path) -> Path:
+    """A place where a file can be written; ParameterError before the work rather than after it."""
+    import os
+
+    from ..errors import ParameterError
+
+    folder = path.parent
+    if path.is_dir():
+        raise ParameterError(f"{option}: {str(path)!r} is a folder; give the path of a file in it.")
+    if not folder.is_dir():
+        raise ParameterError(f"{option}: the folder {str(folder)!r} does not exist. Make it first: mkdir -p {folder}")
+    if not os.access(folder, os.W_OK):
+        raise ParameterError(f"{option}: the folder {str(folder)!r} may not be written to. Give another place.")
+    return path

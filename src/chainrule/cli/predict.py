@@ -1,49 +1,219 @@
-"""``chainrule predict``: a saved model on new rows, or on pictures."""
+"""``chainrule predict``: a saved model on new data."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ..tasks.option import Use
+from .options import with_task_options
+
 __all__ = ["predict"]
 
+#: Samples of the preview; classes of a single sample; digits of numbers and decimals of probabilities in the file.
+_PREVIEW, _CLASSES, _DIGITS, _DECIMALS = 10, 10, 9, 6
+#: Letters of the longest bar, of a cell of the preview, and of a cell that says which sample it is.
+_BAR, _CELL, _NAME = 24, 20, 48
 
+
+@with_task_options(Use.PREDICT)
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model that chainrule train saved.")],
     data: Annotated[
         list[str],
         typer.Argument(
             metavar="DATA...",
-            help="Table with the columns of training, in any order; or pictures, folders of pictures, or an .npz file; or "
-            "sentences, in quotes, for a model of texts.",
+            help="Table with the columns of training, in any order; pictures, folders of pictures, or an .npz file; texts "
+            "in quotes for a model of texts; or - for standard input.",
         ),
     ],
+    given: Mapping[str, Any],
     output: Annotated[
         Path | None,
         typer.Option(
             "--output", "-o", metavar="FILE", help="CSV file to write, - for standard output. [default: show some rows]"
         ),
     ] = None,
-    delimiter: Annotated[str | None, typer.Option(metavar="CHAR", help="Between the fields. [default: found out]")] = None,
-    encoding: Annotated[str, typer.Option(metavar="NAME", help="Encoding of a text file.")] = "utf-8",
-    broken: Annotated[
-        str, typer.Option(metavar="WHAT", help="Pictures: stop at one that cannot be read, or skip it.")
-    ] = "stop",
     grid: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Pictures: draw them with their predictions (.png, .svg, .pdf).")
+        Path | None,
+        typer.Option(metavar="FILE", help="Pictures: draw them with their predictions (.png, .svg, .pdf)."),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Predict the rows of a table, or what pictures show, with a trained model.
+    """Predict new data with a trained model.
 
-    The file written has all columns of DATA, unchanged, and after them predicted_TARGET and, for classes,
-    probability_CLASS for each class. Where DATA has the target column too, the metrics are printed.
-
-    For one picture the classes are printed with their probabilities, for several the most probable ones. Where the pictures
-    lie in folders named like the classes, the metrics are printed too. So are the classes of a sentence with theirs.
+    The file that --output names gets all columns of a table, unchanged, and after them predicted_TARGET and, for classes,
+    probability_CLASS for each class. Where the true answers are there, the metrics are printed: in the target column of a
+    table, in the names of the folders of pictures, or in an .npz file.
     """
-    from .predict_run import run
+    from ..errors import ParameterError
+    from ..report import check_picture_path
+    from ..tasks import load
+    from ..tasks.task import refuse_foreign, task_of
+    from . import predictions_file
+    from .console import out, waiting, warn
+    from .metrics_table import show_scores
+    from .sources import resolve
 
-    run(model, data, output, delimiter=delimiter, encoding=encoding, broken=broken, grid=grid, quiet=quiet)
+    to_stdout = predictions_file.check_place(output)
+    with waiting(f"Reading {model} ..."):
+        loaded = load(resolve(model))
+    task = task_of(loaded)
+    if task is None or task.settings is None:
+        raise ParameterError(
+            f"{model} holds a {type(loaded).__name__} without the preprocessing of data, so the command cannot use it. "
+            f"Use it in Python: chainrule.load({str(model)!r})."
+        )
+    refuse_foreign(task, given, Use.PREDICT, f"{model} is a model of {task.name}")
+    if grid is not None:
+        if not task.draws:
+            raise ParameterError(f"--grid draws pictures, and {model} is a model of {task.name}. Leave it out.")
+        check_picture_path(grid)
+    with waiting(f"Reading {data[0]} ..."):
+        samples = loaded.read(_source(task, loaded, data), **given)
+    for note in samples.notes:
+        warn(note)
+    with waiting(f"Predicting {samples.count:,} {task.noun[samples.count != 1]} ..."):
+        prediction = loaded.prediction(samples)
+    columns: dict[str, Sequence[Any]] = {}
+    if output is not None:
+        columns = dict(samples.columns())
+        given_names = list(columns)
+        columns |= _new_columns(loaded, prediction, given_names)
+        predictions_file.write(output, columns)
+    elif not quiet:
+        _preview(loaded, samples, prediction)
+    if not quiet and not to_stdout:
+        if samples.truth is not None:
+            scores = loaded.scores(samples, prediction)
+            title = f"Against {samples.against} of {scores.samples:,} {task.noun[scores.samples != 1]}"
+            show_scores(title, scores, [], target=loaded.target, unit=task.noun[1])
+        elif samples.refused:
+            warn(f"No metrics: {samples.refused}")
+    if grid is not None:
+        task.draw(grid, loaded, samples, prediction, title=f"Predictions of {model.name}")
+    if not quiet and not to_stdout:
+        written = []
+        if output is not None:
+            new = [name for name in columns if name not in given_names]
+            listed = ", ".join(new[:4]) + (f", ... ({len(new)} in all)" if len(new) > 4 else "")
+            written.append(f"Wrote {output}: {samples.count:,} {task.noun[samples.count != 1]}, new columns {listed}")
+        for line in [*written, *([] if grid is None else [f"Wrote {grid}"])]:
+            out().print(line, style="bold green", soft_wrap=True)
+
+
+def _source(task: Any, model: Any, data: Sequence[str]) -> Any:
+    """What the model reads: one file, several, or texts as they were typed."""
+    from ..errors import ParameterError
+    from .sources import STANDARD_INPUT, resolve
+
+    if STANDARD_INPUT in data:
+        if len(data) > 1:
+            raise ParameterError("- stands for all of standard input, so it is given alone.")
+        return task.piped(model, resolve(STANDARD_INPUT))
+    if task.name == "tables" and len(data) > 1:
+        raise ParameterError(f"A model of tables predicts one table at a time. Got {', '.join(data)}.")
+    if len(data) == 1:
+        return str(resolve(data[0]))
+    return list(data)
+
+
+def _new_columns(model: Any, prediction: Any, taken: Sequence[str]) -> dict[str, Sequence[Any]]:
+    """The predictions as columns; a name that the data have already gets "_2", as after predicting twice."""
+    import numpy as np
+
+    used = set(taken)
+
+    def unused(name: str) -> str:
+        new, count = name, 1
+        while new in used:
+            count += 1
+            new = f"{name}_{count}"
+        used.add(new)
+        return new
+
+    name = unused(f"predicted_{model.target}")
+    if model.classes is None:
+        return {name: [float(f"{v:.{_DIGITS}g}") for v in prediction.values.tolist()]}
+    columns: dict[str, Sequence[Any]] = {name: prediction.values.tolist()}
+    for i, label in enumerate(model.classes):
+        columns[unused(f"probability_{label}")] = np.round(prediction.probabilities[:, i], _DECIMALS).tolist()
+    return columns
+
+
+def _preview(model: Any, samples: Any, prediction: Any) -> None:
+    """All classes of one sample; the first of several with what was predicted and how sure it is."""
+    if samples.count == 1 and model.classes is not None:
+        _one(model, samples, prediction)
+    else:
+        _several(model, samples, prediction)
+
+
+def _one(model: Any, samples: Any, prediction: Any) -> None:
+    """The classes of one sample, the most probable first, with a bar for each."""
+    import numpy as np
+    from rich.text import Text
+
+    from .console import is_terminal, out, plain, shortened
+
+    console, p = out(), prediction.probabilities[0]
+    if samples.names is not None:
+        console.print(samples.names[0], style="bold", soft_wrap=True)
+    order = np.argsort(-p, kind="stable")[:_CLASSES]
+    names = [shortened(model.classes[k], _NAME if not is_terminal() else max(8, console.width // 2)) for k in order]
+    width = max(map(len, names))
+    for name, k in zip(names, order, strict=True):
+        line = Text(f"  {name.ljust(width)}  {100 * p[k]:5.1f} %  ", style="bold" if k == order[0] else "")
+        room = max(1, min(_BAR, console.width - len(line) - 1))
+        console.print(line.append("━" * round(room * float(p[k])), style="cyan"), soft_wrap=True)
+    if len(p) > _CLASSES:
+        plain(f"  and {len(p) - _CLASSES} less probable classes")
+
+
+def _several(model: Any, samples: Any, prediction: Any) -> None:
+    """The first samples, with as many of the given columns as fit; what was true is the most useful one to see beside."""
+    import numpy as np
+    from rich.cells import cell_len
+
+    from .console import out, table
+
+    name = f"predicted_{model.target}"
+    new = {name: [_short(v) for v in prediction.values[:_PREVIEW].tolist()]}
+    if prediction.probabilities is not None:
+        p = prediction.probabilities[:_PREVIEW]
+        new["probability"] = [f"{row.max():.3f}" for row in p]
+        if len(model.classes) > 2:
+            second = [int(np.argsort(-row, kind="stable")[1]) for row in p]
+            new["next"] = [f"{_short(model.classes[k])} {row[k]:.3f}" for k, row in zip(second, p, strict=True)]
+    only = len(samples.columns()) == 1
+    given = {n: [_short(v, _NAME if only else _CELL) for v in cells[:_PREVIEW]] for n, cells in samples.columns().items()}
+    if not only and "next" in new:
+        del new["next"]
+
+    def width(n: str, cells: Sequence[str]) -> int:
+        return max(cell_len(text) for text in (n, *cells)) + 2
+
+    room = out().width - 4 - sum(width(n, cells) for n, cells in new.items())
+    kept = set()
+    for n in sorted(given, key=lambda n: n != model.target):
+        if only or width(n, given[n]) <= room:
+            room -= width(n, given[n])
+            kept.add(n)
+    columns = {n: cells for n, cells in given.items() if n in kept} | {
+        (n if n not in kept else f"{n}_2"): c for n, c in new.items()
+    }
+    numbers = [str(i + 1) for i in range(len(new[name]))]
+    table(("row", *columns), list(zip(numbers, *columns.values(), strict=True)), left=2 if only else 0)
+    more = samples.count - _PREVIEW
+    text = f"{more:,} more {model.noun[more != 1]}. " if more > 0 else ""
+    out().print(f"{text}Write all of them, with all columns, to a file: -o out.csv")
+
+
+def _short(value: Any, most: int = _CELL) -> str:
+    from .console import shortened
+
+    text = "" if value is None or value != value else f"{value:.6g}" if isinstance(value, float) else str(value)
+    return shortened(text, most)

@@ -7,11 +7,12 @@ import io
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from ..data import write_predictions
 from ..errors import ParameterError
-from . import choices
+from .options import path_to_write
+from .terminal import neutral
 
 __all__ = ["check_place", "write"]
 
@@ -20,7 +21,7 @@ def check_place(output: Path | None) -> bool:
     """Whether predictions go to standard output; ParameterError, before the work, for a file that cannot be written."""
     to_stdout = output is not None and str(output) == "-"
     if output is not None and not to_stdout:
-        choices.output_place("--output", output)
+        path_to_write("--output", output)
         if output.suffix.lower() not in (".csv", ".txt"):
             raise ParameterError(f"--output: predictions are written as CSV; name the file .csv. Got {str(output)!r}.")
     return to_stdout
@@ -31,8 +32,17 @@ def write(output: Path, columns: Mapping[str, Sequence[Any]]) -> None:
     if str(output) != "-":
         write_predictions(output, columns)
         return
+    if sys.stdout.isatty():
+        text = io.StringIO()
+        _write_rows(text, columns)
+        sys.stdout.write(neutral(text.getvalue()))
+        return
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="strict")  # as in a file
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    _write_rows(sys.stdout, columns)
+
+
+def _write_rows(stream: TextIO, columns: Mapping[str, Sequence[Any]]) -> None:
+    writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))

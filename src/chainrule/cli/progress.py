@@ -89,6 +89,10 @@ class ProgressTable(Callback):
             self._widths = {"epoch": max(count, 5), **{name: max(len(name), 7) for name in self._logs}, "samples/s": 9}
             if not narrow:
                 self._widths["time left"] = 9
+            # What a narrow terminal has no room for is left out, the least important first.
+            for name in ("samples/s", *(n for n in self._logs if not n.startswith("val_") and n != "loss"), "loss"):
+                if sum(self._widths.values()) + gap * (len(self._widths) - 1) > self._console.width:
+                    self._widths.pop(name, None)
             head = (" " * gap).join(name.rjust(width) for name, width in self._widths.items())
             self._console.print(head, style="bold", no_wrap=True, overflow="ellipsis", crop=True)
         cells = {"epoch": f"{epoch}/{state.epochs}", "samples/s": size(self._rate)}

@@ -1,0 +1,311 @@
+"""The settings that every task has, and those of tasks that learn from a table. Checked when they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from .option import ALSO_LATER, LEARNING, READING, Use, flag, option, options_of
+
+if TYPE_CHECKING:
+    from ..constraints import Constraint
+
+__all__ = ["TabularSettings", "TrainingSettings", "hidden_layers", "list_of_names", "list_of_units", "reading_of"]
+
+
+def list_of_units(typed: str) -> tuple[int, ...]:
+    """``"128,64"`` as (128, 64); ``"none"`` as (), a linear model."""
+    from ..errors import ParameterError
+
+    if typed.strip().lower() in ("none", "0", ""):
+        return ()
+    try:
+        units = tuple(int(part) for part in typed.replace(" ", "").split(","))
+    except ValueError:
+        units = (0,)
+    if min(units) < 1:
+        raise ParameterError(
+            f"--hidden must be whole numbers of at least 1 with commas between them, such as 128,64, or none. Got {typed!r}."
+        )
+    return units
+
+
+def list_of_names(typed: Iterable[str]) -> tuple[str, ...]:
+    """``["a,b", "c"]`` as ("a", "b", "c")."""
+    return tuple(name.strip() for text in typed for name in text.split(",") if name.strip())
+
+
+def hidden_layers(*units: int) -> Any:
+    """The setting of the hidden layers. Parameters  units : of the default"""
+    shown = ",".join(map(str, units))
+    return option(units, str, "Units of the hidden layers, or none.", metavar="UNITS", shown=shown, parse=list_of_units)
+
+
+def _activations() -> Iterable[str]:
+    from ..layers import Layer
+
+    return sorted(kind.activation_name for kind in Layer.registry.values() if kind.activation_name)
+
+
+def _optimizers() -> Iterable[str]:
+    from ..optimizers import Optimizer
+
+    return sorted(Optimizer.registry)
+
+
+def _losses() -> Iterable[str]:
+    from ..losses import Loss
+
+    return sorted(Loss.registry)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """What every task is told about a training; each task derives its own settings from these.
+
+    None leaves the choice to the task, or, where a model is trained further, to the model. Settings are checked when they
+    are made and never changed.
+
+    Parameters  data : the file or folder with the samples ; the others are described at their fields
+    Raises      ParameterError for a value out of its range ; UnknownNameError for an unknown name
+    """
+
+    data: Path
+    validation: Path | None = option(
+        None, Path, "Data that decide when to stop, instead of a part of DATA.", metavar="FILE", uses=LEARNING
+    )
+    test: Path | None = option(
+        None, Path, "Data for the final metrics, instead of a part of DATA.", metavar="FILE", uses=frozenset({Use.TRAIN})
+    )
+    epochs: int | None = option(
+        None,
+        int,
+        "Passes over the training data at most.",
+        metavar="N",
+        shown="by the number of samples",
+        uses=ALSO_LATER,
+    )
+    batch_size: int | None = option(
+        None, int, "Samples in a training step.", metavar="N", shown="by the number of samples", uses=ALSO_LATER
+    )
+    learning_rate: float | None = option(
+        None, float, "Step size of the optimizer.", metavar="RATE", shown="the optimizer's", uses=ALSO_LATER
+    )
+    optimizer: str | None = option(
+        None, str, "How the weights are updated.", metavar="NAME", shown="adamw", uses=ALSO_LATER, known=_optimizers
+    )
+    weight_decay: float | None = option(
+        None, float, "Decoupled weight decay.", metavar="RATE", shown="the optimizer's", uses=ALSO_LATER
+    )
+    test_fraction: float | None = option(
+        None, float, "Share of DATA that is kept apart for the final metrics.", metavar="SHARE", shown="0.25"
+    )
+    validation_fraction: float | None = option(
+        None, float, "Share of the training data that decides when to stop.", metavar="SHARE", shown="0.15"
+    )
+    patience: int | None = option(
+        None,
+        int,
+        "Epochs without a better validation loss after which the training stops.",
+        metavar="N",
+        shown="by the number of epochs",
+    )
+    seed: int | None = option(None, int, "Seed of all random numbers.", metavar="N", shown="0", uses=ALSO_LATER)
+    engine: str = option(
+        "auto",
+        str,
+        "Engine that computes: auto, onednn or reference.",
+        metavar="NAME",
+        uses=ALSO_LATER,
+        known=lambda: ("auto", "onednn", "reference"),
+    )
+    threads: int | None = option(
+        None, int, "Threads that compute.", metavar="N", shown="all that there are", uses=ALSO_LATER
+    )
+    precision: str = option(
+        "float32",
+        str,
+        "Number format: float32, float64 or bfloat16.",
+        metavar="NAME",
+        known=lambda: ("float32", "float64", "bfloat16"),
+    )
+
+    # ------------------------------------------------------------ making and checking
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data", Path(self.data))
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if isinstance(value, str) and one.name in ("validation", "test"):
+                object.__setattr__(self, one.name, Path(value))
+        self._check({name: getattr(self, name) for name in self.constraints()}, lambda name: name)
+        self.check_together()
+
+    @classmethod
+    def typed(cls, data: Path, given: Mapping[str, Any]) -> Self:
+        """The settings that somebody typed as options, whose spelling the errors then use.
+
+        Parameters  given : the typed values by the names of the settings, without those that nobody typed
+        """
+        options = options_of(cls)
+        values: dict[str, Any] = {}
+        for name, value in given.items():
+            parse = options[name].parse
+            values[name] = value if parse is None else parse(value)
+        cls._check(values, flag)
+        return cls(data=data, **values)
+
+    @classmethod
+    def _check(cls, values: Mapping[str, Any], spelling: Any) -> None:
+        for name, constraint in cls.constraints().items():
+            if values.get(name) is not None:
+                constraint.check("", spelling(name), values[name])
+
+    @classmethod
+    def constraints(cls) -> dict[str, Constraint]:
+        """What each setting that is not None may be."""
+        from ..constraints import Accepted, Interval, OneOf
+        from ..optimizers import get_optimizer
+
+        count = Interval(int, 1)
+        return {
+            "epochs": count,
+            "batch_size": count,
+            "learning_rate": Interval(float, 0, closed="neither"),
+            "optimizer": Accepted(get_optimizer, "the name of an optimizer"),
+            "weight_decay": Interval(float, 0),
+            "test_fraction": Interval(float, 0, 1, hint="A quarter of the data is 0.25."),
+            "validation_fraction": Interval(float, 0, 1, hint="A quarter of the data is 0.25."),
+            "patience": count,
+            "seed": Interval(int, 0),
+            "engine": OneOf("auto", "onednn", "reference"),
+            "threads": count,
+            "precision": OneOf("float32", "float64", "bfloat16"),
+        }
+
+    def check_together(self) -> None:
+        """Raises ParameterError for settings that contradict each other."""
+        from ..engine import get_engine
+        from ..errors import ParameterError
+
+        for part in ("validation", "test"):
+            if getattr(self, part) is not None and getattr(self, f"{part}_fraction") is not None:
+                raise ParameterError(
+                    f"--{part} names the data to use, and --{part}-fraction takes them from DATA. Give one of the two."
+                )
+        if self.patience is not None and self.validation is None and self.validation_fraction == 0:
+            raise ParameterError(
+                "--patience counts epochs without a better validation loss, and --validation-fraction 0 leaves no "
+                "validation data. Give one without the other."
+            )
+        get_engine(self.engine, dtype=self.precision, threads=self.threads)
+
+    # ------------------------------------------------------------ what follows from them
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        """The shares of the data for the test part and, of the rest, for the validation part."""
+        test = 0.25 if self.test_fraction is None else self.test_fraction
+        validation = 0.15 if self.validation_fraction is None else self.validation_fraction
+        return 0.0 if self.test is not None else test, 0.0 if self.validation is not None else validation
+
+    @property
+    def random_state(self) -> int:
+        """The seed; 0 where none is set."""
+        return 0 if self.seed is None else self.seed
+
+    @property
+    def dtype(self) -> str:
+        """The type of the network's numbers; bfloat16 is for its products alone."""
+        return "float64" if self.precision == "float64" else "float32"
+
+    def make_optimizer(self) -> Any:
+        """The optimizer with its weight decay; adamw where none is set."""
+        from ..optimizers import get_optimizer
+
+        made = get_optimizer(self.optimizer or "adamw")
+        if self.weight_decay is not None:
+            made.weight_decay = self.weight_decay
+        return made
+
+    def resumed(self, network: Any, **more: Any) -> Any:
+        """The FitSettings of more training of a network: what is None here stays as in its last fit.
+
+        Parameters  network : its seed becomes the one set here ; more : arguments of the fit that the task chooses, None for
+                    none
+        """
+        import copy
+
+        from ..training.settings import FitSettings
+
+        if self.seed is not None:
+            network.random_state = self.seed
+        chosen = {**{name: getattr(self, name) for name in ("epochs", "batch_size", "learning_rate")}, **more}
+        if self.optimizer is not None:
+            chosen["optimizer"] = self.make_optimizer()
+        elif self.weight_decay is not None:
+            chosen["optimizer"] = copy.deepcopy(getattr(network, "optimizer_", None)) or self.make_optimizer()
+            chosen["optimizer"].weight_decay = self.weight_decay
+        return FitSettings.of({**{name: v for name, v in chosen.items() if v is not None}, **self.machine()})
+
+    def machine(self) -> dict[str, Any]:
+        """The arguments of a fit that say how it is computed."""
+        precision = "bfloat16" if self.precision == "bfloat16" else "float32"
+        return {"engine": self.engine, "threads": self.threads, "precision": precision}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TabularSettings(TrainingSettings):
+    """The settings of tasks that learn from the columns of a table. Parameters  see the fields"""
+
+    target: str | None = option(None, str, "Column to predict.", metavar="COLUMN", short="-t", uses=ALSO_LATER)
+    hidden: tuple[int, ...] = hidden_layers(128, 64)
+    activation: str = option("relu", str, "Activation of the hidden layers.", metavar="NAME", known=_activations)
+    loss: str | None = option(
+        None, str, "Loss that is minimised.", metavar="NAME", shown="by the target", uses=ALSO_LATER, known=_losses
+    )
+    task: str = option(
+        "auto",
+        str,
+        "What the target is: classification, regression, or auto to find out.",
+        metavar="TASK",
+        known=lambda: ("auto", "classification", "regression"),
+    )
+    delimiter: str | None = option(
+        None, str, "Character between the fields of a text file.", metavar="CHAR", shown="found out", uses=READING
+    )
+    encoding: str | None = option(None, str, "Encoding of a text file.", metavar="NAME", shown="utf-8", uses=READING)
+
+    @classmethod
+    def constraints(cls) -> dict[str, Constraint]:
+        from ..constraints import Accepted, EachOf, Interval, OneOf
+        from ..layers.base import get_activation
+        from ..losses import get_loss
+
+        return {
+            **super().constraints(),
+            "hidden": EachOf(Interval(int, 1)),
+            "activation": Accepted(get_activation, "the name of an activation"),
+            "loss": Accepted(get_loss, "the name of a loss"),
+            "task": OneOf("auto", "classification", "regression"),
+        }
+
+    def check_together(self) -> None:
+        super().check_together()
+        reading_of(self.delimiter, self.encoding)
+
+
+def reading_of(delimiter: str | None = None, encoding: str | None = None) -> dict[str, Any]:
+    """The arguments of ``read_table`` that these settings mean. "tab" and "\\t" are the tab, which is hard to type."""
+    from ..errors import ParameterError
+
+    given: dict[str, Any] = {}
+    if delimiter is not None:
+        given["delimiter"] = "\t" if delimiter.lower() in ("tab", "\\t") else delimiter
+        if len(given["delimiter"]) != 1 or given["delimiter"] in '"\r\n':
+            raise ParameterError(f"--delimiter must be one character, such as ; or the word tab. Got {delimiter!r}.")
+    if encoding is not None:
+        given["encoding"] = encoding
+    return given

@@ -1,0 +1,27 @@
+"""The settings of a training on a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..option import option
+from ..settings import TabularSettings, list_of_names
+
+__all__ = ["TableSettings"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableSettings(TabularSettings):
+    """The settings of a training on a table.
+
+    Example
+        >>> settings = TableSettings(data="people.csv", target="bought", hidden=(16,))
+        >>> settings.hidden, settings.epochs
+        ((16,), None)
+    """
+
+    exclude: tuple[str, ...] = option((), list, "Columns not to learn from.", metavar="COL,...", parse=list_of_names)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "exclude", tuple(self.exclude))
