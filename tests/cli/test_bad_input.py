@@ -73,7 +73,7 @@ OPTIONS = [
     (("--activation", "rleu"), ["activation 'rleu'", "Did you mean 'relu'?"]),
     (("--optimizer", "adma"), ["optimizer 'adma'", "Did you mean 'adam"]),
     (("--loss", "softmax_cross_entrpy"), ["Did you mean 'softmax_cross_entropy'?"]),
-    (("--engine", "onedn"), ["engine 'onedn'", "Did you mean 'onednn'?"]),
+    (("--engine", "onedn"), ["--engine", "'onedn'", "Did you mean 'onednn'?"]),
     (("--precision", "float23"), ["Did you mean 'float32'?"]),
     (("--task", "regresion"), ["--task", "Did you mean 'regression'?"]),
     (("--hidden", "128,x"), ["--hidden", "128,64", "'128,x'"]),

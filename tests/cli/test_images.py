@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+import chainrule
+from chainrule.tasks import PictureModel
+
 Image = pytest.importorskip("PIL.Image")
 pytest.importorskip("matplotlib")
 
@@ -112,16 +115,17 @@ def test_predict_many(run: Any, trained: str, folder: Path) -> None:
 
 def test_the_model_in_python(trained: str, folder: Path) -> None:
     """The command line and Python see the same picture, and the model file holds all that is needed."""
-    from chainrule.tasks import PictureModel
-
-    model = PictureModel.load(folder / "s.chainrule")
+    model = chainrule.load(folder / "s.chainrule")
+    assert isinstance(model, PictureModel)
     assert model.classes == list(KINDS) and model.preprocessor.shape == (16, 16, 3)
     files = sorted((folder / "shapes" / "disc").iterdir())[:5]
-    found = model.predict(model.data(files))
-    assert found.probabilities is not None
+    p = model.predict_proba(files)
     pixels = np.stack([model.preprocessor.read(file) for file in files])
     z = np.asarray(model.network.predict(model.preprocessor.normalise(pixels)), np.float64)
-    np.testing.assert_allclose(found.probabilities, np.exp(z) / np.exp(z).sum(axis=1, keepdims=True), atol=1e-5)
+    np.testing.assert_allclose(p, np.exp(z) / np.exp(z).sum(axis=1, keepdims=True), atol=1e-5)
+    assert model.predict(folder / "shapes").shape == (72,) and model.score(folder / "shapes") > 0.7
+    np.testing.assert_allclose(model.predict_proba(pixels), p, atol=1e-5)
+    assert model.evaluate(files, ["disc"] * 5)["accuracy"] == np.mean(model.predict(files) == "disc")
 
 
 def test_equal_seeds_give_equal_models(run: Any, folder: Path, shapes: Path) -> None:
@@ -198,7 +202,7 @@ def refused(done: Any, expected: list[str]) -> None:
 
 
 OPTIONS = [
-    (("--target", "kind"), ["--target is for tables", "names of their folders"]),
+    (("--target", "kind"), ["--target is for tables and texts, but shapes is read as pictures"]),
     (("--hidden", "12"), ["--hidden is for tables"]),
     (("--size", "big"), ["--size", "'big'", "48x64"]),
     (("--size", "0"), ["--size"]),
@@ -260,7 +264,7 @@ def test_folders_and_files(run: Any, trained: str, shapes: Path, folder: Path, c
         (("train", "bad/first.npz"), ["first.npz", "8 channels", "images.transpose(0, 2, 3, 1)"]),
         (("train", "bad/objects.npz"), ["objects.npz", "Python objects", "one size"]),
         (("predict", "s.chainrule", "bad/cut.png"), ["cut.png", "damaged or cut short", "--broken skip"]),
-        (("diagnose", "shapes", "--hidden", "3"), ["--hidden is for tables", "shapes is pictures"]),
+        (("diagnose", "shapes", "--hidden", "3"), ["--hidden is for tables and texts", "shapes is read as pictures"]),
         (("diagnose", "s.chainrule"), ["is a model", "give data"]),
         (("train", "gone.npz"), ["no such file"]),
         (("predict", "s.chainrule", "gone.png"), ["gone.png", "no such file"]),

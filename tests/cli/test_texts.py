@@ -45,12 +45,9 @@ def place(folder: Path, run: Run) -> Path:
 def test_a_sentence_gets_classes_with_probabilities(place: Path, run: Run) -> None:
     done = run("predict", "reviews.chainrule", "a great film and a lovely cast")
     assert done.code == 0
-    first, second = [line.split() for line in done.out.splitlines() if line.startswith(("positive", "negative"))]
-    assert (
-        first[0] == "positive"
-        and float(first[1]) > 0.8
-        and float(first[1]) + float(second[1]) == pytest.approx(1, abs=0.002)
-    )
+    first, second = [line.split() for line in done.out.splitlines() if line.strip().startswith(("positive", "negative"))]
+    assert first[0] == "positive" and float(first[1]) > 80
+    assert float(first[1]) + float(second[1]) == pytest.approx(100, abs=0.2)
     several = run("predict", "reviews.chainrule", "a dull plot", "fine story")
     assert several.code == 0 and "negative" in several.out and "positive" in several.out
 
@@ -77,7 +74,7 @@ def test_numbers_from_texts(place: Path, run: Run) -> None:
     )
     done = run("train", "stars.csv", "--text", "review", "-t", "stars", "--task", "regression", "--tokenizer", "words")
     assert done.code == 0 and "RMSE" in done.out
-    assert "predicted stars" in run("predict", "stars.chainrule", "a good film").out
+    assert "predicted_stars" in run("predict", "stars.chainrule", "a good film").out
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,8 @@ def _source(task: Any, model: Any, data: Sequence[str]) -> Any:
     if task.name == "tables" and len(data) > 1:
         raise ParameterError(f"A model of tables predicts one table at a time. Got {', '.join(data)}.")
     if len(data) == 1:
-        return str(resolve(data[0]))
+        found = resolve(data[0])
+        return data[0] if found == Path(data[0]) else str(found)  # a sentence is no path, and stays as it was typed
     return list(data)
 
 

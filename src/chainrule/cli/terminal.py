@@ -85,11 +85,12 @@ def prepared_streams() -> Iterator[None]:
     # A process may be started without them; what it says is then for nobody.
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-    made = []
+    made, replaced = [], []
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if type(stream) is io.TextIOWrapper and isinstance(getattr(stream.buffer, "raw", None), io.FileIO):
             stream.flush()
+            replaced.append(stream)  # it owns the file that the new one writes to
             raw = _ToNobody(stream.fileno(), "w", closefd=False)
             new = io.TextIOWrapper(
                 io.BufferedWriter(raw),
