@@ -8,12 +8,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ...training import Session
 from ...data.series import windows
 from ...data.text import END, START, Tokenizer, as_texts
 from ...errors import DataError, ParameterError
 from ...layers import Dense, Dropout, Embedding, Input
 from ...model import Network
+from ...training import Session
 from ..sequence_model import CELLS, SequenceModel, check_share, copy_weights
 from .sampling import check_sampling, sample
 

@@ -8,7 +8,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ...training import Session
 from ...data import Sequences
 from ...data.text import END, PADDING, START, UNKNOWN, Tokenizer, as_texts
 from ...errors import DataError, MissingDependencyError, ParameterError
@@ -16,6 +15,7 @@ from ...layers import Concat, Dense, Dropout, Embedding, Input, Masking, ScaledD
 from ...model import Network
 from ...network import Bidirectional
 from ...registry import finite_number
+from ...training import Session
 from ..sequence_model import CELLS, SequenceModel, check_share, copy_weights
 
 __all__ = ["Translator"]
