@@ -67,6 +67,20 @@ class Table:
         values = [column_array(series, library) for series in series_of(frame, library)]
         return _table(column_names(frame), values, source)
 
+    @classmethod
+    def from_columns(cls, columns: Mapping[Any, Any], *, source: str = "The dict") -> Table:
+        """Columns of numbers, texts, bools or dates: lists, arrays or Series, all of one length.
+
+        Raises      TableError for no columns or rows, or lists inside a column; ShapeError for unequal lengths
+        Example
+            >>> Table.from_columns({"age": [20, None], "town": ["Rome", "Oslo"]})
+            Table(2 rows; 'age': numeric, 'town': categorical)
+        """
+        values = [
+            v if isinstance(v, np.ndarray) and v.dtype.kind in "iuf" else object_array(list(v)) for v in columns.values()
+        ]
+        return _table([str(name) for name in columns], values, source)
+
     @property
     def names(self) -> list[str]:
         """The names of the columns, in order."""

@@ -12,7 +12,7 @@ from .option import ALSO_LATER, LEARNING, READING, Use, flag, option, options_of
 if TYPE_CHECKING:
     from ..constraints import Constraint
 
-__all__ = ["TabularSettings", "TrainingSettings", "hidden_layers", "list_of_names", "list_of_units", "reading_of"]
+__all__ = ["TabularSettings", "TrainingSettings", "format_of", "hidden_layers", "list_of_names", "list_of_units"]
 
 
 def list_of_units(typed: str) -> tuple[int, ...]:
@@ -35,6 +35,39 @@ def list_of_units(typed: str) -> tuple[int, ...]:
 def list_of_names(typed: Iterable[str]) -> tuple[str, ...]:
     """``["a,b", "c"]`` as ("a", "b", "c")."""
     return tuple(name.strip() for text in typed for name in text.split(",") if name.strip())
+
+
+def delimiter_of(typed: str) -> str:
+    """The character; "tab" and "\\t" are the tab, which is hard to type."""
+    return "\t" if typed.lower() in ("tab", "\\t") else typed
+
+
+def thousands_of(typed: str) -> str:
+    """The sign; "none" is no sign at all, and "space" is hard to see."""
+    return {"none": "", "space": " "}.get(typed.lower(), typed)
+
+
+def yes_or_no(typed: str) -> bool:
+    """``"yes"`` and ``"no"`` as True and False."""
+    from ..errors import ParameterError
+
+    known = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+    if typed.lower() not in known:
+        raise ParameterError(f"--day-first must be yes or no. Got {typed!r}.")
+    return known[typed.lower()]
+
+
+def bytes_of(typed: str) -> int:
+    """``"500MB"`` as 500,000,000; B, kB, MB, GB and KiB, MiB, GiB are known, and a bare number is in bytes."""
+    import re
+
+    from ..errors import ParameterError
+
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmg]?)(i?)b?\s*", typed.lower())
+    size = float(found[1]) * (1024 if found[3] else 1000) ** " kmg".index(found[2] or " ") if found else 0
+    if size < 1 or size > 2**62:
+        raise ParameterError(f"--max-memory must be a size such as 500MB or 2GB. Got {typed!r}.")
+    return int(size)
 
 
 def hidden_layers(*units: int) -> Any:
@@ -274,9 +307,54 @@ class TabularSettings(TrainingSettings):
         known=lambda: ("auto", "classification", "regression"),
     )
     delimiter: str | None = option(
-        None, str, "Character between the fields of a text file.", metavar="CHAR", shown="found out", uses=READING
+        None,
+        str,
+        "Character between the fields of a text file, or the word tab.",
+        metavar="CHAR",
+        shown="found out",
+        uses=READING,
+        parse=delimiter_of,
     )
-    encoding: str | None = option(None, str, "Encoding of a text file.", metavar="NAME", shown="utf-8", uses=READING)
+    encoding: str | None = option(None, str, "Encoding of a text file.", metavar="NAME", shown="found out", uses=READING)
+    decimal: str | None = option(
+        None, str, "Decimal sign: a point or a comma.", metavar="CHAR", shown="found out", uses=READING
+    )
+    thousands: str | None = option(
+        None,
+        str,
+        "Sign between groups of three digits, or the word none.",
+        metavar="CHAR",
+        shown="found out",
+        uses=READING,
+        parse=thousands_of,
+    )
+    na_values: tuple[str, ...] = option(
+        (), list, "Further texts that stand for a missing value.", metavar="TEXT,...", uses=READING, parse=list_of_names
+    )
+    no_default_na: bool = option(
+        False, bool, "Take texts such as NA and None for values, not for missing ones.", uses=READING
+    )
+    comment: str | None = option(
+        None, str, "Character that lines outside the table begin with.", metavar="CHAR", uses=READING
+    )
+    day_first: bool | None = option(
+        None,
+        str,
+        "Whether 3/4/2020 is the 3rd of April: yes or no.",
+        metavar="YES/NO",
+        shown="found out",
+        uses=READING,
+        parse=yes_or_no,
+    )
+    max_memory: int | None = option(
+        None,
+        str,
+        "Most memory that the text of a file may take, such as 500MB or 2GB.",
+        metavar="SIZE",
+        shown="a quarter of the machine's",
+        uses=READING,
+        parse=bytes_of,
+    )
 
     @classmethod
     def constraints(cls) -> dict[str, Constraint]:
@@ -293,19 +371,42 @@ class TabularSettings(TrainingSettings):
         }
 
     def check_together(self) -> None:
+        from ..errors import ParameterError
+
         super().check_together()
-        reading_of(self.delimiter, self.encoding)
+        self.format()
+        if self.data.suffix.lower() == ".parquet":
+            for name in self.reading():
+                if name != "max_memory":
+                    raise ParameterError(f"{flag(name)} is for text files; a Parquet file says it itself. Leave it out.")
+
+    def reading(self) -> dict[str, Any]:
+        """The settings that say how a file is read, without those that are as they are by default."""
+        return {name: value for name in READING_NAMES if (value := getattr(self, name)) not in (None, (), False)} | (
+            {} if self.day_first is None else {"day_first": self.day_first}
+        )
+
+    def format(self) -> Any:
+        """How text files are written, as far as these settings say it. Raises  ParameterError"""
+        return format_of(self.reading())
 
 
-def reading_of(delimiter: str | None = None, encoding: str | None = None) -> dict[str, Any]:
-    """The arguments of ``read_table`` that these settings mean. "tab" and "\\t" are the tab, which is hard to type."""
-    from ..errors import ParameterError
+#: The settings of a table that say how its file is read.
+READING_NAMES = (
+    "delimiter", "encoding", "decimal", "thousands", "na_values", "no_default_na", "comment", "day_first", "max_memory",
+)  # fmt: skip
 
-    given: dict[str, Any] = {}
-    if delimiter is not None:
-        given["delimiter"] = "\t" if delimiter.lower() in ("tab", "\\t") else delimiter
-        if len(given["delimiter"]) != 1 or given["delimiter"] in '"\r\n':
-            raise ParameterError(f"--delimiter must be one character, such as ; or the word tab. Got {delimiter!r}.")
-    if encoding is not None:
-        given["encoding"] = encoding
-    return given
+
+def format_of(reading: Mapping[str, Any]) -> Any:
+    """The ``TableFormat`` of settings that say how a file is read.
+
+    Raises      ParameterError for a value that cannot be ; UnknownNameError for a name that says no such thing
+    """
+    from ..data.table_format import TableFormat
+    from ..errors import UnknownNameError
+
+    for name in reading:
+        if name not in READING_NAMES:
+            raise UnknownNameError("way of reading a file", name, READING_NAMES)
+    given = {name: value for name, value in reading.items() if name != "no_default_na"}
+    return TableFormat(**given, keep_default_na=not reading.get("no_default_na", False))

@@ -10,18 +10,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import Column, Table, read_table, split_validation
+from ..data import Table, read_table, split_validation
 from ..data.column_encoders import texts_of
 from ..data.csv_file import read_text_columns
 from ..data.frames import frame_kind
 from ..errors import DataError, DtypeError, ParameterError, ShapeError, TableError, did_you_mean
-from .settings import TabularSettings, reading_of
+from .settings import TabularSettings, format_of
 
 __all__ = [
     "FEWEST_ROWS",
     "Split",
     "as_table",
-    "column_of",
     "given_columns",
     "inner_shares",
     "listed",
@@ -45,7 +44,7 @@ def listed(names: Sequence[object], most: int = 20) -> str:
 
 def read_for(settings: TabularSettings, path: Path, kinds: Kinds | None = None) -> Table:
     """The table of a file, read as the settings say."""
-    return read_table(path, **reading_of(settings.delimiter, settings.encoding), kinds=kinds)
+    return read_table(path, format=settings.format(), kinds=kinds)
 
 
 def require_target(settings: TabularSettings) -> str:
@@ -107,11 +106,11 @@ def as_table(data: Any, kinds: Kinds | None = None, names: Sequence[str] = (), *
     Parameters
         data : a Table ; the path of a file ; a DataFrame ; a dict of columns ; a list of dicts, one for each row ; an array
             (N, F) whose columns are ``names`` in this order
-        kinds : name -> "numeric" or "categorical", as in training ; reading : how a file is read: delimiter, encoding
+        kinds : name -> "numeric" or "categorical", as in training ; reading : how a file is read, such as ``decimal=","``
     Raises      DtypeError, ShapeError, TableError for anything else, naming what came
     """
     if isinstance(data, (str, os.PathLike)):
-        return read_table(os.fspath(data), **reading_of(**reading), kinds=kinds)
+        return read_table(os.fspath(data), format=format_of(reading), kinds=kinds)
     if reading:
         raise ParameterError(f"{next(iter(reading))} says how a file is read, and the data are no file. Leave it out.")
     if isinstance(data, Table):
@@ -142,37 +141,18 @@ def as_table(data: Any, kinds: Kinds | None = None, names: Sequence[str] = (), *
 
 
 def _from_columns(columns: Mapping[Any, Any], source: str) -> Table:
-    made = {}
     for name, values in columns.items():
-        single = isinstance(values, (str, bytes)) or not hasattr(values, "__len__")
-        if single:
+        if isinstance(values, (str, bytes)) or not hasattr(values, "__len__"):
             raise TableError(
                 f"{source}: column {str(name)!r} must be a list with one value for each row. Got {values!r:.60}. "
                 "A single row is a list of one dict."
             )
-        made[str(name)] = column_of(list(values), str(name), source)
-    if made and not any(len(column.values) for column in made.values()):
-        raise TableError(f"{source} has no rows.")
-    return Table(made, source=source)
-
-
-def column_of(values: list[Any], name: str, source: str) -> Column:
-    """A column of numbers where every value is one or missing, else of text."""
-    cells = [value.item() if isinstance(value, np.generic) else value for value in values]
-    known = [v for v in cells if not (v is None or (isinstance(v, float) and np.isnan(v)))]
-    if any(isinstance(v, (list, tuple, dict, set, np.ndarray, complex)) for v in known):
-        raise TableError(f"{source}: column {name!r} holds lists or other objects; expected numbers or text.")
-    if all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in known):
-        return Column("numeric", np.array([np.nan if v is None else float(v) for v in cells]))
-    texts = np.empty(len(cells), dtype=object)
-    texts[:] = [None if v is None or (isinstance(v, float) and np.isnan(v)) else str(v) for v in cells]
-    return Column("categorical", texts)
+    return Table.from_columns(columns, source=source)
 
 
 def given_columns(data: Any, table: Table, **reading: Any) -> dict[str, Sequence[Any]]:
     """The columns as they stand in a file, so that "007" and "5.10" come back as they are; else as the table has them."""
     if isinstance(data, (str, os.PathLike)) and Path(data).suffix.lower() != ".parquet":
-        how = reading_of(**reading)
-        text = read_text_columns(Path(data), how.get("delimiter"), how.get("encoding", "utf-8"))
+        text = read_text_columns(Path(data), table_format=format_of(reading))
         return dict(zip(text.names, text.cells, strict=True))
     return {name: texts_of(table, name) for name in table.names}

@@ -22,6 +22,15 @@ class TableSettings(TabularSettings):
 
     exclude: tuple[str, ...] = option((), list, "Columns not to learn from.", metavar="COL,...", parse=list_of_names)
 
+    keep: tuple[str, ...] = option(
+        (),
+        list,
+        "Columns of text to learn from although most of their texts occur once.",
+        metavar="COL,...",
+        parse=list_of_names,
+    )
+
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "exclude", tuple(self.exclude))
+        object.__setattr__(self, "keep", tuple(self.keep))

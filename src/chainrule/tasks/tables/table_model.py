@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data import Table, TableFeatures, TablePreprocessor
-from ...data.column_encoders import Embedded, Numeric, OneHot
 from ...data.labels import ClassLabels
 from ...errors import DataError, ModelFileError, ParameterError
 from ...layers import Concat, Dense, Embedding, Flatten, Input
@@ -19,7 +18,7 @@ from ...layers.base import get_activation
 from ...losses import Loss, get_loss
 from ...model import Network
 from ..scores import Prediction
-from ..tabular import as_table, column_of, given_columns
+from ..tabular import as_table, given_columns
 from ..task_model import Samples, TaskModel
 from ..words import some
 
@@ -162,8 +161,8 @@ class TableModel(TaskModel):
         how = {**(self.reading if is_file else {}), **reading}
         table = as_table(data, kinds, [e.name for e in self.preprocessor.encoders_], **how)
         if y is not None:
-            truths = column_of(np.asarray(y).tolist(), self.target, "y")
-            table = Table({**table.columns, self.target: truths}, source=table.source)
+            truths = Table.from_columns({self.target: y}, source="y").columns
+            table = Table({**table.columns, **truths}, source=table.source)
         truth, rows, missing, refused = None, None, "", ""
         if self.target not in table.columns:
             missing = f"{table.source} has no column {self.target!r}."
@@ -246,23 +245,18 @@ class TableModel(TaskModel):
     def inputs_text(self) -> str:
         """How the columns become numbers, in short."""
         kinds = [type(e).__name__ for e in self.preprocessor.encoders_]
-        words = {"Numeric": "standardised", "OneHot": "one-hot encoded", "Embedded": "embedded"}
+        words = {
+            "Numeric": "standardised",
+            "DateTime": "dates as trend and cycles",
+            "OneHot": "one-hot encoded",
+            "Embedded": "embedded",
+        }
         parts = [f"{kinds.count(kind)} {word}" for kind, word in words.items() if kind in kinds]
         width = len(self.preprocessor.numeric_names_)
         return f"{len(kinds)} columns ({', '.join(parts)})" + (f", {width} numbers a row" if width else "")
 
     def description(self) -> list[tuple[str, list[tuple[str, str]]]]:
-        columns = []
-        for encoder in self.preprocessor.encoders_[:_MOST_COLUMNS]:
-            if isinstance(encoder, Numeric):
-                missing = ", missing: mean and a column of 0 and 1" if encoder.indicator else ""
-                columns.append((encoder.name, f"(x − {encoder.mean:.4g}) / {encoder.std:.4g}{missing}"))
-            elif isinstance(encoder, OneHot):
-                missing = " + missing" if encoder.indicator else ""
-                columns.append((encoder.name, f"one-hot: {some(encoder.categories)}{missing}"))
-            elif isinstance(encoder, Embedded):
-                text = f"embedded: {len(encoder.categories)} categories, and one for unknown or missing"
-                columns.append((encoder.name, text))
+        columns = [(encoder.name, encoder.describe()) for encoder in self.preprocessor.encoders_[:_MOST_COLUMNS]]
         more = len(self.preprocessor.encoders_) - _MOST_COLUMNS
         if more > 0:
             columns.append(("...", f"and {more:,} more columns"))

@@ -51,15 +51,15 @@ def read(settings: TableSettings) -> TableParts:
     if target in settings.exclude:
         raise ParameterError(f"--exclude: {target!r} is the target, which must be kept.")
     data = read_for(settings, settings.data)
-    require_columns(data, {"--target": target, "--exclude": settings.exclude})
+    require_columns(data, {"--target": target, "--exclude": settings.exclude, "--keep": settings.keep})
     wanted = None if settings.task == "auto" else cast(Literal["classification", "regression"], settings.task)
-    whole = TablePreprocessor(target, exclude=settings.exclude, task=wanted).fit(data)
+    whole = TablePreprocessor(target, exclude=settings.exclude, keep=settings.keep, task=wanted).fit(data)
     codes, rows = whole.transform_target(data)
     classes = codes if whole.task_ == "classification" else None
     split = split_rows(settings, data.source, len(rows), classes)
     test = data.take(rows[split.test]) if len(split.test) else None
     validation = None
-    kinds = {**whole.kinds_, target: data.column(target).kind}
+    kinds = {target: data.column(target).kind, **whole.kinds_}
     for option, path in (("--validation", settings.validation), ("--test", settings.test)):
         if path is not None:
             part = read_for(settings, path, kinds)
@@ -71,7 +71,7 @@ def read(settings: TableSettings) -> TableParts:
 def prepare(data: TableParts, settings: TableSettings) -> PreparedNetwork:
     """A new network for the table, and its training."""
     target = require_target(settings)
-    preprocessor = TablePreprocessor(target, exclude=settings.exclude, task=data.task).fit(data.train)
+    preprocessor = TablePreprocessor(target, exclude=settings.exclude, keep=settings.keep, task=data.task).fit(data.train)
     features, y = preprocessor.training_arrays(data.train)
     n = len(y)
     validation = None if data.validation is None else preprocessor.training_arrays(data.validation)
@@ -84,7 +84,7 @@ def prepare(data: TableParts, settings: TableSettings) -> PreparedNetwork:
         activation=settings.activation,
         random_state=settings.random_state,
         dtype=settings.dtype,
-        reading={name: value for name in ("delimiter", "encoding") if (value := getattr(settings, name)) is not None},
+        reading=settings.reading(),
     )
     held_out = inner_shares(settings, n)
     fit = _fit_settings(settings, n, held_out, loss, None if validation is None else _arrays(*validation))

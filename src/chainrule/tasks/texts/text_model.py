@@ -18,7 +18,7 @@ from ...errors import DataError, ModelFileError, ParameterError, TableError, did
 from ...estimators import NeuralClassifier, NeuralRegressor
 from ...model import Network
 from ..scores import Prediction
-from ..tabular import as_table, column_of, given_columns, listed
+from ..tabular import as_table, given_columns, listed
 from ..task_model import Samples, TaskModel
 from ..words import some
 
@@ -91,8 +91,8 @@ class TextModel(TaskModel):
 
     def _samples(self, texts: list[str], table: Table, y: Any, columns: Any) -> Samples:
         if y is not None:
-            truths = column_of(np.asarray(y).tolist(), self.target, "y")
-            table = Table({**table.columns, self.target: truths}, source=table.source)
+            truths = Table.from_columns({self.target: y}, source="y").columns
+            table = Table({**table.columns, **truths}, source=table.source)
         truth, rows, missing, refused = None, None, "", ""
         if self.target not in table.columns or table.column(self.target).is_missing.all():
             missing = f"{table.source}: there is no value in a column {self.target!r}."

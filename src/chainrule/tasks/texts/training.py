@@ -90,7 +90,7 @@ def prepare(data: TextParts, settings: TextSettings) -> PreparedEstimator:
         precision=settings.precision,
     )
     text, target = str(settings.text), require_target(settings)
-    reading = {name: value for name in ("delimiter", "encoding") if (value := getattr(settings, name)) is not None}
+    reading = settings.reading()
     to_test = data.test_table
     if to_test is None and len(data.test):
         _, rows = texts_of_column(data.whole, text)
