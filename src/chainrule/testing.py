@@ -332,6 +332,9 @@ class _Bound:
         """Parameters and states as the network has them; gradients poisoned, so that one never written is seen."""
         self.arenas["parameters"][...] = self.network.parameters.flat
         self.arenas["states"][...] = self.network.states.flat
+        for name, array in self.network.held_arrays().items():
+            if name in self.arenas:
+                self.arenas[name][...] = array
         self.arenas["gradients"][...] = np.nan
 
     def __call__(self, data: Mapping[str, Array], seed: int) -> dict[str, Array]:

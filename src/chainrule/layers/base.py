@@ -70,6 +70,7 @@ class Parameter:
             activation; a tuple of them draws as many arrays side by side on the last axis, such as the gates of a cell
         fan_in, fan_out : number of inputs and outputs of one unit, for the initializers that scale by them
         decay : whether L1, L2 and weight decay apply (weights yes, biases no)
+        representation : how it is held from the start, see ``network.representation``; None: as it is
     """
 
     shape: Shape
@@ -77,6 +78,7 @@ class Parameter:
     fan_in: int = 1
     fan_out: int = 1
     decay: bool = True
+    representation: Any = None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from .bidirectional import Bidirectional
 from .definition import Definition
 from .graph import Call, NetworkGraph
 from .parameters import Arena, Entry
+from .representation import Masked, Representation, Sign
 from .residual import Residual
 from .transformer import TransformerDecoderBlock, TransformerEncoderBlock
 
@@ -13,8 +14,11 @@ __all__ = [
     "Call",
     "Definition",
     "Entry",
+    "Masked",
     "NetworkGraph",
+    "Representation",
     "Residual",
+    "Sign",
     "TransformerDecoderBlock",
     "TransformerEncoderBlock",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from ..errors import ParameterError, UnknownNameError
 from ..layers import Layer, Tensor
 from ..ops.value import FREE
 from .graph import NetworkGraph
+from .representation import Representation
 
 __all__ = ["Definition", "Use"]
 
@@ -36,6 +37,7 @@ class Definition:
     Attributes
         layers : {name: Layer} ; uses : in an order in which each comes after those it needs ; inputs : of the network,
         [(tensor, shape or None, dtype)] ; outputs : tensors ; frozen : names of layers ; dtype : of the parameters
+        representations : {name of a parameter: Representation}, of those that are not held as they are
 
     Every edit returns a new definition. Layers are shared between definitions and never changed in place.
 
@@ -60,9 +62,10 @@ class Definition:
         outputs: list[int],
         frozen: Iterable[str] = (),
         dtype: str = "float32",
+        representations: Mapping[str, Representation] | None = None,
     ) -> None:
         self.layers, self.uses, self.inputs, self.outputs = layers, uses, inputs, outputs
-        self.frozen, self.dtype = set(frozen), dtype
+        self.frozen, self.dtype, self.representations = set(frozen), dtype, dict(representations or {})
 
     @classmethod
     def of(cls, network: NetworkGraph) -> Definition:
@@ -75,11 +78,20 @@ class Definition:
             list(network.output_ids),
             network.frozen,
             network.dtype,
+            network.representations(),
         )
 
     def copy(self) -> Definition:
         """A definition that can be changed without changing this one."""
-        return Definition(dict(self.layers), list(self.uses), list(self.inputs), list(self.outputs), self.frozen, self.dtype)
+        return Definition(
+            dict(self.layers),
+            list(self.uses),
+            list(self.inputs),
+            list(self.outputs),
+            self.frozen,
+            self.dtype,
+            self.representations,
+        )
 
     # ------------------------------------------------------------ looking
 
@@ -117,6 +129,9 @@ class Definition:
         self.layer(name)
         made = self.copy()
         made.layers[name] = layer
+        # A mask is for an array of one shape, and that may be another now.
+        kept = {full: r for full, r in self.representations.items() if full.rpartition(".")[0] != name or not r.arrays()}
+        made.representations = kept
         return made
 
     def with_arguments(self, name: str, **arguments: Any) -> Definition:
@@ -164,6 +179,7 @@ class Definition:
             made._rewire(use.output, use.inputs[0])
         made.layers.pop(name)
         made.frozen.discard(name)
+        made.representations = {n: r for n, r in self.representations.items() if n.rpartition(".")[0] != name}
         return made
 
     def _between(self, tensor: int, name: str, *others: int) -> None:
@@ -204,6 +220,10 @@ class Definition:
         own = {id(layer): name for name, layer in network.layers.items()}
         names = {name: own[id(layer)] for name, layer in layers.items() if id(layer) in own}
         network.freeze(*(names[name] for name in self.frozen if name in names))
+        for full, representation in self.representations.items():
+            layer, _, name = full.rpartition(".")
+            if layer in names:
+                network.represent(f"{names[layer]}.{name}", representation)
         return network, names
 
     @staticmethod
@@ -246,6 +266,9 @@ class Definition:
         """
         options = [f'dtype="{self.dtype}"'] if self.dtype != "float32" else []
         frozen = f".freeze({', '.join(map(repr, sorted(self.frozen)))})" if self.frozen else ""
+        for full, representation in self.representations.items():
+            shown = f"{type(representation).__name__}(...)" if representation.arrays() else repr(representation)
+            frozen += f".represent({full!r}, {shown})"
         shapes = [
             f"Input({tuple(None if s == FREE else s for s in shape)}{', dtype=' + repr(dtype) if dtype != 'float' else ''})"
             if shape is not None

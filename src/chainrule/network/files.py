@@ -34,6 +34,7 @@ from ..optimizers import Optimizer, Schedule
 from ..registry import from_config, to_config
 from .graph import NetworkGraph
 from .parameters import Arena
+from .representation import Representation, unpack_of
 
 __all__ = ["FORMAT", "load", "save"]
 
@@ -42,7 +43,7 @@ Arrays = dict[str, NDArray[Any]]
 N = TypeVar("N", bound=NetworkGraph)
 
 #: Version of the format. A file of a newer one is refused; all older ones can be read.
-FORMAT = 1
+FORMAT = 2
 _KEY = "chainrule"
 _EXTRA = "extra/"
 #: Plain data that a layer may hold beside numbers and text.
@@ -78,7 +79,10 @@ def save(network: NetworkGraph, path: Path, extra: Mapping[str, Any] | None = No
         for name, array in arena.items():
             if name in tensors:
                 raise ParameterError(f"save: the layer has a parameter and a state of the same name, {name!r}. Rename one.")
-            tensors[name] = array
+            if arena is network.parameters and (how := network.representation(name)) is not None:
+                tensors.update({f"{name}:{part}": packed for part, packed in how.pack(array).items()})
+            else:
+                tensors[name] = array
     description = _describe(network)
     description["extra"] = _to_data(dict(extra or {}), tensors, "extra")
     try:
@@ -106,7 +110,7 @@ def _describe(network: NetworkGraph) -> dict[str, Any]:
     assert network.input_shapes is not None
     seed = network.random_state
     return {
-        "format": FORMAT,
+        "format": FORMAT if network.representations() else 1,
         "version": __version__,
         "dtype": network.dtype,
         "random_state": int(seed) if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) else None,
@@ -121,7 +125,21 @@ def _describe(network: NetworkGraph) -> dict[str, Any]:
         ],
         "outputs": list(network.output_ids),
         "frozen": sorted(network.frozen),
-    }
+    } | ({"representations": _describe_representations(network)} if network.representations() else {})
+
+
+def _describe_representations(network: NetworkGraph) -> dict[str, Any]:
+    """How parameters are held, as plain data, without arrays."""
+    found = {}
+    for name, how in network.representations().items():
+        if Representation.registry.get(type(how).__name__) is not type(how):
+            raise ParameterError(
+                f"save: the class of the representation of {name!r}, {type(how).__qualname__}, could not be found again "
+                "when loading: its name begins with an underscore, or another class of the same name was defined later. "
+                "Rename it."
+            )
+        found[name] = to_config(how)
+    return found
 
 
 def _to_data(value: Any, tensors: Arrays, where: str) -> Any:
@@ -232,9 +250,10 @@ def _load(path: str | bytes, network_class: type[N]) -> tuple[N, dict[str, Any]]
             }
             shapes, arenas = _declare(network, description, present)
             arrays = {name: file.get_tensor(name) for name in present}
+            held = _unpack(network, description, arrays, arenas[0])
     except SafetensorError as error:
         raise ModelFileError(f"it is truncated, damaged, or no model file ({error}).") from error
-    _fill(network, shapes, arenas, arrays)
+    _fill(network, shapes, arenas, arrays, held)
     network.freeze(*_list(description, "frozen", str))
     registries = (Loss.registry, Optimizer.registry, INITIALIZERS, Layer.registry, Schedule.registry)
     extra = _from_data(description.get("extra", {}), arrays, registries)
@@ -368,6 +387,12 @@ def _declare(
     wanted = {name: tuple(int(s) for s in p.shape) for name, p in parameters.items()}
     wanted |= {name: tuple(int(s) for s in s.shape) for name, s in states.items()}
     given = {name: found for name, found in present.items() if not name.startswith(_EXTRA)}
+    for full in _held(description):
+        if full not in parameters:
+            raise ModelFileError(f"it is damaged: it holds {full!r:.100}, which is no parameter, in a way of its own.")
+        # What their parts must be like is for the representation to say.
+        wanted.pop(full)
+        given = {name: found for name, found in given.items() if not name.startswith(f"{full}:")}
     for name in sorted(wanted.keys() ^ given.keys()):
         state = "is missing" if name in wanted else "belongs to no layer"
         raise ModelFileError(f"it is damaged: the tensor {name!r:.100} {state}.")
@@ -384,10 +409,47 @@ def _declare(
     )
 
 
-def _fill(network: NetworkGraph, shapes: list[Shape], arenas: tuple[Arena, Arena], arrays: Arrays) -> None:
+def _held(description: dict[str, Any]) -> dict[str, Any]:
+    """The parameters that the file holds in ways of their own."""
+    found = description.get("representations", {})
+    if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
+        raise ModelFileError("its description of how parameters are held is damaged.")
+    return found
+
+
+def _unpack(
+    network: NetworkGraph, description: dict[str, Any], arrays: Arrays, parameters: Arena
+) -> dict[str, tuple[Representation, NDArray[Any]]]:
+    """The representations of parameters with what is stored."""
+    found = {}
+    for full, described in _held(description).items():
+        name, arguments = described.get("class"), described.get("args")
+        if not isinstance(name, str) or not isinstance(arguments, dict):
+            raise ModelFileError(f"its description of how {full!r:.100} is held is damaged.")
+        start, shape = f"{full}:", parameters.entries[full].shape
+        packed = {key.removeprefix(start): array for key, array in arrays.items() if key.startswith(start)}
+        try:
+            found[full] = unpack_of(name)(arguments, packed, shape, network.dtype)
+            found[full][0].check(full, shape)
+        except KeyError as error:
+            raise ModelFileError(f"it is damaged: the tensor {start + str(error.args[0])!r:.100} is missing.") from error
+    return found
+
+
+def _fill(
+    network: NetworkGraph,
+    shapes: list[Shape],
+    arenas: tuple[Arena, Arena],
+    arrays: Arrays,
+    held: dict[str, tuple[Representation, NDArray[Any]]],
+) -> None:
     network.parameters, network.states = arenas
+    stored = {full: array for full, (_, array) in held.items()}
     for arena in arenas:
-        arena.assign({name: arrays[name] for name in arena})
+        arena.assign({name: stored[name] if name in stored else arrays[name] for name in arena})
+    for full, (how, _) in held.items():
+        arenas[0].variables[full].represent(how)
+    for arena in arenas:
         for variable in arena.variables.values():
             variable.started = True
     network.input_shapes = shapes

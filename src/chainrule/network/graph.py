@@ -21,6 +21,7 @@ from ..layers.base import Parameter, State
 from ..ops import Builder, Saved, Value
 from ..ops.value import FREE, Shape
 from .parameters import Arena
+from .representation import Representation
 from .store import LOCK, LayerVariables, Variable, keep, variables_of
 
 
@@ -104,6 +105,8 @@ class NetworkGraph:
         self.frozen: set[str] = set()
         #: Networks that stand inside this one, each with the numbers of the tensors that it is given.
         self._inside: list[tuple[NetworkGraph, tuple[int, ...]]] = []
+        #: Representations asked for before the parameters exist.
+        self._wanted: dict[str, Representation | None] = {}
         self._connect()
         if layers is not None and not any(isinstance(item, Tensor) for item in layers):
             first = [call.layer.index_limit() for call in self.calls if self.input_ids[0] in call.inputs]
@@ -423,6 +426,79 @@ class NetworkGraph:
         for name, variables in new.items():
             if variables.parameters or variables.states:
                 keep(layers[name], variables)
+        for full, p in parameters.items():
+            if full in made and p.representation is not None:
+                self._wanted.setdefault(full, p.representation)
+        for full, representation in self._wanted.items():
+            self._represent(full, representation)
+        self._wanted = {}
+
+    # ------------------------------------------------------------ how parameters are held
+
+    def represent(self, name: str, representation: Representation | None) -> NetworkGraph:
+        """Holds a parameter in this way: with a mask, as signs, or as a Representation of your own says; None: as it is.
+
+        What is stored becomes what may be stored so: the elements under a mask become zero. All networks that share the
+        parameter see it. In a network that is not built yet the parameter begins like this.
+
+        Parameters  name : of a parameter, such as "0.dense.weight" ; representation : see ``network.representation``
+        Raises      UnknownNameError when there is no such parameter ; ShapeError, ParameterError when it cannot be held so
+
+        Example
+            >>> from chainrule.layers import Dense
+            >>> from chainrule.network import Masked
+            >>> net = NetworkGraph([Dense(2)], random_state=0).build((2,))
+            >>> _ = net.represent("0.dense.weight", Masked([[1, 0], [0, 1]]))
+            >>> net.parameters["0.dense.weight"][0, 1]
+            np.float32(0.0)
+        """
+        if representation is not None and not isinstance(representation, Representation):
+            raise ParameterError(
+                f"represent: expected a Representation such as Masked(mask), or None. Got {representation!r}."
+            )
+        if not self.built:
+            self.layer(name.rpartition(".")[0])
+            self._wanted[name] = representation
+        else:
+            self._represent(name, representation)
+        return self
+
+    def representation(self, name: str) -> Representation | None:
+        """How a parameter is held; None: as it is."""
+        if not self.built:
+            return self._wanted.get(name)
+        return self._variable(name).representation
+
+    def representations(self) -> dict[str, Representation]:
+        """The parameters that are held in another way than as they are."""
+        if not self.built:
+            return {name: r for name, r in self._wanted.items() if r is not None}
+        return {n: v.representation for n, v in self.parameters.variables.items() if v.representation is not None}
+
+    def _variable(self, name: str) -> Variable:
+        if name not in self.parameters.variables:
+            raise UnknownNameError("parameter", name, self.parameters)
+        return self.parameters.variables[name]
+
+    def _represent(self, name: str, representation: Representation | None) -> None:
+        variable = self._variable(name)
+        if representation is not None:
+            representation.check(name, variable.shape)
+        variable.represent(representation)
+
+    def project(self) -> None:
+        """Makes of every parameter what its representation may store, after somebody has written into it."""
+        for variable in self.parameters.variables.values():
+            variable.project()
+
+    def signature(self, *, contents: bool = False) -> tuple[int, ...]:
+        """Changes when the equations of a representation do; with ``contents`` also when its arrays do."""
+        return tuple(v.contents if contents else v.version for v in self.parameters.variables.values())
+
+    def held_arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays of all representations, flat, by their names in plans: "0.dense.weight:mask"."""
+        variables = self.parameters.variables.items()
+        return {f"{full}:{name}": array for full, v in variables for name, array in v.held.items()}
 
     def _owners(self, names: Iterable[str]) -> dict[str, str]:
         """The layer of each parameter or state."""
@@ -455,6 +531,7 @@ class NetworkGraph:
             if owner in self.frozen and (array := arena[name]) is not None
         }
         self._draw(self.parameters, parameters)
+        self.project()
         for name, array in self.states.items():
             array[...] = states[name].value
         for i, arena in enumerate((self.parameters, self.states)):
@@ -479,7 +556,7 @@ class NetworkGraph:
 
     def arenas(self) -> dict[str, NDArray[Any]]:
         """The flat arrays that the network's numbers lie in, by their names in plans."""
-        return {**self.parameters.arenas("parameters"), **self.states.arenas("states")}
+        return {**self.parameters.arenas("parameters"), **self.states.arenas("states"), **self.held_arrays()}
 
     def _build_inside(self) -> None:
         """Builds the networks that stand inside this one, all of whose variables exist now."""
@@ -651,6 +728,9 @@ class NetworkGraph:
 
     def trainable(self, parameter: str) -> bool:
         """Whether fits change this parameter."""
+        variable = self.parameters.variables.get(parameter)
+        if variable is not None and not variable.trainable:
+            return False
         return not any(parameter.startswith(layer + ".") for layer in self.frozen)
 
 

@@ -14,6 +14,7 @@ and makes one more for what is new. So nobody's view of an array, and no compile
 
 from __future__ import annotations
 
+import itertools
 import threading
 import weakref
 from collections.abc import Iterable, Mapping
@@ -28,8 +29,9 @@ from ..errors import ParameterError, ShapeError
 from ..layers import Layer
 from ..ops.memory import aligned_zeros, round_up
 from ..ops.value import Shape
+from .representation import Representation
 
-__all__ = ["LOCK", "LayerVariables", "Variable", "allocate", "keep", "variables_of"]
+__all__ = ["LOCK", "LayerVariables", "Variable", "allocate", "changes", "keep", "variables_of"]
 
 #: Held while variables are looked up and made, so that two networks built at the same time share them, too.
 LOCK = threading.RLock()
@@ -42,21 +44,61 @@ class Variable:
         shape : its shape ; decay : as in layers.Parameter
     Attributes
         block, offset : the flat array that it lies in, and where, in elements
+        representation : how the array is held, None: as it is ; held : the arrays of the representation, flat, by name
+        version : changes with the equations of the representation ; contents : changes with its arrays, too
         started : whether it has what its start takes from data (the statistics of Standardize, the scale of LSUV)
 
     Copies and pickles keep the array alone, not the block, which may hold arrays of other networks; ``allocate`` puts the
     variables of a copied network into a block again.
     """
 
-    __slots__ = ("_loose", "block", "decay", "offset", "shape", "started")
+    __slots__ = (
+        "_loose", "block", "contents", "decay", "held", "offset", "representation", "shape", "started", "version",
+    )  # fmt: skip
 
     block: NDArray[Any]
     offset: int
+    representation: Representation | None
+    held: dict[str, NDArray[Any]]
 
     def __init__(self, shape: Shape, decay: bool = True) -> None:
         self.shape, self.decay, self.started = shape, decay, False
         #: The numbers until they are put into a block; None once they are.
         self._loose: NDArray[Any] | None = None
+        self.representation, self.held = None, {}
+        self.version = self.contents = 0
+
+    @property
+    def trainable(self) -> bool:
+        """Whether fits may change the array."""
+        return self.representation is None or self.representation.trainable
+
+    def represent(self, representation: Representation | None) -> None:
+        """Holds the array in this way from now on; None as it is. What is stored becomes what may be stored."""
+        old = self.representation
+        self.representation, flats = (None, {}) if representation is None else representation.bind(self.block.dtype)
+        same = type(old) is type(self.representation) and (
+            old is None or self.representation is None or old.config() == self.representation.config()
+        )
+        if same and {n: a.size for n, a in flats.items()} == {n: a.size for n, a in self.held.items()}:
+            # Only the numbers of its arrays are new: compiled plans read them where they lie.
+            for name, flat in flats.items():
+                self.held[name][...] = flat
+            self.representation = old
+        else:
+            self.held = flats
+            self.version = _next_version()
+        self.changed()
+        self.project()
+
+    def project(self) -> None:
+        """Makes what is stored what may be stored."""
+        if self.representation is not None:
+            self.array[...] = self.representation.project(self.array)
+
+    def changed(self) -> None:
+        """Notes that the arrays of the representation have other numbers."""
+        self.contents = _next_version()
 
     @property
     def size(self) -> int:
@@ -82,10 +124,28 @@ class Variable:
 
     def __getstate__(self) -> tuple[Any, ...]:
         numbers = np.array(self.array) if self._loose is None else self._loose
-        return self.shape, self.decay, self.started, numbers
+        return self.shape, self.decay, self.started, numbers, self.representation
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.shape, self.decay, self.started, self._loose = state
+        self.shape, self.decay, self.started, self._loose, representation = state
+        self.representation, self.held = (None, {}) if representation is None else representation.bind(self._loose.dtype)
+        self.version = self.contents = _next_version()
+
+
+#: Counts the changes of all representations, so that a plan compiled before one is told from a plan compiled after it.
+_versions = itertools.count(1)
+_latest = 0
+
+
+def changes() -> int:
+    """Another number after every change of any representation, so that nothing needs to be compared where it is the same."""
+    return _latest
+
+
+def _next_version() -> int:
+    global _latest
+    _latest = next(_versions)
+    return _latest
 
 
 def offsets(shapes: Iterable[tuple[Shape, bool]]) -> tuple[list[int], int]:

@@ -39,6 +39,7 @@ class Builder(Product, Reduction, Row, Convolution, Pooling, Resampling, Recurre
         training : whether layers that differ between training and prediction (Dropout) should train
         parameter : called with (layer name, parameter name), returns the parameter's Value; this is
             where a mask or a sign is inserted, so that no layer knows that it is compressed
+        gradient : called with (layer name, parameter name, gradient of that Value), returns the gradient of what is stored
         state : the same for running statistics and other values that are kept but not learned
     """
 
@@ -48,6 +49,7 @@ class Builder(Product, Reduction, Row, Convolution, Pooling, Resampling, Recurre
         training: bool = True,
         parameter: Callable[[str, str], Value] | None = None,
         state: Callable[[str, str], Value] | None = None,
+        gradient: Callable[[str, str, Value], Value] | None = None,
     ) -> None:
         super().__init__()
         self.training = training
@@ -58,6 +60,8 @@ class Builder(Product, Reduction, Row, Convolution, Pooling, Resampling, Recurre
         self.watched: list[tuple[str, str, Value]] = []
         self._parameter = parameter
         self._state = state
+        self._gradient = gradient
+        self._constraints: dict[int, Callable[[Value], Value]] = {}
         self._places: dict[int, Value] = {}
         self._rows: dict[int, tuple[Value, Value, Value]] = {}
         self._masks: dict[int, Value] = {}
@@ -90,10 +94,14 @@ class Builder(Product, Reduction, Row, Convolution, Pooling, Resampling, Recurre
             raise ShapeError(
                 f"layer {key[0]!r}: the gradient of {name!r} has shape {value.shape}, the parameter has {wanted}."
             )
-        if sparse and key not in self.gradients:
+        stored = value if self._gradient is None else self._gradient(*key, value)
+        if sparse and key not in self.gradients and stored is value:
             self.sparse.add(key)
         elif key in self.gradients:
             self.sparse.discard(key)  # used twice, or by another layer too: rows of a sum are not known
+        self._accumulate(key, stored)
+
+    def _accumulate(self, key: tuple[str, str], value: Value) -> None:
         self.gradients[key] = self.add(self.gradients[key], value) if key in self.gradients else value
 
     def state(self, name: str) -> Value:
@@ -121,6 +129,8 @@ class Builder(Product, Reduction, Row, Convolution, Pooling, Resampling, Recurre
             (out,) = self.emit("put_rows", table, rows, value)
             target = table
         else:
+            if id(target) in self._constraints:
+                value = self._constraints[id(target)](value if isinstance(value, Value) else self.constant(value))
             (out,) = self.emit("copy", value)
         if out.shape != target.shape:
             raise ShapeError(f"assign: a value of shape {out.shape} does not fit a target of shape {target.shape}.")
@@ -130,6 +140,10 @@ class Builder(Product, Reduction, Row, Convolution, Pooling, Resampling, Recurre
     def stand_in(self, value: Value, place: Value) -> None:
         """From now on an assignment to ``value`` goes to ``place``, for a value computed from what is stored there."""
         self._places[id(value)] = place
+
+    def constrain(self, target: Value, constraint: Callable[[Value], Value]) -> None:
+        """From now on what is assigned to ``target`` goes through the constraint first."""
+        self._constraints[id(target)] = constraint
 
     def by_rows(self, table: Value, rows: Value) -> Value:
         """These rows of a parameter or slot; what is assigned to them goes back to their places, and no other row is

@@ -102,6 +102,10 @@ class Convolution(Emitter):
             padding : (before, after) of each spatial axis, of zeros
             groups : the channels of x and of y are split into so many groups that do not see each other
         """
+        if w.held is not None:
+            found: Value | None = w.held.conv(self, x, stride=stride, padding=padding, dilation=dilation, groups=groups)
+            if found is not None:
+                return found
         attrs = {"stride": tuple(stride), "padding": tuple(map(tuple, padding)), "dilation": tuple(dilation)}
         return self.emit("conv", x, w, **attrs, groups=groups)[0]
 

@@ -33,4 +33,8 @@ class Product(Sparse):
         """a b for matrices, either one transposed first"""
         if a.sparse is not None and not transpose_b:
             return self.sparse_matmul(a.sparse, b, transpose=transpose_a, scale=a.scale, text="x")
+        if b.held is not None:
+            found: Value | None = b.held.matmul(self, a, transpose_a=transpose_a, transpose_b=transpose_b)
+            if found is not None:
+                return found
         return self.emit("matmul", a, b, transpose_a=transpose_a, transpose_b=transpose_b)[0]

@@ -49,6 +49,7 @@ class Value:
         shares : a value that it is written over, by an engine that saw that nobody reads that one any more
         producer : the node that was emitted to make it, None for inputs, parameters, arenas, scalars and constants. A pass may
             put another in its place in a plan, but for views, whose memory is that of their producer's input
+        held : how a parameter is held, where it may be multiplied by an op of its own; see ``network.representation``
         sparse : the matrix itself, of an input that is a constant sparse matrix ; scale : (entries,), factors of its entries
     """
 
@@ -63,6 +64,7 @@ class Value:
     producer: Node | None = field(default=None, repr=False)
     sparse: SparseMatrix | None = None
     scale: Value | None = None
+    held: Any = field(default=None, repr=False)
 
     @property
     def size(self) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from ..errors import ShapeError
 from ..losses import Loss
 from ..network import Arena, NetworkGraph
 from ..network.parameters import arena_name
+from ..network.representation import Held
 from ..ops import Builder, Saved, SparseMatrix, Value
 from ..ops.memory import round_up
 from ..ops.value import Shape
@@ -18,12 +20,16 @@ from .plan import Plan
 
 
 class Run(NamedTuple):
-    """A stretch of the parameters' block number ``block`` that one update covers, and whether it decays."""
+    """A stretch of the parameters' block number ``block`` that one update covers, and whether it decays.
+
+    A parameter with a representation has one for itself, with its name.
+    """
 
     start: int
     stop: int
     decay: bool
     block: int
+    name: str = ""
 
 
 class _Lowering:
@@ -41,7 +47,9 @@ class _Lowering:
         self.network, self.batch, self.training = network, batch, training
         self.arenas: dict[str, Value] = {}
         self._views: dict[str, Value] = {}
-        self.k = Builder(training=training, parameter=self.parameter, state=self.state)
+        self._held: dict[str, Held] = {}
+        self._values: dict[str, Value] = {}
+        self.k = Builder(training=training, parameter=self.parameter, state=self.state, gradient=self.gradient)
         self.inputs: dict[str, Value] = {}
         self.tensors: dict[int, Value] = {}
         self.saved: list[Saved] = []
@@ -73,7 +81,43 @@ class _Lowering:
         return self._views[name]
 
     def parameter(self, layer: str, name: str) -> Value:
-        return self._view("parameters", self.network.parameters, f"{layer}.{name}", "parameter")
+        """What the layer computes with: the stored array, or what its representation makes of it."""
+        full = f"{layer}.{name}"
+        held = self.held(full)
+        if held is None:
+            return self.stored(full)
+        if full not in self._values:
+            self._values[full] = value = held.representation.value(self.k, held)
+            if value.shape != held.stored.shape:
+                raise ShapeError(
+                    f"{type(held.representation).__name__}.value gave shape {value.shape} for {full!r} of shape "
+                    f"{held.stored.shape}."
+                )
+            value.held = held
+        return self._values[full]
+
+    def stored(self, full: str) -> Value:
+        """The array of a parameter that optimizers change."""
+        return self._view("parameters", self.network.parameters, full, "parameter")
+
+    def held(self, full: str) -> Held | None:
+        """The parameter as its representation sees it; None for one that is held as it is."""
+        representation = self.network.parameters.variables[full].representation
+        if representation is None:
+            return None
+        if full not in self._held:
+            arrays = {}
+            for name, array in representation.arrays().items():
+                base = Value((array.size,), role="arena", name=f"{full}:{name}")
+                arrays[name] = Value(array.shape, role="state", name=name, base=base)
+                self.arenas[base.name] = base
+            self._held[full] = Held(representation, self.stored(full), arrays, self.training)
+        return self._held[full]
+
+    def gradient(self, layer: str, name: str, value: Value) -> Value:
+        """The gradient of a parameter's stored array, from that of what the layer computes with."""
+        held = self.held(f"{layer}.{name}")
+        return value if held is None else held.representation.gradient(self.k, held, value)
 
     def state(self, layer: str, name: str) -> Value:
         return self._view("states", self.network.states, f"{layer}.{name}", "state")
@@ -198,7 +242,9 @@ class _Lowering:
             if not self.network.trainable(e.name) or e.name in sparse:
                 continue
             stop, decay = e.offset + round_up(e.size), e.decay and by_decay
-            if runs and runs[-1][2:] == (decay, e.block) and runs[-1].stop == e.offset:
+            if self.held(e.name) is not None:
+                runs.append(Run(e.offset, stop, decay, e.block, e.name))
+            elif runs and runs[-1][2:] == (decay, e.block, "") and runs[-1].stop == e.offset:
                 runs[-1] = runs[-1]._replace(stop=stop)
             else:
                 runs.append(Run(e.offset, stop, decay, e.block))
@@ -213,12 +259,15 @@ class _Lowering:
 
         def part(kind: str, run: Run) -> Value:
             arena = self.arena(kind, run.block)
-            return Value((run.stop - run.start,), name=kind, base=arena, offset=run.start)
+            shape = self.network.parameters.entries[run.name].shape if run.name else (run.stop - run.start,)
+            return Value(shape, name=kind, base=arena, offset=run.start)
 
         runs = self.runs(bool(optimizer.l1 or optimizer.l2 or optimizer.weight_decay), sparse)
         parts: list[tuple[Value, Value, dict[str, Value], bool]] = []
         for run in runs:
             w, g, decay = part("parameters", run), part("gradients", run), run.decay
+            if run.name and (held := self.held(run.name)) is not None:
+                k.constrain(w, partial(held.representation.constrain, k, held))
             if decay and (optimizer.l1 or optimizer.l2):
                 with k.at("loss"):
                     if optimizer.l2:

@@ -189,15 +189,22 @@ class EarlyStopping(Callback):
     def on_epoch_end(self, state: FitState, epoch: int, logs: Logs) -> None:
         if self._monitor.improved(epoch, logs):
             if self.restore_best:
-                self._weights = {name: arena.packed() for name, arena in self._arenas(state).items()}
+                held = {f"held.{name}": array.copy() for name, array in state.network.held_arrays().items()}
+                self._weights = {name: arena.packed() for name, arena in self._arenas(state).items()} | held
         elif epoch - self._monitor.best_epoch >= max(1, self.patience):
             self.stopped_epoch_ = epoch
             state.stop = True
 
     def on_fit_end(self, state: FitState) -> None:
         if self.restore_best:
+            arenas, held = self._arenas(state), state.network.held_arrays()
             for name, array in self._weights.items():
-                self._arenas(state)[name].unpack(array)
+                if name in arenas:
+                    arenas[name].unpack(array)
+                elif (target := held.get(name.removeprefix("held."))) is not None:
+                    np.copyto(target, array)
+            for variable in state.network.parameters.variables.values():
+                variable.changed()
 
     @staticmethod
     def _arenas(state: FitState) -> dict[str, Any]:

@@ -87,6 +87,8 @@ def save_checkpoint(trainer: Trainer, path: str | os.PathLike[str]) -> None:
     tensors: dict[str, NDArray[Any]] = {}
     for kind, arena in _arenas(trainer).items():
         tensors[f"arena.{kind}"] = arena.packed(trainer.arenas, kind)
+    for name, array in trainer.network.held_arrays().items():
+        tensors[f"held.{name}"] = array.copy()
     for name, array in trainer.search.items():
         tensors[f"search.{name}"] = np.ascontiguousarray(array).reshape(array.shape)
     callbacks = []
@@ -100,6 +102,7 @@ def save_checkpoint(trainer: Trainer, path: str | os.PathLike[str]) -> None:
         callbacks.append({"class": type(callback).__name__, "state": plain})
     meta = {
         "layout": layout(trainer),
+        "representations": _representations(trainer),
         "optimizer": describe_optimizer(trainer),
         "epoch": trainer.state.epoch,
         "step": trainer.state.step,
@@ -175,6 +178,25 @@ class CheckpointFile:
         trainer.restore_schedule(_unplain(self.meta["schedule"]))
         state.history = History.from_state(self.meta["history"])
 
+    def apply_representations(self, trainer: Trainer) -> None:
+        """Gives the representations of parameters, masks for example, the arrays of the checkpoint.
+
+        This comes after the callbacks have begun, as one of them may be what prunes the network.
+
+        Raises      ModelFileError when the parameters are held in other ways than in the checkpoint
+        """
+        saved, mine = self.meta.get("representations", {}), _representations(trainer)
+        for name in sorted(saved.keys() | mine.keys()):
+            if saved.get(name) != mine.get(name):
+                raise ModelFileError(
+                    f"{self.path}: the checkpoint holds {name!r} as {saved.get(name, 'it is')}, this network holds it as "
+                    f"{mine.get(name, 'it is')}. Represent or prune the network as before, then resume."
+                )
+        for name, array in trainer.network.held_arrays().items():
+            np.copyto(array, self.tensors[f"held.{name}"])
+        for variable in trainer.network.parameters.variables.values():
+            variable.changed()
+
     def apply_to_callbacks(self, callbacks: list[Callback]) -> None:
         """Gives each callback the state that the one of its class had, in order."""
         waiting = list(callbacks)
@@ -193,8 +215,14 @@ class CheckpointFile:
 def _arenas(trainer: Trainer) -> dict[str, Arena]:
     """The kinds of flat arrays that a checkpoint holds, each with its layout."""
     network = trainer.network
-    kinds = dict.fromkeys(map(kind_of, trainer.arenas))
+    held = network.held_arrays()
+    kinds = dict.fromkeys(kind_of(name) for name in trainer.arenas if name not in held)
     return {kind: network.states if kind == "states" else network.parameters for kind in kinds if kind != "gradients"}
+
+
+def _representations(trainer: Trainer) -> dict[str, str]:
+    """The kinds of the network's representations."""
+    return {name: type(r).__name__ for name, r in trainer.network.representations().items()}
 
 
 def layout(trainer: Trainer) -> dict[str, Any]:

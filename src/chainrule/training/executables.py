@@ -32,10 +32,13 @@ class Executables:
     """A bounded cache of executables over the same arenas; the one not used for longest goes first.
 
     Parameters  engine : compiles ; arenas : {name: flat array} that all plans work on ; limit : how many are kept
+                signature : of the network's representations that the plans are for
     """
 
-    def __init__(self, engine: Engine, arenas: Mapping[str, NDArray[Any]], *, limit: int = 16) -> None:
-        self.engine, self.arenas, self.limit = engine, dict(arenas), limit
+    def __init__(
+        self, engine: Engine, arenas: Mapping[str, NDArray[Any]], *, limit: int = 16, signature: tuple[int, ...] = ()
+    ) -> None:
+        self.engine, self.arenas, self.limit, self.signature = engine, dict(arenas), limit, signature
         self._kept: OrderedDict[Hashable, Compiled] = OrderedDict()
         self._lock = threading.Lock()
 

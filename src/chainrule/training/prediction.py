@@ -13,6 +13,7 @@ from ..data.batches import Batches
 from ..data.sequences import Sequences
 from ..errors import ParameterError, ShapeError
 from ..network import NetworkGraph
+from ..network.store import changes
 from ..ops.value import FREE
 from ..plan import Plan, lower_prediction
 from .executables import Executables
@@ -34,7 +35,7 @@ def predict_repeated(network: NetworkGraph, runtime: Runtime, X: Any, batch_size
     repeated = runtime.repeated
     if repeated is None or type(X) is not np.ndarray or X.shape != repeated.shape or X.dtype != network.dtype:
         return None
-    same = repeated.arena is network.parameters.blocks[0] and X.flags.c_contiguous
+    same = repeated.arena is network.parameters.blocks[0] and repeated.changes == changes() and X.flags.c_contiguous
     enough = batch_size is None or (type(batch_size) is int and len(X) <= batch_size)
     if not (same and enough and math.isfinite(np.add.reduce(X, axis=None))):
         return None
@@ -76,7 +77,7 @@ def predict(network: NetworkGraph, runtime: Runtime, X: Any, batch_size: int | N
             found = compiled.executable.run(inputs)
         if batch == n:
             if quick and len(outputs) == 1:
-                runtime.repeated = Repeated(X.shape, network.parameters.blocks[0], compiled)
+                runtime.repeated = Repeated(X.shape, network.parameters.blocks[0], compiled, changes())
             return [found[name] for name in outputs]
         if not whole:
             whole = [np.empty((n, *found[name].shape[1:]), found[name].dtype) for name in outputs]

@@ -21,12 +21,14 @@ Array = NDArray[Any]
 class Repeated(NamedTuple):
     """The last prediction, so that one on inputs of the same shape needs few checks.
 
-    Parameters  shape : of X ; arena : of the parameters that the plan reads ; compiled : the plan
+    Parameters  shape : of X ; arena : of the parameters that the plan reads ; compiled : the plan ;
+                changes : of all representations when it was compiled
     """
 
     shape: tuple[int, ...]
     arena: Array
     compiled: Compiled
+    changes: int
 
 
 class Runtime:
@@ -98,7 +100,9 @@ class Runtime:
     @staticmethod
     def _lie_here(executables: Executables, network: NetworkGraph) -> bool:
         arenas = network.arenas()
+        if executables.signature != network.signature(contents=True):
+            return False
         return arenas.keys() == executables.arenas.keys() and all(executables.arenas[n] is a for n, a in arenas.items())
 
     def _executables(self, network: NetworkGraph) -> Executables:
-        return Executables(self.engine(), network.arenas())
+        return Executables(self.engine(), network.arenas(), signature=network.signature(contents=True))

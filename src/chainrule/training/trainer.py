@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..engine.base import Engine
 from ..errors import DivergenceError, ParameterError
 from ..network import NetworkGraph
+from ..network.store import changes
 from ..ops.value import Shape
 from ..optimizers import Optimizer
 from ..optimizers.schedules import Schedule
@@ -73,14 +74,16 @@ class Trainer:
         self.interrupts = InterruptGuard()
         self._block: tuple[int, int, Scalars] = (0, 0, {})
         self._steps_ahead = 256
+        self._signature: tuple[int, ...] = (-1,)
         self.follow_network()
 
     def follow_network(self) -> None:
-        """Works on the parameters where they lie now; compiled plans of another place are dropped."""
-        arenas = self.network.arenas()
-        if all(self.arenas.get(name) is array for name, array in arenas.items()):
+        """Works on the parameters where they lie and as they are held now; compiled plans of before are dropped."""
+        arenas, signature = self.network.arenas(), self.network.signature()
+        if self._signature == signature and all(self.arenas.get(name) is array for name, array in arenas.items()):
             return
         self.arenas |= arenas
+        self._signature = signature
         self.executables = Executables(self.engine, self.arenas, limit=8)
         self.recorder = Recorder(self.network, self.arenas)
 
@@ -182,6 +185,7 @@ class Trainer:
         self._steps_ahead = steps or 256
         self._block = (0, 0, {})
         self.follow_network()
+        self.network.project()
         self.executables.limit = max(self.executables.limit, feed.plans)
         if feed.n_samples and self.network.states and not self.optimizer.full_batch and feed.n_samples % batch_size:
             # A shorter last batch may be impossible (BatchNorm on a single sample); that is said before the first epoch.
@@ -198,6 +202,7 @@ class Trainer:
                     begun.append(callback)
                 if resume is not None:
                     resume.apply_to_callbacks(self.callbacks)
+                    resume.apply_representations(self)
                 if not self.optimizer.full_batch:
                     self._run_epochs(feed, batch_size, shuffle, validation)
                 elif state.epoch < epochs:
@@ -231,6 +236,7 @@ class Trainer:
             self.recorder.forget()
             for callback in self.callbacks:
                 callback.on_epoch_begin(self.state, self.state.epoch + 1)
+            self.follow_network()
 
     def _epoch(self, feed: Feed, batch_size: int, shuffle: bool, started: float) -> dict[str, float]:
         """Runs all steps of an epoch; returns the means of its outputs over the samples."""
@@ -279,8 +285,11 @@ class Trainer:
                 interrupts.check()
             if self.callbacks:
                 logs = {"loss": sums["loss"] / terms, "samples": samples, "seconds": time.perf_counter() - started}
+                before = changes()
                 for callback in self.callbacks:
                     callback.on_batch_chunk_end(state, logs)
+                if changes() != before:
+                    recorder.forget()  # a mask is another now, and weights under it are zero
         if not recorder.finite():
             raise self._diverged()
         return {name.removeprefix("metric."): value / terms for name, value in sums.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,8 +55,8 @@ class Section:
 class _Recorder(Builder):
     """A Builder that remembers in which section every node was emitted, and every gradient given to it."""
 
-    def __init__(self, parameter: Callable[[str, str], Value], state: Callable[[str, str], Value], training: bool) -> None:
-        super().__init__(training=training, parameter=parameter, state=state)
+    def __init__(self, low: _Lowering, training: bool) -> None:
+        super().__init__(training=training, parameter=low.parameter, state=low.state, gradient=low.gradient)
         self.sections = [Section("forward", "")]
         self.section_of: dict[int, int] = {}
         self.given: list[tuple[str, str, Value, Value, int]] = []
@@ -79,9 +79,11 @@ class _Recorder(Builder):
         return mean, self.sum(self.square(self.subtract(x, mean)), axes)
 
     def grad(self, name: str, value: Value, *, sparse: bool = False) -> None:
-        layer = self.where.layer
         super().grad(name, value)  # the equation of an update by rows is that of all rows
-        self.given.append((layer, name, value, self.gradients[layer, name], len(self.sections) - 1))
+
+    def _accumulate(self, key: tuple[str, str], value: Value) -> None:
+        super()._accumulate(key, value)
+        self.given.append((*key, value, self.gradients[key], len(self.sections) - 1))
 
 
 class _Spy(Optimizer):
@@ -161,7 +163,7 @@ class Record:
         self.batch_classes = False
         shapes, self.letters = written_shapes(network)
         self.low = low = _Lowering(network, network.samples or BATCH, training=losses is not None, shapes=shapes)
-        self.k = k = _Recorder(low.parameter, low.state, losses is not None)
+        self.k = k = _Recorder(low, losses is not None)
         low.k = k
         outputs = low.forward()
         self.sections, self.section_of = k.sections, k.section_of
@@ -207,6 +209,11 @@ class Record:
                 self.parameter_symbols[full] = symbol
         for full, value in low._views.items():
             self.symbols[id(value)] = self.parameter_symbols[full]
+        for full, held in low._held.items():
+            level = self.layer_level.get(full.rpartition(".")[0], 0)
+            for name, value in held.arrays.items():
+                letter = held.representation.letters.get(name, name)
+                self.symbols[id(value)] = self.names.new(word(letter), layer=level)
 
     def _letter(self, layer: Layer, name: str) -> tuple[str, str]:
         return word(
@@ -256,7 +263,9 @@ class Record:
                 if full.rsplit(".", 1)[0] == call.name and str(symbol) not in shown:
                     shown.add(str(symbol))
                     frozen = arena is self.network.parameters and not self.network.trainable(full)
-                    section.shown.append((symbol, arena.entries[full].shape, " frozen" if frozen else ""))
+                    held = low.network.representation(full) if arena is self.network.parameters else None
+                    how = (f" {held!r}" if held is not None else "") + (" frozen" if frozen else "")
+                    section.shown.append((symbol, arena.entries[full].shape, how))
 
     def target(self, value: Value, target: Target) -> None:
         self.targets.setdefault(id(value), []).append(target)

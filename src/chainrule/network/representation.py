@@ -1,0 +1,290 @@
+"""How a parameter is held: as it is, under a mask, as signs, or in another way; the layers need not know.
+
+    net.represent("0.dense.weight", Masked(mask))       # zeros stay zero in every fit, and files keep only the rest
+    net.represent("2.dense.weight", Sign())             # the layer computes with sign(w); fits change w
+    net.representation("0.dense.weight")
+
+A parameter has a stored array, which lies in the network's arena and is what optimizers change, and a value, which is what
+the layer computes with. A representation says how they belong together:
+
+    value(k, held)              the value, by equations over the stored array
+    gradient(k, held, dvalue)   the gradient of the stored array
+    constrain(k, held, w)       what an update may make of the stored array; ``project`` is the same in NumPy
+    matmul, conv                another op in place of the product with the value, where one is better; None: the product
+    pack, unpack                what a file keeps
+
+A representation of one's own is a subclass with some of these. It prints in ``equations()``, and files, copies, pickles,
+checkpoints and ``Definition`` keep it.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from ..errors import ModelFileError, ParameterError, ShapeError
+from ..ops import Builder, Value
+from ..ops.memory import aligned_zeros
+from ..ops.value import Shape
+from ..registry import Configurable
+
+__all__ = ["Held", "Masked", "Representation", "Sign"]
+
+Array = NDArray[Any]
+#: The array of a file that holds what is stored, where the representation packs nothing.
+_STORED = "stored"
+#: How many elements a place of 16 bits tells apart; how many elements a file may stand for with each of its bytes, and
+#: beside that.
+_SEGMENT, _RATIO, _FREE = 1 << 16, 1 << 12, 1 << 24
+
+
+@dataclass
+class Held:
+    """A parameter with a representation, in one plan.
+
+    Parameters
+        representation : how it is held ; stored : the stored array ; arrays : the arrays of the representation, by name
+        training : False in a plan that only predicts
+    """
+
+    representation: Representation
+    stored: Value
+    arrays: dict[str, Value]
+    training: bool
+
+    def __getitem__(self, name: str) -> Value:
+        return self.arrays[name]
+
+    def matmul(self, k: Builder, x: Value, *, transpose_a: bool, transpose_b: bool) -> Value | None:
+        """x times the value, by an op of the representation's own; None where it has none."""
+        return self.representation.matmul(k, self, x, transpose_a=transpose_a, transpose_b=transpose_b)
+
+    def conv(self, k: Builder, x: Value, **geometry: Any) -> Value | None:
+        """The convolution of x with the value, by an op of the representation's own; None where it has none."""
+        return self.representation.conv(k, self, x, **geometry)
+
+
+class Representation(Configurable):
+    """Base of all representations: by itself the parameter is its stored array.
+
+    Constructors only store what they are given, under the same names. Arguments that are arrays can be computed with in the
+    equations, as ``held["name"]``: a network keeps them as arrays of its own precision, of the shape that they have.
+    """
+
+    registry: ClassVar[dict[str, type[Representation]]] = {}
+    #: The letters of its arrays in equations, where they are not their names.
+    letters: ClassVar[dict[str, str]] = {}
+    #: Whether fits change the stored array.
+    trainable: ClassVar[bool] = True
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not cls.__name__.startswith("_"):
+            Representation.registry[cls.__name__] = cls
+
+    def check(self, name: str, shape: Shape) -> None:
+        """ShapeError or ParameterError when a parameter of this name and shape cannot be held like this."""
+
+    def arrays(self) -> dict[str, Array]:
+        """The arguments that are arrays."""
+        return {name: value for name, value in super().config().items() if isinstance(value, np.ndarray)}
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that are no arrays."""
+        return {name: value for name, value in super().config().items() if not isinstance(value, np.ndarray)}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Representation) or type(self) is not type(other) or self.config() != other.config():
+            return False
+        mine, theirs = self.arrays(), other.arrays()
+        return mine.keys() == theirs.keys() and all(np.array_equal(a, theirs[n]) for n, a in mine.items())
+
+    __hash__ = Configurable.__hash__
+
+    # ------------------------------------------------------------ equations
+
+    def value(self, k: Builder, held: Held) -> Value:
+        """Emits what the layer computes with."""
+        return held.stored
+
+    def gradient(self, k: Builder, held: Held, dvalue: Value) -> Value:
+        """Emits the gradient of the stored array, from that of the value."""
+        return dvalue
+
+    def constrain(self, k: Builder, held: Held, w: Value) -> Value:
+        """Emits what is stored where an update of the optimizer gave ``w``."""
+        return w
+
+    def project(self, w: Array) -> Array:
+        """What is stored for the numbers w, such as start weights or the weights so far; ``constrain`` in NumPy."""
+        return w
+
+    def matmul(self, k: Builder, held: Held, x: Value, *, transpose_a: bool, transpose_b: bool) -> Value | None:
+        """Emits x times the value by an op of its own, such as one that skips zeros; None leaves it to the dense product."""
+        return None
+
+    def conv(self, k: Builder, held: Held, x: Value, **geometry: Any) -> Value | None:
+        """Emits the convolution of x with the value by an op of its own; None leaves it to the dense one.
+
+        Parameters  geometry : stride, padding, dilation and groups, as of ``Builder.conv``
+        """
+        return None
+
+    # ------------------------------------------------------------ files
+
+    def pack(self, stored: Array) -> dict[str, Array]:
+        """The arrays that a file keeps of the stored array and of the representation's own."""
+        return {_STORED: stored, **self.arrays()}
+
+    @classmethod
+    def unpack(
+        cls, arguments: Mapping[str, Any], packed: Mapping[str, Array], shape: Shape, dtype: DTypeLike
+    ) -> tuple[Representation, Array]:
+        """The representation and the stored array from what ``pack`` gave.
+
+        Parameters  arguments : of the constructor, but for arrays ; shape, dtype : of the stored array
+        Raises      ModelFileError, ShapeError, ParameterError when the arrays do not belong together
+        """
+        arrays = {name: array for name, array in packed.items() if name != _STORED}
+        return cls(**arguments, **arrays), np.asarray(packed[_STORED], dtype).reshape(shape)
+
+    # ------------------------------------------------------------ in a network
+
+    def bind(self, dtype: DTypeLike) -> tuple[Representation, dict[str, Array]]:
+        """A copy whose arrays are views of flat arrays that plans can read, and these arrays."""
+        own, flats = copy.copy(self), {}
+        for name, array in self.arrays().items():
+            flats[name] = aligned_zeros(array.size, dtype)
+            flats[name][...] = array.reshape(-1)
+            setattr(own, name, flats[name].reshape(array.shape))
+        return own, flats
+
+
+class Masked(Representation):
+    """A parameter of which some elements are zero and stay zero: ``w ← w ⊙ M`` after every update, ``dw = dvalue ⊙ M``.
+
+    Parameters  mask : array of the parameter's shape, of bools or of zeros and ones; zero where the parameter is zero
+    Files       the elements that are kept, and where they are: as places of 16 bits, or one bit an element, what is less
+    Raises      ShapeError when the parameter has another shape ; ParameterError for other numbers
+
+    Example
+        >>> Masked(np.array([[1, 0], [0, 0]]))
+        Masked(1 of 4 kept)
+    """
+
+    letters: ClassVar[dict[str, str]] = {"mask": "M"}
+
+    def __init__(self, mask: Any) -> None:
+        self.mask = np.asarray(mask)
+
+    def __repr__(self) -> str:
+        return f"Masked({self.kept:,} of {self.mask.size:,} kept)"
+
+    @property
+    def kept(self) -> int:
+        """How many elements are not masked."""
+        return int(np.count_nonzero(self.mask))
+
+    def check(self, name: str, shape: Shape) -> None:
+        if self.mask.shape != shape:
+            raise ShapeError(f"{name!r} has shape {shape} and its mask {self.mask.shape}; a mask needs the same shape.")
+        if self.mask.dtype.kind not in "biuf" or not np.isin(self.mask, (0, 1)).all():
+            raise ParameterError(f"the mask of {name!r} must be of bools, or of zeros and ones.")
+
+    def gradient(self, k: Builder, held: Held, dvalue: Value) -> Value:
+        return k.multiply(dvalue, held["mask"])
+
+    def constrain(self, k: Builder, held: Held, w: Value) -> Value:
+        return k.multiply(w, held["mask"])
+
+    def project(self, w: Array) -> Array:
+        return np.where(self.mask != 0, w, w.dtype.type(0))
+
+    def pack(self, stored: Array) -> dict[str, Array]:
+        kept = self.mask.reshape(-1) != 0
+        values = {"values": stored.reshape(-1)[kept]}
+        places = np.flatnonzero(kept)
+        counts = np.bincount(places // _SEGMENT, minlength=math.ceil(kept.size / _SEGMENT)).astype(np.uint32)
+        if 2 * places.size + counts.nbytes < kept.size / 8:
+            return values | {"places": (places % _SEGMENT).astype(np.uint16), "counts": counts}
+        return values | {"bits": np.packbits(kept)}
+
+    @classmethod
+    def unpack(
+        cls, arguments: Mapping[str, Any], packed: Mapping[str, Array], shape: Shape, dtype: DTypeLike
+    ) -> tuple[Representation, Array]:
+        size, values = math.prod(shape), packed["values"]
+        if size > _RATIO * sum(array.nbytes for array in packed.values()) + _FREE:
+            raise ModelFileError(f"the masked array of shape {shape} would be much larger than the file.")
+        kept = np.zeros(size, bool)
+        if "bits" in packed:
+            bits = packed["bits"]
+            if bits.dtype != np.uint8 or bits.shape != (math.ceil(size / 8),):
+                raise ModelFileError(f"the mask of an array of shape {shape} is damaged.")
+            kept = np.unpackbits(bits, count=size).astype(bool)
+        else:
+            places, counts = packed["places"], packed["counts"]
+            if places.dtype != np.uint16 or counts.dtype != np.uint32 or counts.shape != (math.ceil(size / _SEGMENT),):
+                raise ModelFileError(f"the places of an array of shape {shape} are damaged.")
+            if int(counts.sum(dtype=np.int64)) != places.size:
+                raise ModelFileError(f"the places of an array of shape {shape} are damaged.")
+            at = np.repeat(np.arange(counts.size, dtype=np.int64) * _SEGMENT, counts) + places
+            if at.size and (int(at.max()) >= size or (np.diff(at) <= 0).any()):
+                raise ModelFileError(f"the places of an array of shape {shape} are damaged.")
+            kept[at] = True
+        if values.shape != (np.count_nonzero(kept),):
+            raise ModelFileError(f"the masked array of shape {shape} has {values.size} values for its places.")
+        stored = np.zeros(size, dtype)
+        stored[kept] = values
+        return cls(**arguments, mask=kept.reshape(shape)), stored.reshape(shape)
+
+
+class Sign(Representation):
+    """A parameter of which the layer sees the sign, +1 or −1: ``value = sign w`` with sign 0 = 1.
+
+    The derivative of the sign is 0 nearly everywhere, so the gradient goes straight through where ``|w| ≤ clip``:
+    ``dw = dvalue ⊙ [|w| ≤ clip]``. After every update w is clipped to [−clip, clip]: farther out it would have no say.
+
+    Parameters  clip : number > 0 = 1
+    References  Courbariaux, Hubara, Soudry, El-Yaniv, Bengio, Binarized neural networks, 2016
+
+    Example
+        >>> Sign(clip=0.5)
+        Sign(clip=0.5)
+    """
+
+    def __init__(self, *, clip: float = 1.0) -> None:
+        self.clip = clip
+
+    def check(self, name: str, shape: Shape) -> None:
+        good = isinstance(self.clip, (int, float, np.number)) and not isinstance(self.clip, bool)
+        if not (good and math.isfinite(self.clip) and self.clip > 0):
+            raise ParameterError(f"Sign: clip must be a finite number above 0. Got {self.clip!r}.")
+
+    def value(self, k: Builder, held: Held) -> Value:
+        return k.where_(k.greater_equal(held.stored, 0.0), 1.0, -1.0)
+
+    def gradient(self, k: Builder, held: Held, dvalue: Value) -> Value:
+        return k.multiply(dvalue, k.greater_equal(float(self.clip), k.absolute(held.stored)))
+
+    def constrain(self, k: Builder, held: Held, w: Value) -> Value:
+        return k.minimum(k.maximum(w, -float(self.clip)), float(self.clip))
+
+    def project(self, w: Array) -> Array:
+        return np.clip(w, -w.dtype.type(self.clip), w.dtype.type(self.clip))
+
+
+def unpack_of(name: str) -> Callable[..., tuple[Representation, Array]]:
+    """``unpack`` of the class of this name. ModelFileError when it is not known here."""
+    if name not in Representation.registry:
+        raise ModelFileError(
+            f"the representation {name!r:.100} is not known here. If it is your own, import the module that defines it "
+            f"first."
+        )
+    return Representation.registry[name].unpack
