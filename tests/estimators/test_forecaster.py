@@ -171,8 +171,8 @@ def test_equal_seeds_give_equal_forecasts() -> None:
         (np.ones(100), {"horizon": [2, 1]}, ParameterError, "ascending"),
         (np.ones(100), {"horizon": "3"}, ParameterError, "horizon"),
         (np.ones(100), {"season": 0}, ParameterError, "season"),
-        (np.ones(100), {"transformation": "exp"}, UnknownNameError, "transformation"),
-        (np.ones(100), {"missing": "drop"}, UnknownNameError, "missing"),
+        (np.ones(100), {"transformation": "exp"}, ParameterError, "transformation"),
+        (np.ones(100), {"missing": "drop"}, ParameterError, "missing"),
         (np.ones((100, 2)), {}, ShapeError, "one column"),
     ],
 )

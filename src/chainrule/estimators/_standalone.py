@@ -11,11 +11,22 @@ from numpy.typing import NDArray
 from ..data import as_targets, check_lengths, feature_names
 from ..errors import DataError, UnknownNameError
 
-__all__ = ["BaseEstimator", "ClassifierMixin", "DataConversionWarning", "RegressorMixin", "check_feature_names"]
+__all__ = [
+    "BaseEstimator",
+    "ClassifierMixin",
+    "ConvergenceWarning",
+    "DataConversionWarning",
+    "RegressorMixin",
+    "check_feature_names",
+]
 
 
 class DataConversionWarning(UserWarning):
     """The data was brought into another form than it had."""
+
+
+class ConvergenceWarning(UserWarning):
+    """A fit ended before the loss stopped falling."""
 
 
 class BaseEstimator:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from ..constraints import AnyOf, Constraint, Instance, Maybe, OneOf
 from ..data import ClassLabels, as_targets, target_kind
-from ..errors import DataError, ParameterError, UnknownNameError
+from ..errors import DataError, ParameterError, did_you_mean
 from ..losses import Hinge, Loss, get_loss
 from ._available import available_if
 from ._contract import ClassifierMixin, DataConversionWarning
-from .base import Array, Floats, NeuralEstimator, holds_out
+from .base import Array, Floats, NeuralEstimator
+from .training import no_single_passes
 
 __all__ = ["NeuralClassifier"]
 
@@ -36,8 +38,10 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
 
     Parameters
         hidden : numbers of units of the hidden layers, or one int = (100,) ; () makes a linear model
-        layers : the whole network in place of ``hidden``, its last layer included: a list of layers, a Network, or the
-            name of an architecture such as "resnet20". Every fit trains a copy; a Network that has weights starts from them
+        layers : the whole network in place of ``hidden``, its last layer included: a list of layers, a Network, the name of
+            an architecture such as "resnet20", or a function of (features, outputs) that returns a list of layers; features
+            is the number of columns, or the shape of a sample, or the size of the vocabulary. Every fit trains a copy; a
+            Network that has weights starts from them
         activation : name or layer = "relu" ; dropout : in [0, 1) = 0, after every hidden activation
         weight_init : Initializer or its name; None follows the activation
         tokenizer : for texts, "words", "characters", "byte_pairs" or a Tokenizer; its vocabulary is learned from the texts
@@ -45,17 +49,26 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
             texts get the vectors (T, embedding), unless they begin with an Embedding
         loss : a loss or its name. None: softmax_cross_entropy for three classes and more, else binary_cross_entropy
         class_weight : None; {label: weight}, 1 for labels not named; "balanced" = N / (K · count of the class). For several
-            labels at once {number of the label: weight} or one weight a label
-        optimizer : an Optimizer or its name = "adam" ; learning_rate : number or schedule, None for the optimizer's own
+            labels at once {number of the label: weight}, one weight a label, or "balanced", which makes the yes and the
+            no of each label count alike
+        optimizer : an Optimizer or its name = "adam"; its arguments are ``optimizer__momentum`` and so on ;
+            learning_rate : number or schedule, None for the optimizer's own
         l2 : >= 0 = 0 ; adds ½ l2 Σ w² to the loss, over weights, not biases
         epochs : int >= 1 = 200, at most ; batch_size : int or "auto" = N / 50, but at least 32 and at most 200
         shuffle : bool = True, a new order of the samples for every epoch
+        scale_inputs : "auto" brings rows of numbers to columns of mean 0 and standard deviation 1 where a network would
+            learn
+            badly from them as they are: when a column has a root mean square above 10, or a mean above 1 that is more than
+            ten times its standard deviation, or all columns have standard deviations below 0.01. True does so always, False
+            never. The first data decides; ``input_scale_`` tells. Layers of your own get X as it is, unless True
         early_stopping : bool = False ; hold out ``validation_fraction`` = 0.1 of the samples, stop when their loss has not
             improved for ``patience`` epochs, and keep the weights of the best epoch
         tolerance : >= 0 = 1e-4 ; without early stopping, fit ends when the training loss has not fallen by more than this
-            for ``patience`` = 10 epochs. None runs all epochs
+            for ``patience`` = 10 epochs. When all epochs pass before that and the loss still falls, a ConvergenceWarning
+            says so. None runs all epochs
         warm_start : bool = False ; fit goes on from the last weights
-        callbacks : of chainrule.training ; scikit-learn's own go to ``set_callbacks``
+        metrics : names or Metrics that ``history_`` has beside the loss = accuracy ; callbacks : of chainrule.training ;
+            scikit-learn's own go to ``set_callbacks``
         verbose : 0 silent, 1 live progress, 2 one line an epoch
         random_state : int, numpy Generator or None ; equal ints give equal results to the bit
         engine, threads : see chainrule.engine.get_engine ; precision : "float32", "float64" (reference engine), "bfloat16"
@@ -64,8 +77,10 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         network_ : the trained Network ; history_ : History of the fit ; loss_curve_ : loss of each epoch
         n_iter_ : epochs done ; n_outputs_ : outputs of the network ; n_features_in_
         sample_shape_ : shape of one sample, (features,) for rows
+        input_mean_, input_scale_ : (features,) the network sees ``(x − mean) / scale`` ; None where it sees x
         feature_names_in_ : when X was a DataFrame ; tokenizer_ : the fitted one for texts, else None
-    Shapes      X (N, features), or N texts, or with ``layers`` also pictures (N, H, W, C), (N, H, W) and other arrays ;
+    Shapes      X (N, features), dense or a sparse matrix of SciPy, or N texts, or with ``layers`` also pictures (N, H,
+    W, C), (N, H, W) and other arrays ;
                 y (N,) of labels (text, ints, bools), or (N, K) of zeros and ones
     Raises      as ``fit`` says
 
@@ -78,7 +93,18 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         (True, ['different', 'same'])
     """
 
-    _target_attributes = ("classes_", "_kind")
+    _state = (*NeuralEstimator._state, "classes_", "_kind")
+
+    _constraints: ClassVar[dict[str, Constraint]] = {
+        **NeuralEstimator._constraints,
+        "class_weight": Maybe(
+            AnyOf(
+                OneOf("balanced"),
+                Instance(Mapping, words="a dict"),
+                Instance(list, tuple, np.ndarray, words="one weight a label"),
+            )
+        ),
+    }
 
     def __init__(
         self,
@@ -98,11 +124,13 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         epochs: int = 200,
         batch_size: int | str = "auto",
         shuffle: bool = True,
+        scale_inputs: bool | str = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         patience: int = 10,
         tolerance: float | None = 1e-4,
         warm_start: bool = False,
+        metrics: Any = None,
         callbacks: Any = (),
         verbose: int = 0,
         random_state: Any = None,
@@ -125,11 +153,13 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
             epochs=epochs,
             batch_size=batch_size,
             shuffle=shuffle,
+            scale_inputs=scale_inputs,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             patience=patience,
             tolerance=tolerance,
             warm_start=warm_start,
+            metrics=metrics,
             callbacks=callbacks,
             verbose=verbose,
             random_state=random_state,
@@ -139,7 +169,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         )
         self.class_weight = class_weight
 
-    @available_if(holds_out)
+    @available_if(no_single_passes)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """One pass over (X, y) that goes on from weights, optimizer state and step count of the last call.
 
@@ -239,11 +269,6 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
                     "softmax_cross_entropy, binary_cross_entropy, hinge, multi_class_hinge or kl_divergence here, or a "
                     "NeuralRegressor."
                 )
-        weight = self.class_weight
-        if isinstance(weight, str) and weight != "balanced":
-            raise UnknownNameError("class_weight", weight, ["balanced"])
-        if not (weight is None or isinstance(weight, (str, Mapping, list, tuple, np.ndarray))):
-            raise ParameterError(f'NeuralClassifier: class_weight must be None, "balanced" or a dict. Got {weight!r}.')
 
     def _read_target(self, y: Any) -> Array:
         labels: Array = as_targets(y, ndim=(1, 2))
@@ -324,9 +349,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
                 "Compute them once, for example by sklearn.utils.class_weight.compute_class_weight, and pass a dict."
             )
         if balanced and self._kind == "multilabel":
-            raise ParameterError(
-                "class_weight 'balanced' is not supported for several labels at once. Give one weight a label."
-            )
+            return None, "balanced"
         if balanced:
             counts = np.bincount(ClassLabels(self.classes_).encode(y), weights=weight, minlength=n)
             by_class = np.where(counts > 0, counts.sum() / (n * np.maximum(counts, np.finfo(float).tiny)), 1.0)
@@ -340,18 +363,13 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         return by_sample, None
 
     def _named_weights(self, given: Any, n: int) -> Floats:
-        by_class = np.ones(n)
+        if isinstance(given, Mapping):
+            known = {label: i for i, label in enumerate(self.classes_.tolist())}
+            named = {label.item() if isinstance(label, np.generic) else label: value for label, value in given.items()}
+            self._check_named(named, known)
+            given = [named.get(label, 1.0) for label in known]
         try:
-            if isinstance(given, Mapping):
-                known = {label: i for i, label in enumerate(self.classes_.tolist())}
-                for label, value in given.items():
-                    plain = label.item() if isinstance(label, np.generic) else label
-                    if plain not in known:
-                        # As scikit-learn does: a search may leave out a class that the weights name.
-                        continue
-                    by_class[known[plain]] = value
-            else:
-                by_class = np.asarray(given, np.float64)
+            by_class = np.asarray(given, np.float64)
         except (TypeError, ValueError):
             by_class = np.full(n, np.nan)
         if by_class.shape != (n,) or not np.isfinite(by_class).all() or (by_class < 0).any():
@@ -360,8 +378,24 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
             )
         return by_class
 
+    @staticmethod
+    def _check_named(named: Mapping[Any, Any], known: Mapping[Any, int]) -> None:
+        """Refuses a label that names no class while a class has no weight: then a label is misspelt.
+
+        Where every class has a weight, others may have one, too: a part of the data may lack a class. So does scikit-learn.
+        """
+        strange = [label for label in named if label not in known]
+        bare = [label for label in known if label not in named]
+        if strange and bare:
+            raise ParameterError(
+                f"NeuralClassifier: class_weight names {strange[0]!r}, which is no "
+                f"class.{did_you_mean(strange[0], [str(label) for label in bare])} "
+                f"The classes are {', '.join(map(repr, list(known)[:20]))}."
+            )
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
         tags.classifier_tags.multi_label = self.loss is None or get_loss(self.loss).threshold is not None
         return tags
 

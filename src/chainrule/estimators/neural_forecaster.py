@@ -6,17 +6,19 @@ import copy
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from ..constraints import Accepted, Constraint, Interval, Maybe, OneOf
 from ..data.series import MISSING, follows, read_series, windows
-from ..errors import DataError, DivergenceError, ParameterError, ShapeError, UnknownNameError
+from ..errors import DataError, DivergenceError, ParameterError, ShapeError
 from ..layers import Add, Concat, Dense, Dropout, Flatten, Input, SubtractLast, get_activation
 from ..losses import Loss, get_loss
 from ..network import NetworkGraph
 from . import _standalone
-from .base import Array, Floats, NeuralEstimator, is_integer, units_of
+from .base import Array, Floats, NeuralEstimator
+from .parameters import is_integer, units_of
 
 if TYPE_CHECKING:
     from ..diagnosis import Diagnosis
@@ -34,6 +36,18 @@ _TRANSFORMATIONS: dict[str, tuple[Callable[[Floats], Floats], Callable[[Floats],
     "log": (np.log, np.exp),
     "sqrt": (np.sqrt, lambda values: np.maximum(values, 0.0) ** 2),
 }
+
+
+def _horizons(horizon: Any) -> Array:
+    """(H,) the steps ahead that are forecast."""
+    given = range(1, int(horizon) + 1) if is_integer(horizon) else horizon
+    steps = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else []
+    if not steps or any(not is_integer(h) or h < 1 for h in steps) or sorted(set(steps)) != steps:
+        raise ParameterError(
+            "NeuralForecaster: horizon must be an int of at least 1, or ascending steps ahead such as [1, 7, 28]. Got "
+            f"{horizon!r}."
+        )
+    return np.array(steps, np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,10 +120,12 @@ class NeuralForecaster(NeuralEstimator):
         ((3,), True)
     """
 
-    _target_attributes = (
+    _state = (
+        "n_features_in_",
+        "feature_names_in_",
         "horizons_",
-        "input_mean_",
-        "input_scale_",
+        "series_mean_",
+        "series_scale_",
         "target_mean_",
         "target_scale_",
         "residuals_",
@@ -118,6 +134,15 @@ class NeuralForecaster(NeuralEstimator):
         "_tail",
         "_tail_dates",
     )
+
+    _constraints: ClassVar[dict[str, Constraint]] = {
+        **NeuralEstimator._constraints,
+        "window": Interval(int, 1),
+        "horizon": Accepted(_horizons, "an int of at least 1, or ascending steps ahead such as [1, 7, 28]"),
+        "season": Maybe(Interval(int, 1)),
+        "transformation": OneOf(None, *_TRANSFORMATIONS),
+        "missing": OneOf(*MISSING),
+    }
 
     def __init__(
         self,
@@ -143,7 +168,7 @@ class NeuralForecaster(NeuralEstimator):
         validation_fraction: float = _HELD_OUT,
         patience: int = 20,
         tolerance: float | None = None,
-        warm_start: bool = False,
+        metrics: Any = None,
         callbacks: Any = (),
         verbose: int = 0,
         random_state: Any = None,
@@ -168,7 +193,7 @@ class NeuralForecaster(NeuralEstimator):
             validation_fraction=validation_fraction,
             patience=patience,
             tolerance=tolerance,
-            warm_start=warm_start,
+            metrics=metrics,
             callbacks=callbacks,
             verbose=verbose,
             random_state=random_state,
@@ -213,9 +238,9 @@ class NeuralForecaster(NeuralEstimator):
         """The series, the numbers of its windows, how many of the first are learned from before the last are held out, and
         how many these are."""
         self._check_parameters()
-        self.horizons_ = self._horizons()
+        self.horizons_ = _horizons(self.horizon)
         y, X = _series_and_columns("fit", X, y)
-        series = self._read(y, X)
+        series = self._series(y, X)
         _standalone.check_feature_names(self, X, reset=True)
         if X is None:
             self.__dict__.pop("n_features_in_", None)
@@ -285,7 +310,7 @@ class NeuralForecaster(NeuralEstimator):
         truth, base = self._targets(values, rows)
         self.target_mean_, self.target_scale_ = _mean_and_scale(truth - base, np.abs(truth).max(axis=0))
         seen = values[: self._first() + int(rows[-1]) + 1]
-        self.input_mean_, self.input_scale_ = _mean_and_scale(seen, np.abs(seen).max(axis=0))
+        self.series_mean_, self.series_scale_ = _mean_and_scale(seen, np.abs(seen).max(axis=0))
         return self._make_network()
 
     def _learned(self, values: Floats, rows: Array) -> tuple[Any, Floats]:
@@ -330,7 +355,7 @@ class NeuralForecaster(NeuralEstimator):
         self._best = int(getattr(stopping, "best_epoch_", 0) or 0)
         self._keep(network)
 
-    def _read(self, y: Any, X: Any) -> _Series:
+    def _series(self, y: Any, X: Any) -> _Series:
         read = read_series(y, X, missing=self.missing)
         series = read.y
         if self.transformation is not None:
@@ -343,10 +368,6 @@ class NeuralForecaster(NeuralEstimator):
             series = _TRANSFORMATIONS[self.transformation][0](series)
         columns = series[:, None] if read.X is None else np.concatenate([series[:, None], read.X], axis=1)
         return _Series(columns, read.dates)
-
-    def _horizons(self) -> Array:
-        given = range(1, int(self.horizon) + 1) if is_integer(self.horizon) else self.horizon
-        return np.array(list(given), np.int64)
 
     def _first(self) -> int:
         """Steps that must have passed before the first forecast."""
@@ -361,7 +382,7 @@ class NeuralForecaster(NeuralEstimator):
 
         They are views of one scaled copy of the series, whatever the number of windows.
         """
-        scaled = ((values - self.input_mean_) / self.input_scale_).astype(self._dtype())
+        scaled = ((values - self.series_mean_) / self.series_scale_).astype(self._dtype())
         first = self._last_seen(rows[:1])[0] - int(self.window) + 1
         every = windows(scaled, int(self.window))[first : first + len(rows)]
         return every if values.shape[1] == 1 else [every[:, :, :1], every[:, :, 1:]]
@@ -536,7 +557,7 @@ class NeuralForecaster(NeuralEstimator):
                 f"beside X: {what}(X, y)."
             )
         y, X = _series_and_columns(what, X, y)
-        series = self._read(y, X)
+        series = self._series(y, X)
         further = series.values.shape[1] - 1
         if further != self._n_further():
             raise ShapeError(
@@ -548,7 +569,7 @@ class NeuralForecaster(NeuralEstimator):
 
     def _n_further(self) -> int:
         """The number of further columns that were fitted on."""
-        return len(self.input_mean_) - 1
+        return len(self.series_mean_) - 1
 
     # ------------------------------------------------------------ from parameters to objects
 
@@ -583,7 +604,7 @@ class NeuralForecaster(NeuralEstimator):
         flat = Flatten()(x)
         y = Dense(len(self.horizons_), weight_init="zeros")(flat)
         h = flat
-        for units in units_of(type(self).__name__, self.hidden):
+        for units in units_of(self.hidden):
             h = copy.deepcopy(get_activation(self.activation))(Dense(units, weight_init=self._weight_init())(h))
             if self.dropout:
                 h = Dropout(self.dropout)(h)
@@ -594,24 +615,6 @@ class NeuralForecaster(NeuralEstimator):
 
     def _choose_loss(self, outputs: int | None) -> tuple[Loss, int]:
         return self._get_loss(), len(self.horizons_)
-
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        if not is_integer(self.window) or self.window < 1:
-            raise ParameterError(f"NeuralForecaster: window must be an int of at least 1. Got {self.window!r}.")
-        given = [self.horizon] if is_integer(self.horizon) else self.horizon
-        steps = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else []
-        if not steps or any(not is_integer(h) or h < 1 for h in steps) or sorted(set(steps)) != steps:
-            raise ParameterError(
-                "NeuralForecaster: horizon must be an int of at least 1, or ascending steps ahead such as [1, 7, 28]. Got "
-                f"{self.horizon!r}."
-            )
-        if self.season is not None and (not is_integer(self.season) or self.season < 1):
-            raise ParameterError(f"NeuralForecaster: season must be an int of at least 1, or None. Got {self.season!r}.")
-        if self.transformation is not None and self.transformation not in _TRANSFORMATIONS:
-            raise UnknownNameError("transformation", self.transformation, _TRANSFORMATIONS)
-        if self.missing not in MISSING:
-            raise UnknownNameError("missing", self.missing, MISSING)
 
     def _input_shapes(self) -> list[tuple[int, ...]]:
         window, further = int(self.window), self._n_further()

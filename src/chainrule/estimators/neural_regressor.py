@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from ..constraints import Boolean, Constraint
 from ..data import as_targets
 from ..errors import DataError, ParameterError
 from ..losses import Loss, Poisson, get_loss
 from ._available import available_if
 from ._contract import RegressorMixin
-from .base import Array, Floats, NeuralEstimator, holds_out
+from .base import Array, Floats, NeuralEstimator
+from .scaling import mean_and_scale
+from .training import no_single_passes
 
 __all__ = ["NeuralRegressor"]
 
@@ -41,7 +44,9 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         True
     """
 
-    _target_attributes = ("target_mean_", "target_scale_", "_flat_target")
+    _state = (*NeuralEstimator._state, "target_mean_", "target_scale_", "_flat_target")
+
+    _constraints: ClassVar[dict[str, Constraint]] = {**NeuralEstimator._constraints, "scale_targets": Boolean()}
 
     def __init__(
         self,
@@ -61,11 +66,13 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         epochs: int = 200,
         batch_size: int | str = "auto",
         shuffle: bool = True,
+        scale_inputs: bool | str = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         patience: int = 10,
         tolerance: float | None = 1e-4,
         warm_start: bool = False,
+        metrics: Any = None,
         callbacks: Any = (),
         verbose: int = 0,
         random_state: Any = None,
@@ -88,11 +95,13 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
             epochs=epochs,
             batch_size=batch_size,
             shuffle=shuffle,
+            scale_inputs=scale_inputs,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             patience=patience,
             tolerance=tolerance,
             warm_start=warm_start,
+            metrics=metrics,
             callbacks=callbacks,
             verbose=verbose,
             random_state=random_state,
@@ -102,7 +111,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         )
         self.scale_targets = scale_targets
 
-    @available_if(holds_out)
+    @available_if(no_single_passes)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """One pass over (X, y) that goes on from weights, optimizer state and step count of the last call.
 
@@ -126,8 +135,6 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        if not isinstance(self.scale_targets, (bool, np.bool_)):
-            raise ParameterError(f"NeuralRegressor: scale_targets must be True or False. Got {self.scale_targets!r}.")
         self._get_loss()
 
     def _get_loss(self) -> Loss:
@@ -140,6 +147,13 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
             )
         return loss
 
+    def _known_loss(self) -> Loss | None:
+        """The loss, None where the parameter names none, which ``fit`` says."""
+        try:
+            return self._get_loss()
+        except ParameterError:
+            return None
+
     def _read_target(self, y: Any) -> Array:
         return as_targets(y, dtype=np.float64, ndim=(1, 2))
 
@@ -149,14 +163,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         n_outputs = columns.shape[1]
         self.target_mean_, self.target_scale_ = np.zeros(n_outputs), np.ones(n_outputs)
         if self.scale_targets and not isinstance(self._get_loss(), Poisson):
-            # Scaled by the largest value first: the squares of numbers near the end of the range would overflow.
-            largest = np.maximum(np.abs(columns).max(axis=0), np.finfo(np.float64).tiny)
-            scaled = columns / largest
-            mean = np.average(scaled, axis=0, weights=weight)
-            deviation = np.sqrt(np.average((scaled - mean) ** 2, axis=0, weights=weight))
-            constant = deviation <= 10 * np.finfo(np.float64).eps
-            self.target_mean_ = mean * largest
-            self.target_scale_ = np.where(constant, 1.0, deviation * largest)
+            self.target_mean_, self.target_scale_ = mean_and_scale(columns, weight)
 
     def _check_known_target(self, y: Array) -> None:
         n_outputs = 1 if y.ndim == 1 else y.shape[1]
@@ -175,4 +182,6 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
+        tags.target_tags.positive_only = isinstance(self._known_loss(), Poisson)
+        tags.input_tags.sparse = True
         return tags

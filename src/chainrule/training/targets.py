@@ -170,7 +170,8 @@ def weigh(
     Parameters
         y, form, output_shape : as from ``fit_target``
         sample_weight : (N,) or None
-        class_weight : None; "balanced" (N / (K · count of the class)); {class: weight}, 1 for classes not named; an array of
+        class_weight : None; "balanced" (N / (K · count of the class); for each of several yes-or-no outputs by itself);
+            {class: weight}, 1 for classes not named; an array of
             K weights by class index; for K yes-or-no outputs an array of one weight an output
         labelled : which entries of y have a label; the others weigh 0, and these so much more that J is their mean
     Raises      ParameterError, DataError when class_weight does not fit the targets
@@ -191,10 +192,11 @@ def weigh(
     indices = loss.target((len(y), *output_shape))[form][1] == "int"
     one_unit = y[0].size == 1 and y.dtype.kind in "biuf" and loss.threshold is not None
     if not indices and not one_unit:
-        if isinstance(class_weight, (str, Mapping)):
+        yes_or_no = loss.threshold is not None and y.dtype.kind in "biuf"
+        if isinstance(class_weight, Mapping) or (isinstance(class_weight, str) and not yes_or_no):
             raise ParameterError(
                 f"class_weight={class_weight!r} needs targets that are class indices; y has shape {y.shape} and dtype "
-                f"{y.dtype}. For several yes-or-no outputs give an array of one weight an output, or use sample_weight."
+                f'{y.dtype}. For several yes-or-no outputs give "balanced" or an array of one weight an output.'
             )
         return _output_weights(y, class_weight, sample_weight)
     if y.ndim > 1 and indices:
@@ -247,7 +249,27 @@ def _numbers(class_weight: Any) -> NDArray[np.float64]:
         raise ParameterError(f"class_weight must be finite numbers of at least 0. Got {class_weight!r}.") from None
 
 
+def _balanced_outputs(y: Array, sample_weight: Array | None) -> NDArray[np.float64]:
+    """Of the shape of y: for each output N / (2 · count) for yes and for no, so that both count alike; 1 where one is
+    absent.
+    """
+    yes = y > 0
+    counts = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, np.float64)
+    of_yes = np.tensordot(counts, yes, axes=1)
+    of_no = counts.sum() - of_yes
+    both = (of_yes > 0) & (of_no > 0)
+    halves = [np.where(both, counts.sum() / (2 * np.where(both, one, 1.0)), 1.0) for one in (of_yes, of_no)]
+    return np.where(yes, *halves)
+
+
 def _output_weights(y: Array, class_weight: Any, sample_weight: Array | None) -> tuple[str, Array]:
+    if isinstance(class_weight, str):
+        if class_weight != "balanced":
+            raise ParameterError(f'class_weight must be "balanced", a dict or an array. Got {class_weight!r}.')
+        weight = _balanced_outputs(y, sample_weight)
+        if sample_weight is not None:
+            weight = weight * sample_weight.reshape(-1, *(1,) * (y.ndim - 1))
+        return "element", np.ascontiguousarray(weight)
     by_output = _numbers(class_weight)
     if by_output.shape != y.shape[-1:] or not np.isfinite(by_output).all() or (by_output < 0).any():
         raise ParameterError(

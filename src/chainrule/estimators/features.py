@@ -1,0 +1,179 @@
+"""From X as users give it to what the network takes: rows of numbers, pictures and other arrays, sparse matrices, texts."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data import Sequences, as_features, check_features
+from ..data.sparse import is_sparse, sparse_rows
+from ..data.text import Tokenizer, as_texts, get_tokenizer, is_text
+from ..errors import DtypeError, ShapeError
+from ..layers import Layer, Tensor
+from ..network import NetworkGraph
+from ._contract import check_feature_names
+from .parameters import Parameters
+from .scaling import mean_and_scale, needs_scaling
+
+__all__ = ["Features"]
+
+Floats = NDArray[np.float64]
+#: A memory map of fewer bytes than this is read whole, so that training does not go to the disk for every batch.
+_SMALL_MAP_BYTES = 256 * 2**20
+
+
+class Features(Parameters):
+    """Reads X for an estimator, and remembers of the first X what all others must have.
+
+    Attributes  (after a fit) tokenizer_ : the fitted tokenizer of texts, None for numbers ; n_features_in_, sample_shape_,
+                feature_names_in_ : for numbers ; input_mean_, input_scale_ : (features,) by which columns are scaled,
+                ``(x − mean) / scale``, None where X goes to the network as it is
+    """
+
+    tokenizer_: Tokenizer | None
+    n_features_in_: int
+    sample_shape_: tuple[int, ...]
+    input_mean_: Floats | None
+    input_scale_: Floats | None
+
+    def _features(self, X: Any, *, reset: bool) -> Any:
+        """X as the network takes it. Parameters  reset : X is the first, and what it has is remembered"""
+        if is_text(X):
+            return self._indices(X, reset=reset)
+        if reset:
+            if isinstance(X, (str, bytes)):
+                as_texts(X)
+            self.tokenizer_ = None
+        elif self._takes_texts():
+            if isinstance(X, (list, tuple, np.ndarray)) and not len(X):
+                as_texts([])
+            found = repr(X) if isinstance(X, str) and len(X) < 40 else type(X).__name__
+            raise DtypeError(f"X must be a list of texts, as in fit. Got {found}. A single text goes into a list: [text].")
+        check_feature_names(self, X, reset=reset)
+        if is_sparse(X):
+            array: Any = sparse_rows(X, dtype=self._dtype())
+            given = array.shape
+        else:
+            # Rows of numbers for hidden layers; layers of the user's own may take pictures, sequences or volumes.
+            axes = (2,) if self.layers is None else (2, 3, 4, 5)
+            whole = isinstance(X, np.memmap) and X.ndim in axes and X.dtype.kind in "biuf" and X.nbytes > _SMALL_MAP_BYTES
+            # A large memory map stays on disk: the network checks and converts it part by part.
+            array = X if whole else as_features(_in_memory(X), dtype=self._reading_dtype(X, reset), ndim=axes)
+            given = array.shape
+            if array.ndim == 3 and self._takes_channels(reset=reset):
+                array = array[..., None]  # grey pictures (N, H, W)
+        if reset:
+            self.sample_shape_ = tuple(int(size) for size in array.shape[1:])
+            self.n_features_in_ = math.prod(self.sample_shape_)
+        elif len(self.sample_shape_) == 1 and len(array.shape) == 2:
+            check_features(array, self.n_features_in_, owner=type(self).__name__)
+        elif array.shape[1:] != self.sample_shape_:
+            wanted = ", ".join(map(str, ("N", *self.sample_shape_)))
+            alone = given in (self.sample_shape_, self.sample_shape_[:-1])
+            cure = (
+                "Pass a single one as X[None]." if alone else "Bring them to that shape, such as pictures by resizing them."
+            )
+            raise ShapeError(
+                f"X has shape {given}, but this {type(self).__name__} was fitted on samples of shape ({wanted}). {cure}"
+            )
+        return array
+
+    # ------------------------------------------------------------ scale
+
+    def _may_scale(self) -> bool:
+        """Whether rows of numbers are scaled where they need it."""
+        if isinstance(self.scale_inputs, str):
+            return self.layers is None  # layers of the user's own get X as it is
+        return bool(self.scale_inputs)
+
+    def _reading_dtype(self, X: Any, reset: bool) -> Any:
+        """Numbers that are to be scaled are read in float64, since a mean may hide their spread in fewer digits."""
+        scaled = self._may_scale() if reset else getattr(self, "input_scale_", None) is not None
+        own = self._feature_dtype()
+        axes = len(X.shape) if hasattr(X, "shape") else 2  # deeper lists are narrowed afterwards
+        return np.float64 if scaled and axes == 2 and np.issubdtype(own, np.floating) else own
+
+    def _learn_scale(self, X: Any) -> None:
+        """What the first X fixes: whether, and by what, its columns are scaled."""
+        self.input_mean_ = self.input_scale_ = None
+        if isinstance(X, np.ndarray) and not isinstance(X, np.memmap) and X.ndim == 2 and self._may_scale():
+            mean, scale = mean_and_scale(X)
+            if self.scale_inputs is True or needs_scaling(X, mean, scale):
+                self.input_mean_, self.input_scale_ = mean, scale
+
+    def _scaled(self, X: Any) -> Any:
+        """X as the network takes it, once it is known how."""
+        if not isinstance(X, np.ndarray) or isinstance(X, np.memmap):
+            return X
+        if self.input_scale_ is not None:
+            with np.errstate(over="ignore"):
+                return as_features((X - self.input_mean_) / self.input_scale_, dtype=self._dtype())
+        return as_features(X, dtype=self._feature_dtype()) if X.dtype != self._feature_dtype() else X
+
+    # ------------------------------------------------------------ what kind of X
+
+    def _takes_channels(self, *, reset: bool) -> bool:
+        """Whether a sample is a picture (H, W, C), so that one without channels lacks its last axis."""
+        if not reset:
+            return len(self.sample_shape_) == 3
+        if isinstance(self.layers, str):
+            return True  # an architecture for pictures
+        first = self.layers
+        while isinstance(first, (NetworkGraph, list, tuple)) and not isinstance(first, Tensor):
+            if isinstance(first, NetworkGraph):
+                shapes = first.declared_input_shapes()
+                if shapes is not None:
+                    return len(shapes[0]) == 3
+                first = first.calls[0].layer if first.calls else None
+            else:
+                first = first[0] if first else None
+        if isinstance(first, Tensor):
+            return first.shape is not None and len(first.shape) == 3
+        return getattr(first, "axes", None) == 2  # convolution and pooling of pictures
+
+    def _takes_texts(self) -> bool:
+        """Whether it was fitted on texts."""
+        return getattr(self, "tokenizer_", None) is not None
+
+    def _indices(self, X: Any, *, reset: bool) -> Sequences:
+        """Texts as sequences of indices of the vocabulary, which the first ones fix."""
+        texts = as_texts(X)
+        if reset:
+            for name in ("n_features_in_", "sample_shape_", "feature_names_in_"):
+                if hasattr(self, name):
+                    delattr(self, name)
+            made = copy.deepcopy(get_tokenizer(self.tokenizer))
+            # A tokenizer that has a vocabulary already, such as one of other texts, keeps it.
+            self.tokenizer_ = made if hasattr(made, "vocabulary_") else made.fit(texts)
+        elif not self._takes_texts():
+            raise DtypeError(
+                f"X holds texts, but this {type(self).__name__} was fitted on {self.n_features_in_} features: numbers."
+            )
+        return self._vocabulary().encode(texts)
+
+    def _vocabulary(self) -> Tokenizer:
+        assert self.tokenizer_ is not None
+        return self.tokenizer_
+
+    def _feature_dtype(self) -> Any:
+        """Numbers in the network's precision; indices for a network that takes indices."""
+        network = self.layers if isinstance(self.layers, NetworkGraph) else None
+        if network is None and isinstance(self.layers, Sequence) and not isinstance(self.layers, str) and len(self.layers):
+            first = self.layers[0]
+            indices = isinstance(first, Layer) and first.index_limit() is not None
+            return np.int32 if indices or getattr(first, "dtype", None) == "int" else np.dtype(self._dtype())
+        if network is not None and network.input_dtypes[0] == "int":
+            return np.int32
+        return np.dtype(self._dtype())
+
+    def _dtype(self) -> str:
+        return "float64" if self.precision == "float64" else "float32"
+
+
+def _in_memory(X: Any) -> Any:
+    return np.array(X) if isinstance(X, np.memmap) else X
