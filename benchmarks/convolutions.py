@@ -1,7 +1,8 @@
 """The time of every pass of a convolution beside its FLOPs, so that a slow kernel shows.
 
-``python -m benchmarks.convolutions`` prints GFLOP/s of one thread by kernel (least, median), then the slowest cases. Hold oneDNN to another instruction set with
-ONEDNN_MAX_CPU_ISA=SSE41 (or AVX2). Repeats are short and the best counts, so other programs disturb little.
+``python -m benchmarks.convolutions`` prints GFLOP/s of one thread by kernel (least, median), then the slowest cases.
+Hold oneDNN to another instruction set with ONEDNN_MAX_CPU_ISA=SSE41 (or AVX2). Repeats are short and the best counts, so
+other programs disturb little.
 """
 
 from __future__ import annotations

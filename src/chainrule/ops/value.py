@@ -47,8 +47,8 @@ class Value:
         constant : the number, for role "constant" (always of shape ())
         base, offset : the arena this value is a view of, and where in it, in elements
         shares : a value that it is written over, by an engine that saw that nobody reads that one any more
-        producer : the node that was emitted to make it, None for inputs, parameters, arenas, scalars and constants. A pass may
-            put another in its place in a plan, but for views, whose memory is that of their producer's input
+        producer : the node that was emitted to make it, None for inputs, parameters, arenas, scalars and constants. A
+            pass may put another in its place in a plan, but for views, whose memory is that of their producer's input
         held : how a parameter is held, where it may be multiplied by an op of its own; see ``network.representation``
         sparse : the matrix itself, of an input that is a constant sparse matrix ; scale : (entries,), factors of its entries
     """
