@@ -12,6 +12,7 @@ import pytest
 
 from chainrule import NeuralClassifier, NeuralRegressor
 from chainrule.data.text import CharacterTokenizer, WordTokenizer
+from chainrule.data.unknown import UnknownValuesWarning
 from chainrule.errors import DataError, DtypeError, ModelFileError, ParameterError, UnknownNameError
 from chainrule.layers import GRU, Dense, Embedding, GlobalMaxPool
 
@@ -102,7 +103,8 @@ def test_byte_pairs() -> None:
 def test_a_tokenizer_with_a_vocabulary_keeps_it() -> None:
     texts, y = reviews(60)
     tokenizer = WordTokenizer(min_count=1).fit(["good bad"])
-    model = small(tokenizer=tokenizer, epochs=1).fit(texts, y)
+    with pytest.warns(UnknownValuesWarning, match="of 60 texts hold hardly a token"):
+        model = small(tokenizer=tokenizer, epochs=1).fit(texts, y)
     assert model.tokenizer_.vocabulary_[4:] == ["bad", "good"]
 
 

@@ -22,7 +22,7 @@ from chainrule.data import ClassLabels, ColumnFormat, Table, TableFormat, TableP
 from chainrule.data.booleans_in_text import are_booleans
 from chainrule.data.dates_in_text import parse_dates
 from chainrule.data.numbers_in_text import NumberStyle, looks_like_number, parse_number
-from chainrule.data.preprocessing import UnknownValuesWarning
+from chainrule.data.unknown import UnknownValuesWarning
 from chainrule.errors import DataError, ParameterError, TableError
 
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from chainrule.data.column_encoders import Standardizer
 from chainrule.data.datasets import load_digits
-from chainrule.data.preprocessing import TablePreprocessor, UnknownValuesWarning
+from chainrule.data.preprocessing import TablePreprocessor
 from chainrule.data.table import Column, Table
+from chainrule.data.unknown import UnknownValuesWarning
 from chainrule.errors import DataError, MissingDependencyError, ModelFileError, NotFittedError, ParameterError, TableError
 
 

@@ -104,6 +104,25 @@ def test_padding_is_under_a_tenth_of_the_work(top: int) -> None:
     assert len(feed._edges[0]) <= 16
 
 
+@pytest.mark.parametrize("long", [[300_000], [3_000, 300_000], [1_000] * 5, []])
+def test_a_few_long_samples_pad_no_batch_of_short_ones(long: list[int]) -> None:
+    lengths = [*np.random.default_rng(0).integers(20, 60, 200 - len(long)).tolist(), *long]
+    x = Sequences.from_flat(np.zeros(sum(lengths), np.int32), np.concatenate([[0], np.cumsum(lengths)]))
+    feed = SequenceFeed({"x0": x, "y0": np.arange(200)}, {"x0": np.int32, "y0": np.int32})
+    for rng in (None, np.random.default_rng(0)):
+        pieces = list(feed.pieces(32, lambda batch, shapes: 1, rng))
+        assert feed.padding < 0.1 and len(pieces) == feed.steps(32) <= 7 + len(long)
+        assert sorted(np.concatenate([p.data["y0"] for p in pieces])) == list(range(200))
+        assert max(p.data["x0"].nbytes for p in pieces) <= 4 * max(32 * 60, max(long, default=0) * len(long))
+
+
+def test_a_batch_of_all_samples_is_cut_only_where_most_of_it_would_be_padding() -> None:
+    for long, batches in ((30, 1), (3000, 2)):
+        x = Sequences([np.zeros(t, int) for t in [*range(20, 30), long]])
+        feed = SequenceFeed({"x0": x}, {"x0": np.int32})
+        assert len(feed.batches(11)) == len(feed.batches(100)) == batches
+
+
 def test_padding_of_pairs_of_lengths_is_under_a_tenth() -> None:
     rng = np.random.default_rng(1)
     source = rng.integers(3, 14, 6000)

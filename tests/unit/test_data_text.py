@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import unicodedata
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from chainrule.data.text import (
     get_tokenizer,
     is_text,
 )
+from chainrule.data.unknown import UnknownValuesWarning
 from chainrule.errors import (
     DataError,
     DtypeError,
@@ -44,7 +46,7 @@ def test_a_tokenizer_comes_back_from_its_state(tokenizer: Tokenizer) -> None:
     state = json.loads(json.dumps(fitted.state()))
     for again in (Tokenizer.from_state(state), pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted)):
         assert again == fitted and again.vocabulary_ == fitted.vocabulary_ and len(again) == len(fitted)
-        for text in (*TEXTS, "Quite unseen: ünïcödé 12.5 %"):
+        for text in (*TEXTS, "A film quite unseen: ünïcödé 12.5 %"):
             assert again.encode([text])[0].tolist() == fitted.encode([text])[0].tolist()
 
 
@@ -168,3 +170,84 @@ def test_a_single_text_or_none_at_all_for_an_estimator() -> None:
         model.predict("good film")
     with pytest.raises(DtypeError, match="must be a list of texts, got NoneType"):
         as_texts(None)
+
+
+# ---------------------------------------------------------------- words of all scripts
+
+#: A language, and two sentences of equal length that differ in one word.
+LANGUAGES = {
+    "Hindi": ("यह फ़िल्म अच्छी है", "यह फ़िल्म बुरी है"),
+    "Bengali": ("ছবিটি ভালো ছিল", "ছবিটি খারাপ ছিল"),
+    "Tamil": ("படம் நன்றாக இருந்தது", "படம் மோசமாக இருந்தது"),
+    "Thai": ("หนังเรื่องนี้ดีมาก", "หนังเรื่องนี้แย่มาก"),
+    "Arabic with vowels": ("الفِيلْمُ جَمِيلٌ", "الفِيلْمُ سَيِّئٌ"),
+    "Hebrew with vowels": ("הַסֶּרֶט טוֹב", "הַסֶּרֶט רַע"),
+    "French, decomposed": ("le film est re\u0301ussi", "le film est rate\u0301"),
+    "Turkish": ("FİLM GÜZELDİ", "FİLM KÖTÜYDÜ"),
+    "Chinese": ("这部电影很好", "这部电影很差"),
+    "Japanese": ("この映画は良い", "この映画は悪い"),
+    "Korean": ("이 영화는 좋다", "이 영화는 나쁘다"),
+    "Greek": ("η ταινία ήταν καλή", "η ταινία ήταν κακή"),
+    "Georgian": ("ფილმი კარგი იყო", "ფილმი ცუდი იყო"),
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_classes_that_a_word_tells_apart_are_learned_in_every_script(language: str) -> None:
+    good, bad = LANGUAGES[language]
+    texts, labels = [good, bad] * 20, ["good", "bad"] * 20
+    model = NeuralClassifier(hidden=[8], epochs=40, learning_rate=0.02, random_state=0).fit(texts, labels)
+    assert model.score(texts, labels) == 1.0
+    composed = [unicodedata.normalize(form, good) for form in ("NFC", "NFD")]
+    assert (model.predict(composed) == "good").all()  # the same text, stored in two ways
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("हिन्दी में लिखा", ["हिन्दी", "में", "लिखा"]),
+        ("বাংলা ভাষা", ["বাংলা", "ভাষা"]),
+        ("தமிழ் மொழி", ["தமிழ்", "மொழி"]),
+        ("العَرَبِيَّةُ جميلة", ["العَرَبِيَّةُ", "جميلة"]),
+        ("cafe\u0301 noir", ["café", "noir"]),
+        ("İstanbul'da", ["istanbul'da"]),
+        ("我喜欢 it", ["我", "喜", "欢", "it"]),
+        ("l'été 3.14, 1,000.5!", ["l'été", "3.14", ",", "1,000.5", "!"]),
+        ("👨‍👩‍👧 🇩🇪", ["👨‍👩‍👧", "🇩🇪"]),
+    ],
+)
+def test_words_are_those_of_unicode(text: str, tokens: list[str]) -> None:
+    assert WordTokenizer().split(text) == tokens
+
+
+def test_chinese_is_put_together_without_spaces() -> None:
+    text = "我喜欢这个电影。very much"
+    tokenizer = WordTokenizer(min_count=1).fit([text])
+    assert tokenizer.decode(tokenizer.encode([text])[0]) == "我喜欢这个电影。 very much"
+
+
+def test_tokenizers_of_old_models_cut_as_they_were_trained() -> None:
+    text = "a well-known हिन्दी"
+    new = WordTokenizer(min_count=1).fit([text])
+    state = new.state()
+    assert state["version"] == 2
+    del state["version"]
+    state["vocabulary"] = ["a", "well-known", "ह", "न", "द"]
+    old = Tokenizer.from_state(state)
+    assert old.encode([text])[0].tolist()[:2] == [4, 5] and old.split("well-known हि") == ["well-known", "ह", "ि"]
+    assert Tokenizer.from_state(json.loads(json.dumps(old.state()))).split("well-known") == ["well-known"]
+    assert pickle.loads(pickle.dumps(old)).split("well-known") == ["well-known"]
+    assert old.fit([text]).split("well-known") == ["well", "-", "known"]
+    with pytest.raises(ModelFileError, match="version 3"):
+        Tokenizer.from_state({**state, "version": 3})
+
+
+def test_texts_of_unknown_tokens_say_so() -> None:
+    tokenizer = WordTokenizer(min_count=1).fit(["a good film", "a bad film"])
+    with pytest.warns(
+        UnknownValuesWarning, match=r"X: 2 of 3 texts hold hardly a token .* 4 of the vocabulary, such as X\[1\]"
+    ):
+        tokenizer.encode(["a film", "ein guter Streifen", "schlecht"])
+    with pytest.warns(UnknownValuesWarning, match="the text holds hardly a token"):
+        tokenizer.encode(["nichts"])
+    assert tokenizer.encode(["a nice film", "nothing"])[0].tolist() == [4, 1, 5]

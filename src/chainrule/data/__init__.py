@@ -9,6 +9,7 @@ from .sequences import Sequences, length_buckets
 from .series import TimeSeries, as_series, read_series, windows
 from .table import Column, Table, read_table, write_predictions
 from .table_format import ColumnFormat, TableFormat
+from .unknown import UnknownValues, UnknownValuesWarning
 
 __all__ = [
     "ArrayData",
@@ -25,6 +26,8 @@ __all__ = [
     "TablePreprocessor",
     "TargetKind",
     "TimeSeries",
+    "UnknownValues",
+    "UnknownValuesWarning",
     "as_features",
     "as_series",
     "as_targets",

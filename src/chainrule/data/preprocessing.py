@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -32,33 +32,15 @@ from .labels import ClassLabels
 from .numbers_in_text import looks_like_number, parse_number
 from .table import Table
 from .table_format import ColumnFormat, ColumnKind
+from .unknown import MOSTLY, UnknownValues, UnknownValuesWarning
 
-__all__ = ["TableFeatures", "TablePreprocessor", "UnknownValues", "UnknownValuesWarning", "task_of"]
+__all__ = ["TableFeatures", "TablePreprocessor", "task_of"]
 
 Task = Literal["classification", "regression"]
 MAX_INTEGER_CLASSES = 20
 MIN_ROWS_A_CLASS = 5
-#: Above this share of values that were not there in training, a column is worth a warning.
-MOSTLY = 0.5
 #: Words for a missing value that are names of classes just as well, in lower case.
 _CLASS_WORDS = frozenset({"none", "na", "null"})
-
-
-class UnknownValuesWarning(UserWarning):
-    """Most values of a column are such as training never saw, so that a prediction cannot use them."""
-
-
-class UnknownValues(NamedTuple):
-    """The values of a column that were not there in training.
-
-    Parameters  share : of the values that are not missing ; examples : up to three of them ; expected : the share of
-    training rows
-                that were treated like them
-    """
-
-    share: float
-    examples: list[str]
-    expected: float = 0.0
 
 
 class TableFeatures(TypedDict):

@@ -25,6 +25,10 @@ Order = NDArray[np.int64]
 BLOCK_BYTES = 32 * 2**20
 #: Steps that a data set is asked for at a time, and the bytes they may have together.
 _MOST_STEPS, _STEPS_BYTES = 16, 4 * 2**20
+#: The largest share of the work on sequences that may be padding, where smaller batches can prevent more.
+_MOST_PADDING = 0.1
+#: The same where one batch shall hold all samples, so that its gradient is that of all of them.
+_MOST_PADDING_OF_ALL = 0.5
 #: Plans that sequences may ask to be kept.
 _MOST_PLANS = 256
 
@@ -174,7 +178,9 @@ class SequenceFeed:
 
     The lengths that are padded to are few, so that the plans are few, and chosen so that little is padded (see
     ``length_buckets``). The samples of an epoch are shuffled, put in the order of their padded lengths and cut into batches,
-    and the batches are taken in random order: of each length the last samples, too few for a batch, go to the next length.
+    and the batches are taken in random order. Of each length the last samples, too few for a batch, go to the next length
+    unless that would make more than a tenth of the work padding (half of it in a batch of all samples): then they are a
+    batch of their own.
     Where several arrays have lengths of their own, the second is sorted within the first, upwards and downwards by turns.
     """
 
@@ -242,15 +248,32 @@ class SequenceFeed:
             np.negative(inner, out=inner, where=outer % 2 == 1)
         rows = rows[np.lexsort(keys[::-1])]
         batch = min(batch_size, len(rows))
-        ends = [0, len(rows)]
+        ends = {0, len(rows)}
         for g in self._exact:
-            ends.extend((np.flatnonzero(np.diff(self._lengths[g][rows])) + 1).tolist())
-        cut = [
-            rows[at : min(at + batch, stop)]
-            for start, stop in pairwise(sorted(set(ends)))
-            for at in range(start, stop, batch)
-        ]
+            ends.update((np.flatnonzero(np.diff(self._lengths[g][rows])) + 1).tolist())
+        cut = [rows[start:stop] for start, stop in self._cuts(rows, ends, batch)]
         return cut if rng is None else [cut[i] for i in rng.permutation(len(cut))]
+
+    def _cuts(self, rows: Order, ends: set[int], batch: int) -> list[tuple[int, int]]:
+        """Where the sorted rows are cut into batches: at ``ends``, and between two lengths where that saves much padding."""
+        most = _MOST_PADDING if batch < len(rows) else _MOST_PADDING_OF_ALL
+        edges, bucket = self._edges[self._by[0]], self._bucket[self._by[0]][rows]
+        steps = (np.flatnonzero(np.diff(bucket)) + 1).tolist()
+        # The largest steps first: there a sample of the shorter length is padded most.
+        steps.sort(key=lambda at: int(edges[bucket[at - 1]]) - int(edges[bucket[at]]))
+        while True:
+            cuts = [
+                (at, min(at + batch, stop)) for start, stop in pairwise(sorted(ends)) for at in range(start, stop, batch)
+            ]
+            useful = padded = 0
+            for lengths, grid in zip(self._lengths, self._edges, strict=True):
+                tops = np.maximum.reduceat(lengths[rows], [start for start, _ in cuts])
+                sizes = np.array([stop - start for start, stop in cuts])
+                total, used = int((grid[np.searchsorted(grid, tops)] * sizes).sum()), int(lengths[rows].sum())
+                useful, padded = useful + used, padded + total - used
+            if not steps or padded <= most * (useful + padded):
+                return cuts
+            ends = ends | {steps.pop(0)}
 
     def pieces(
         self, batch_size: int, pace: Pace, rng: np.random.Generator | None = None, *, shuffle: bool = True

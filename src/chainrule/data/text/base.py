@@ -10,6 +10,7 @@ end of a text.
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
@@ -19,11 +20,14 @@ import numpy as np
 from ...errors import DataError, DtypeError, ModelFileError, NotFittedError, ParameterError, ShapeError, UnknownNameError
 from ...registry import Configurable, from_config, to_config
 from ..sequences import Sequences
+from ..unknown import MOSTLY, UnknownValuesWarning
 from .texts import as_texts
 
 __all__ = ["END", "PADDING", "SPECIAL", "START", "UNKNOWN", "Tokenizer", "get_tokenizer"]
 
 PADDING, UNKNOWN, START, END = range(4)
+#: A text with a larger share of unknown tokens cannot be read.
+_NEARLY_ALL = 0.9
 #: The tokens of the indices that mean the same everywhere.
 SPECIAL = ("<padding>", "<unknown>", "<start>", "<end>")
 
@@ -96,6 +100,7 @@ class Tokenizer(Configurable):
 
         Parameters  start, end : put the index of the start before, of the end behind ; name : what the errors call the texts
         Raises      as ``as_texts`` ; NotFittedError
+        Warns       UnknownValuesWarning when nearly all tokens of most texts are unknown
         """
         self._require_fitted()
         parts = [self._encode(text) for text in as_texts(texts, name=name)]
@@ -104,8 +109,23 @@ class Tokenizer(Configurable):
             raise DataError(f"{name}[{empty}] has no token, so there is nothing to read in it. Leave such rows out.")
         before, behind = [START] * start, [END] * end
         whole = [[*before, *part, *behind] for part in parts] if start or end else parts
+        self._warn_of_unknown(parts, name)
         offsets = np.concatenate([[0], np.cumsum([len(part) for part in whole])])
         return Sequences.from_flat(np.fromiter((i for part in whole for i in part), np.int32, offsets[-1]), offsets)
+
+    def _warn_of_unknown(self, parts: list[list[int]], name: str) -> None:
+        unread = [i for i, part in enumerate(parts) if part.count(UNKNOWN) > _NEARLY_ALL * len(part)]
+        if len(unread) > MOSTLY * len(parts):
+            texts = f"{len(unread):,} of {len(parts):,} texts hold" if len(parts) > 1 else "the text holds"
+            warnings.warn(
+                f"{name}: {texts} hardly a token that is among the {len(self.vocabulary_) - len(SPECIAL):,} of the "
+                "vocabulary, such as "
+                f"{name}[{unread[0]}], so nothing can be read in them. Train on texts of this kind; if these are the "
+                "training texts, "
+                'count rarer words (WordTokenizer(min_count=1)), or use "characters" or "byte_pairs".',
+                UnknownValuesWarning,
+                stacklevel=3,
+            )
 
     def _encode(self, text: str) -> list[int]:
         return [self._index.get(token, UNKNOWN) for token in self.split(text)]
