@@ -121,6 +121,7 @@ def test_a_batch_of_all_samples_is_cut_only_where_most_of_it_would_be_padding() 
         x = Sequences([np.zeros(t, int) for t in [*range(20, 30), long]])
         feed = SequenceFeed({"x0": x}, {"x0": np.int32})
         assert len(feed.batches(11)) == len(feed.batches(100)) == batches
+        assert feed.first(11)["x0"].shape == (12 - batches, 30 if batches == 1 else 29)
 
 
 def test_padding_of_pairs_of_lengths_is_under_a_tenth() -> None:

@@ -237,8 +237,13 @@ class SequenceFeed:
         return {n: a[self.rows].values if isinstance(a, Sequences) else a[self.rows] for n, a in self.arrays.items()}
 
     def first(self, count: int) -> dict[str, Array]:
-        """The first samples, padded to the longest of them."""
-        return self._batch(self.rows[:count])
+        """The first samples, padded to the longest of them; without those so long that most of it would be padding."""
+        rows = self.rows[:count]
+        for lengths in self._lengths:
+            ordered = np.sort(lengths[rows])
+            fits = ordered * np.arange(1, len(rows) + 1) <= np.cumsum(ordered) / (1 - _MOST_PADDING_OF_ALL)
+            rows = rows[lengths[rows] <= ordered[np.flatnonzero(fits)[-1]]]
+        return self._batch(rows)
 
     def batches(self, batch_size: int, rng: np.random.Generator | None = None) -> list[Order]:
         """The rows of each batch of an epoch."""
