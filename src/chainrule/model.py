@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
-from .constraints import Interval, Maybe
+from .constraints import Interval, Maybe, OneOf
 from .errors import ParameterError
 from .optimizers import Optimizer
 from .plan import Plan
@@ -17,7 +17,11 @@ from .training.settings import FitOptions, FitSettings, PassOptions, takes_setti
 from .training.trainable import Trainable
 
 if TYPE_CHECKING:
+    from .cures import Cure
+    from .diagnosis import Change, Diagnosis, Rule
+    from .metrics import Metric
     from .plan.equations import Equations
+    from .report import DiagnosisReport
     from .training.trace import Trace
 
 __all__ = ["Network", "load"]
@@ -90,16 +94,21 @@ class Network(Trainable):
 
         The loss of an epoch in ``history_`` is the mean over its samples of what was minimised, penalties included.
         """
-        chosen = FitSettings.of(settings)
-        if diagnose is not False:
-            from .trials import watched_fit
+        session, chosen = Session(self), FitSettings.of(settings)
+        on_fault = OneOf("warn", "stop", "cure").check("fit", "on_fault", on_fault)
+        every = None if isinstance(diagnose, bool) else diagnose
+        if diagnose is False:
+            if on_fault != "warn":
+                raise ParameterError(f"fit: on_fault={on_fault!r} needs a fit that is watched: give diagnose=True, too.")
+            session.fit(X, y, chosen)
+        elif on_fault == "cure":
+            from .cures import fit_or_cure
 
-            every = None if diagnose is True else diagnose
-            watched_fit(self, X, y, on_fault=on_fault, every=every, **chosen.arguments())
-            return self
-        if on_fault != "warn":
-            raise ParameterError(f"fit: on_fault={on_fault!r} needs a fit that is watched: give diagnose=True, too.")
-        Session(self).fit(X, y, chosen)
+            fit_or_cure(session, X, y, chosen, every=every)
+        else:
+            from .trials import watch
+
+            watch(session, X, y, chosen, on_fault=on_fault, every=every)
         return self
 
     @takes_settings(PassOptions)
@@ -241,37 +250,35 @@ class Network(Trainable):
             loss = choose_losses(loss, target_arrays(y, len(self.output_ids)), self)
         return trace(self, X, y, loss=loss, **options)
 
+    @takes_settings(FitOptions, last=True)
     def diagnose(
         self,
         X: Any,
         y: Any = None,
         *,
-        loss: Any = None,
-        optimizer: str | Optimizer | None = None,
-        learning_rate: Any = None,
-        epochs: int | None = None,
-        batch_size: int | None = None,
-        rules: Sequence[Any] = (),
+        rules: Sequence[Rule] = (),
         every: int | None = None,
         steps: int | None = None,
         seconds: float | None = None,
-        **options: Any,
-    ) -> Any:
+        **settings: Unpack[FitOptions],
+    ) -> Diagnosis:
         """What keeps this network from learning these samples, if anything: a chainrule.diagnosis.Diagnosis.
 
-        A copy of the network is trained as ``fit`` would with the same arguments, for at most ``steps`` steps, and watched.
-        The network itself, its random numbers and its running statistics stay as they are. After a fit its history and its
-        weights are judged, and the copy shows how the gradient passes; before any, the copy's training is judged.
+        A copy of the network is trained as ``fit`` would train it with the same arguments, for at most ``steps`` steps, and
+        watched. The network itself, its random numbers and its running statistics stay as they are. After a fit the history
+        and the weights of the network are judged, and the copy shows how the gradient passes; before any fit the training of
+        the copy is judged.
 
         Parameters
-            X, y, loss, optimizer, learning_rate, epochs, batch_size : as in ``fit``; None takes those of the last fit, then
-                fit's own defaults ; options : more of its arguments, such as validation_data
+            X, y : as in ``fit``
             rules : more rules to ask (instances of chainrule.diagnosis.Rule)
-            every : take statistics every so many steps ; steps : of the copy's training, 3,000 at most by default ;
-                seconds : after which that training ends with its epoch, 20 by default
-        Data that fit would refuse (NaN, wrong shapes) is a finding here, not an error. Of a stream of batches up to 2,000
-        samples that the copy is trained on are judged; an iterator, which can be read once, is read: give a function that
-        returns a new one. Of a graph the labelled nodes are judged, of several outputs each one.
+            every : take statistics every so many steps
+            steps : the most steps of the copy's training, by default 3,000
+            seconds : the time after which that training ends with its epoch, by default 20
+            settings : arguments of ``fit``; None takes those of the last fit, or before any fit the defaults
+        Data that fit would refuse (NaN, wrong shapes) are a finding here, not an error. Of a stream of batches up to 2,000
+        samples that the copy is trained on are judged. An iterator, which can be read once, is used up: give a function that
+        returns a new one. In a graph the nodes with labels are judged. Of several outputs each one is judged.
 
         Example
             >>> import numpy as np
@@ -283,33 +290,39 @@ class Network(Trainable):
         """
         from .trials import diagnose
 
-        return diagnose(
-            self, X, y, loss=loss, optimizer=optimizer, learning_rate=learning_rate, epochs=epochs, batch_size=batch_size,
-            rules=rules, every=every, steps=steps, seconds=seconds, **options,
-        )  # fmt: skip
+        session = Session(self)
+        chosen = session.settings(settings)
+        return diagnose(session, X, y, chosen, rules=rules, every=every, steps=steps, seconds=seconds)
 
     def report(
-        self, X: Any, y: Any = None, *, diagnosis: Any = None, cure: Any = None, title: str = "", **arguments: Any
-    ) -> Any:
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        diagnosis: Diagnosis | None = None,
+        cure: Cure | None = None,
+        title: str = "",
+        **arguments: Any,
+    ) -> DiagnosisReport:
         """The diagnosis of this network as a page: ``net.report(X, y).save("report.html")``; a notebook shows it.
 
         Parameters
-            X, y : as in ``diagnose`` ; diagnosis : made before; by default that of the last watched fit, or a new one
-            cure : a Cure, whose evidence is shown, too ; title : of the page ; arguments : of ``diagnose``
+            X, y : as in ``diagnose``
+            diagnosis : to be shown; None takes that of the cure, else that of the last watched fit, else makes a new one
+            cure : a Cure, whose evidence is shown as well ; title : of the page ; arguments : of ``diagnose``
         Returns     a chainrule.report.DiagnosisReport ; the network is not changed
         """
         from .report import DiagnosisReport
         from .training.summary import built_for
 
-        if diagnosis is None and cure is not None:
-            diagnosis = cure.diagnosis
-        if diagnosis is None:
-            diagnosis = getattr(self, "diagnosis_", None) or self.diagnose(X, y, **arguments)
-        shown = built_for(self, X)
-        return DiagnosisReport(diagnosis, cure=cure, network=shown, X=X, title=title or "Diagnosis of a network")
+        found = diagnosis if cure is None or diagnosis is not None else cure.diagnosis
+        found = found or getattr(self, "diagnosis_", None) or self.diagnose(X, y, **arguments)
+        shown, title = built_for(self, X), title or "Diagnosis of a network"
+        return DiagnosisReport(found, cure=cure, network=shown, X=X, title=title)
 
     # ------------------------------------------------------------ curing
 
+    @takes_settings(FitOptions, last=True)
     def cure(
         self,
         X: Any,
@@ -317,40 +330,40 @@ class Network(Trainable):
         *,
         time_budget: float = 60.0,
         seeds: int = 3,
-        validation_data: tuple[Any, Any] | None = None,
-        validation_split: float = 0.25,
-        metric: Any = None,
-        diagnosis: Any = None,
-        changes: Iterable[Any] | None = None,
+        metric: str | Metric | None = None,
+        diagnosis: Diagnosis | None = None,
+        changes: Iterable[Change] | None = None,
         start: str = "auto",
         in_place: bool = False,
         refit: bool = True,
-        verbose: int = 1,
-        engine: str = "auto",
-        precision: str = "float32",
-        **fit: Any,
-    ) -> Any:
+        **settings: Unpack[FitOptions],
+    ) -> Cure:
         """Finds out which changes make the network learn, proves it, and returns the changed network with the evidence.
 
-        The changes that the diagnosis calls for are tried alone and together in paired runs: the same samples, the same
-        orders and the same seeds as the network as it is. One is kept only when the held-out score rises, in the mean, by
-        more than the spread between seeds. ``print(cure)`` shows what was changed, as a patch of the Python that
-        defines and trains the network, and what was tried and rejected; ``cure.network`` is the new network, trained.
+        The changes that the diagnosis calls for are tried alone and together in paired runs: on the same samples, in the
+        same
+        orders and from the same seeds as the network as it is. A change is kept only when it raises the mean held-out score
+        by
+        more than the spread between the seeds. ``print(cure)`` shows what was changed, as a patch of the Python that defines
+        and trains the network, and what was tried and rejected; ``cure.network`` is the new network, trained.
 
         Parameters
-            X, y : all data, as in fit ; of batches up to 5,000 samples are kept for the trials, of a graph nodes held out
-            time_budget : seconds for all of it: at most a quarter for the diagnosis, trials that are as long as fits (see
-                ``runs_of`` of the Cure), and the final training, unless that takes more than a third and comes on top
-            seeds : int >= 2, runs of each setup (two may do where time is short)
-            validation_data, validation_split : held out for the scores
-            metric : a Metric or its name, of the first output. None: accuracy for classes (the mean over the classes when
-                they are unequal), R² for numbers, the mean of these for several outputs
-            diagnosis : made by ``diagnose`` before, None makes one ; changes : Changes to try in place of a diagnosis's
-            start : "fresh" draws new start weights for every seed (not those of frozen layers), "own" begins with the
+            X, y : all samples, as in fit; of batches up to 5,000 samples are kept for the trials, of a graph nodes are held
+            out
+            time_budget : seconds for all of it: at most a quarter for the diagnosis, the rest for trials and the final
+                training. A final training that takes more than a third of the budget comes on top of it
+            seeds : int >= 2, the number of seeds from which each setup is run; two may do where time is short
+            metric : a Metric or its name, for the first output. None takes the accuracy for classes (its mean over the
+                classes where they are of unequal size), R² for numbers, and the mean of these for several outputs
+            diagnosis : what ``diagnose`` found before; None makes a diagnosis
+            changes : Changes to try in place of those that a diagnosis calls for
+            start : "fresh" draws new start weights for every seed (but keeps those of frozen layers), "own" begins with the
                 weights that the network has; "auto" is "own" for a network never fitted whose weights were set by hand
-            in_place : whether this network becomes the cured one ; refit : whether the changed network is at last trained on
-                all the data, for all its epochs ; verbose : 1 says on a terminal what is being done
-            engine, precision, fit : arguments of ``fit`` as they were; by default what the last fit used
+            in_place : whether this network becomes the cured one
+            refit : whether the changed network is trained on all samples, for all its epochs, at the end
+            validation_data, validation_split = 0.25 : what is held out for the scores
+            verbose = 1 : 1 says on a terminal what is being done
+            settings : arguments of ``fit``; None takes those of the last fit, or before any fit the defaults
         Returns     a Cure ; its network is this one, unchanged, when nothing wins
         Raises      ParameterError, ShapeError, DataError for bad arguments or data
 
@@ -365,27 +378,18 @@ class Network(Trainable):
             >>> found.changes == (faster,), found.best.score > 0.9
             (True, True)
         """
-        from .cures import cure
+        from .cures import CureOptions, cure
 
-        return cure(
-            self,
-            X,
-            y,
-            time_budget=time_budget,
-            seeds=seeds,
-            validation_data=validation_data,
-            validation_split=validation_split,
-            metric=metric,
-            diagnosis=diagnosis,
-            changes=changes,
-            start=start,
-            in_place=in_place,
-            refit=refit,
-            verbose=verbose,
-            engine=engine,
-            precision=precision,
-            **fit,
-        )
+        # These say what is held out of the trials and what is shown, and nothing about the fits.
+        own: dict[str, Any] = {
+            name: settings.pop(name) for name in ("validation_data", "validation_split", "verbose") if name in settings
+        }
+        options = CureOptions(
+            time_budget=time_budget, seeds=seeds, metric=metric, diagnosis=diagnosis,
+            changes=None if changes is None else list(changes), start=start, in_place=in_place, refit=refit, **own,
+        )  # fmt: skip
+        session = Session(self)
+        return cure(session, X, y, session.settings(settings), options)
 
     # ------------------------------------------------------------ keeping
 

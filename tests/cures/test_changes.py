@@ -24,13 +24,14 @@ from chainrule import (
 )
 from chainrule.cures.apply import ORDER, Context, NotApplicable, apply
 from chainrule.cures.changes import CARRIED_OUT
-from chainrule.cures.setup import Setup, fit_arguments
+from chainrule.cures.setup import Setup
 from chainrule.diagnosis import KINDS, Change
 from chainrule.errors import UnknownNameError
 from chainrule.initializers import Normal
 from chainrule.layers import Conv2D
 from chainrule.network import Definition
 from chainrule.optimizers import SGD, Cosine
+from chainrule.training import FitSettings
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(40, 6)).astype(np.float32)
@@ -40,7 +41,7 @@ Y = {"labels": np.arange(40) % 3, "numbers": rng.normal(size=(40, 1)) * 100}
 def setup(layers, y="labels", fit=None, freeze=()):
     network = Network(layers, random_state=0).build(6)
     network.freeze(*freeze)
-    return Setup(Definition.of(network), fit_arguments(fit or {})), Context(network, [X], [Y[y]])
+    return Setup(Definition.of(network), FitSettings.of(fit or {})), Context(network, [X], [Y[y]])
 
 
 def layers(made):
@@ -234,13 +235,13 @@ def test_patch_is_a_diff_of_python():
 
 def test_unknown_arguments_of_fit():
     with pytest.raises(UnknownNameError, match="Did you mean 'epochs'"):
-        fit_arguments({"epoch": 3})
+        FitSettings.of({"epoch": 3})
 
 
 def recurrent(layers):
     network = Network(layers, random_state=0).build((7, 2))
     x = rng.normal(size=(40, 7, 2)).astype(np.float32)
-    return Setup(Definition.of(network), fit_arguments({})), Context(network, [x], [Y["labels"]])
+    return Setup(Definition.of(network), FitSettings.of({})), Context(network, [x], [Y["labels"]])
 
 
 def test_a_simple_recurrent_layer_becomes_a_gated_one():

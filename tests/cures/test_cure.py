@@ -12,10 +12,11 @@ from chainrule.cures import Comparison, Cure, Trial, range_test
 from chainrule.cures.paired import PairedRuns, Run
 from chainrule.cures.scorer import Scorer
 from chainrule.cures.search import Search, expand
-from chainrule.cures.setup import Setup, fit_arguments
+from chainrule.cures.setup import Setup
 from chainrule.diagnosis import Change, Diagnosis, Finding
 from chainrule.errors import DataError, ParameterError, ShapeError, UnknownNameError
 from chainrule.network import Definition
+from chainrule.training import FitSettings, Session
 from chainrule.training.samples import Samples
 
 rng = np.random.default_rng(0)
@@ -205,7 +206,7 @@ def comparison(a, b, n=1000):
     made = object.__new__(PairedRuns)
     made.held = made.train = Samples([np.zeros((n, 1))], [np.arange(n) % 2])
     made.epochs, made.scorer = 1, Scorer(np.arange(n) % 2)
-    setup = Setup(Definition.of(mlp()), fit_arguments({}))
+    setup = Setup(Definition.of(mlp()), FitSettings.of({}))
     return made.compare(Trial((), setup, runs_of(a), 1.0), Trial((), setup, runs_of(b), 1.0))
 
 
@@ -253,8 +254,8 @@ def test_losses_of_other_kinds_compare():
     two.fit(X, labels, epochs=60, learning_rate=0.02, verbose=0)
     scorer = Scorer(labels)
     held = Samples([X], [labels])
-    assert scorer(one, held) == pytest.approx(scorer(two, held), abs=0.1)
-    assert scorer(two, held) == pytest.approx(two.evaluate(X, labels)["accuracy"])
+    assert scorer(Session.of(one), held) == pytest.approx(scorer(Session.of(two), held), abs=0.1)
+    assert scorer(Session.of(two), held) == pytest.approx(two.evaluate(X, labels)["accuracy"])
     metric = Scorer(numbers, metric="mean_absolute_error")
     net = mlp(out=1)
     net.fit(X, numbers, epochs=2, verbose=0)

@@ -59,7 +59,7 @@ def test_streams(source):
 
 
 def test_the_trials_use_a_part_of_a_long_stream_and_say_so(monkeypatch):
-    monkeypatch.setattr(sys.modules["chainrule.cures.cure"], "STREAM_SAMPLES", 120)
+    monkeypatch.setattr(sys.modules["chainrule.cures.samples"], "STREAM_SAMPLES", 120)
     found = mlp().cure(lambda: iter(batches), **slow)
     assert found.samples == 120 and found.of is None
     assert "made with 120 samples of a stream" in str(found)

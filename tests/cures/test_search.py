@@ -15,10 +15,11 @@ from chainrule.cures.paired import Comparison, PairedRuns, Run, _Curve
 from chainrule.cures.range_test import rates_of
 from chainrule.cures.scorer import Scorer
 from chainrule.cures.search import Search, joined
-from chainrule.cures.setup import Setup, fit_arguments
+from chainrule.cures.setup import Setup
 from chainrule.diagnosis import Change, Diagnosis, Finding
 from chainrule.errors import DataError, ParameterError
 from chainrule.network import Definition
+from chainrule.training import FitSettings
 from chainrule.training.samples import Samples
 
 rng = np.random.default_rng(0)
@@ -88,7 +89,7 @@ def test_runs_that_are_clearly_behind_are_ended():
 
 
 def test_a_dominated_run_is_no_result():
-    net, setup = mlp(), Setup(Definition.of(mlp()), fit_arguments({"epochs": 20, "learning_rate": 1e-9}))
+    net, setup = mlp(), Setup(Definition.of(mlp()), FitSettings.of({"epochs": 20, "learning_rate": 1e-9}))
     net.build(6)
     samples = Samples([X], [labels])
     runs = PairedRuns(Network, [(6,)], samples, samples, scorer=Scorer(labels), epochs=20, deadline=math.inf)
@@ -244,7 +245,7 @@ def test_parts_of_the_time():
 
 def short_search(changes, epochs=50):
     """A search in which one run is too long for the time that is left."""
-    net, setup = mlp(), Setup(Definition.of(mlp()), fit_arguments({"epochs": epochs, "learning_rate": 1e-6}))
+    net, setup = mlp(), Setup(Definition.of(mlp()), FitSettings.of({"epochs": epochs, "learning_rate": 1e-6}))
     net.build(6)
     samples = Samples([X], [labels])
     runs = PairedRuns(Network, [(6,)], samples, samples, scorer=Scorer(labels), epochs=epochs, deadline=math.inf)
@@ -282,7 +283,7 @@ def test_what_wins_in_short_runs_only_is_not_kept():
 def test_a_range_test_that_has_no_time_suggests_nothing():
     found = mlp()
     found.build(6)
-    assert rates_of(found, Samples([X], [labels]), seconds=0.0).suggested is None
+    assert rates_of(found, Samples([X], [labels]), FitSettings(), seconds=0.0).suggested is None
     assert range_test(found, X, labels, optimizer="sgd").suggested
 
 

@@ -26,7 +26,7 @@ from chainrule.layers import (
     Input,
     ReLU,
 )
-from chainrule.training import Checkpoint, EarlyStopping, LambdaCallback
+from chainrule.training import Checkpoint, EarlyStopping, LambdaCallback, Session
 from chainrule.training.samples import Recorder, Samples, collect, recorded
 from chainrule.trials import DiagnosisWarning
 
@@ -217,7 +217,7 @@ def test_some_nodes_are_taken_by_labels_and_by_weights() -> None:
     assert (part.y >= 0).sum() == 10 and part.weight is None and part.X is NODES
     numbers = Samples.of([NODES], [NODES[:, :1]], graph=True, unlabelled=[None]).take(np.arange(50))
     assert numbers.weight is not None and (numbers.weight > 0).sum() == 50 and numbers.weight.sum() == pytest.approx(200)
-    assert len(numbers.dense_targets()[0]) == len(numbers.outputs(gcn(1).build((8,)))[0]) == 50
+    assert len(numbers.dense_targets()[0]) == len(numbers.outputs(Session.of(gcn(1).build((8,))))[0]) == 50
 
 
 # ---------------------------------------------------------------- several outputs

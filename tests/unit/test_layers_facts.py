@@ -12,7 +12,7 @@ import pytest
 from chainrule import LSTM, BatchNorm, Dense, Dropout, Flatten, Network, ReLU, Sigmoid, Standardize, Tanh
 from chainrule import layers as L
 from chainrule.cures.apply import Context, apply
-from chainrule.cures.setup import Setup, fit_arguments
+from chainrule.cures.setup import Setup
 from chainrule.diagnosis import Change
 from chainrule.engine.reference import ReferenceEngine
 from chainrule.initializers import Normal
@@ -20,6 +20,7 @@ from chainrule.layers import ROLES, Activation, Curve, Layer
 from chainrule.network import Definition
 from chainrule.ops import Saved
 from chainrule.plan import lower_prediction
+from chainrule.training import FitSettings
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(240, 6)).astype(np.float32)
@@ -305,7 +306,7 @@ def test_standardised_inputs_do_not_hide_a_missing_activation() -> None:
 
 def changed(layers: list[Layer], shape: Any, change: Change) -> list[str]:
     network = Network(layers, random_state=0).build(shape)
-    setup = Setup(Definition.of(network), fit_arguments({}))
+    setup = Setup(Definition.of(network), FitSettings.of({}))
     x = np.zeros((4, *shape), np.float32)
     made = apply(setup, [change], Context(network, [x], [np.zeros(4, int)]))
     return [repr(made.definition.layers[use.layer]) for use in made.definition.uses]

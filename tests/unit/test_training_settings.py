@@ -69,12 +69,25 @@ def test_replace_keeps_the_others_and_what_was_given():
     second = first.replace(epochs=6)
     assert (second.epochs, second.loss, second.batch_size) == (6, "squared_error", 32)
     assert first.given == {"epochs", "loss"} == second.given
-    assert FitSettings.of({"batch_size": 8}, first).given == {"epochs", "loss", "batch_size"}
+    assert FitSettings.of({"batch_size": 8}, first).given == {"batch_size"}
     assert first.differing(second) == {"epochs"}
 
 
+def test_settings_can_be_read_by_name_and_given_on():
+    settings = FitSettings(epochs=5)
+    assert settings["epochs"] == 5 and dict(settings) == settings.arguments() and list(settings) == list(FitSettings.names())
+    assert FitSettings(**settings).epochs == 5
+    with pytest.raises(UnknownNameError, match="Did you mean 'epochs'"):
+        settings["epoch"]
+
+
+def test_some_groups_alone():
+    settings = FitSettings.of({"epochs": 5, "verbose": 0, "loss": "squared_error"}).only("learning")
+    assert (settings.epochs, settings.verbose, settings.loss, settings.given) == (5, 1, None, {"epochs"})
+
+
 def test_every_argument_belongs_to_one_group_and_is_described():
-    groups = ("objective", "learning", "data", "machine", "watching")
+    groups = ("objective", "learning", "data", "stopping", "machine", "watching")
     by_group = [name for group in groups for name in FitSettings.names(group)]
     assert sorted(by_group) == sorted(FitSettings.names()) and len(set(by_group)) == len(by_group)
     text = FitSettings.documentation()

@@ -6,14 +6,32 @@ range_test.py how large the learning rate may be
 scorer.py     one score for networks of other outputs and losses
 paired.py     runs of different setups on the same samples, orders and seeds
 search.py     which changes win, alone and together, the likeliest first, under a time budget
-cure.py       from a diagnosis to a changed network with its evidence
+findings.py   which changes the findings of a diagnosis call for
+cure.py       from a diagnosis to a changed network, phase by phase; options.py and result.py are what it takes and gives
+watched.py    a fit that is watched, and cured when it is not healthy
 """
 
 from .apply import NotApplicable
-from .cure import Cure, cure
+from .cure import cure
+from .options import CureOptions
 from .paired import Comparison, Run, Trial
 from .range_test import RangeTest, range_test
+from .result import Cure
 from .search import Rejected
 from .setup import Setup
+from .watched import fit_or_cure
 
-__all__ = ["Comparison", "Cure", "NotApplicable", "RangeTest", "Rejected", "Run", "Setup", "Trial", "cure", "range_test"]
+__all__ = [
+    "Comparison",
+    "Cure",
+    "CureOptions",
+    "NotApplicable",
+    "RangeTest",
+    "Rejected",
+    "Run",
+    "Setup",
+    "Trial",
+    "cure",
+    "fit_or_cure",
+    "range_test",
+]

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from ..data import split_validation
 from ..diagnosis import Change
 from ..errors import ChainruleError, DivergenceError
-from ..training import Callback, FitState
+from ..training import Callback, FitState, Session
 from ..training.samples import Samples
+from ..training.trainable import Trainable
 from .range_test import rates_of
 from .scorer import Scorer, Scores
 from .setup import Setup
@@ -184,7 +185,7 @@ class PairedRuns:
     Parameters
         kind : the class of the networks ; shapes : of one sample of each input ; train, held : Samples to train on and to
         score ; scorer ; epochs : of the setup as it was ; deadline : of time.perf_counter, which may be brought forward from
-        the ``end`` ; fit : arguments of fit that are no part of a setup (engine, threads, precision)
+        the ``end`` ; machine : the arguments of fit that say what computes
 
     The length of a run is a share of its work. Short runs have fewer epochs; where that would leave less than three, they
     have fewer samples, of every class in proportion, the same ones for all setups.
@@ -192,7 +193,7 @@ class PairedRuns:
 
     def __init__(
         self,
-        kind: Any,
+        kind: type[Trainable],
         shapes: Sequence[Any],
         train: Samples,
         held: Samples,
@@ -200,11 +201,11 @@ class PairedRuns:
         scorer: Scorer | Scores,
         epochs: int,
         deadline: float,
-        fit: dict[str, Any] | None = None,
+        machine: dict[str, Any] | None = None,
     ) -> None:
         self.kind, self.shapes, self.scorer, self.deadline = kind, list(shapes), scorer, deadline
         self.train, self.held = train, held
-        self.epochs, self.fit, self.end = epochs, dict(fit or {}), deadline
+        self.epochs, self.machine, self.end = epochs, dict(machine or {}), deadline
 
     @property
     def time_left(self) -> float:
@@ -235,7 +236,7 @@ class PairedRuns:
 
     def batches(self, samples: Samples, setup: Setup) -> int:
         """Steps of an epoch."""
-        return 1 if samples.nodes is not None else -(-len(samples) // int(setup.fit["batch_size"]))
+        return 1 if samples.nodes is not None else -(-len(samples) // setup.fit.batch_size)
 
     def describe(self, length: float) -> str:
         """What runs of this length are made of, in words."""
@@ -247,7 +248,7 @@ class PairedRuns:
 
     # ------------------------------------------------------------ running
 
-    def network(self, setup: Setup, seed: int) -> Any:
+    def network(self, setup: Setup, seed: int) -> Trainable:
         """The network of a setup with its start weights."""
         network, names = setup.definition.build(self.kind, random_state=seed)
         network.build(*self.shapes)
@@ -266,9 +267,9 @@ class PairedRuns:
         samples = self.data(setup, self.train)
         for seed in seeds:
             seconds = max(0.5, self.time_left / 6)
-            given = {**_of_range_test(setup), **self.fit}
+            settings = setup.fit.replace(**self.machine)
             with suppress(ChainruleError):
-                tested = rates_of(self.network(setup, seed), samples, seed=seed, steps=steps, seconds=seconds, **given)
+                tested = rates_of(self.network(setup, seed), samples, settings, seed=seed, steps=steps, seconds=seconds)
                 found += [] if tested.suggested is None else [tested.suggested]
         setup = replace(setup, range_test=False)
         return setup.with_optimizer(learning_rate=min(found)) if found else setup
@@ -290,40 +291,44 @@ class PairedRuns:
             leader : the curve of another run; one that is clearly behind it is ended
         """
         started = time.perf_counter()
-        network: Any = None
         share, part = self.share(length)
         samples, judged = self.some(part), self.judged(length)
-        # A callback keeps what it saw, and runs may be side by side.
-        stopping = copy.deepcopy(setup.fit["early_stopping"])
-        arguments = setup.fit | {"sample_weight": samples.weight, "early_stopping": stopping}
-        arguments["epochs"] = epochs = max(1, round(arguments["epochs"] * share))
-        # Scores after every epoch are not to take as long as the training.
+        epochs = max(1, round(setup.fit.epochs * share))
+        # To score the network after every epoch should not take as long as to train it.
         few = min(judged, _CURVE_SAMPLES, max(_CURVE_SAMPLES // 4, len(samples) // 8))
         margin = 2 * self.scorer.resolution(0.5, few)
         watch = _TimeIsOver(min(self.deadline, started + seconds), epochs, self.batches(samples, setup), hopeless)
-        on_seen = float("nan")
         scores = _Curve(None, epochs, leader, self.scorer.chance, margin)
+        # A callback keeps what it saw, and runs may be side by side.
+        stopping = copy.deepcopy(setup.fit.early_stopping)
+        settings = setup.fit.replace(
+            **self.machine, sample_weight=samples.weight, early_stopping=stopping, epochs=epochs, callbacks=[scores, watch],
+            validation_split=0.0, verbose=0,
+        )  # fmt: skip
+        on_seen, history = float("nan"), None
         try:
-            network = self.network(setup, seed)
+            session = Session.of(self.network(setup, seed))
             train, held = self.data(setup, samples), self.data(setup, self.held.first(judged))
             seen = held.first(few)
-            scores.score = lambda: self.score(network, seen)
-            if arguments.pop("validation_split") or arguments["early_stopping"] is not None:
-                arguments["validation_data"] = held.validation
-            network.fit(train.X, train.y, **arguments, **self.fit, callbacks=[scores, watch], verbose=0)
+            scores.score = lambda: self.score(session, seen)
+            if setup.fit.validation_split or stopping is not None:
+                settings = settings.replace(validation_data=held.validation)
+            try:
+                session.fit(train.X, train.y, settings)
+            finally:
+                history = getattr(session.network, "history_", None)
             ended = watch.over or bool(scores.behind)
-            if network.history_.interrupted and not ended:
+            if history is not None and history.interrupted and not ended:
                 raise KeyboardInterrupt
-            score, failed = max(scores.values) if scores.behind else self.score(network, held), ""
+            score, failed = max(scores.values) if scores.behind else self.score(session, held), ""
             if not ended:
-                on_seen = self.score(network, train.first(few))
+                on_seen = self.score(session, train.first(few))
         except DivergenceError as error:
             score, failed = self.scorer.worst, f"diverged: {error}"
         except (ChainruleError, MemoryError) as error:
             score, failed = self.scorer.worst, f"{type(error).__name__}: {error}"
-        history = getattr(network, "history_", None)
         losses = tuple(history["loss"]) if history is not None and "loss" in history else ()
-        rate = setup.fit["optimizer"].learning_rate
+        rate = setup.optimizer.learning_rate
         taken = time.perf_counter() - started
         complete = not watch.over and not scores.behind
         return Run(
@@ -340,9 +345,10 @@ class PairedRuns:
             on_seen,
         )
 
-    def score(self, network: Any, held: Samples) -> float:
+    def score(self, session: Session, held: Samples) -> float:
+        """The score of a network on these samples, the worst one where there is none."""
         try:
-            return self.scorer(network, held)
+            return self.scorer(session, held)
         except (ChainruleError, FloatingPointError):
             return self.scorer.worst
 
@@ -366,7 +372,3 @@ class PairedRuns:
         n = self.judged(min(first.length, second.length))
         spreads.append(max(self.scorer.resolution(float(v.mean()), n) for v in (a, b)))
         return Comparison(float(d.mean()), max(spreads), len(seeds))
-
-
-def _of_range_test(setup: Setup) -> dict[str, Any]:
-    return {key: setup.fit[key] for key in ("loss", "optimizer", "batch_size", "loss_weights", "class_weight")}

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..constraints import Interval
 from ..errors import DivergenceError, ParameterError
-from ..optimizers import get_optimizer
 from ..registry import finite_number
+from ..training import FitSettings, Session
 from ..training.intake import choose_losses, several, target_arrays
 from ..training.samples import Samples
+from ..training.trainable import Trainable
 
 __all__ = ["RangeTest", "range_test"]
 
@@ -45,7 +47,7 @@ class RangeTest:
 
 
 def range_test(
-    network: Any,
+    network: Trainable,
     X: Any,
     y: Any,
     *,
@@ -79,36 +81,34 @@ def range_test(
     xs = [x if hasattr(x, "shape") else np.asarray(x) for x in several(X, len(network.input_ids), "X", "input")]
     unlabelled = [one.ignore_label for one in choose_losses(loss, ys, network)] if graph else []
     samples = Samples.of(xs, ys, sample_weight, graph=graph, unlabelled=unlabelled)
-    return rates_of(
-        network, samples, loss=loss, optimizer=optimizer, batch_size=batch_size, lowest=lowest, highest=highest, steps=steps,
-        seed=seed, **fit,
-    )  # fmt: skip
+    named = {"loss": loss, "optimizer": optimizer, "batch_size": batch_size}
+    settings = FitSettings.of({**{name: value for name, value in named.items() if value is not None}, **fit})
+    return rates_of(network, samples, settings, lowest=lowest, highest=highest, steps=steps, seed=seed)
 
 
 def rates_of(
-    network: Any,
+    network: Trainable,
     samples: Samples,
+    settings: FitSettings,
     *,
-    loss: Any = None,
-    optimizer: Any = "adam",
-    batch_size: int = 32,
     lowest: float = 1e-6,
     highest: float = 10.0,
     steps: int = 100,
     seed: int = 0,
     seconds: float = math.inf,
-    **fit: Any,
 ) -> RangeTest:
-    """``range_test`` of samples of any kind. Parameters  seconds : after which no step is begun"""
+    """``range_test`` of samples of any kind. Parameters  settings : of the fit ; seconds : after which no step is begun"""
     if not (finite_number(lowest) and finite_number(highest) and 0 < lowest < highest):
         raise ParameterError(f"range_test: rates must be 0 < lowest < highest. Got {lowest!r} and {highest!r}.")
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 10:
-        raise ParameterError(f"range_test: steps must be an int of at least 10. Got {steps!r}.")
-    tried = copy.deepcopy(network)
-    chosen = copy.deepcopy(get_optimizer(optimizer))
+    steps = Interval(int, 10).check("range_test", "steps", steps)
+    session = Session.of(copy.deepcopy(network))
+    chosen = settings.make_optimizer()
     if chosen.full_batch:
         raise ParameterError(f"range_test: {chosen.name} finds its step by a search of its own.")
-    n, batch = len(samples), min(batch_size, len(samples))
+    n, batch = len(samples), min(settings.batch_size, len(samples))
+    # The first step begins a training; those after it go on with its loss and its optimizer, at other rates.
+    first = settings.only("objective", "machine").replace(optimizer=chosen, batch_size=batch, shuffle=False)
+    others = FitSettings.of({"batch_size": batch, "shuffle": False, "class_weight": settings.class_weight})
     rng = np.random.default_rng(seed)
     order = np.concatenate([rng.permutation(n) for _ in range(math.ceil(steps * batch / n))])
     rates = np.geomspace(lowest, highest, steps)
@@ -120,23 +120,13 @@ def rates_of(
             break
         # A step of a graph is of all its nodes.
         some = samples if samples.nodes is not None else samples.take(order[i * batch : (i + 1) * batch])
-        chosen.learning_rate = float(rate)
         try:
-            tried.partial_fit(
-                some.X,
-                some.y,
-                loss=loss if i == 0 else None,
-                optimizer=chosen if i == 0 else None,
-                learning_rate=float(rate),
-                batch_size=batch,
-                shuffle=False,
-                sample_weight=some.weight,
-                **fit,
-            )
+            step = (first if i == 0 else others).replace(learning_rate=float(rate), sample_weight=some.weight)
+            history = session.partial_fit(some.X, some.y, step)
         except DivergenceError:
             diverged = True
             break
-        average = _SMOOTHING * average + (1 - _SMOOTHING) * tried.history_["loss"][-1]
+        average = _SMOOTHING * average + (1 - _SMOOTHING) * history["loss"][-1]
         found.append(average / (1 - _SMOOTHING ** (i + 1)))
         # The first losses are those of start weights; only after some is it known that they do not just scatter.
         if i >= 10 and not found[-1] < _BLOWN_UP * abs(min(found)) + 1e-12:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..losses import Loss, get_loss
 from ..metrics import Metric, get_metric
+from ..training import Session
 from ..training.samples import Samples
 
 __all__ = ["Scorer", "Scores"]
@@ -79,14 +80,13 @@ class Scorer:
             classes = y.dtype.kind == "b" or distinct <= (20 if known else _MOST_CLASSES)
         return "labels" if classes else "numbers"
 
-    def __call__(self, network: Any, held: Samples) -> float:
+    def __call__(self, session: Session, held: Samples) -> float:
         """The score of a fitted network on held-out samples."""
         if self.metric is not None:
             weight = held.weight if held.nodes is not None else None
-            value = network.evaluate(held.X, held.y, metrics=[self.metric], sample_weight=weight)[self.metric.name]
+            value = session.evaluate(held.X, held.y, metrics=[self.metric], sample_weight=weight)[self.metric.name]
             return float(value if self.metric.better == "higher" else -value)
-        losses = network.loss_ if isinstance(network.loss_, list) else [network.loss_]
-        return self.of(held.outputs(network)[0], held.dense_targets()[0], losses[0])
+        return self.of(held.outputs(session)[0], held.dense_targets()[0], session.losses[0])
 
     def of(self, z: Array, y: Array, loss: Loss) -> float:
         """The score of raw outputs."""
@@ -155,11 +155,11 @@ class Scores:
         """As of a Scorer, of the first output."""
         return self.parts[0].strata(y)
 
-    def __call__(self, network: Any, held: Samples) -> float:
+    def __call__(self, session: Session, held: Samples) -> float:
         """The score of a fitted network on held-out samples."""
-        outputs, targets = held.outputs(network), held.dense_targets()
+        outputs, targets = held.outputs(session), held.dense_targets()
         return float(np.mean([part.of(z, y, loss) for part, z, y, loss in
-                              zip(self.parts, outputs, targets, network.loss_, strict=True)]))  # fmt: skip
+                              zip(self.parts, outputs, targets, session.losses, strict=True)]))  # fmt: skip
 
     def resolution(self, score: float, n: int) -> float:
         """As of a Scorer: those of the outputs are of the same samples, so their mean is no surer than one of them."""

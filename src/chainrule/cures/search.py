@@ -128,7 +128,7 @@ class Search:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self.workers = min(2 if cores < 4 else cores, cores) if small else 1
         if small:
-            self.runs.fit["threads"] = 1
+            self.runs.machine["threads"] = 1
         #: Seconds that a whole run of the setup as it was would take, as each run that came to its end shows.
         self._paces: list[float] = []
         self.short = False
@@ -164,7 +164,7 @@ class Search:
         self.length = 1.0
         self.short = possible < needed
         if self.short:
-            steps = self.base.fit["epochs"] * self.runs.batches(self.runs.train, self.base)
+            steps = self.base.fit.epochs * self.runs.batches(self.runs.train, self.base)
             self.length = min(1.0, max(_SEARCHING * possible / needed, _LEAST_STEPS / steps))
             if possible / self.length < needed:
                 self.seeds = self.seeds[:2]
@@ -180,7 +180,7 @@ class Search:
         return usual * self._epochs_ratio(trial) * length
 
     def _epochs_ratio(self, trial: Trial) -> float:
-        return float(trial.setup.fit["epochs"] / self.base.fit["epochs"])
+        return float(trial.setup.fit.epochs / self.base.fit.epochs)
 
     def _wall(self, trials: Iterable[Trial], seeds: Sequence[int], length: float) -> float:
         """Seconds on the clock until these trials have run from these seeds."""
@@ -322,7 +322,7 @@ class Search:
     @staticmethod
     def _neighbours(trial: Trial) -> list[Change]:
         """Rates beside one that won."""
-        rate = trial.setup.fit["optimizer"].learning_rate
+        rate = trial.setup.optimizer.learning_rate
         if not isinstance(rate, float) or all(c.kind != "learning_rate" for c in trial.changes):
             return []
         return [Change("learning_rate", {"value": float(f"{rate * factor:.2g}")}) for factor in (3.0, 1 / 3)]
@@ -333,8 +333,8 @@ class Search:
             return None
         if change.kind != "epochs":
             return change
-        epochs, factor = self.best.setup.fit["epochs"], float(change["factor"])
-        each = self.each * self.best.setup.fit["epochs"] / self.base.fit["epochs"]
+        epochs, factor = self.best.setup.fit.epochs, float(change["factor"])
+        each = self.each * self.best.setup.fit.epochs / self.base.fit.epochs
         possible = self.runs.time_left * self.workers / (self._slow * len(self.seeds) * each)
         # Of short runs the longer one is always better: that more epochs help is shown by whole runs only.
         if self.length >= 1 and possible >= min(factor, 1.5):

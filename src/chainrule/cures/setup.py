@@ -1,84 +1,57 @@
-"""What a training is made of, as data: the network's definition, the arguments of fit, and weights that are kept."""
+"""What a training is made of, as data: the network's definition, the settings of the fit, and weights that are kept."""
 
 from __future__ import annotations
 
 import copy
 import difflib
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from ..errors import ParameterError, UnknownNameError
 from ..network import Definition
 from ..network.definition import Weights
-from ..optimizers import get_optimizer
+from ..optimizers import Optimizer
+from ..training import FitSettings
 
-__all__ = ["FIT_ARGUMENTS", "Setup", "fit_arguments"]
-
-#: The arguments of ``Network.fit`` that say how to learn, with the defaults that ``fit`` has.
-FIT_ARGUMENTS: dict[str, Any] = {
-    "loss": None,
-    "optimizer": "adam",
-    "epochs": 20,
-    "batch_size": 32,
-    "shuffle": True,
-    "sample_weight": None,
-    "class_weight": None,
-    "loss_weights": None,
-    "early_stopping": None,
-    "validation_split": 0.0,
-}
-
-
-def fit_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments with defaults filled in and the optimizer as an object that holds its learning rate.
-
-    Raises  UnknownNameError for an argument that is none of those
-    """
-    found = dict(FIT_ARGUMENTS)
-    for name, value in given.items():
-        if name not in found and name != "learning_rate":
-            raise UnknownNameError("argument of fit that a cure can use", name, [*found, "learning_rate"])
-        found[name] = value
-    for name in ("epochs", "batch_size"):
-        value = found[name]
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise ParameterError(f"{name} must be an int of at least 1. Got {value!r}.")
-    optimizer = copy.deepcopy(get_optimizer(found["optimizer"]))
-    rate = found.pop("learning_rate", None)
-    if rate is not None:
-        optimizer.learning_rate = rate
-    optimizer.validate()
-    found["optimizer"] = optimizer
-    return found
+__all__ = ["Setup"]
 
 
 @dataclass(frozen=True)
 class Setup:
     """One way to train.
 
-    Attributes
-        definition : of the network ; fit : arguments of fit ; weights : by layer and name, kept instead of drawn anew
+    Parameters
+        definition : of the network ; fit : settings of the fit; their optimizer becomes an object that holds its learning
+        rate
+        weights : by layer and name, kept instead of drawn anew
         range_test : whether the learning rate is found by a range test ; integer_targets : whether y is to be cast to ints
         finite : whether samples that are not finite are left out
     """
 
     definition: Definition
-    fit: dict[str, Any]
+    fit: FitSettings
     weights: Weights = field(default_factory=dict)
     range_test: bool = False
     integer_targets: bool = False
     finite: bool = False
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.fit.optimizer, Optimizer) or self.fit.learning_rate is not None:
+            object.__setattr__(self, "fit", self.fit.with_own_optimizer())
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimizer, which holds the learning rate."""
+        return cast(Optimizer, self.fit.optimizer)
+
     def changed(self, **fit: Any) -> Setup:
         """The same with other arguments of fit."""
-        return replace(self, fit={**self.fit, **fit})
+        return replace(self, fit=self.fit.replace(**fit))
 
     def with_optimizer(self, **attributes: Any) -> Setup:
         """The same with other arguments of the optimizer."""
-        optimizer = copy.deepcopy(self.fit["optimizer"])
+        optimizer = copy.deepcopy(self.optimizer)
         for name, value in attributes.items():
             setattr(optimizer, name, value)
         optimizer.validate()
@@ -96,10 +69,12 @@ class Setup:
             lines.append(f"whole = {' & '.join(checks)}")
             data = [f"{a}[whole]" for a in data]
         data[1] += ".astype(int)" * self.integer_targets
+        defaults = FitSettings.defaults()
+        shown = self.fit.arguments("objective", "learning", "data", "stopping")
         arguments = [
             f"    {name}={_shown(value)},"
-            for name, value in self.fit.items()
-            if not (name != "optimizer" and value is FIT_ARGUMENTS[name])
+            for name, value in shown.items()
+            if name == "optimizer" or value is not defaults[name]
         ]
         return "\n".join([*lines, "net.fit(", f"    {', '.join(data)},", *arguments, ")"])
 

@@ -54,7 +54,7 @@ class DiagnosisReport:
         diagnosis: Any = None,
         *,
         cure: Any = None,
-        network: Any = None,
+        network: plots.ShownNetwork | None = None,
         X: Any = None,
         title: str = "Diagnosis of a network",
     ) -> None:

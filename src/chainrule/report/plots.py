@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from .figures import PALETTE, new_figure, tidy
 
 __all__ = [
     "Histogram",
+    "ShownNetwork",
     "chain_waterfall",
     "dead_units",
     "effective_ranks",
@@ -156,7 +157,22 @@ class Histogram:
             self.inside = float(np.mean((finite >= self.zone[0]) & (finite <= self.zone[1])))
 
 
-def z_histograms(network: Any, X: Any) -> list[Histogram]:
+class ShownNetwork(Protocol):
+    """What a page needs of a network, which stands above this folder: its summary, and what it computes for samples."""
+
+    input_ids: list[int]
+
+    @property
+    def built(self) -> bool: ...
+
+    def layer(self, name: str) -> Any: ...
+
+    def summary(self) -> str: ...
+
+    def trace(self, X: Any) -> Any: ...
+
+
+def z_histograms(network: ShownNetwork, X: Any) -> list[Histogram]:
     """A histogram of what each hidden activation is given, for the first samples. Nothing is changed."""
     several = isinstance(X, (list, tuple)) and len(network.input_ids) > 1
     first = [np.asarray(x)[:_SAMPLES] for x in X] if several else np.asarray(X)[:_SAMPLES]

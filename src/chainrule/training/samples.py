@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from ..data.batches import Batch, Batches
 from ..data.sequences import Sequences
 from ..errors import ChainruleError
 from ..ops import SparseMatrix
+
+if TYPE_CHECKING:
+    from .session import Session
 
 __all__ = ["Recorder", "Samples", "collect", "recorded"]
 
@@ -164,10 +167,9 @@ class Samples:
         return [y.values if isinstance(y, Sequences) else self._repeated(y) if self.by_step else np.asarray(y)
                 for y in self.targets]  # fmt: skip
 
-    def outputs(self, network: Any) -> list[Array]:
-        """What the network puts out, raw, with the same rows as ``dense_targets``."""
-        found = network.predict(self.X)
-        several = list(found) if isinstance(found, tuple) else [found]
+    def outputs(self, session: Session) -> list[Array]:
+        """The raw outputs of a network, with the same rows as ``dense_targets``."""
+        several = session.predict(self.X)
         if self.nodes is not None:
             return [np.asarray(z)[self.nodes] for z in several]
         return [z.values if isinstance(z, Sequences) else self._repeated(z) if self.by_step else np.asarray(z)

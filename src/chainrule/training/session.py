@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -76,6 +76,39 @@ class Session:
     def of(cls, network: Trainable) -> Session:
         """The session of a network."""
         return cls(network)
+
+    # ------------------------------------------------------------ settings
+
+    def last_settings(self) -> FitSettings:
+        """What the last fit was made with, as far as it is known; for a network that was never fitted, the defaults."""
+        network = self.network
+        if hasattr(network, "fit_settings_"):
+            return FitSettings.of({}, network.fit_settings_)
+        if not hasattr(network, "loss_"):
+            return FitSettings()
+        # A file keeps what it was learned with, and the history how long.
+        found: dict[str, Any] = {"loss": network.loss_, "loss_weights": network.loss_weights_}
+        if hasattr(network, "optimizer_"):
+            found["optimizer"] = network.optimizer_
+        if hasattr(network, "history_") and network.history_.epochs:
+            found["epochs"] = len(network.history_.epochs)
+        return FitSettings.of({}, FitSettings(**found))
+
+    def settings(self, given: Mapping[str, Any]) -> FitSettings:
+        """The settings of the last fit but for these arguments, of which None stands for none given.
+
+        An optimizer that is given has its own learning rate.
+        """
+        named = {name: value for name, value in given.items() if value is not None}
+        rate = {"learning_rate": None} if "optimizer" in named and "learning_rate" not in named else {}
+        base = self.last_settings()
+        return FitSettings.of(named, base.replace(**rate) if rate else base)
+
+    @property
+    def losses(self) -> list[Loss]:
+        """The losses of the last fit, one for each output of the network."""
+        found = self.network.loss_
+        return found if isinstance(found, list) else [found]
 
     # ------------------------------------------------------------ training
 

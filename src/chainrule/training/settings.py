@@ -6,7 +6,7 @@ import copy
 import inspect
 import os
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self, TypedDict, TypeVar, cast
 
@@ -22,8 +22,8 @@ __all__ = ["FitOptions", "FitSettings", "Group", "PassOptions", "takes_settings"
 F = TypeVar("F", bound=Callable[..., Any])
 
 Path = str | os.PathLike[str]
-#: What an argument is about: what is minimised, how it is minimised, the data, the machine, or watching the fit.
-Group = Literal["objective", "learning", "data", "machine", "watching"]
+#: What an argument is about: what is minimised, how, the data, when to stop, the machine, or watching the fit.
+Group = Literal["objective", "learning", "data", "stopping", "machine", "watching"]
 
 
 def _about(constraint: Constraint, group: Group, text: str) -> dict[str, Any]:
@@ -173,7 +173,7 @@ class FitSettings:
         default=None,
         metadata=_about(
             Maybe(AnyOf(Boolean(), Interval(int, 0), Instance(EarlyStopping))),
-            "watching",
+            "stopping",
             'an EarlyStopping, True for its defaults, or its patience in epochs; the last two monitor "val_loss", or "loss" '
             "where nothing is validated",
         ),
@@ -264,6 +264,20 @@ class FitSettings:
                 lines += textwrap.wrap(text, width, initial_indent=margin, subsequent_indent=margin + " " * 4)
         return "\n".join(lines)
 
+    # ------------------------------------------------------------ as a mapping: settings["epochs"], fit(X, y, **settings)
+
+    def keys(self) -> tuple[str, ...]:
+        """The names of all arguments."""
+        return self.names()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.names():
+            raise UnknownNameError("argument of fit", name, self.names())
+        return getattr(self, name)
+
     # ------------------------------------------------------------ other settings
 
     @classmethod
@@ -277,12 +291,14 @@ class FitSettings:
             if name not in known:
                 raise UnknownNameError("argument of fit", name, known)
         made = cls(**{**({} if base is None else base.arguments()), **given})
-        object.__setattr__(made, "given", frozenset(given) | (frozenset() if base is None else base.given))
+        object.__setattr__(made, "given", frozenset(given))
         return made
 
     def replace(self, **changes: Any) -> Self:
-        """The same settings but for these arguments, which are checked."""
-        return type(self).of(changes, self)
+        """The same settings but for these arguments, which are checked and count as given."""
+        made = type(self).of(changes, self)
+        object.__setattr__(made, "given", self.given | made.given)
+        return made
 
     def arguments(self, *groups: Group) -> dict[str, Any]:
         """The arguments of these groups by name, of all groups when none is named."""
@@ -334,10 +350,12 @@ class FitSettings:
         return EarlyStopping(monitor) if wanted is True else EarlyStopping(monitor, patience=wanted)
 
 
-def takes_settings(options: type) -> Callable[[F], F]:
+def takes_settings(options: type, *, last: bool = False) -> Callable[[F], F]:
     """Shows the arguments of a fit, which a method takes as ``**settings``, in its signature and its documentation.
 
-    Parameters  options : FitOptions or PassOptions, whose arguments the method takes
+    Parameters
+        options : FitOptions or PassOptions, whose arguments the method takes
+        last : whether an argument that is not given is that of the last fit
 
     In the docstring a line ``{settings}`` stands for the text of the arguments. An argument that the method need not have
     the default of, because it may also be left as it was, is shown with the default None.
@@ -355,7 +373,7 @@ def takes_settings(options: type) -> Callable[[F], F]:
             inspect.Parameter(
                 name,
                 inspect.Parameter.KEYWORD_ONLY,
-                default=defaults[name] if types[name] == own[name] else None,
+                default=None if last or types[name] != own[name] else defaults[name],
                 annotation=types[name],
             )
             for name in types

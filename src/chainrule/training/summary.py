@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from .intake import choose_losses, input_arrays
 from .trainable import Trainable
 
 __all__ = ["built_for", "plan_of", "summary"]
+
+N = TypeVar("N", bound=Trainable)
 
 
 def plan_of(
@@ -87,7 +89,7 @@ def summary(network: Trainable) -> str:
     return "\n".join([lines[0].rstrip(), rule, *(line.rstrip() for line in lines[1:]), rule, last])
 
 
-def built_for(network: Trainable, X: Any) -> Trainable:
+def built_for(network: N, X: Any) -> N:
     """The network, or where its shapes are not known yet, a copy that is built for these samples, if they fit."""
     if network.built:
         return network

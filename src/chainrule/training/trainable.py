@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..layers import Tensor
 from ..losses import Loss
@@ -15,6 +15,9 @@ from .evaluation import choose_metrics
 from .history import History
 from .runtime import Runtime
 from .settings import FitSettings
+
+if TYPE_CHECKING:
+    from ..diagnosis import Diagnosis
 
 __all__ = ["Trainable"]
 
@@ -27,6 +30,7 @@ class Trainable(NetworkGraph):
         history_ : History of the last fit ; loss_ : the Loss, a list of them for several outputs ; optimizer_ : the
         Optimizer
         metrics_ : list of Metrics ; loss_weights_ : list or None
+        diagnosis_, cure_ : of the last fit that was watched
         fit_settings_ : the FitSettings of the last fit, of the groups "objective" and "learning"
     """
 
@@ -36,6 +40,8 @@ class Trainable(NetworkGraph):
     metrics_: list[Metric]
     loss_weights_: list[float] | None
     fit_settings_: FitSettings
+    diagnosis_: Diagnosis | None
+    cure_: object
     _forms: list[int]
 
     def __init__(

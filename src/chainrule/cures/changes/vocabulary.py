@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...diagnosis import Change
 from ...errors import ChainruleError
+from ...network import NetworkGraph
 from ..setup import Setup
 
 __all__ = ["CARRIED_OUT", "Array", "CarryOut", "Context", "NotApplicable", "carries_out", "nothing"]
@@ -25,7 +26,7 @@ class NotApplicable(ChainruleError):
 class Context:
     """What a change may look at: the network that is to be cured (built), its inputs, and its targets as plain arrays."""
 
-    network: Any
+    network: NetworkGraph
     xs: list[Any]
     ys: list[Array]
 

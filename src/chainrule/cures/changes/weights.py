@@ -11,6 +11,7 @@ from ...initializers import get as get_initializer
 from ...layers import Layer
 from ...network import Definition, NetworkGraph
 from ...ops import SparseMatrix
+from ...training.trace import trace as trace_of
 from ..setup import Setup
 from .places import hidden_activations, last_weighted, layers_meant, weighted, weights_before
 from .vocabulary import Context, carries_out, nothing
@@ -81,7 +82,7 @@ def _with_recurrent_arguments(setup: Setup, change: Change, what: str, **argumen
 def revive_units(setup: Setup, change: Change, context: Context) -> Setup:
     """Draws the weights of dead units anew, and keeps all other weights of the network as they are now."""
     network, definition = context.network, setup.definition
-    trace = network.trace(_first_samples(context.xs, None if network.samples is not None else 1024))
+    trace = trace_of(network, _first_samples(context.xs, None if network.samples is not None else 1024))
     kept = Definition.weights_of(network)
     fresh, names = Definition.of(network).build(NetworkGraph, random_state=0)
     fresh.build(*network.buildable_shapes)

@@ -1,0 +1,16 @@
+"""Samples that a watched fit reads and a diagnosis looks at afterwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..diagnosis.data_facts import ROWS
+from ..training.intake import is_stream
+from ..training.samples import recorded
+
+__all__ = ["recording"]
+
+
+def recording(X: Any, y: Any) -> Any:
+    """What a watched fit is to read in place of X, so that the samples of a stream can be looked at afterwards."""
+    return recorded(X, ROWS) if is_stream(X, y) else X
