@@ -7,12 +7,15 @@ elementwise.py, product.py, sparse.py, reduction.py, row.py, move.py, spatial.py
 convolution.py, pooling.py and resampling.py, recurrent.py, attention.py
                         the families: each op's entry, its shape rule, its FLOPs, its equation and the Builder's method
 builder.py              the Builder: all families, and what layers know beside ops
-sparse_matrix.py        a constant sparse matrix
+compressed.py           products with constant sparse weights, and with signs of one bit
+sparse_matrix.py, sign_matrix.py
+                        a constant sparse matrix; a constant matrix of signs
 memory.py               aligned arrays
 """
 
 from .builder import Builder, Saved
 from .memory import aligned_zeros, round_up
+from .sign_matrix import SignMatrix
 from .sparse_matrix import SparseMatrix
 from .table import OPS, OpSpec, node_bytes, node_flops
 from .value import FREE, Node, Shape, Value, Where
@@ -25,6 +28,7 @@ __all__ = [
     "OpSpec",
     "Saved",
     "Shape",
+    "SignMatrix",
     "SparseMatrix",
     "Value",
     "Where",

@@ -17,6 +17,7 @@ from types import SimpleNamespace
 
 from ..errors import ShapeError
 from .attention import Attention
+from .compressed import Compressed
 from .convolution import Convolution
 from .emitter import Operand
 from .pooling import Pooling
@@ -32,7 +33,7 @@ class Saved(SimpleNamespace):
     """What a forward pass keeps for its backward pass: ``Saved(x=x, w=w)``."""
 
 
-class Builder(Product, Reduction, Row, Convolution, Pooling, Resampling, Recurrent, Attention):
+class Builder(Product, Reduction, Row, Convolution, Pooling, Resampling, Recurrent, Attention, Compressed):
     """Emits nodes into ``nodes``.
 
     Parameters

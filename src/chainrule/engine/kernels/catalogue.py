@@ -32,6 +32,10 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "sparse": ("sparse_product",),
         "pictures": ("resample",),
     },
+    "compressed weights": {
+        "sparse_weights": ("to_planes", "sparse_planes", "sparse_line"),
+        "bits": ("sign_product", "pack_signs", "bit_windows", "without_border"),
+    },
     "sequences": {
         "recurrent": (
             "simple_rnn", "simple_rnn_backward", "lstm", "lstm_backward", "gru_after", "gru_before", "gru_backward",

@@ -156,7 +156,12 @@ def _target_machine(llvm: Any) -> Any:
 
 
 #: What is compiled, and about how many seconds it takes.
-_WHAT = {"common": ("", 10), "images and graphs": (" for images and graphs", 9), "sequences": (" for sequences", 12)}
+_WHAT = {
+    "common": ("", 10),
+    "images and graphs": (" for images and graphs", 9),
+    "sequences": (" for sequences", 12),
+    "compressed weights": (" for compressed weights", 12),
+}
 
 
 def _compile(llvm: Any, group: str) -> bytes:

@@ -4,3 +4,5 @@
 VECTOR = 16
 #: Rows of a batch that go through time together; see recurrent.py.
 ROWS = 48
+#: Positions that sparse weights meet at a time, at most, and outputs that are turned back into rows of channels together.
+PANEL, OUTPUTS = 128, 16

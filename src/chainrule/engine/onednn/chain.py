@@ -138,6 +138,10 @@ class Chain:
 HEADS = ("matmul", "conv", "conv_backward_data")
 
 
+#: Products with weights that are constants of the plan; see ``compressed.py``.
+COMPRESSED = ("sparse_weight_matmul", "sparse_weight_conv", "binary_matmul", "binary_conv")
+
+
 def head_of(node: Node) -> Node | None:
     """The matrix product or convolution that a fused node begins with; None where it begins with another op."""
     first: Node = node.attrs.get("nodes", [node])[0]

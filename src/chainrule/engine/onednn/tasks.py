@@ -24,7 +24,8 @@ from .calls import (
     by_samples,
     clash,
 )
-from .chain import Chain, head_of, home_of
+from .chain import COMPRESSED, Chain, head_of, home_of
+from .compressed import pack, sign_product, sparse_product
 from .convolution import convolve, weight_gradient
 from .images import channel_moments, pad, pool, resample
 from .primitives import Matrix
@@ -414,6 +415,7 @@ def one_hot(node: Node, threads: int) -> Task:
 _TASKS: dict[str, Callable[[Node, int], Task | list[Task]]] = {
     "matmul": matmul,
     "sparse_matmul": sparse_matmul,
+    "pack_signs": pack,
     "fused": elementwise,
     "softmax_cross_entropy": softmax_cross_entropy,
     "softmax": softmax,
@@ -509,6 +511,10 @@ def _tasks_of(node: Node, threads: int) -> list[Task]:
             outside = [v for m in chain for v in m.inputs if id(v) not in made]
             rest = Node("fused", (product.outputs[0], *outside), node.outputs, {"nodes": chain}, node.where)
             return make_tasks([product, rest], threads)
+    if node.attrs.get("nodes", [node])[0].op in COMPRESSED:
+        compressed = sparse_product if node.attrs.get("nodes", [node])[0].op.startswith("sparse") else sign_product
+        made_first, rest_of = compressed(node, threads)
+        return made_first + (make_tasks(rest_of, threads) if rest_of else [])
     builder: Callable[[Node, int], Task | list[Task]] | None
     builder = elementwise if node.op in MACHINE_OPS else _TASKS.get(node.op)
     if builder is None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import convolution, recurrent
+from . import compressed, convolution, recurrent
 
 Array = NDArray[Any]
 Attrs = dict[str, Any]
@@ -251,5 +251,6 @@ KERNELS: dict[str, Callable[..., Any]] = {
     "random_uniform": _random_uniform,
 }
 KERNELS.update({name: lambda attrs, *xs, f=f: f(*xs) for name, f in ELEMENTWISE.items()})
+KERNELS.update(compressed.KERNELS)
 KERNELS.update(convolution.KERNELS)
 KERNELS.update(recurrent.KERNELS)

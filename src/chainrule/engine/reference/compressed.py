@@ -1,0 +1,54 @@
+"""What products with compressed weights compute, in NumPy: the dense products that they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...ops import SignMatrix
+from ...ops.compressed import reshaped_weights
+from ...ops.sign_matrix import pack_signs, unpack_signs
+from .convolution import KERNELS as CONVOLUTIONS
+
+Array = NDArray[Any]
+Attrs = dict[str, Any]
+
+
+def _sparse_weight_matmul(attrs: Attrs, x: Array) -> Array:
+    return np.asarray(attrs["matrix"].dot(x.T)).T
+
+
+def _sparse_weight_conv(attrs: Attrs, x: Array) -> Array:
+    weights = reshaped_weights(attrs["matrix"], attrs["kernel"]).astype(x.dtype)
+    return np.asarray(CONVOLUTIONS["conv"](attrs, x, weights))
+
+
+def _pack_signs(attrs: Attrs, x: Array) -> Array:
+    limits, turned = attrs["limits"], attrs["turned"]
+    positive = x >= (0 if limits is None else limits.astype(x.dtype))
+    if turned is not None:
+        positive ^= turned
+    return pack_signs(np.where(positive, 1.0, -1.0))
+
+
+def _binary_matmul(attrs: Attrs, bits: Array) -> Array:
+    weights: SignMatrix = attrs["weights"]
+    return unpack_signs(bits, weights.channels) @ weights.to_dense()
+
+
+def _binary_conv(attrs: Attrs, bits: Array) -> Array:
+    weights: SignMatrix = attrs["weights"]
+    x = unpack_signs(bits, weights.channels)
+    return np.asarray(CONVOLUTIONS["conv"](attrs | {"groups": 1}, x, weights.to_dense()))
+
+
+KERNELS: dict[str, Callable[..., Array]] = {
+    "sparse_weight_matmul": _sparse_weight_matmul,
+    "sparse_weight_conv": _sparse_weight_conv,
+    "pack_signs": _pack_signs,
+    "binary_matmul": _binary_matmul,
+    "binary_conv": _binary_conv,
+}

@@ -1,0 +1,175 @@
+"""Products with constant compressed weights: sparse ones, and signs of one bit, which are attributes of their ops.
+
+Sparse weights (*kernel, C / groups, O) are held as a SparseMatrix (O, kernel · C / groups), a row for each output. Signs are
+a SignMatrix; what they are multiplied with is packed, too: a value of bits is an "int" value (..., 2 words), 64 channels a
+word, whose bit is 1 for +1 and 0 for −1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ShapeError
+from .emitter import Emitter
+from .sign_matrix import SignMatrix, words_of
+from .sparse_matrix import SparseMatrix
+from .spatial import image, match, windows
+from .table import Attrs, Out, no_flops, op
+from .value import Node, Shape, Value
+
+_WINDOW = ("stride", "padding", "dilation")
+_LATEX, _CONVOLVED = r"{0} \, \mathrm{{sign}}(W)", r"{0} \ast \mathrm{{sign}}(W)"
+
+
+def _sparse_weight_matmul(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
+    x, (outputs, width) = inputs[0].shape, attrs["matrix"].shape
+    if len(x) != 2 or x[1] != width:
+        raise ShapeError(f"sparse_weight_matmul: weights of {width} inputs need x (N, {width}). Got {x}.")
+    return [((x[0], outputs), "float")]
+
+
+def _sparse_weight_conv(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
+    name, x, kernel, groups = "sparse_weight_conv", inputs[0].shape, attrs["kernel"], attrs["groups"]
+    axes = image(name, x)
+    match(name, axes, attrs, ("kernel", *_WINDOW))
+    outputs, width = attrs["matrix"].shape
+    if groups < 1 or x[-1] % groups or outputs % groups:
+        raise ShapeError(f"{name}: groups={groups} does not divide the {x[-1]} channels of x or the {outputs} outputs.")
+    wanted = prod(kernel) * (x[-1] // groups)
+    if width != wanted:
+        raise ShapeError(
+            f"{name}: a kernel {kernel} on {x[-1] // groups} channels has {wanted} weights for each output, "
+            f"and the matrix has {width} columns."
+        )
+    size = windows(name, x[1:-1], kernel, *(attrs[n] for n in _WINDOW))
+    return [((x[0], *size, outputs), "float")]
+
+
+def _sparse_flops(node: Node) -> int:
+    entries: int = node.attrs["matrix"].entries
+    return 2 * entries * prod(node.outputs[0].shape[:-1])
+
+
+def _pack(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
+    x = inputs[0].shape
+    if not x or x[-1] < 1:
+        raise ShapeError(f"pack_signs: x must have channels on its last axis. Got {x}.")
+    for name in ("limits", "turned"):
+        if attrs[name] is not None and attrs[name].shape != x[-1:]:
+            raise ShapeError(
+                f"pack_signs: {name} must have one number for each of {x[-1]} channels, not {attrs[name].shape}."
+            )
+    return [((*x[:-1], 2 * words_of(x[-1])), "int")]
+
+
+def _bits(name: str, x: Value, weights: SignMatrix) -> None:
+    if x.dtype != "int" or x.shape[-1] != 2 * words_of(weights.channels):
+        raise ShapeError(
+            f"{name}: {weights.channels} channels are packed into an int value (..., {2 * words_of(weights.channels)}). "
+            f"Got {x.dtype} {x.shape}."
+        )
+
+
+def _binary_matmul(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
+    x, weights = inputs[0], attrs["weights"]
+    _bits("binary_matmul", x, weights)
+    if x.ndim != 2 or len(weights.shape) != 2:
+        raise ShapeError(f"binary_matmul: x must be (N, words) and the weights (I, O). Got {x.shape} and {weights.shape}.")
+    return [((x.shape[0], weights.outputs), "float")]
+
+
+def _binary_conv(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
+    name, x, weights = "binary_conv", inputs[0], attrs["weights"]
+    _bits(name, x, weights)
+    axes = image(name, x.shape)
+    match(name, axes, attrs, _WINDOW)
+    if len(weights.shape) != axes + 2:
+        raise ShapeError(f"{name}: an image with {axes} spatial axes needs weights (*kernel, C, O). Got {weights.shape}.")
+    size = windows(name, x.shape[1:-1], weights.shape[:-2], *(attrs[n] for n in _WINDOW))
+    return [((x.shape[0], *size, weights.outputs), "float")]
+
+
+def _binary_flops(node: Node) -> int:
+    weights: SignMatrix = node.attrs["weights"]
+    return 2 * node.outputs[0].size * weights.taps * weights.channels
+
+
+class Compressed(Emitter):
+    """The Builder's products with compressed weights."""
+
+    @op("product", "{0} W", r"{0} \, W", 1, rule=_sparse_weight_matmul, flops=_sparse_flops, takes_epilogue=True)
+    def sparse_weight_matmul(self, x: Value, matrix: SparseMatrix) -> Value:
+        """x W for constant sparse weights W, given as their transpose (O, I)"""
+        return self.emit("sparse_weight_matmul", x, matrix=matrix)[0]
+
+    @op("product", "{0} ∗ W", r"{0} \ast W", 1, rule=_sparse_weight_conv, flops=_sparse_flops, takes_epilogue=True)
+    def sparse_weight_conv(
+        self,
+        x: Value,
+        matrix: SparseMatrix,
+        *,
+        kernel: Sequence[int],
+        stride: Sequence[int],
+        padding: Sequence[tuple[int, int]],
+        dilation: Sequence[int],
+        groups: int = 1,
+    ) -> Value:
+        """``conv`` with constant sparse weights (*kernel, C / groups, O), given as a matrix (O, kernel · C / groups)"""
+        attrs = {"stride": tuple(stride), "padding": tuple(map(tuple, padding)), "dilation": tuple(dilation)}
+        return self.emit("sparse_weight_conv", x, matrix=matrix, kernel=tuple(kernel), **attrs, groups=groups)[0]
+
+    @op("row", "bits({0})", r"\mathrm{{bits}}({0})", rule=_pack, flops=no_flops)
+    def pack_signs(
+        self, x: Value, *, limits: NDArray[np.floating] | None = None, turned: NDArray[np.bool_] | None = None
+    ) -> Value:
+        """One bit a channel: whether x >= 0, or its channel's limit; the opposite for channels that are turned. NaN gives 0
+        before it is turned.
+
+        Parameters  limits, turned : (C,), constants
+        """
+        return self.emit("pack_signs", x, limits=limits, turned=turned)[0]
+
+    @op(
+        "product",
+        "{0} sign(W)",
+        r"{0} \, \mathrm{{sign}}(W)",
+        1,
+        rule=_binary_matmul,
+        flops=_binary_flops,
+        takes_epilogue=True,
+    )
+    def binary_matmul(self, x: Value, weights: SignMatrix) -> Value:
+        """x W for bits x (N, words of I) and signs W (I, O): whole numbers from −I to I"""
+        return self.emit("binary_matmul", x, weights=weights)[0]
+
+    @op(
+        "product",
+        "{0} ∗ sign(W)",
+        r"{0} \ast \mathrm{{sign}}(W)",
+        1,
+        rule=_binary_conv,
+        flops=_binary_flops,
+        takes_epilogue=True,
+    )
+    def binary_conv(
+        self,
+        x: Value,
+        weights: SignMatrix,
+        *,
+        stride: Sequence[int],
+        padding: Sequence[tuple[int, int]],
+        dilation: Sequence[int],
+    ) -> Value:
+        """``conv`` of an image of bits (N, *spatial, words of C) with signs (*kernel, C, O); padding adds nothing"""
+        attrs = {"stride": tuple(stride), "padding": tuple(map(tuple, padding)), "dilation": tuple(dilation)}
+        return self.emit("binary_conv", x, weights=weights, **attrs)[0]
+
+
+def reshaped_weights(matrix: SparseMatrix, kernel: Shape) -> NDArray[np.float64]:
+    """Dense weights (*kernel, C / groups, O) of a matrix (O, kernel · C / groups)."""
+    outputs, width = matrix.shape
+    return matrix.to_dense().T.reshape(*kernel, width // prod(kernel), outputs)
