@@ -81,6 +81,7 @@ UNARY: dict[str, tuple[Any, np.ndarray]] = {
     "sigmoid": (lambda x: 1 / (1 + (-D(x)).exp()), LINE),
     "softplus": (lambda x: (1 + D(x).exp()).ln(), LINE),
     "erf": (math.erf, LINE),
+    "erfc": (math.erfc, LINE),
     "relu": (lambda x: x if x > 0 else 0, LINE),
 }
 
@@ -104,6 +105,15 @@ def test_erf_everywhere(dtype: str) -> None:
     close(y, [math.erf(v) for v in x.astype(np.float64)], rtol=6e-16)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_erfc_everywhere(dtype: str) -> None:
+    """Each value to its last digits, also the small ones far out; float32 ends at 10.05, float64 at 26.6."""
+    x = np.linspace(-7, 27, 8001).astype(dtype)
+    (y,) = compute("erfc", x, dtype=dtype)
+    wanted = np.array([math.erfc(v) for v in x.astype(np.float64)]).astype(dtype)
+    close(y, wanted, rtol=2e-15, atol=1e-45 if dtype == "float32" else 1e-322)
+
+
 @pytest.mark.parametrize("op", sorted(UNARY))
 def test_nan_stays_nan_and_empty_stays_empty(op: str) -> None:
     (y,) = compute(op, np.array([np.nan, 0.5]))
@@ -113,7 +123,7 @@ def test_nan_stays_nan_and_empty_stays_empty(op: str) -> None:
 
 def test_infinities() -> None:
     x = np.array([-np.inf, np.inf])
-    wanted = {"sigmoid": [0, 1], "tanh": [-1, 1], "erf": [-1, 1]}
+    wanted = {"sigmoid": [0, 1], "tanh": [-1, 1], "erf": [-1, 1], "erfc": [2, 0]}
     wanted |= {op: [0, np.inf] for op in ("softplus", "exp", "relu")}
     for op, values in wanted.items():
         np.testing.assert_array_equal(compute(op, x)[0], values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -219,10 +220,8 @@ class Reader:
             return e / e.sum(axis=-1, keepdims=True)
         if name == "concat":
             return np.concatenate(values, axis=-1)
-        if name == "erf":
-            from math import erf
-
-            return np.vectorize(erf)(x)
+        if name in ("erf", "erfc"):
+            return np.vectorize(getattr(math, name))(x)
         functions: dict[str, Any] = {
             "max": np.maximum, "min": np.minimum, "exp": np.exp, "log": np.log, "tanh": np.tanh, "sign": np.sign,
             "argmax": lambda a: np.argmax(a, axis=-1), "σ": lambda a: 1 / (1 + np.exp(-a)),
@@ -433,8 +432,9 @@ def test_penalties_clipping_and_decay() -> None:
     assert [line for line in update if line] == [
         "g ← g + 0.03 w",
         "g ← g + 0.01 sign(w)",
-        "c = min(1 / max(√(Σ g²), 1e-30), 1)",
-        "g ← c g",
+        "c = max(Σ (9.09495e-13 g)², 1e-36)",
+        "c′ = min(9.09495e-13 √c / c, 1)",
+        "g ← c′ g",
         "g ← min(max(g, −0.5), 0.5)",
         "w ← w − 0.1 η w",
         "m ← 0.9 m + 0.1 g",

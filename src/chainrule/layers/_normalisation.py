@@ -93,11 +93,17 @@ def channel_sum(k: Builder, x: Value) -> Value:
     return k.sum(x if x.ndim == 2 else k.sum(x, axis=1), axis=0)
 
 
+def inverse_root(k: Builder, u: Value) -> Value:
+    """1 / √u, as √u / u: not a number where u, made of squares, has overflowed. There 1 / √u would be 0, and what is divided
+    by the root would become 0 without a word."""
+    return k.divide(k.sqrt(u), u)
+
+
 def standardise(k: Builder, x: Value, epsilon: float) -> tuple[Value, Saved]:
     """Rows x (R, K) with mean 0 and variance 1: n = (x − μ) / √(σ² + ε), with σ² = Σ (x − μ)² / K in a second pass."""
     centred = k.subtract(x, called(k.mean(x, axis=1, keepdims=True), "mean"))
     variance = called(k.mean(k.square(centred), axis=1, keepdims=True), "variance")
-    r = called(k.divide(1.0, k.sqrt(k.add(variance, epsilon))), "r")
+    r = called(inverse_root(k, k.add(variance, epsilon)), "r")
     n = called(k.multiply(centred, r), "n")
     return n, Saved(n=n, r=r)
 

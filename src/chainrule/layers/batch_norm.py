@@ -6,7 +6,7 @@ from math import prod
 from typing import Any
 
 from ..ops.value import Shape
-from ._normalisation import _Normalisation, called
+from ._normalisation import _Normalisation, called, inverse_root
 from .base import Builder, Parameter, Saved, ShapeError, State, Value, check_number
 
 
@@ -91,7 +91,7 @@ class BatchNorm(_Normalisation):
             k.set_state("running_var", k.add(k.multiply(old_variance, keep), k.multiply(squares, (1 - keep) / (m - 1))))
         else:
             mean, variance = k.state("running_mean"), k.state("running_var")
-        r = called(k.divide(1.0, k.sqrt(k.add(variance, epsilon))), "r")
+        r = called(inverse_root(k, k.add(variance, epsilon)), "r")
         scale = k.multiply(k.param("gamma"), r) if self.affine else r
         y = k.multiply(k.subtract(x, mean), scale)
         if self.affine:

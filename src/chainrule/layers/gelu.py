@@ -8,7 +8,9 @@ from .base import Activation, Builder, Saved, Value
 
 
 class GELU(Activation):
-    """Gaussian error linear unit ``a = z Φ(z)`` with Φ(z) = ½ (1 + erf(z / √2)): the exact form, not that by tanh.
+    """Gaussian error linear unit ``a = z Φ(z)`` with Φ(z) = ½ erfc(−z / √2): the exact form, not that by tanh.
+
+    The complementary error function keeps the digits of Φ(z) far left of zero, where 1 + erf(z / √2) would lose them.
 
     Shapes      z, a : any
     Backward    dz = da ⊙ (Φ(z) + z φ(z)) with φ(z) = e^(−z²/2) / √(2π)
@@ -22,7 +24,7 @@ class GELU(Activation):
     activation_name = "gelu"
 
     def apply(self, k: Builder, z: Value) -> tuple[Value, Saved]:
-        p = k.multiply(k.add(k.erf(k.multiply(z, 1 / sqrt(2))), 1.0), 0.5)
+        p = k.multiply(k.erfc(k.multiply(z, -1 / sqrt(2))), 0.5)
         return k.multiply(z, p), Saved(z=z, p=p)
 
     def derivative(self, k: Builder, saved: Saved) -> Value:

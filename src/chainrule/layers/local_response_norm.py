@@ -48,7 +48,8 @@ class LocalResponseNorm(Layer):
         before, after = (size - 1) // 2, size // 2
         squares = self._sum(k, k.square(x), before, after)
         b = k.add(k.multiply(squares, float(self.alpha) / size), float(self.kappa))
-        inverse = k.exp(k.multiply(k.log(b), -float(self.beta)))
+        # b⁻ᵝ as b¹⁻ᵝ / b: not a number where the squares have overflowed, in place of a 0 that hides it.
+        inverse = k.divide(k.exp(k.multiply(k.log(b), 1 - float(self.beta))), b)
         y = k.multiply(x, inverse)
         return y, Saved(x=x, y=y, b=b, inverse=inverse)
 

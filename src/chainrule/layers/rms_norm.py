@@ -6,6 +6,7 @@ from math import prod
 from typing import Any
 
 from ..ops.value import Shape
+from ._normalisation import inverse_root
 from .base import Builder, Layer, Parameter, Saved, ShapeError, Value, check_number
 
 
@@ -41,7 +42,7 @@ class RMSNorm(Layer):
         shape = xs[0].shape
         x = k.reshape(xs[0], (prod(shape[:-1]), shape[-1]))
         squares = k.mean(k.square(x), -1, keepdims=True)
-        r = k.divide(1.0, k.sqrt(k.add(squares, float(self.epsilon))))
+        r = inverse_root(k, k.add(squares, float(self.epsilon)))
         n, gamma = k.multiply(x, r), k.param("gamma")
         return k.reshape(k.multiply(n, gamma), shape), Saved(n=n, r=r, gamma=gamma)
 

@@ -154,6 +154,11 @@ class Elementwise(Emitter):
         """The error function"""
         return self.emit("erf", x)[0]
 
+    @elementwise("erfc({0})", r"\operatorname{{erfc}}({0})")
+    def erfc(self, x: Value) -> Value:
+        """1 − erf(x), with its digits where that difference would lose them"""
+        return self.emit("erfc", x)[0]
+
     @elementwise("max(0, {0})", r"\max(0, {0})", cheap=True)
     def relu(self, x: Value) -> Value:
         """max(0, x)"""

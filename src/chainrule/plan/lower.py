@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Container, Mapping, Sequence
 from functools import partial
+from math import log2
 from typing import NamedTuple
 
 from ..errors import ShapeError
@@ -286,11 +287,15 @@ class _Lowering:
         with k.at("update"):
             factor = None
             if optimizer.clip_norm is not None and parts:
-                squares = [k.sum(k.square(g)) for _, g, *_ in parts]
+                # Scaled by a power of two before squaring, so that a gradient of 1e31 times the limit can be measured: what
+                # underflows then is far below the limit. One that is larger still makes the factor no number, not 0.
+                scale = 2.0 ** -(40 + max(-60, min(60, round(log2(optimizer.clip_norm)))))
+                squares = [k.sum(k.square(k.multiply(g, scale))) for _, g, *_ in parts]
                 total = squares[0]
                 for s in squares[1:]:
                     total = k.add(total, s)
-                factor = k.minimum(k.divide(optimizer.clip_norm, k.maximum(k.sqrt(total), 1e-30)), 1.0)
+                total = k.maximum(total, 1e-36)
+                factor = k.minimum(k.divide(k.multiply(k.sqrt(total), optimizer.clip_norm * scale), total), 1.0)
             for w, g, slot, decay in parts:
                 if factor is not None:
                     g = k.multiply(g, factor)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..engine.base import Executable
 from ..engine.reference import ReferenceEngine
 from ..network import NetworkGraph
+from ..network.parameters import block_of, kind_of
 from ..network.parameters import kind_of
 from ..ops import Node
 from .feeds import Piece
@@ -124,8 +125,9 @@ class Recorder:
         self.last_loss = last_loss
 
     def finite(self) -> bool:
-        """Whether parameters and states are finite."""
-        return all(finite(a) for name, a in self.arenas.items() if not name.startswith("slot."))
+        """Whether parameters, states and the optimizer's slots are finite. A slot that has overflowed holds its
+        weight for ever, though all weights stay finite."""
+        return all(map(finite, self.arenas.values()))
 
     def rewind(self) -> Culprit | None:
         """Finds the first bad step and where it went wrong, and restores the last weights that a finite loss belongs to.
@@ -194,9 +196,13 @@ class Recorder:
             if where.layer:
                 return f"the {where.phase} pass of layer {where.layer!r} (op {first[0].op!r})"
             if where.phase == "update":
-                for name in self.network.parameters:
-                    if not np.isfinite(self.network.parameters.part(arenas, "parameters", name)).all():
-                        return f"the update of layer {name.rpartition('.')[0]!r} (parameter {name!r}, op {first[0].op!r})"
+                entries = self.network.parameters.entries
+                changed = ((name, a) for name, a in arenas.items() if kind_of(name).startswith(("parameters", "slot.")))
+                for arena, array in sorted(changed):
+                    for name in (n for n, e in entries.items() if e.block == block_of(arena)):
+                        if not np.isfinite(self.network.parameters.view(array, name)).all():
+                            layer = name.rpartition(".")[0]
+                            return f"the update of layer {layer!r} (parameter {name!r}, op {first[0].op!r})"
             return f"the {where.phase} (op {first[0].op!r})"
         return None
 

@@ -49,12 +49,12 @@ REGISTER, FULL, SCALAR, ROW, COLUMN, CONSTANT, INTEGERS, ACCUMULATOR = range(8)
 OPERATIONS = (
     "add", "subtract", "multiply", "divide", "maximum", "minimum", "greater", "greater_equal", "equal", "where", "copy",
     "negative", "absolute", "sign", "square", "sqrt", "exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf",
-    "relu", "random_uniform", "multiply_add", "from_int", "root_quotient", "add_columns",
+    "erfc", "relu", "random_uniform", "multiply_add", "from_int", "root_quotient", "add_columns",
 )  # fmt: skip
 CODES = {name: i for i, name in enumerate(OPERATIONS)}
 (
     _ADD, _SUB, _MUL, _DIV, _MAX, _MIN, _GT, _GE, _EQ, _WHERE, _COPY, _NEG, _ABS, _SIGN, _SQUARE, _SQRT, _EXP, _EXPM1, _LOG,
-    _LOG1P, _TANH, _SIGMOID, _SOFTPLUS, _ERF, _RELU, _RANDOM, _FMA, _FROM_INT, _ROOT_QUOTIENT,
+    _LOG1P, _TANH, _SIGMOID, _SOFTPLUS, _ERF, _ERFC, _RELU, _RANDOM, _FMA, _FROM_INT, _ROOT_QUOTIENT,
     _ADD_COLUMNS,
 ) = range(len(OPERATIONS))  # fmt: skip
 
@@ -187,6 +187,9 @@ def _costly(op, d, a, m):
     elif op == _ERF:
         for i in range(m):
             store_f32(d, i, mt.erf(load_f32(a, i)))
+    elif op == _ERFC:
+        for i in range(m):
+            store_f32(d, i, mt.erfc(load_f32(a, i)))
 
 
 @njit(error_model="numpy")

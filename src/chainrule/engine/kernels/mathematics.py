@@ -117,9 +117,8 @@ def softplus(x):
 
 
 @njit(forceinline=True, error_model="numpy")
-def erf(x):
-    """The error function: W. J. Cody's rational forms (Mathematics of Computation 23, 1969)."""
-    a = fabs(x)
+def _erf_near(a):
+    """erf(a) for 0 <= a <= 0.46875, by W. J. Cody's rational forms (Mathematics of Computation 23, 1969)."""
     z = a * a
     top = f32(1.85777706184603153e-1) * z
     top = (top + f32(3.16112374387056560)) * z
@@ -128,8 +127,13 @@ def erf(x):
     bottom = (z + f32(2.36012909523441209e1)) * z
     bottom = (bottom + f32(2.44024637934444173e2)) * z
     bottom = (bottom + f32(1.28261652607737228e3)) * z
-    near = a * (top + f32(3.20937758913846947e3)) / (bottom + f32(2.84423683343917062e3))
-    b = f32(4.0) if a > f32(4.0) else a
+    return a * (top + f32(3.20937758913846947e3)) / (bottom + f32(2.84423683343917062e3))
+
+
+@njit(forceinline=True, error_model="numpy")
+def _erfc_far(a):
+    """erfc(a) for a >= 0.46875. Cody's form for numbers up to 4 is good to 4e-10 up to 10.3, where float32 ends."""
+    b = f32(10.3) if a > f32(10.3) else a
     top = f32(2.15311535474403846e-8) * b
     top = (top + f32(5.64188496988670089e-1)) * b
     top = (top + f32(8.88314979438837594)) * b
@@ -145,10 +149,29 @@ def erf(x):
     bottom = (bottom + f32(3.29079923573345963e3)) * b
     bottom = (bottom + f32(4.36261909014324716e3)) * b
     bottom = (bottom + f32(3.43936767414372164e3)) * b
-    far = ONE - exp(-b * b) * (top + f32(1.23033935479799725e3)) / (bottom + f32(1.23033935480374942e3))
-    y = near if a <= f32(0.46875) else far
+    # b² = h − l exactly, so that e^(−b²) keeps its digits where b² is large.
+    h = b * b
+    e = exp(-h)
+    e = fma(fma(b, b, -h), -e, e)
+    return e * ((top + f32(1.23033935479799725e3)) / (bottom + f32(1.23033935480374942e3)))
+
+
+@njit(forceinline=True, error_model="numpy")
+def erf(x):
+    """The error function."""
+    a = fabs(x)
+    y = _erf_near(a) if a <= f32(0.46875) else ONE - _erfc_far(a)
     y = y if a == a else x
     return copysign(y, x)
+
+
+@njit(forceinline=True, error_model="numpy")
+def erfc(x):
+    """1 − erf(x), without cancellation where x is positive."""
+    a = fabs(x)
+    far = _erfc_far(a)
+    y = ONE - copysign(_erf_near(a), x) if a <= f32(0.46875) else (far if x > ZERO else f32(2.0) - far)
+    return y if a == a else x
 
 
 @njit(forceinline=True, error_model="numpy")

@@ -16,7 +16,7 @@ REGISTER, FULL, SCALAR, ROW, COLUMN, CONSTANT, INTEGERS, ACCUMULATOR = range(8)
 OPERATIONS = (
     "add", "subtract", "multiply", "divide", "maximum", "minimum", "greater", "greater_equal", "equal", "where", "copy",
     "negative", "absolute", "sign", "square", "sqrt", "exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf",
-    "relu", "random_uniform", "multiply_add", "from_int", "root_quotient", "add_columns",
+    "erfc", "relu", "random_uniform", "multiply_add", "from_int", "root_quotient", "add_columns",
 )  # fmt: skip
 CODES = {name: i for i, name in enumerate(OPERATIONS)}
 #: The ops of a plan that the machine does; its other operations are made of several ops, or belong to a sum.

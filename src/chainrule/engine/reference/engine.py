@@ -25,10 +25,10 @@ def compute(node: Node, arrays: list[Array], *, dtype: Any, step: int, seed: int
         kernel = partial(kernel, lambda size: random.uniform(size, seed, node.attrs["stream"], step))
     with np.errstate(all="ignore"):
         result = kernel(node.attrs, *arrays)
-    return tuple(
-        np.asarray(r, np.int32 if v.dtype == "int" else dtype)
-        for r, v in zip(result if isinstance(result, tuple) else (result,), node.outputs, strict=True)
-    )
+        return tuple(
+            np.asarray(r, np.int32 if v.dtype == "int" else dtype)
+            for r, v in zip(result if isinstance(result, tuple) else (result,), node.outputs, strict=True)
+        )
 
 
 class ReferenceExecutable(Executable):

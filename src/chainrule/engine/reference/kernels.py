@@ -86,6 +86,22 @@ def erf(x: Array) -> Array:
     return np.copysign(np.where(a <= 0.46875, near, np.where(a <= 4, mid, far)), x).astype(x.dtype)
 
 
+def erfc(x: Array) -> Array:
+    """1 − erf(x), computed in float64 without cancellation where x is positive."""
+    a = np.abs(np.asarray(x, np.float64))
+    b = np.clip(a, 0.46875, 28.0)
+    # b² = t² + (b − t)(b + t), where t has so few digits that t² is exact: e^(−b²) keeps its own.
+    t = np.trunc(b * 16) / 16
+    e = np.exp(-t * t) * np.exp(-(b - t) * (b + t))
+    mid = e * _ratio(*_ERF_MIDDLE, np.minimum(b, 4.0))
+    large = np.maximum(b, 4.0)
+    inverse = 1 / (large * large)
+    far = e / large * (0.56418958354775628695 - inverse * _ratio(*_ERF_LARGE, inverse))
+    tail = np.where(b <= 4, mid, far)
+    tail = np.where(x < 0, 2 - tail, tail)
+    return np.where(a <= 0.46875, 1 - erf(np.asarray(x, np.float64)), np.where(a == a, tail, x)).astype(x.dtype)
+
+
 def _flag(compare: Callable[[Array, Array], Array]) -> Callable[..., Array]:
     return lambda a, b: compare(a, b).astype(np.result_type(a, b, np.float32))
 
@@ -209,6 +225,7 @@ ELEMENTWISE: dict[str, Callable[..., Array]] = {
     "sigmoid": _sigmoid,
     "softplus": _softplus,
     "erf": erf,
+    "erfc": erfc,
     "relu": lambda x: np.maximum(x, 0),
 }
 

@@ -68,7 +68,7 @@ class Writer:
         """How often each value is written when nothing but the targets has a line; views count as what they show."""
         uses: dict[int, int] = {}
         for node in reversed(self.record.nodes):
-            for v in node.inputs:
+            for v in node.inputs[:1] if _inverts_a_root(node) else node.inputs:
                 if OPS[node.op].transparent:
                     uses[id(v)] = uses.get(id(v), 0) + max(1, uses.get(id(node.outputs[0]), 0))
                 else:
@@ -201,6 +201,8 @@ class Writer:
 
     def _op_divide(self, node: Node, inputs: list[Term], output: int) -> Term:
         top, bottom = inputs
+        if _inverts_a_root(node):
+            top, bottom = number_term(1.0), top
         written = bracket(top, PRODUCT, last=False), bracket(bottom, ATOM, last=False)
         if " / " in top.text and top.precedence:
             written = bracket(top, ATOM), written[1]
@@ -270,6 +272,14 @@ def steps_output(node: Node, inputs: list[Term], output: int) -> Term:
     spec = OPS[node.op]
     text, latex, precedence = (spec.text, spec.latex, spec.precedence) if not output else spec.more[output - 1]
     return Term(fill(text, inputs, {}, precedence), fill(latex, inputs, {}, precedence, latex=True), precedence)
+
+
+def _inverts_a_root(node: Node) -> bool:
+    """Whether it is √u / u, which is written as the 1 / √u that it is for every number u."""
+    if node.op != "divide":
+        return False
+    made = node.inputs[0].producer
+    return made is not None and made.op == "sqrt" and made.inputs[0] is node.inputs[1]
 
 
 def _transposed(term: Term) -> Term:
