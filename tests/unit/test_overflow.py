@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -72,7 +73,7 @@ def test_a_normalisation_gives_its_numbers_or_none(engine: str, layer: L.Layer, 
     x = np.random.default_rng(0).normal(size=(8, *shape)).clip(-3, 3) * size
 
     def run(name: str, dtype: str, x: Any) -> np.ndarray:
-        net = Network([layer], random_state=0, dtype=dtype).build(shape)
+        net = Network([copy.deepcopy(layer)], random_state=0, dtype=dtype).build(shape)
         plan = lower_training(net, [AbsoluteError()], None, 8, backward=False, outputs=True)
         arenas = {"parameters": net.parameters.flat, "states": net.states.flat}
         return get_engine(name, dtype=dtype).compile(plan, arenas).run({"x0": x, "y0": 0 * x})["output0"]
@@ -89,7 +90,7 @@ def test_a_normalisation_gives_its_numbers_or_none(engine: str, layer: L.Layer, 
 )
 def test_training_names_the_normalisation_that_overflowed(layer: L.Layer) -> None:
     X = np.random.default_rng(0).normal(size=(64, 6)).astype(np.float32) * np.float32(1e25)
-    net = Network([layer, Dense(2)], random_state=0)
+    net = Network([copy.deepcopy(layer), Dense(2)], random_state=0)
     with pytest.raises(DivergenceError, match=layer.kind()):
         net.fit(X, np.arange(64) % 2, epochs=1, verbose=0)
 

@@ -18,7 +18,6 @@ from ..engine.base import Executable
 from ..engine.reference import ReferenceEngine
 from ..network import NetworkGraph
 from ..network.parameters import block_of, kind_of
-from ..network.parameters import kind_of
 from ..ops import Node
 from .feeds import Piece
 
