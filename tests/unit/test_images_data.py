@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import doctest
 import importlib
 import pkgutil
+import re
 import threading
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -263,6 +266,50 @@ def test_standardised_measures_the_channels() -> None:
     np.testing.assert_array_equal(other.arrays()[0], found[:2])
     constant = ImageData(np.full((3, 4, 4), 7, np.uint8)).standardised()
     np.testing.assert_allclose(constant.arrays()[0], 0, atol=1e-6)
+
+
+def _rewritten(path: Path, change: Any) -> None:
+    """The archive with its members changed by ``change(name, bytes) -> bytes``."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, change(name, data))
+
+
+def test_npz_files_that_grow_or_are_encrypted_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, images=np.zeros((100, 50, 50, 3), np.uint8), labels=np.arange(100) % 2)
+    assert ImageData.from_npz(path, max_memory=10**6).n_samples == 100
+    with pytest.raises(ImageError, match=r"refused.*750,\d+ bytes or more.*--max-memory"):
+        ImageData.from_npz(path, max_memory=10**5)
+    _rewritten(path, lambda name, data: data.replace(b"(100, 50, 50, 3)", b"(10**9,50,50,3) "))
+    with pytest.raises(ImageError, match=r"no \.npz file"):
+        ImageData.from_npz(path)
+    np.savez_compressed(path, images=np.zeros((100, 50, 50, 3), np.uint8), labels=np.arange(100) % 2)
+    _rewritten(path, lambda name, data: data.replace(b"(100, 50, 50, 3), }    ", b"(100000000, 50, 50, 3), }"))
+    with pytest.raises(ImageError, match=r"refused.*750,000,000,000 bytes"):
+        ImageData.from_npz(path)
+    np.savez(path, images=np.zeros((4, 5, 5), np.uint8), labels=np.arange(4) % 2)
+    blob = bytearray(path.read_bytes())
+    for at in (m.start() for m in re.finditer(b"PK\x01\x02", bytes(blob))):
+        blob[at + 8] |= 1
+    path.write_bytes(blob)
+    with pytest.raises(ImageError, match="encrypted"):
+        ImageData.from_npz(path)
+
+
+def test_damaged_npz_files_are_one_kind_of_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, images=np.arange(300, dtype=np.uint8).reshape(4, 5, 5, 3), labels=np.arange(4) % 2)
+    good, rng = path.read_bytes(), np.random.default_rng(0)
+    for _ in range(300):
+        blob = bytearray(good)
+        for _ in range(int(rng.integers(1, 6))):
+            blob[int(rng.integers(len(blob)))] = int(rng.integers(256))
+        path.write_bytes(bytes(blob[: int(rng.integers(1, len(blob) + 1))] if rng.random() < 0.3 else blob))
+        with contextlib.suppress(DataError, ShapeError, DtypeError):
+            ImageData.from_npz(path)
 
 
 def test_npz(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -97,6 +98,49 @@ def test_pictures_are_turned_as_the_camera_was_held(tmp_path: Path) -> None:
         found = read_picture(path)
         assert found.shape == upright.shape and np.abs(found.astype(int) - upright).mean() < 6
         assert read_picture(path, size=(8, 8)).shape == (8, 8, 3)
+
+
+#: The upright picture of pixels stored with each orientation.
+UPRIGHT = {
+    1: lambda p: p, 2: lambda p: p[:, ::-1], 3: lambda p: p[::-1, ::-1], 4: lambda p: p[::-1],
+    5: lambda p: p.swapaxes(0, 1), 6: lambda p: np.rot90(p, -1), 7: lambda p: p[::-1, ::-1].swapaxes(0, 1), 8: np.rot90,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+@pytest.mark.parametrize("suffix", ["tif", "png", "jpg", "webp"])
+def test_every_format_is_turned_once(tmp_path: Path, suffix: str, orientation: int) -> None:
+    pixels = np.repeat(np.repeat(colours(2, 3), 16, axis=0), 16, axis=1)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"quality": 98} if suffix == "jpg" else {"lossless": True} if suffix == "webp" else {}
+    near = 6 if suffix == "jpg" else 0
+    path = write(tmp_path / f"a.{suffix}", pixels, exif=exif, **options)
+    upright = UPRIGHT[orientation](pixels)
+    assert read_header(path) == (*upright.shape[:2], False)
+    assert np.abs(read_picture(path).astype(int) - upright).mean() <= near
+    small = read_picture(path, size=(upright.shape[0] // 8, upright.shape[1] // 8))
+    assert np.abs(small.astype(int) - upright[4::8, 4::8]).mean() <= 24
+    if suffix in ("tif", "png"):
+        classes = np.arange(6, dtype=np.uint8).reshape(2, 3).repeat(2, axis=0)
+        mask = write(tmp_path / f"m.{suffix}", classes, exif=exif)
+        turned = UPRIGHT[orientation](classes)
+        picture = write(tmp_path / "p.png", np.zeros((*turned.shape, 3), np.uint8))
+        np.testing.assert_array_equal(read_mask(mask, of=picture), turned)
+        assert read_header(mask) == (*turned.shape, True)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("size", [(16, 64), (64, 16)])
+def test_a_sideways_photograph_made_narrow_keeps_its_detail(tmp_path: Path, orientation: int, size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    photograph = Image.fromarray(rng.integers(0, 256, (32, 48, 3), np.uint8)).resize((1536, 1024), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = write(tmp_path / "a.jpg", photograph, exif=exif, quality=95)
+    whole = Image.fromarray(np.ascontiguousarray(UPRIGHT[orientation](np.asarray(Image.open(path)))))
+    wanted = np.asarray(whole.resize(size[::-1], Image.Resampling.BILINEAR))
+    assert np.abs(read_picture(path, size=size).astype(int) - wanted).mean() < 1
 
 
 def test_sizes(tmp_path: Path) -> None:
@@ -316,3 +360,30 @@ def test_preprocessor(pets: Path) -> None:
 def test_bad_preprocessing(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(ParameterError, match=words):
         ImagePreprocessor(**arguments).validate()
+
+
+# ---------------------------------------------------------------- links and pipes
+
+
+def test_links_in_circles_count_no_picture_for_another_class(pets: Path) -> None:
+    before = {name: len(files) for name, files in class_folders(pets).items()}
+    (pets / "cat" / "all").symlink_to(pets)
+    (pets / "cat" / "others").symlink_to(pets / "dog")
+    (pets / "cat" / "up").symlink_to("..")
+    (pets / "whole").symlink_to(".")
+    (pets / "cat" / "itself").symlink_to("itself")
+    assert {name: len(files) for name, files in class_folders(pets).items()} == before
+    assert len(picture_files(pets / "cat")) == 6 + 6  # a link to the other folder, asked for alone
+    (pets / "hound").symlink_to("dog")
+    with pytest.raises(ImageError, match="the classes 'dog' and 'hound' are one folder"):
+        class_folders(pets)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_pipes_are_refused_instead_of_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    os.mkfifo(tmp_path / "a.npz")
+    with pytest.raises(ImageError, match="got a pipe"):
+        read_picture(tmp_path / "a.png")
+    with pytest.raises(ImageError, match="a pipe or a device"):
+        ImageData.from_npz(tmp_path / "a.npz")

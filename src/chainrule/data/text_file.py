@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import zlib
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from chainrule.errors import TableError, did_you_mean
 
-__all__ = ["Decoded", "memory_limit", "read_bytes", "read_text"]
+from .memory import memory_limit
+
+__all__ = ["Decoded", "read_bytes", "read_text"]
 
 FOREIGN = {  # how files that are no text begin, and what to say of them
     b"PK\x03\x04": "a zip or Excel file; save the sheet as CSV",
@@ -29,8 +29,6 @@ FOREIGN = {  # how files that are no text begin, and what to say of them
 _MARKS = ((b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _GZIP = b"\x1f\x8b"
 _CHUNK = 2**22
-#: Bytes of memory where the machine does not say how much it has.
-_UNKNOWN_MEMORY = 4 * 2**30
 #: Above this share of bytes that are no ASCII, a text in an unknown encoding is not one of a Western language.
 _MOST_WESTERN = 0.2
 
@@ -40,20 +38,6 @@ class Decoded(NamedTuple):
 
     text: str
     note: str | None
-
-
-def memory_limit(given: int | None) -> int:
-    """The most bytes to read: the number given, or a quarter of the machine's (or its container's) memory."""
-    if given is not None:
-        return given
-    sizes = []
-    with suppress(AttributeError, OSError, ValueError):
-        sizes.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    for place in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        with suppress(OSError, ValueError):  # no container, or "max"
-            sizes.append(int(Path(place).read_text()))
-    known = [size for size in sizes if size > 0]
-    return (min(known) if known else _UNKNOWN_MEMORY) // 4
 
 
 def read_bytes(path: Path, limit: int | None = None) -> bytes:

@@ -6,7 +6,6 @@ import copy
 import math
 import os
 import warnings
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +19,7 @@ from ..errors import DataError, DtypeError, ImageError, ParameterError, ShapeErr
 from .augmentation import Augmentation, Draw
 from .background import default_workers, in_background
 from .folder import class_folders
+from .npz_file import read_npz
 from .picture import read_header
 from .preprocessor import ImagePreprocessor, size_of
 from .resampling import prepare, resample, resample_classes
@@ -149,14 +149,15 @@ class ImageData:
         return cls(paths, [name for name, files in found.items() for _ in files], **options)
 
     @classmethod
-    def from_npz(cls, path: str | os.PathLike[str], **options: Any) -> Self:
+    def from_npz(cls, path: str | os.PathLike[str], *, max_memory: int | None = None, **options: Any) -> Self:
         """The arrays of a NumPy file .npz: pictures under "images", "X" or "x", labels under "labels" or "y".
 
         One array of three or four axes and one of one axis are found under any names.
 
-        Raises      ImageError when the file cannot be read, or it is not clear which arrays are meant
+        Parameters  max_memory : the most bytes that the arrays may have, None for a quarter of the machine's memory
+        Raises      ImageError when the file cannot be read, is too large, or it is not clear which arrays are meant
         """
-        images, labels = _npz_arrays(Path(path))
+        images, labels = _npz_arrays(Path(path), max_memory)
         try:
             return cls(images, labels, **options)
         except (DataError, ShapeError, DtypeError) as error:
@@ -507,22 +508,9 @@ def _pixels(X: Any) -> Array:
     return pixels
 
 
-def _npz_arrays(path: Path) -> tuple[Array, Array]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            names = list(file.files)
-            arrays = {name: file[name] for name in names}
-    except FileNotFoundError:
-        raise ImageError(f"{path}: there is no such file.") from None
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError, AttributeError) as error:
-        if zipfile.is_zipfile(path) and "allow_pickle" in str(error):
-            raise ImageError(
-                f"{path}: an array in it holds Python objects, which are not read. Write pictures of one size as numbers, "
-                "and labels as numbers or as text: labels.astype(str)."
-            ) from error
-        # NumPy takes any other file for a pickle, and says how to read it unsafely.
-        why = "" if "pickle" in str(error) else f" ({error})"
-        raise ImageError(f"{path}: it is no .npz file that can be read{why}. Write it with numpy.savez.") from error
+def _npz_arrays(path: Path, limit: int | None) -> tuple[Array, Array]:
+    arrays = read_npz(path, limit)
+    names = list(arrays)
     lower = {name.lower(): name for name in names}
     images = [lower[n] for n in ("images", "image", "x", "pixels", "data", "x_train") if n in lower]
     images = images or [n for n in names if arrays[n].ndim in (3, 4) and arrays[n].dtype.kind in "biuf"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ MAX_PIXELS = 89_478_485
 FITS = ("stretch", "crop", "pad")
 _GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
 _EXIF_ORIENTATION, _SIDEWAYS = 0x0112, (5, 6, 7, 8)
+_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
 
 
 class Header(NamedTuple):
@@ -39,6 +41,8 @@ def read_header(path: str | os.PathLike[str]) -> Header:
     """
     with _Opened(path) as image:
         width, height = image.size
+        if image.format == "TIFF":  # Pillow turns it on loading, and some versions say so beforehand
+            width, height = image.tag_v2[_TIFF_WIDTH], image.tag_v2[_TIFF_HEIGHT]
         if image.getexif().get(_EXIF_ORIENTATION) in _SIDEWAYS:
             width, height = height, width
         return Header(height, width, image.mode in _GREY)
@@ -61,8 +65,9 @@ def read_picture(
     with _Opened(path) as image:
         if size is not None and image.format == "JPEG":
             # The decoder can leave out the finest detail, which saves most of the time for a photograph made small.
-            image.draft(None, (2 * size[1], 2 * size[0]))
-        turn = image.getexif().get(_EXIF_ORIENTATION)
+            sideways = image.getexif().get(_EXIF_ORIENTATION) in _SIDEWAYS
+            image.draft(None, (2 * size[0], 2 * size[1]) if sideways else (2 * size[1], 2 * size[0]))
+        turn = _turn_left(image)
         image = _turned(_eight_bits(image, channels, path), turn)
         if size is not None:
             image = fitted(image, size, fit)
@@ -93,7 +98,7 @@ def read_mask(
                     f"{os.fspath(path)}: the mask is {own.height} × {own.width} pixels (height × width), its picture "
                     f"{os.fspath(of)} is {whole.height} × {whole.width}. Every mask needs the size of its picture."
                 )
-        turn = image.getexif().get(_EXIF_ORIENTATION)
+        turn = _turn_left(image)
         if image.mode == "1":
             image = image.convert("L")
         if image.mode in ("RGB", "RGBA", "LA"):
@@ -163,7 +168,18 @@ class _Opened:
         library = _library()
         place = Path(self.path)
         try:
-            self.image = library.open(place)
+            kind = place.stat().st_mode
+            if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+                raise ImageError(f"{place}: expected a picture, got a pipe or a device.")
+            # Given a name, Pillow maps a grey TIFF into memory with the height and width of the picture when it is turned.
+            self.file = place.open("rb")
+            try:
+                self.image = library.open(self.file)
+            except BaseException:
+                self.file.close()
+                raise
+        except ImageError:
+            raise
         except FileNotFoundError:
             raise ImageError(f"{place}: there is no such file.") from None
         except IsADirectoryError:
@@ -174,15 +190,19 @@ class _Opened:
             raise ImageError(f"{place}: {_why(place, error)}") from error
         width, height = self.image.size
         if width * height > MAX_PIXELS or 0 in (width, height):
-            self.image.close()
+            self._close()
             raise ImageError(
                 f"{place}: refused: it claims {height:,} × {width:,} pixels; at most {MAX_PIXELS:,} in all are read. "
                 "Make it smaller first."
             )
         return self.image
 
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+    def _close(self) -> None:
         self.image.close()
+        self.file.close()
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        self._close()
         if isinstance(error, Exception) and not isinstance(error, (ImageError, MissingDependencyError, ParameterError)):
             # What the decoders raise for damaged data is not one kind of error: OSError, SyntaxError, ValueError, ...
             raise ImageError(
@@ -235,6 +255,12 @@ def _eight_bits(image: Any, channels: int, path: str | os.PathLike[str]) -> Any:
     if image.mode != wanted:
         image = image.convert(wanted)
     return image
+
+
+def _turn_left(image: Any) -> Any:
+    """The orientation that is still to be given to the pixels: of a TIFF Pillow has turned them when they are loaded."""
+    image.load()
+    return image.getexif().get(_EXIF_ORIENTATION)
 
 
 def _turned(image: Any, orientation: Any) -> Any:
