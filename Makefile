@@ -1,6 +1,7 @@
 # make demo    install chainrule in .venv and run the demonstration
 # make test    install it for testing and run the tests
 # make lint    style, types and which way the imports look
+# make mutation   change every condition of the passes over plans; a test must fail each time (an hour)
 # make bench   compare with the other libraries installed in .venv; ARGS="--budget 3" passes options on
 # make clean   remove .venv and everything that was built
 #
@@ -26,7 +27,7 @@ else
 DEMO_NEEDS := $(DEMO_STAMP)
 endif
 
-.PHONY: help venv demo test lint bench clean
+.PHONY: help venv demo test lint mutation bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -69,6 +70,9 @@ lint: $(DEV_STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+mutation: $(TEST_STAMP)
+	$(BIN)/python tests/plan/mutation.py $(ARGS)
 
 bench: $(TEST_STAMP)
 	$(BIN)/python -m benchmarks $(ARGS)

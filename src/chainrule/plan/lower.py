@@ -229,7 +229,7 @@ class _Lowering:
             full = f"{layer}.{name}"
             if not self.network.trainable(full) or full in sparse:
                 continue
-            if g.base is not None or g.producer is None or is_view(g.producer) or g in self.inputs.values():
+            if g.base is not None or g.producer is None or is_view(g.producer):
                 with self.k.at("backward", layer):
                     (g,) = self.k.emit("copy", g)
             e = parameters.entries[full]

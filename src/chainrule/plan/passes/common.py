@@ -36,7 +36,7 @@ def eliminate_common(plan: Plan) -> Plan:
             kept.append(node)
             continue
         bases = tuple([versions.get(id(v.base), 0) for v in node.inputs if v.base is not None])
-        key = (node.op, tuple([_key(v) for v in node.inputs]), bases, identity(node.attrs) if node.attrs else None)
+        key = (node.op, tuple([_key(v) for v in node.inputs]), bases, identity(node.attrs))
         earlier = seen.setdefault(key, node)
         if earlier is node:
             kept.append(node)

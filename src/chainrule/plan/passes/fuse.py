@@ -180,7 +180,7 @@ def _distinct(members: list[Node], inside: set[int], outside: _Outside) -> list[
         node = rewriting.node(given)
         if OPS[node.op].cheap:
             sources = tuple([identity(v.constant) if v.role == "constant" else id(v) for v in node.inputs])
-            earlier = seen.setdefault((node.op, sources, identity(node.attrs) if node.attrs else None), node)
+            earlier = seen.setdefault((node.op, sources, identity(node.attrs)), node)
             if earlier is not node and not outside.needs(node.outputs[0], inside):
                 rewriting.replace(node.outputs[0], earlier.outputs[0])
                 continue
