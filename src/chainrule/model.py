@@ -118,7 +118,7 @@ class Network(Trainable):
         The first call, and one that names another loss or optimizer than before, starts with a new optimizer state ("adam"
         by default). A learning_rate given later changes the rate and keeps the state. ``history_`` gets one more epoch. The
         engine, the number of threads and the precision stay as they were where they are not given. Copies and pickles of a
-        network start with a new optimizer state.
+        network have the optimizer state, too; files (``save``) do not, and a Checkpoint does.
 
         Parameters
             X, y : as in ``fit``

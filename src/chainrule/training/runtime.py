@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..engine.base import Engine
 from ..errors import ParameterError
 from ..network import NetworkGraph
+from .continuation import Continuation
 from .executables import Compiled, Executables
 from .trainer import Trainer
 
@@ -34,16 +35,19 @@ class Repeated(NamedTuple):
 class Runtime:
     """The engine of a network, plans compiled for it, and the trainer of its last fit.
 
-    Everything here can be made again, so copies, pickles and files of a network leave it out.
+    Everything here can be made again, so copies, pickles and files of a network leave it out; but copies and pickles
+    take along the optimizer's state, as a ``Continuation``.
 
     Parameters  network : that it belongs to
     Attributes
         wanted : (name of the engine, threads, precision), as the last fit asked for
-        trainer : of the last fit, which ``partial_fit`` goes on with ; repeated : the last prediction
+        trainer : of the last fit, which ``partial_fit`` goes on with ; continuation : what it goes on with after a copy or
+        a pickle, until it has a trainer again ; repeated : the last prediction
     """
 
     def __init__(self, network: NetworkGraph) -> None:
         self.wanted: tuple[str, int | None, str] = ("auto", None, network.dtype)
+        self.continuation: Continuation | None = None
         self.forget()
 
     def forget(self) -> None:
@@ -79,6 +83,13 @@ class Runtime:
             name, threads, dtype = self.wanted
             self._engine = get_engine(name, dtype=dtype, threads=threads)
         return self._engine
+
+    def trainer_to_go_on_with(self, network: NetworkGraph) -> Trainer | None:
+        """The trainer of the last fit, made again after a copy or a pickle; None before a fit."""
+        if self.trainer is None and self.continuation is not None:
+            self.trainer = self.continuation.trainer(network, self.engine())
+            self.continuation = None
+        return self.trainer
 
     def predictors(self, network: NetworkGraph) -> Executables:
         """The plans of predictions and evaluations, over the arenas where they lie now."""

@@ -155,7 +155,7 @@ class Session:
             settings.threads if "threads" in given else threads,
             settings.precision if "precision" in given else "float32" if precision == "float64" else precision,
         )
-        trainer, settings = self.runtime.trainer, self._of_graph(settings)
+        trainer, settings = self.runtime.trainer_to_go_on_with(network), self._of_graph(settings)
         if settings.loss is None and trainer is not None:
             settings = settings.replace(loss=list(trainer.state.losses))
         intake, _, seed = self._read(X, y, settings, None if trainer is None else trainer.seed)

@@ -11,6 +11,7 @@ from ..losses import Loss
 from ..metrics import Metric
 from ..network import NetworkGraph
 from ..optimizers import Optimizer, Schedule
+from .continuation import Continuation
 from .evaluation import choose_metrics
 from .history import History
 from .runtime import Runtime
@@ -105,11 +106,15 @@ class Trainable(NetworkGraph):
 
     def __getstate__(self) -> dict[str, Any]:
         # Plans are compiled again when they are needed.
-        return super().__getstate__() | {"engine": self._runtime.wanted}
+        trainer = self._runtime.trainer
+        going_on = self._runtime.continuation if trainer is None else Continuation.of(trainer)
+        return super().__getstate__() | {"engine": self._runtime.wanted, "continuation": going_on}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
         wanted = state.pop("engine", ("auto", None, state["dtype"]))
+        continuation = state.pop("continuation", None)
         super().__setstate__(state)
         self._runtime = Runtime(self)
         self._runtime.wanted = wanted
+        self._runtime.continuation = continuation

@@ -77,13 +77,17 @@ class Trainer:
         self._signature: tuple[int, ...] = (-1,)
         self.follow_network()
 
+    def fits_network(self) -> bool:
+        """Whether the parameters lie where, and are held as, this trainer knows them."""
+        arenas = self.network.arenas()
+        return self._signature == self.network.signature() and all(self.arenas.get(n) is a for n, a in arenas.items())
+
     def follow_network(self) -> None:
         """Works on the parameters where they lie and as they are held now; compiled plans of before are dropped."""
-        arenas, signature = self.network.arenas(), self.network.signature()
-        if self._signature == signature and all(self.arenas.get(name) is array for name, array in arenas.items()):
+        if self.fits_network():
             return
-        self.arenas |= arenas
-        self._signature = signature
+        self.arenas |= self.network.arenas()
+        self._signature = self.network.signature()
         self.executables = Executables(self.engine, self.arenas, limit=8)
         self.recorder = Recorder(self.network, self.arenas)
 
