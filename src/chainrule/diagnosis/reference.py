@@ -31,6 +31,10 @@ class Reference:
         chance : of the best constant ; linear : of ridge regression ; curved : of the better of kernel and neighbours
         error : of a score by chance alone: of accuracy its standard error, of R² a third of what four standard errors of a
             correlation make
+        skill : the share of the variance of the targets that the best of the models explains, R²; for classes of their
+            indicators, 1 minus the Brier score over that of the class frequencies (the Brier skill score). Unlike
+            accuracy it is proper: it also grows where classes are unequal and no sample is more likely than not of the
+            rare one
         freedom : effective number of parameters, tr(K (K + λ I)⁻¹) for each output, of the better ridge regression
         ceiling : what no network of this form can exceed by much ; samples : that the models were made of
     """
@@ -39,6 +43,7 @@ class Reference:
     linear: float
     curved: float
     error: float
+    skill: float = 0.0
     freedom: float = 0.0
     ceiling: float = 1.0
     samples: int = 0
@@ -57,6 +62,16 @@ class Reference:
     def informative(self) -> bool:
         """Whether the inputs tell anything about the targets: better than the constant by more than 3 standard errors."""
         return max(self.linear, self.curved) > self.chance + 3 * self.error
+
+    @property
+    def predictable(self) -> bool:
+        """Whether the inputs tell anything about the targets by a proper score: the skill is beyond what chance makes.
+
+        A correlation r by chance has the standard error 1 / √n, and the skill is about r²: 16 / n takes four of them.
+
+        References  Gneiting and Raftery, Strictly proper scoring rules, prediction, and estimation, JASA 2007
+        """
+        return self.informative or bool(self.samples and self.skill > 16 / self.samples)
 
 
 def reference_scores(x: Array, y: Array, *, classes: bool, pooled: bool = False) -> Reference:
@@ -114,7 +129,14 @@ def _scores(x: Array, y: Array, classes: bool, pooled: bool) -> Reference:
         # A correlation r by chance has the standard error 1 / √n, and R² ≈ r²: 16 / n is out of reach of chance.
         error = 16 / (3 * n)
     freedom = few if scores[0] >= scores[1] else many
-    return Reference(chance, scores[0], max(scores[1:]), error, freedom, samples=n)
+    return Reference(chance, scores[0], max(scores[1:]), error, _skill(target, predictions), freedom, samples=n)
+
+
+def _skill(target: Array, predictions: tuple[Array, ...]) -> float:
+    """1 − Σ (t − p)² / Σ (t − t̄)², over all outputs together, of the best predictions."""
+    total = float(((target - target.mean(axis=0)) ** 2).sum())
+    least = min(float(((target - p) ** 2).sum()) for p in predictions)
+    return 1 - least / total if total > 0 else 0.0
 
 
 def names_or_sizes(x: Array, y: Array) -> tuple[float, bool | None]:
