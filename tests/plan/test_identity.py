@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from chainrule import Dense, Network
+from chainrule.diagnosis.change import Change
 from chainrule.engine import get_engine
 from chainrule.engine.onednn.program import compile_program
 from chainrule.errors import EngineError
@@ -75,6 +76,15 @@ def test_equal_values_have_one_key() -> None:
     assert identity(float("nan")) == identity(float("nan"))
     assert identity(SparseMatrix.of(np.eye(2))) == identity(SparseMatrix.of(np.eye(2)))
     assert identity(np.arange(6).reshape(2, 3).T) == identity(np.ascontiguousarray(np.arange(6).reshape(2, 3).T))
+
+
+def test_changes_of_many_rows_are_told_apart() -> None:
+    rows = np.arange(2000)
+    others = np.where(rows == 1000, 0, rows)
+    one, other = Change("leave_out", {"rows": rows}), Change("leave_out", {"rows": others})
+    assert repr(one) == repr(other) and one != other
+    assert {one: 1, other: 2}[Change("leave_out", {"rows": rows.copy()})] == 1
+    assert one != "leave_out"
 
 
 def test_two_classes_of_one_name_are_two() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -11,8 +12,10 @@ import textwrap
 from pathlib import Path
 
 import chainrule
+from chainrule.ops import OPS
 
 ROOT = Path(__file__).resolve().parents[2]
+PLAN = ROOT / "src" / "chainrule" / "plan"
 _BLOCK = re.compile(r"^ *```py\n *# (\S+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 PROGRAM = """
@@ -69,3 +72,11 @@ def test_the_page_names_all_files_that_a_new_op_needs(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[0] == "done" and str(tmp_path) in done.stdout
+
+
+def test_no_pass_knows_an_op_by_its_name() -> None:
+    """What a pass wants to know of an op is said by the op's entry, so that it holds for a new op, too."""
+    for path in [*(PLAN / "passes").glob("*.py"), PLAN / "memory.py"]:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        named = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)} & set(OPS)
+        assert not named, f"{path.name} names the ops {sorted(named)}"

@@ -254,7 +254,7 @@ def show_cure(cure: Any) -> None:
         out().print(f"Cured by {changes}: held-out {name} {before.score:.4f} → {after.score:.4f}.", style="bold green")
         rows = []
         for i, change in enumerate(cure.changes):
-            adds = cure.adds.get(repr(change))
+            adds = cure.adds.get(change)
             rows.append(("" if i else "Change", f"{change}{'' if adds is None else f' ({adds.difference:+.4f})'}"))
         rows.append(("Evidence", f"mean of {len(after.runs)} seeds, {cure.evidence}"))
     else:

@@ -231,8 +231,8 @@ class _Curing:
         # A network that learns, if worse than it could, is changed only by what its findings call for.
         wrong = self.found is not None and any(f.severity == "error" for f in self.found.findings)
         if by_diagnosis and not improved and wrong and not search.settled:
-            known = {repr(c) for c in tried}
-            improved = search.improve([[c for c in _GENERAL if repr(c) not in known]])
+            known = set(tried)
+            improved = search.improve([[c for c in _GENERAL if c not in known]])
         for _ in range(_ROUNDS - 1):
             if not (by_diagnosis and improved) or search.settled:
                 break

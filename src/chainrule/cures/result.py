@@ -49,7 +49,7 @@ class Cure:
     score_name: str
     diagnosis: Diagnosis | None = None
     diagnosis_after: Diagnosis | None = None
-    adds: dict[str, Comparison] = field(default_factory=dict)
+    adds: dict[Change, Comparison] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     trials: list[Trial] = field(default_factory=list)
     advice: list[str] = field(default_factory=list)
@@ -144,7 +144,7 @@ class Cure:
         if self.changes:
             lines.append(f"{'Cured' if self.improved else 'Corrected'} by {len(self.changes)} change(s):")
             for change in self.changes:
-                adds = self.adds.get(repr(change))
+                adds = self.adds.get(change)
                 note = ", correct, not measurably better" if change in self.correct else ""
                 lines.append(f"  {change}{'' if adds is None else f'  ({adds.difference:+.4f}{note})'}")
             lines.append(

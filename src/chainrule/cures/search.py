@@ -57,7 +57,7 @@ def expand(changes: Iterable[Change]) -> list[Change]:
             found += [Change("learning_rate", {"range_test": True}), Change("learning_rate", {"factor": change["factor"]})]
         else:
             found.append(change)
-    return list({repr(c): c for c in found}.values())
+    return list(dict.fromkeys(found))
 
 
 def joined(kept: Iterable[Change], new: Change) -> tuple[Change, ...]:
@@ -113,7 +113,7 @@ class Search:
     say: Callable[[str], None] = lambda text: None
     rejected: list[Rejected] = field(default_factory=list)
     trials: list[Trial] = field(default_factory=list)
-    wins: dict[str, Comparison] = field(default_factory=dict)
+    wins: dict[Change, Comparison] = field(default_factory=dict)
     correct: tuple[Change, ...] = ()
     length: float = 1.0
     each: float = 1e-3
@@ -123,7 +123,7 @@ class Search:
         self.baseline = Trial((), self.base)
         self.best = self.baseline
         self.trials.append(self.baseline)
-        self._known: dict[str, Trial] = {}
+        self._known: dict[tuple[Change, ...], Trial] = {}
         small = self.context.network.parameters.count <= _SMALL
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self.workers = min(2 if cores < 4 else cores, cores) if small else 1
@@ -241,17 +241,16 @@ class Search:
     def trial(self, changes: Iterable[Change]) -> Trial | None:
         """The trial of these changes on the setup as it was; None, and a rejection, when they cannot be made."""
         ordered = tuple(in_order(changes))
-        key = repr(ordered)
-        if key not in self._known:
+        if ordered not in self._known:
             try:
                 setup = apply(self.base, ordered, self.context)
             except NotApplicable as reason:
                 self.reject(ordered, f"does not apply: {reason}")
                 return None
             trial = Trial(ordered, setup)
-            self._known[key] = trial
+            self._known[ordered] = trial
             self.trials.append(trial)
-        return self._known[key]
+        return self._known[ordered]
 
     def reject(self, changes: tuple[Change, ...], reason: str, score: float | None = None) -> None:
         if all(r.changes != changes for r in self.rejected):
@@ -289,8 +288,8 @@ class Search:
         kept, before = self.best.changes, self.best
         for change in upon:
             kept = joined(kept, change)
-        afforded = {repr(c): self._affordable(c) for c in _ranked(groups)}
-        groups = [[a for c in group if (a := afforded[repr(c)]) is not None] for group in groups]
+        afforded = {c: self._affordable(c) for c in _ranked(groups)}
+        groups = [[a for c in group if (a := afforded[c]) is not None] for group in groups]
         singles = _ranked(groups)
         sets = [joined(kept, c) for c in singles]
         sets[1:1] = [joined(joined(kept, a), b) for a, b in pairs if a in singles and b in singles]
@@ -345,8 +344,8 @@ class Search:
 
     def _try(self, sets: Sequence[tuple[Change, ...]]) -> None:
         """Runs sets of changes, the likeliest first, and keeps what wins."""
-        now = repr(tuple(in_order(self.best.changes)))
-        new = [changes for key, changes in {repr(tuple(in_order(s))): s for s in reversed(sets)}.items() if key != now]
+        now = tuple(in_order(self.best.changes))
+        new = [changes for key, changes in {tuple(in_order(s)): s for s in reversed(sets)}.items() if key != now]
         if new and not self.settled:
             self._take_best(self._confirm(self._screen(new[::-1])))
 
@@ -421,7 +420,7 @@ class Search:
 
     def _by_score(self, kept: tuple[Change, ...], singles: Sequence[Change]) -> list[Change]:
         def score(change: Change) -> float:
-            known = self._known.get(repr(tuple(in_order(joined(kept, change)))))
+            known = self._known.get(tuple(in_order(joined(kept, change))))
             return known.score if known is not None else -math.inf
 
         return sorted(singles, key=score, reverse=True)
@@ -442,12 +441,12 @@ class Search:
             complete = [(c, t) for c, t in without if t.length == length and len(t.runs) == len(self.best.runs)]
             needless = [(c, t) for c, t in complete if not self.runs.compare(t, self.best).wins]
             if not needless:
-                self.wins = {repr(c): self.runs.compare(t, self.best) for c, t in complete}
+                self.wins = {c: self.runs.compare(t, self.best) for c, t in complete}
                 return
             change, self.best = max(needless, key=lambda item: item[1].score)
             self.reject((change,), "adds no more than the spread to the others")
         if self.best.changes:
-            self.wins = {repr(self.best.changes[0]): self.runs.compare(self.baseline, self.best)}
+            self.wins = {self.best.changes[0]: self.runs.compare(self.baseline, self.best)}
 
     def correct_what_is_wrong(self, changes: Iterable[Change]) -> None:
         """Adds changes without which the network contradicts its loss, where the score is no worse: they need not win."""
@@ -465,7 +464,7 @@ class Search:
                 self.reject((change,), _wording(f"called for, but {found} than before"), trial.score)
                 continue
             self.best, self.correct = trial, (*self.correct, change)
-            self.wins[repr(change)] = found
+            self.wins[change] = found
 
     def verify(self) -> None:
         """Runs what won in short runs for longer, as far as the time allows: what wins only in short runs is not kept."""
@@ -493,7 +492,7 @@ def _ranked(groups: Sequence[Sequence[Change]]) -> list[Change]:
     """Every change once, the likeliest first: first choices before second ones, those of the first finding before others."""
     places = [(i + j, i, c) for i, group in enumerate(groups) for j, c in enumerate(group)]
     places.sort(key=lambda item: item[:2])
-    return list({repr(c): c for _, _, c in places}.values())
+    return list(dict.fromkeys(c for _, _, c in places))
 
 
 def compatible(changes: Sequence[Change]) -> list[Change]:

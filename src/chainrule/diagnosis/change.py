@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import ParameterError, UnknownNameError
+from ..registry import identity
 
 #: The closed vocabulary: kind → (argument: what it is), and how it reads.
 KINDS: dict[str, dict[str, str]] = {
@@ -89,6 +90,12 @@ class Change:
 
     kind: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Change) and identity(self) == identity(other)
+
+    def __hash__(self) -> int:
+        return hash(identity(self))
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

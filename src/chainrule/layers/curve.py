@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..ops import Builder, Value
+from ..registry import identity
 
 if TYPE_CHECKING:
     from .base import Layer
@@ -61,7 +63,7 @@ class Curve:
 
 
 #: Curves that were measured, by the class and the hyperparameters of the layer.
-_measured: dict[tuple[type, str], Curve] = {}
+_measured: dict[Hashable, Curve] = {}
 
 
 def measure(layer: Layer) -> Curve:
@@ -71,7 +73,7 @@ def measure(layer: Layer) -> Curve:
     from (1 where it starts from no number), and a layer that differs between training and prediction as in prediction. A
     layer whose equations cannot be evaluated like this has the curve of a linear one.
     """
-    key = (type(layer), repr(layer))
+    key = identity(layer)
     if key not in _measured:
         if len(_measured) >= 256:
             _measured.clear()

@@ -334,7 +334,7 @@ def _draw_through_time(figure: Any, chains: list[Any], rows: int, columns: int) 
 
 def _adds(cure: Any, change: Any) -> str:
     found: Mapping[str, Any] = cure.adds
-    one = found.get(repr(change))
+    one = found.get(change)
     return "" if one is None else f"{one.difference:+.4f}"
 
 

@@ -128,7 +128,7 @@ def _cure(report: Any) -> list[Any]:
     parts: list[Any] = [Text("\nThe cure", style="bold cyan")]
     parts.append(Text(report.cure_verdict, style="bold green" if c.improved else "yellow"))
     for change in c.changes:
-        adds = c.adds.get(repr(change))
+        adds = c.adds.get(change)
         parts.append(Text(f"  {change}" + ("" if adds is None else f"  ({adds.difference:+.4f})")))
     if c.changes:
         parts.append(Text(""))
