@@ -76,6 +76,7 @@ ELEMENTWISE = [
     layers.Clip(-0.2),
     layers.Exponential(),
     layers.Square(),
+    layers.ErrorFunction(),
     layers.Absolute(),
     layers.Rescale(0.5, -2),
     layers.Rescale(offset=1),
@@ -104,6 +105,12 @@ CASES: list[tuple[Layer, tuple[tuple[int, ...], ...]]] = [
     (Multiply(), ((3,), (3,))),
     (Multiply(), ((2, 3), (2, 3), (1, 1), (1, 3))),
     (Multiply(), ((4,), (4,), (4,), (4,), (4,))),
+    *(
+        (layers.MatMul(transpose_a=a, transpose_b=b), ((3, 2) if a else (2, 3), (4, 3) if b else (3, 4)))
+        for a in (False, True)
+        for b in (False, True)
+    ),
+    (layers.MatMul(), ((2, 1, 3), (2, 3, 1))),
     (layers.Average(), ((3,), (3,), (3,))),
     (layers.Average(), ((2, 3), (1, 3))),
     (layers.Subtract(), ((2, 3), (1, 3))),

@@ -26,7 +26,7 @@ from .dropout import Dropout
 from .elu import ELU
 from .embedding import Embedding, check_indices
 from .flatten import Flatten
-from .functions import Absolute, Exponential, Logarithm, Power, Reciprocal, Square, SquareRoot
+from .functions import Absolute, ErrorFunction, Exponential, Logarithm, Power, Reciprocal, Square, SquareRoot
 from .gelu import GELU
 from .global_average_pool import GlobalAveragePool
 from .global_max_pool import GlobalMaxPool
@@ -43,6 +43,7 @@ from .local_response_norm import LocalResponseNorm
 from .log_softmax import LogSoftmax
 from .lstm import LSTM
 from .masking import Masking
+from .mat_mul import MatMul
 from .max_pool1d import MaxPool1D
 from .max_pool2d import MaxPool2D
 from .max_pool3d import MaxPool3D
@@ -115,6 +116,7 @@ __all__ = [
     "Divide",
     "Dropout",
     "Embedding",
+    "ErrorFunction",
     "Exponential",
     "Flatten",
     "GlobalAveragePool",
@@ -133,6 +135,7 @@ __all__ = [
     "LogSoftmax",
     "Logarithm",
     "Masking",
+    "MatMul",
     "MaxPool1D",
     "MaxPool2D",
     "MaxPool3D",

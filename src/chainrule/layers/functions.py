@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import pi, sqrt
+
 from .base import Activation, Builder, Saved, Value, check_number
 
 
@@ -147,3 +149,21 @@ class Power(Activation):
     def derivative(self, k: Builder, saved: Saved) -> Value:
         p = float(self.exponent)
         return k.multiply(k.exp(k.multiply(saved.log, p - 1)), p)
+
+
+class ErrorFunction(Activation):
+    """The error function ``a = erf z = 2/√π ∫₀ᶻ exp(−t²) dt``.
+
+    Shapes      z, a : any
+    Backward    dz = 2/√π da ⊙ exp(−z²)
+
+    Example
+        >>> ErrorFunction()
+        ErrorFunction()
+    """
+
+    def apply(self, k: Builder, z: Value) -> tuple[Value, Saved]:
+        return k.erf(z), Saved(z=z)
+
+    def derivative(self, k: Builder, saved: Saved) -> Value:
+        return k.multiply(k.exp(k.negative(k.square(saved.z))), 2 / sqrt(pi))

@@ -1,4 +1,4 @@
-"""The product of two matrices."""
+"""The product of two matrices, and of many pairs of them."""
 
 from __future__ import annotations
 
@@ -25,6 +25,24 @@ def _flops(node: Node) -> int:
     return 2 * node.outputs[0].size * (a[0] if node.attrs["transpose_a"] else a[1])
 
 
+def _batch_matmul(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
+    a, b = (v.shape for v in inputs)
+    if len(a) != len(b) or len(a) < 3 or a[:-2] != b[:-2]:
+        raise ShapeError(
+            f"batch_matmul: expected matrices (..., M, K) and (..., K, N) of equal first axes, got {a} and {b}."
+        )
+    m, ka = a[:-3:-1] if attrs["transpose_a"] else a[-2:]
+    kb, n = b[:-3:-1] if attrs["transpose_b"] else b[-2:]
+    if ka != kb:
+        raise ShapeError(f"batch_matmul: inner sizes {ka} and {kb} differ (shapes {a} and {b}).")
+    return [((*a[:-2], m, n), "float")]
+
+
+def _batch_flops(node: Node) -> int:
+    a = node.inputs[0].shape
+    return 2 * node.outputs[0].size * (a[-2] if node.attrs["transpose_a"] else a[-1])
+
+
 class Product(Sparse):
     """The Builder's matrix product; where the left matrix is a constant sparse one it becomes a ``sparse_matmul``."""
 
@@ -38,3 +56,8 @@ class Product(Sparse):
             if found is not None:
                 return found
         return self.emit("matmul", a, b, transpose_a=transpose_a, transpose_b=transpose_b)[0]
+
+    @op("product", "{0} {1}", precedence=1, rule=_batch_matmul, flops=_batch_flops)
+    def batch_matmul(self, a: Value, b: Value, *, transpose_a: bool = False, transpose_b: bool = False) -> Value:
+        """a b for the matrices on the last two axes, one product for each place on the axes before them"""
+        return self.emit("batch_matmul", a, b, transpose_a=transpose_a, transpose_b=transpose_b)[0]

@@ -190,6 +190,11 @@ def _matmul(attrs: Attrs, a: Array, b: Array) -> Array:
     return (a.T if attrs["transpose_a"] else a) @ (b.T if attrs["transpose_b"] else b)
 
 
+def _batch_matmul(attrs: Attrs, a: Array, b: Array) -> Array:
+    first = a.swapaxes(-1, -2) if attrs["transpose_a"] else a
+    return np.asarray(np.matmul(first, b.swapaxes(-1, -2) if attrs["transpose_b"] else b))
+
+
 def _sparse_matmul(attrs: Attrs, x: Array, scale: Array | None = None) -> Array:
     return np.asarray(attrs["matrix"].dot(x, scale=scale, transpose=attrs["transpose"]))
 
@@ -244,6 +249,7 @@ def _random_uniform(draw: Callable[[int], Array], attrs: Attrs) -> Array:
 #: function that gives as many numbers in [0, 1) as it is asked for.
 KERNELS: dict[str, Callable[..., Any]] = {
     "matmul": _matmul,
+    "batch_matmul": _batch_matmul,
     "sparse_matmul": _sparse_matmul,
     "sum": lambda attrs, x: x.sum(axis=attrs["axis"], keepdims=attrs["keepdims"]),
     "channel_moments": lambda attrs, x: _channel_moments(x),
