@@ -26,11 +26,13 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D",
     ),
     "chainrule.tasks": ("load",),
+    "chainrule.importing": ("load_caffe", "load_keras", "load_mxnet", "load_onnx", "load_torch"),
     "chainrule.estimators": ("NeuralClassifier", "NeuralForecaster", "NeuralRegressor"),
 }  # fmt: skip
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 _MODULES = (
-    "adversarial", "architectures", "data", "engine", "errors", "images", "initializers", "laboratory", "layers", "losses",
+    "adversarial", "architectures", "data", "engine", "errors", "importing",
+    "images", "initializers", "laboratory", "layers", "losses",
     "metrics", "optimizers", "tasks", "testing", "training",
 )  # fmt: skip
 
@@ -40,6 +42,11 @@ if TYPE_CHECKING:
     from .estimators import NeuralClassifier as NeuralClassifier
     from .estimators import NeuralForecaster as NeuralForecaster
     from .estimators import NeuralRegressor as NeuralRegressor
+    from .importing import load_caffe as load_caffe
+    from .importing import load_keras as load_keras
+    from .importing import load_mxnet as load_mxnet
+    from .importing import load_onnx as load_onnx
+    from .importing import load_torch as load_torch
     from .layers import *  # noqa: F403
     from .model import Network as Network
     from .network import Bidirectional as Bidirectional

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
 from .constraints import Interval, Maybe, OneOf
-from .errors import ParameterError
+from .errors import NotFittedError, ParameterError
 from .optimizers import Optimizer
 from .plan import Plan
 from .training.intake import choose_losses, target_arrays
@@ -19,6 +19,7 @@ from .training.trainable import Trainable
 if TYPE_CHECKING:
     from .cures import Cure
     from .diagnosis import Change, Diagnosis, Rule
+    from .exchange.weights import Match
     from .metrics import Metric
     from .plan.equations import Equations
     from .report import DiagnosisReport
@@ -401,6 +402,48 @@ class Network(Trainable):
         from .network.files import save
 
         save(self, path, {**(extra or {}), "fit": self.plain_fit_config()})
+
+    def to_onnx(
+        self,
+        path: Path,
+        *,
+        probabilities: bool = False,
+        channels_first: bool = False,
+        metadata: dict[str, str] | None = None,
+    ) -> None:
+        """Writes the prediction as an ONNX file, for any number of samples; see chainrule.exchange.onnx_export.
+
+        Parameters
+            path : of the file ; probabilities : what ``loss_.prediction`` makes of the first output, in place of raw outputs
+            channels_first : whether images go in and come out as (N, C, H, W) in place of (N, H, W, C)
+            metadata : texts to keep in the file by name, such as the classes
+        Raises      MissingDependencyError without the package onnx ; NotFittedError ; ModelFileError for what ONNX cannot
+                    say
+        """
+        from .exchange.onnx_export import save_onnx
+
+        loss = None
+        if probabilities:
+            if not hasattr(self, "loss_"):
+                raise NotFittedError("to_onnx: probabilities need a loss, so fit the network first, or leave them out.")
+            loss = self.loss_[0] if isinstance(self.loss_, list) else self.loss_
+        save_onnx(self, path, loss=loss, channels_first=channels_first, metadata=metadata)
+
+    def load_weights(self, source: Any, *, names: Any = None, partly: bool = False) -> list[Match]:
+        """Copies the weights of a PyTorch file into the layers, and says what went where; see chainrule.exchange.weights.
+
+        Parameters
+            source : a .safetensors, .pt or .pth file (no code of it is run), or a dict of arrays by PyTorch's names
+            names : {layer here: module there}, or a function; None finds them by names, or by order and shapes
+            partly : whether layers that the file has nothing for keep their weights
+        Raises      ModelFileError when the file is damaged, or it is in doubt what belongs where ; ShapeError ;
+                    ParameterError
+        """
+        from .exchange.weights import load_weights
+
+        found = load_weights(self, source, names=names, partly=partly)
+        self._trained = True
+        return found
 
 
 def load(path: Path) -> Network:

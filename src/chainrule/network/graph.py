@@ -313,6 +313,10 @@ class NetworkGraph:
                 )
         return found[0][1] if found else None
 
+    def sample_shape(self, tensor: int) -> Shape | None:
+        """The shape of one sample of a tensor by its number, None where it is not known before data comes."""
+        return self._sample_shapes.get(tensor)
+
     def samples_at_once(self, shapes: Sequence[Shape] | None = None) -> int:
         """How many samples are computed at a time where nothing is learned and no number is asked for.
 

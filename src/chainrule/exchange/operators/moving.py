@@ -1,0 +1,215 @@
+"""What moves numbers and computes nothing: shapes, orders of axes, parts, tables."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...errors import ModelFileError
+from ...layers import Concat, Embedding, Slice
+from ..foreign import BATCH, ForeignNode, Size
+from ..translate import Traced, Translator, known_count, operator
+
+
+@operator("Transpose")
+def transpose(t: Translator, node: ForeignNode) -> None:
+    x = t.settled(t.get(0))
+    axes = [int(a) for a in node.attributes.get("perm", reversed(range(x.rank)))]
+    if sorted(axes) != list(range(x.rank)):
+        raise ModelFileError(f"its order of axes {axes} does not fit a tensor of {x.rank} axes.")
+    t.put(replace(x, shape=tuple(x.shape[a] for a in axes), order=tuple(axes.index(i) for i in x.order)))
+
+
+@operator("Flatten")
+def flatten(t: Translator, node: ForeignNode) -> None:
+    x = t.apart(t.get(0))
+    axis = int(node.attributes.get("axis", 1)) % (x.rank + 1)
+    if axis != 1:
+        raise ModelFileError(f"it flattens from axis {axis}, which joins samples with each other.")
+    count = known_count(x.shape[1:])
+    t.put(t.reshape(x, (x.shape[0], Size("flat") if count is None else count)))
+
+
+@operator("Reshape")
+def reshape(t: Translator, node: ForeignNode) -> None:
+    x, wanted = t.get(0), t.array(1) if node.given(1) else np.asarray(node.attributes.get("shape"))
+    assert wanted is not None
+    if x.constant:
+        raise ModelFileError("it reshapes a constant by sizes that are not known.")
+    x, sizes = t.apart(x), list(wanted.reshape(-1))
+    keep_zero = not node.attributes.get("allowzero", 0)
+    rows = x.rank - len(sizes) + 1
+    if _joins(x, sizes, rows):
+        t.put(t.joined(t.ordered(x, tuple(range(x.rank))), x.shape[:rows]))
+        return
+    t.put(t.reshape(x, _target(x, sizes, keep_zero=keep_zero)))
+
+
+def _joins(x: Traced, sizes: list[Any], rows: int) -> bool:
+    """Whether a Reshape makes one axis of the samples and the axes after them, and leaves the others as they are."""
+    if rows < 2 or len(sizes) < 2 or x.shape[0] != BATCH or all(s == 1 for s in x.shape[1:rows]):
+        return False
+    free = isinstance(sizes[0], Size) or int(sizes[0]) == -1
+    return free and all(a == b for a, b in zip(sizes[1:], x.shape[rows:], strict=True))
+
+
+def _target(x: Traced, wanted: list[Any], *, keep_zero: bool) -> tuple[Any, ...]:
+    """The shape that a Reshape asks for: 0 keeps a size, −1 takes what is left, and the samples come first."""
+    sizes: list[Any] = [x.shape[i] if not isinstance(s, Size) and s == 0 and keep_zero else s for i, s in enumerate(wanted)]
+    sizes = [s if isinstance(s, Size) else int(s) for s in sizes]
+    free = [i for i, s in enumerate(sizes) if not isinstance(s, Size) and s == -1]
+    if free:
+        others = [s for i, s in enumerate(sizes) if i != free[0]]
+        left = [*x.shape]
+        for s in list(others):
+            if isinstance(s, Size) and s in left:
+                left.remove(s)
+                others.remove(s)
+        known, own = known_count(others), known_count([s for s in left if s != BATCH])
+        if known is not None and own is not None and known and own % known == 0:
+            rest = own // known
+            sizes[free[0]] = BATCH if BATCH in left and rest == 1 else rest
+            if BATCH in left and rest != 1:
+                # What was exported for one sample has 1 where the samples are.
+                if sizes[0] != 1 or free[0] == 0:
+                    raise ModelFileError(f"it joins samples with each other: {x.shape} becomes {wanted}.")
+                sizes[0] = BATCH
+        else:
+            sizes[free[0]] = Size("rest")
+    if not sizes or sizes[0] == BATCH:
+        pass
+    elif sizes[0] == 1 or free == [0]:
+        sizes[0] = BATCH
+    elif BATCH in x.shape:
+        raise ModelFileError(f"it joins samples with each other: {x.shape} becomes {wanted}.")
+    own, made = known_count(x.shape[1:]), known_count(sizes[1:])
+    if own is not None and made is not None and own != made:
+        raise ModelFileError(f"a sample of shape {x.shape[1:]} has {own} numbers, and {sizes[1:]} would have {made}.")
+    return tuple(sizes)
+
+
+@operator("Squeeze")
+def squeeze(t: Translator, node: ForeignNode) -> None:
+    x = t.get(0)
+    given = t.array(1) if node.given(1) else node.attributes.get("axes")
+    axes = [i for i, s in enumerate(x.shape) if s == 1] if given is None else [int(a) % x.rank for a in np.atleast_1d(given)]
+    if any(x.shape[a] != 1 for a in axes):
+        raise ModelFileError(f"it takes away the axes {axes} of {x.shape}, which are not all 1.")
+    t.put(t.reshape(x, tuple(s for i, s in enumerate(x.shape) if i not in axes)))
+
+
+@operator("Unsqueeze")
+def unsqueeze(t: Translator, node: ForeignNode) -> None:
+    x = t.get(0)
+    axes = np.atleast_1d(np.asarray(t.array(1) if node.given(1) else node.attributes["axes"]))
+    rank, shape = x.rank + len(axes), list(x.shape)
+    for axis in sorted(int(a) % rank for a in axes):
+        shape.insert(axis, 1)
+    t.put(t.reshape(x, tuple(shape)))
+
+
+@operator("Concat")
+def concat(t: Translator, node: ForeignNode) -> None:
+    xs = [t.settled(t.get(i)) for i in range(len(node.inputs))]
+    if any(x.constant for x in xs):
+        raise ModelFileError("it joins constants to tensors.")
+    axis = int(node.attributes.get("axis", 1)) % xs[0].rank
+    order = xs[0].order
+    same = [t.ordered(x, order) for x in xs]
+    sizes = [x.shape[axis] for x in same]
+    whole = Size("sum") if any(isinstance(s, Size) for s in sizes) else sum(sizes)
+    shape = tuple(whole if i == axis else s for i, s in enumerate(xs[0].shape))
+    if len(same) == 1:
+        t.put(same[0])
+        return
+    ours = order.index(axis)
+    t.put(t.apply(Concat(-1 if ours == len(order) - 1 else ours), *same, shape=shape, order=order))
+
+
+def _cut(t: Translator, x: Traced, axis: int, start: int, stop: int) -> Traced:
+    size = x.shape[axis]
+    if isinstance(size, Size):
+        length: Any = Size("part")
+        if start == 0 and stop >= 2**31 - 1:
+            return x
+        stop_given = None if stop >= 2**31 - 1 else stop
+        if stop_given is None and start < 0:
+            length = -start
+        elif stop_given is not None and (start >= 0) == (stop_given >= 0):
+            length = stop_given - start
+    else:
+        start, stop, _ = slice(start, stop).indices(size)
+        length, stop_given = stop - start, stop
+        if length == size:
+            return x
+    shape = tuple(length if i == axis else s for i, s in enumerate(x.shape))
+    return t.apply(Slice(t.axis(x, axis), start, stop_given), x, shape=shape, order=x.order)
+
+
+@operator("Slice")
+def cut(t: Translator, node: ForeignNode) -> None:
+    x = t.settled(t.get(0))
+    starts: Any
+    steps: Any
+    if node.version < 10:
+        starts, stops = node.attributes["starts"], node.attributes["ends"]
+        axes, steps = node.attributes.get("axes", range(len(starts))), [1] * len(starts)
+    else:
+        starts, stops = t.array(1), t.array(2)
+        axes = t.array(3) if node.given(3) else range(len(starts))
+        steps = t.array(4) if node.given(4) else np.ones(len(starts), np.int64)
+    for start, stop, axis, step in zip(starts, stops, axes, steps, strict=True):
+        if int(step) != 1:
+            raise ModelFileError(f"it takes every {int(step)}th element, which is not supported.")
+        if int(axis) % x.rank == x.order[0]:
+            raise ModelFileError("it leaves samples out.")
+        x = _cut(t, x, int(axis) % x.rank, int(start), int(min(int(stop), 2**31 - 1)))
+    t.put(x)
+
+
+@operator("Split")
+def split(t: Translator, node: ForeignNode) -> None:
+    x = t.settled(t.get(0))
+    axis = int(node.attributes.get("axis", 0)) % x.rank
+    given = t.array(1) if node.given(1) else node.attributes.get("split")
+    count = len(node.outputs)
+    if isinstance(x.shape[axis], Size):
+        raise ModelFileError("it splits the samples, or an axis of a size that is not known.")
+    size = int(x.shape[axis])
+    sizes = [-(-size // count)] * count if given is None else [int(s) for s in np.atleast_1d(given)]
+    start = 0
+    for place, length in enumerate(sizes):
+        t.put(_cut(t, x, axis, start, min(start + length, size)), place)
+        start += length
+
+
+@operator("Gather")
+def gather(t: Translator, node: ForeignNode) -> None:
+    table, index = t.get(0), t.get(1)
+    if table.constant and not index.constant:
+        _embed(t, node, table, index)
+        return
+    axis = int(node.attributes.get("axis", 0)) % table.rank
+    number, x = t.array(1), t.settled(table)
+    assert number is not None
+    if number.size != 1 or axis == x.order[0]:
+        raise ModelFileError("it takes several places of an axis, or samples; only one place of an axis is supported.")
+    i = int(number.reshape(()))
+    size = x.shape[axis]
+    if not isinstance(size, Size):
+        i %= int(size)
+    x = _cut(t, x, axis, i, i + 1 if i != -1 else 2**31 - 1)
+    x = replace(x, shape=tuple(1 if k == axis else s for k, s in enumerate(x.shape)))
+    t.put(t.reshape(x, tuple(s for k, s in enumerate(x.shape) if k != axis)) if number.ndim == 0 else x)
+
+
+def _embed(t: Translator, node: ForeignNode, table: Traced, index: Traced) -> None:
+    rows = table.array
+    if rows is None or rows.ndim != 2 or int(node.attributes.get("axis", 0)) != 0:
+        raise ModelFileError("it looks numbers up in a table that is no matrix.")
+    index = t.ordered(index, tuple(range(index.rank)))
+    shape = (*index.shape, rows.shape[1])
+    layer = Embedding(rows.shape[0], rows.shape[1])
+    t.put(t.apply(layer, index, shape=shape, order=tuple(range(len(shape))), weights={"weight": rows}, called=node.name))

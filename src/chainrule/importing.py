@@ -1,0 +1,66 @@
+"""Networks of other libraries as ``Network``: trainable, with equations, saved like any other."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from .exchange import caffe_file, keras_file, mxnet_file, onnx_file, torch_file
+from .model import Network
+
+__all__ = ["load_caffe", "load_keras", "load_mxnet", "load_onnx", "load_torch"]
+
+Path = str | os.PathLike[str]
+
+
+def load_onnx(path: Path, *, shapes: dict[str, tuple[int | None, ...]] | None = None, random_state: Any = None) -> Network:
+    """The network of an ONNX file; see chainrule.exchange.onnx_file.
+
+    Images are (N, H, W, C) as everywhere in chainrule, whatever the file has. The number of samples is free.
+
+    Parameters  path : of a file of operator set 7 or newer ; shapes : {input: its sizes as the file has them}, for sizes
+                that the file leaves open, None for one that stays open ; random_state : as of Network
+    Raises      MissingDependencyError without the package onnx ; ModelFileError when the file is damaged or foreign, or
+                holds nodes that have no counterpart, which are named
+    """
+    return _as_trained(onnx_file.load_onnx(path, Network, shapes=shapes, random_state=random_state))
+
+
+def load_keras(path: Path, *, random_state: Any = None) -> Network:
+    """The network of a ``.keras`` or ``.h5`` file of Keras 1 to 3; see chainrule.exchange.keras_file.
+
+    Raises      MissingDependencyError without the package h5py ; ModelFileError
+    """
+    return _as_trained(keras_file.load_keras(path, Network, random_state=random_state))
+
+
+def load_caffe(prototxt: Path, caffemodel: Path, *, random_state: Any = None) -> Network:
+    """The network of a ``.prototxt`` and a ``.caffemodel``; see chainrule.exchange.caffe_file.
+
+    Raises      MissingDependencyError without the package protobuf ; ModelFileError
+    """
+    return _as_trained(caffe_file.load_caffe(prototxt, caffemodel, Network, random_state=random_state))
+
+
+def load_mxnet(symbol: Path, params: Path, *, shape: tuple[int, ...] | None = None, random_state: Any = None) -> Network:
+    """The network of a ``-symbol.json`` and a ``.params``; see chainrule.exchange.mxnet_file.
+
+    Parameters  shape : of one sample as MXNet has it, such as (3, 224, 224), where it cannot be found from the weights
+    Raises      ModelFileError
+    """
+    return _as_trained(mxnet_file.load_mxnet(symbol, params, Network, shape=shape, random_state=random_state))
+
+
+def load_torch(path: Path) -> dict[str, Any]:
+    """The tensors of a ``.safetensors``, ``.pt`` or ``.pth`` file by name, read without running code.
+
+    ``Network.load_weights`` puts them into a network. See chainrule.exchange.torch_file.
+
+    Raises      ModelFileError when the file is damaged or foreign, or holds more than tensors
+    """
+    return torch_file.load_torch(path)
+
+
+def _as_trained(network: Network) -> Network:
+    network._trained = True
+    return network
