@@ -477,6 +477,21 @@ def test_lines_are_counted_below_what_is_passed_over(tmp_path: Path) -> None:
         read(tmp_path, "# c\na,b\n1,2\n1,2,3\n5,6\n")
 
 
+def test_files_without_names_of_columns(tmp_path: Path) -> None:
+    text = "39, State-gov, 77516, Bachelors, 13\n50, Private, 83311, Masters, 14\n"
+    with pytest.raises(TableError, match=r"line 1: expected a header line.*--no-header, in Python header=False"):
+        read(tmp_path, text)
+    for numbers in ("1,-1,155\n2,-1,160\n", "5.1,3.5,setosa\n4.9,3,setosa\n", "1,1\n2,2\n"):
+        with pytest.raises(TableError, match="looks like data"):
+            read(tmp_path, numbers)
+    table = read(tmp_path, text, header=False)
+    assert table.names == [f"column_{i}" for i in range(1, 6)] and cells(table, "column_1") == [39, 50]
+    for years in ("country,2019,2020\nx,1,2\n", "country,2020,2019\nx,1,2\n", "0,1,2\n5,6,7\n"):
+        assert len(read(tmp_path, years)) == 1
+    with pytest.raises(TableError, match="line 3: expected a number in column 'column_2', got 'x'"):
+        read(tmp_path, "1,2\n1,3\n1,x\n", header=False, kinds={"column_2": "numeric"})
+
+
 def test_options_that_contradict(tmp_path: Path) -> None:
     for options in (
         {"decimal": ";"}, {"thousands": "x"}, {"decimal": ",", "thousands": ","}, {"na_values": "NA"}, {"delimiter": ";;"},

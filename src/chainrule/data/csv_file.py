@@ -14,7 +14,7 @@ import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
+from itertools import compress, pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -86,6 +86,9 @@ def read_text_columns(
     text = layout.text
     if layout.delimiter == WHITESPACE:
         text = "\n".join(line.strip().replace("\t", " ") for line in text.split("\n"))
+    if not how.header:
+        rest = _first_records(text, layout.delimiter)
+        layout.names = [f"column_{i}" for i in range(1, len(rest[0] if rest else ()) + 1)]
     return _table(path, text, layout, how.comment, notes)
 
 
@@ -251,11 +254,12 @@ def _table(path: Path, text: str, layout: _Layout, comment: str | None, notes: l
     del columns[len(header) :]
     header, columns = _without_last(header, columns, notes)
     names = [name.strip() for name in header]
-    if sum(map(_looks_measured, names)) * 2 > len(names):
+    if layout.names is None and _looks_like_data(names):
         line = 1 + next((i for i, t in enumerate(io.StringIO(text, newline="")) if t.strip()), 0)
         raise TableError(
             f"{path}, line {line}: expected a header line with column names, got what looks like data "
-            f"({', '.join(names[:4])}). Add a first line that names the columns."
+            f"({', '.join(names[:4])}). Add a first line that names the columns, or say that there is none: --no-header, in "
+            "Python header=False."
         )
     if layout.names is None and (two := _second_header(names, columns, notes)) is not None:
         names, columns, numbers = two, [column[1:] for column in columns], numbers[1:]
@@ -389,10 +393,16 @@ def _explain_lengths(path: Path, text: str, delimiter: str, numbers: Sequence[in
             )
 
 
-def _looks_measured(name: str) -> bool:
-    """Whether a column name reads as a decimal number; whole numbers may well be names (years)."""
-    number = parse_number(name)
-    return number is not None and number == number and "." in name
+def _looks_like_data(names: Sequence[str]) -> bool:
+    """Whether a header holds values rather than names: most are decimal numbers, or some are numbers in no order.
+
+    Whole numbers that go up or down may well be names, such as years.
+    """
+    numbers = [n for name in names if (n := parse_number(name)) is not None and n == n]
+    decimals = sum("." in name and looks_like_number(name) for name in names)
+    steps = [after - before for before, after in pairwise(numbers)]
+    in_order = all(step > 0 for step in steps) or all(step < 0 for step in steps)
+    return decimals * 2 > len(names) or not in_order
 
 
 # ------------------------------------------------------------------------------------------------------------ writing

@@ -389,11 +389,7 @@ class TablePreprocessor:
         missing, n = column.is_missing, table.n_rows - len(rows)
         written = np.full(table.n_rows, None) if column.written is None else column.written
         if n:
-            counts = Counter(repr(word) if word else "empty" for word in written[missing])
-            which = ", ".join(f"{word}: {count:,}" for word, count in counts.most_common(5))
-            which = f" ({which})" if set(counts) != {"empty"} else ""
-            row = "row has" if n == 1 else "rows have"
-            self.notes_.append(f"{n:,} {row} no target {self.target!r}{which}: left out.")
+            self.notes_.append(self.missing_target_note(table))
         words = Counter(
             w for w, was, now in zip(written, table.column(self.target).is_missing, missing, strict=True) if was > now
         )
@@ -403,6 +399,19 @@ class TablePreprocessor:
                 "--na-values "
                 f"{word}, in Python na_values=."
             )
+
+    def missing_target_note(self, table: Table) -> str:
+        """How many rows are left out because they have no target, and for which marker of a missing value; "" for none."""
+        column = self._target_column(table)
+        missing = column.is_missing
+        n = int(missing.sum())
+        if not n:
+            return ""
+        written = np.full(n, None) if column.written is None else column.written[missing]
+        counts = Counter(repr(word) if word else "empty" for word in written)
+        which = ", ".join(f"{word}: {count:,}" for word, count in counts.most_common(5))
+        which = f" ({which})" if set(counts) != {"empty"} else ""
+        return f"{n:,} {'row has' if n == 1 else 'rows have'} no target {self.target!r}{which}: left out."
 
     def _fit_target(self, table: Table) -> None:
         column = self._target_column(table)

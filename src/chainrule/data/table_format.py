@@ -30,6 +30,8 @@ class TableFormat:
         na_values : further texts that stand for a missing value
         keep_default_na : whether the usual texts for a missing value (an empty cell, NA, NaN, null, None, ?, -, #N/A, ...)
             stand for one, too; an empty cell is missing in any case
+        header : whether the first line names the columns; without such a line (False) they are called column_1,
+            column_2, ...
         comment : character that a line begins with when it is not part of the table
         day_first : whether 3/4/2020 is the 3rd of April (True) or the 4th of March (False)
         max_memory : the most bytes of text that are read, after decompressing; None is a quarter of the machine's memory
@@ -49,6 +51,7 @@ class TableFormat:
     thousands: str | None = None
     na_values: Sequence[str] = ()
     keep_default_na: bool = True
+    header: bool = True
     comment: str | None = None
     day_first: bool | None = None
     max_memory: int | None = None

@@ -334,6 +334,7 @@ class TabularSettings(TrainingSettings):
     no_default_na: bool = option(
         False, bool, "Take texts such as NA and None for values, not for missing ones.", uses=READING
     )
+    no_header: bool = option(False, bool, "The file has no line that names the columns.", uses=READING)
     comment: str | None = option(
         None, str, "Character that lines outside the table begin with.", metavar="CHAR", uses=READING
     )
@@ -393,7 +394,8 @@ class TabularSettings(TrainingSettings):
 
 #: The settings of a table that say how its file is read.
 READING_NAMES = (
-    "delimiter", "encoding", "decimal", "thousands", "na_values", "no_default_na", "comment", "day_first", "max_memory",
+    "delimiter", "encoding", "decimal", "thousands", "na_values", "no_default_na", "no_header", "comment", "day_first",
+    "max_memory",
 )  # fmt: skip
 
 
@@ -408,5 +410,7 @@ def format_of(reading: Mapping[str, Any]) -> Any:
     for name in reading:
         if name not in READING_NAMES:
             raise UnknownNameError("way of reading a file", name, READING_NAMES)
-    given = {name: value for name, value in reading.items() if name != "no_default_na"}
-    return TableFormat(**given, keep_default_na=not reading.get("no_default_na", False))
+    given = {name: value for name, value in reading.items() if name not in ("no_default_na", "no_header")}
+    return TableFormat(
+        **given, keep_default_na=not reading.get("no_default_na", False), header=not reading.get("no_header", False)
+    )

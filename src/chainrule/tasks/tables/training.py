@@ -166,10 +166,8 @@ def _description(
     fit: FitSettings,
 ) -> list[tuple[str, str]]:  # fmt: skip
     preprocessor = model.preprocessor
-    notes = []
-    without = data.whole.n_rows - n - (data.test.n_rows if data.test is not None and settings.test is None else 0)
-    if without:
-        notes.append(f"{without} rows have no target {preprocessor.target!r}: left out.")
+    missing = preprocessor.missing_target_note(data.whole)
+    notes = [missing] if missing else []
     held = math.ceil(n * held_out)
     validated = data.validation.n_rows if data.validation is not None else held
     tested = data.test.n_rows if data.test is not None else 0
