@@ -90,8 +90,8 @@ class Network(Trainable):
         A network of a graph (with GraphConv) takes all nodes as one batch, so batch_size and shuffle have no effect. Nodes
         may have the label -1, which stands for no label: J and the metrics are means over the other nodes.
 
-        Ctrl-C ends the fit after the current step and keeps what was learned: fit returns as usual, with
-        ``history_.interrupted`` True. A second Ctrl-C raises KeyboardInterrupt.
+        Ctrl-C or SIGTERM ends the fit after the current step and keeps what was learned: fit returns as usual, with
+        ``history_.interrupted`` True. A second Ctrl-C raises KeyboardInterrupt; a second SIGTERM ends the process.
 
         The loss of an epoch in ``history_`` is the mean over its samples of what was minimised, penalties included.
         """

@@ -7,13 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from chainrule.errors import DivergenceError, ModelFileError, ParameterError
+from chainrule.errors import DataError, DivergenceError, ModelFileError, ParameterError
 from chainrule.layers import Dense, Dropout, ReLU, Tanh
 from chainrule.model import Network
 from chainrule.optimizers import LBFGS, SGD, Adam, ReduceOnPlateau
@@ -545,3 +546,191 @@ def test_callbacks_of_scikit_learn() -> None:
     assert events == ["setup", "begin fit", *epoch, *epoch, "end fit True", "teardown"]
     assert estimator.net_.history_.epochs == [1, 2]
     assert len(Estimator().fit(X, y).net_.history_.epochs) == 5
+
+
+# ---------------------------------------------------------------- a fit that ends with an error
+
+
+def best_and_weights(callback: EarlyStopping, net: Network) -> list[np.ndarray]:
+    """Makes the callback list the weights at the end of every epoch."""
+    seen: list[np.ndarray] = []
+    inner = callback.on_epoch_end
+
+    def on_epoch_end(state: Any, epoch: int, logs: Any) -> None:
+        seen.append(net.parameters.flat.copy())
+        inner(state, epoch, logs)
+
+    callback.on_epoch_end = on_epoch_end  # type: ignore[method-assign]
+    return seen
+
+
+def test_the_best_weights_come_back_after_a_divergence() -> None:
+    X, y = data()
+    net, stopping = network(), EarlyStopping("loss", patience=100)
+    seen = best_and_weights(stopping, net)
+
+    def rate(t: np.ndarray) -> np.ndarray:
+        return np.where(t <= 20, 0.05, 1e30)
+
+    with pytest.raises(DivergenceError) as caught:
+        net.fit(X, y, epochs=50, optimizer="sgd", learning_rate=rate, callbacks=stopping, **QUIET)
+    assert len(seen) >= 2 and stopping.best_epoch_ >= 1
+    np.testing.assert_array_equal(net.parameters.flat, seen[stopping.best_epoch_ - 1])
+    assert any(f"weights of epoch {stopping.best_epoch_}" in note for note in caught.value.__notes__)
+
+
+def test_the_best_weights_come_back_after_an_error_of_the_users_stream() -> None:
+    X, y = data()
+    epochs = iter(range(3))
+
+    def batches() -> Any:
+        number = next(epochs)
+        yield X[:25], y[:25]
+        if number == 2:
+            raise OSError("the disk is gone")
+        yield X[25:], y[25:]
+
+    net, stopping = network(), EarlyStopping("loss", patience=100)
+    seen = best_and_weights(stopping, net)
+    with pytest.raises(OSError, match="the disk is gone"):
+        net.fit(batches, epochs=10, callbacks=stopping, **QUIET)
+    assert len(seen) == 2
+    np.testing.assert_array_equal(net.parameters.flat, seen[stopping.best_epoch_ - 1])
+
+
+def test_an_error_in_the_first_epoch_keeps_what_there_is() -> None:
+    X, y = data()
+
+    def batches() -> Any:
+        yield X, y
+        raise OSError("gone")
+
+    net = network()
+    with pytest.raises(OSError, match="gone") as caught:
+        net.fit(batches, callbacks=EarlyStopping("loss"), **QUIET)
+    assert not hasattr(caught.value, "__notes__") and np.isfinite(net.parameters.flat).all()
+
+
+def test_a_callback_that_fails_after_an_error_does_not_hide_it() -> None:
+    class Failing(Callback):
+        def on_epoch_end(self, state: Any, epoch: int, logs: Any) -> None:
+            raise ValueError("the first error")
+
+        def on_fit_error(self, state: Any, error: BaseException) -> None:
+            raise RuntimeError("another error")
+
+    closed: list[str] = []
+
+    class Closing(Callback):
+        def close(self) -> None:
+            closed.append("closed")
+
+    X, y = data()
+    with pytest.raises(ValueError, match="the first error") as caught:
+        network().fit(X, y, callbacks=[Failing(), Closing()], **QUIET)
+    assert closed == ["closed"] and "another error" in caught.value.__notes__[0]
+
+
+def test_the_history_of_a_fit_that_was_interrupted_in_its_first_epoch_is_empty() -> None:
+    class Interrupt(Callback):
+        def on_epoch_begin(self, state: Any, epoch: int) -> None:
+            raise KeyboardInterrupt
+
+    X, y = data()
+    net = network().fit(X, y, callbacks=Interrupt(), **QUIET)
+    assert net.history_.interrupted and net.history_.epochs == []
+    assert net.history_["loss"] == [] == net.history_["val_loss"]
+    assert "loss" not in net.history_ and dict(net.history_) == {}
+    with pytest.raises(DataError, match="no epoch was finished"):
+        net.history_.best("loss")
+
+
+# ---------------------------------------------------------------- signals
+
+
+def test_a_signal_while_an_object_is_freed_is_not_lost() -> None:
+    class Freed:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    with InterruptGuard() as guard:
+        Freed()  # freed at once; an exception raised there would be thrown away
+        assert guard.pending
+        with pytest.raises(KeyboardInterrupt):
+            guard.check()
+
+
+def test_a_fit_ends_when_the_signal_came_while_an_object_was_freed() -> None:
+    class Freed:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    X, y = data()
+    callback = LambdaCallback(on_epoch_end=lambda state, epoch, logs: Freed() if epoch == 3 else None)
+    net = network().fit(X, y, epochs=50, callbacks=callback, **QUIET)
+    assert net.history_.interrupted and 3 <= len(net.history_.epochs) <= 4
+    last = LambdaCallback(on_epoch_end=lambda state, epoch, logs: Freed() if epoch == 2 else None)
+    assert network().fit(X, y, epochs=2, callbacks=last, **QUIET).history_.interrupted  # after the last step
+
+
+def test_a_signal_that_python_throws_away_arrives_with_the_next_step() -> None:
+    class Thing:
+        pass
+
+    def thrown_away(reference: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    X, y = data()
+    things = [Thing()]
+    reference = weakref.ref(things[0], thrown_away)
+
+    def free(state: Any, epoch: int, logs: Any) -> None:
+        things.clear()
+
+    hook, seen = sys.unraisablehook, list[Any]()
+    sys.unraisablehook = seen.append
+    try:
+        net = network().fit(X, y, epochs=50, callbacks=LambdaCallback(on_epoch_end=free), **QUIET)
+    finally:
+        sys.unraisablehook = hook
+    assert reference() is None and len(seen) == 1
+    assert net.history_.interrupted and len(net.history_.epochs) <= 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_sigterm_ends_a_fit_as_ctrl_c_does() -> None:
+    X, y = data()
+
+    def stop(state: Any, epoch: int, logs: Any) -> None:
+        if epoch == 2:
+            signal.raise_signal(signal.SIGTERM)
+
+    net = network().fit(X, y, epochs=50, callbacks=LambdaCallback(on_epoch_end=stop), **QUIET)
+    assert net.history_.interrupted and net.history_.epochs == [1, 2]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_second_sigterm_ends_the_process() -> None:
+    code = (
+        "import signal\nfrom chainrule.training.interrupt import InterruptGuard\n"
+        "with InterruptGuard() as guard:\n"
+        "    guard.busy = True\n"
+        "    signal.raise_signal(signal.SIGTERM)\n"
+        "    print('first', guard.pending, flush=True)\n"
+        "    signal.raise_signal(signal.SIGTERM)\n"
+        "    print('second', flush=True)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout == "first True\n" and done.returncode == -signal.SIGTERM
+
+
+def test_a_handler_of_the_program_is_left_alone() -> None:
+    seen: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))
+    try:
+        with InterruptGuard() as guard:
+            signal.raise_signal(signal.SIGTERM)
+            assert seen == [signal.SIGTERM] and not guard.pending
+    finally:
+        signal.signal(signal.SIGTERM, before)

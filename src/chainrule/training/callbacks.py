@@ -37,7 +37,13 @@ class Callback:
         """After an epoch; ``logs`` has the names that History has."""
 
     def on_fit_end(self, state: FitState) -> None:
-        """After the last epoch, also when the fit was stopped or interrupted; not after an error."""
+        """After the last epoch, also when the fit was stopped or interrupted; after an error ``on_fit_error`` is called."""
+
+    def on_fit_error(self, state: FitState, error: BaseException) -> None:
+        """After an error that ends the fit, which is raised afterwards. By default calls ``close()``, where there is one."""
+        close = getattr(self, "close", None)
+        if callable(close):
+            close()
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint must keep so that a resumed fit goes on exactly: plain values and NumPy arrays by name."""
@@ -147,7 +153,8 @@ class EarlyStopping(Callback):
     Parameters
         monitor : a name in the logs = "val_loss" ; patience : epochs without improvement that are waited for = 10, int >= 0
         min_delta : an improvement is more than this = 0
-        restore_best : give the network the weights of the best epoch when the fit ends = True, however it ends
+        restore_best : give the network the weights of the best epoch when the fit ends = True, however it ends: also by an
+            error, such as a DivergenceError, once an epoch was finished
         largest : whether larger is better; None takes it from the metric
     Attributes  best_ : the best value ; best_epoch_ : its epoch ; stopped_epoch_ : the epoch after which it stopped, or None
     Raises      ParameterError when patience or min_delta is negative, or the logs lack the number
@@ -196,7 +203,15 @@ class EarlyStopping(Callback):
             state.stop = True
 
     def on_fit_end(self, state: FitState) -> None:
-        if self.restore_best:
+        self._restore_weights(state)
+
+    def on_fit_error(self, state: FitState, error: BaseException) -> None:
+        if self._restore_weights(state):
+            error.add_note(f"EarlyStopping gave the network the weights of epoch {self.best_epoch_}, the best one.")
+
+    def _restore_weights(self, state: FitState) -> bool:
+        """Gives the network the weights of the best epoch; whether there are any."""
+        if self.restore_best and self._weights:
             arenas, held = self._arenas(state), state.network.held_arrays()
             for name, array in self._weights.items():
                 if name in arenas:
@@ -205,6 +220,7 @@ class EarlyStopping(Callback):
                     np.copyto(target, array)
             for variable in state.network.parameters.variables.values():
                 variable.changed()
+        return self.restore_best and bool(self._weights)
 
     @staticmethod
     def _arenas(state: FitState) -> dict[str, Any]:

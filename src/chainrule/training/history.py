@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..errors import DataError, UnknownNameError
+
 
 class History(Mapping[str, list[float]]):
-    """The numbers of every epoch: ``history["loss"]`` is a list with one number an epoch.
+    """The numbers of every epoch: ``history["loss"]`` is a list with one number for each epoch, empty before the first one.
 
     Attributes
         epochs : numbers of the epochs, from 1
@@ -43,9 +45,15 @@ class History(Mapping[str, list[float]]):
                 numbers.append(float("nan"))
 
     def best(self, name: str = "val_loss", *, largest: bool = False) -> int:
-        """The number of the epoch with the smallest (largest) value of this name."""
+        """The number of the epoch with the smallest (largest) value of this name.
+
+        Raises      UnknownNameError ; DataError when no epoch has a value that is a number
+        """
         numbers = self[name]
         known = [i for i, value in enumerate(numbers) if value == value]
+        if not known:
+            reason = f"{name!r} is NaN in all of them" if self.epochs else "no epoch was finished"
+            raise DataError(f"History: there is no best epoch, since {reason}.")
         pick = max if largest else min
         return self.epochs[pick(known, key=lambda i: numbers[i])]
 
@@ -66,9 +74,9 @@ class History(Mapping[str, list[float]]):
         return history
 
     def __getitem__(self, name: str) -> list[float]:
+        if not self.epochs:
+            return []  # the names are not known before the first epoch is over
         if name not in self.values_:
-            from ..errors import UnknownNameError
-
             raise UnknownNameError("history entry", name, self.values_)
         return self.values_[name]
 

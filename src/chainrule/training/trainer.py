@@ -176,8 +176,10 @@ class Trainer:
             resume : a checkpoint whose state is taken up first
         Raises      DivergenceError when a number stops being finite; the weights before that step are kept
 
-        The first Ctrl-C (or KeyboardInterrupt of a callback) ends the fit after the step that runs: weights, history and
-        step count stay, ``history.interrupted`` is True, and no error is raised. A second one is raised.
+        The first Ctrl-C or SIGTERM (or KeyboardInterrupt of a callback) ends the fit after the current step: the weights,
+        the
+        history and the step count stay, ``history.interrupted`` is True, and no error is raised. A second Ctrl-C is raised;
+        a second SIGTERM ends the process.
         """
         state, schedule = self.state, self.optimizer.learning_rate
         state.epochs, state.stop, self.callbacks = epochs, False, list(callbacks)
@@ -213,14 +215,17 @@ class Trainer:
                     fit_full_batch(
                         self, feed, lambda logs, started: self._finish_epoch(logs, started, validation), self._begin_epoch
                     )
+                self.interrupts.check()  # one that came after the last step
                 state.history.stopped = state.stop and state.epoch < epochs
             except KeyboardInterrupt:
+                self.interrupts.handled()
                 state.history.interrupted = True
-            except BaseException:
+            except BaseException as error:
                 for callback in begun:
-                    close = getattr(callback, "close", None)
-                    if callable(close):
-                        close()
+                    try:
+                        callback.on_fit_error(state, error)
+                    except Exception as another:
+                        error.add_note(f"{type(callback).__name__}.on_fit_error failed: {another!r}")
                 raise
             for callback in begun:
                 callback.on_fit_end(state)
