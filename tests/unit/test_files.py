@@ -233,6 +233,9 @@ def test_a_full_disk_or_an_interrupt_leaves_the_old_file(
                 return self
 
             def __exit__(self, *args: Any) -> None:
+                self.close()
+
+            def close(self) -> None:
                 self.file.close()
 
             def write(self, blob: bytes) -> None:
@@ -241,7 +244,7 @@ def test_a_full_disk_or_an_interrupt_leaves_the_old_file(
                 assert len(list(saved.parent.iterdir())) == 2
                 raise what
 
-        monkeypatch.setattr(files, "open", Half, raising=False)
+        monkeypatch.setattr("chainrule.files.open", Half, raising=False)
     else:
         monkeypatch.setattr(os, when, fail)
     with pytest.raises(ModelFileError if isinstance(what, OSError) else KeyboardInterrupt) as caught:

@@ -271,10 +271,117 @@ def test_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(ModelFileError, match=r"Checkpoint: .* cannot be written: No space left on device"):
         network().fit(X, y, epochs=1, callbacks=Checkpoint(path), **QUIET)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["c"]
+
+
+def a_checkpoint(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    X, y = data(40)
+    callbacks = [Checkpoint(path), EarlyStopping("loss", patience=9)]
+    network().fit(X, y, epochs=2, optimizer=Adam(ReduceOnPlateau(0.01, monitor="loss")), callbacks=callbacks, **QUIET)
+    return X, y
+
+
+def resumed(path: Path, X: np.ndarray, y: np.ndarray) -> tuple[Network, BaseException | None]:
+    """Resumes the fit; the network is as it was before the fit when that fails with a ModelFileError."""
+    net = network(1)
+    net.build((X.shape[1],))
+    before, rng = net.parameters.flat.copy(), net.rng.bit_generator.state
+    callbacks = [Checkpoint(path.with_name("other")), EarlyStopping("loss", patience=9)]
+    optimizer = Adam(ReduceOnPlateau(0.01, monitor="loss"))
+    try:
+        net.fit(X, y, epochs=3, optimizer=optimizer, resume=path, callbacks=callbacks, **QUIET)
+    except ModelFileError as error:
+        np.testing.assert_array_equal(net.parameters.flat, before)
+        assert net.rng.bit_generator.state == rng
+        return net, error
+    return net, None
+
+
+def test_damaged_checkpoints_are_refused_and_change_nothing(tmp_path: Path) -> None:
+    path, rng = tmp_path / "c", np.random.default_rng(0)
+    X, y = a_checkpoint(path)
+    good = path.read_bytes()
+    assert resumed(path, X, y)[1] is None
+    for i in range(120):
+        blob = bytearray(good)
+        if i % 3 == 0:
+            blob = blob[: rng.integers(len(blob))]
+        elif i % 3 == 1:
+            at = rng.integers(len(blob) if i % 2 else 2000)
+            blob[at] ^= 1 << rng.integers(8)
+        else:
+            at = rng.integers(len(blob) - 8)
+            blob[at : at + 8] = rng.bytes(8)
+        path.write_bytes(bytes(blob))
+        error = resumed(path, X, y)[1]
+        assert error is not None or bytes(blob) == good, i
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epoch", -1), ("epoch", "2"), ("step", None), ("seed", 1.5), ("rng", 3),
+        ("rng", {"bit_generator": "PCG64", "state": {}}),
+        ("schedule", {"best": "x"}), ("history", []), ("history", {"epochs": ["x"], "values": {}}), ("callbacks", 3),
+        ("callbacks", [{"class": "EarlyStopping", "state": {"best_epoch": "x"}}]), ("layout", None), ("optimizer", 3),
+    ],
+)  # fmt: skip
+def test_crafted_checkpoints_are_refused_and_change_nothing(tmp_path: Path, name: str, value: Any) -> None:
+    """The checksum is right, and what it is of makes no sense."""
+    import json
+
+    from safetensors import safe_open
+    from safetensors.numpy import save
+
+    from chainrule.files import checksum
+
+    path = tmp_path / "c"
+    X, y = a_checkpoint(path)
+    with safe_open(path, framework="numpy") as file:
+        header = file.metadata()
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
+    text = json.dumps({**json.loads(header["state"]), name: value})
+    path.write_bytes(save(tensors, {"format": header["format"], "state": text, "checksum": checksum(tensors, text)}))
+    _, error = resumed(path, X, y)
+    assert error is not None and "c:" in str(error)
+
+
+def test_a_checkpoint_without_its_arrays_is_refused(tmp_path: Path) -> None:
+    from safetensors import safe_open
+    from safetensors.numpy import save
+
+    from chainrule.files import checksum
+
+    path = tmp_path / "c"
+    X, y = a_checkpoint(path)
+    with safe_open(path, framework="numpy") as file:
+        header = file.metadata()
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
+    for key in ("arena.parameters", "arena.slot.m"):
+        for changed in (None, tensors[key][:-1], tensors[key].astype(np.float64)):
+            some = {**tensors, key: changed} if changed is not None else {n: a for n, a in tensors.items() if n != key}
+            written = {"format": header["format"], "state": header["state"], "checksum": checksum(some, header["state"])}
+            path.write_bytes(save(some, written))
+            assert resumed(path, X, y)[1] is not None
+
+
+def test_a_checkpoint_of_the_first_format_is_read(tmp_path: Path) -> None:
+    from safetensors import safe_open
+    from safetensors.numpy import save
+
+    path = tmp_path / "c"
+    X, y = a_checkpoint(path)
+    whole = resumed(path, X, y)[0]
+    with safe_open(path, framework="numpy") as file:
+        state = file.metadata()["state"]
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
+    path.write_bytes(save(tensors, {"format": "chainrule checkpoint 1", "state": state}))
+    again, error = resumed(path, X, y)
+    assert error is None
+    np.testing.assert_array_equal(again.parameters.flat, whole.parameters.flat)
 
 
 # ---------------------------------------------------------------- Ctrl-C

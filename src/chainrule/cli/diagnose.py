@@ -181,12 +181,14 @@ def _write_json(place: Path, diagnosis: Diagnosis, cure: Any) -> None:
     import json
     import sys
 
+    from ..files import write_whole
+
     found = {**diagnosis.to_dict(), **({} if cure is None else {"cure": cure.to_dict()})}
     text = json.dumps(_finite(found), indent=1, allow_nan=False)
     if place == _STDOUT:
         sys.stdout.write(f"{text}\n")
     else:
-        place.write_text(text, encoding="utf-8")
+        write_whole(place, text, what="--json")
 
 
 def _finite(value: Any) -> Any:

@@ -69,6 +69,7 @@ def _run(one: Experiment, folder: Path, json: bool) -> None:
     """Runs an experiment, prints what it measured and concluded, and writes its picture."""
     import json as json_format
 
+    from ..files import write_whole
     from .console import heading, out, table
     from .progress import duration
 
@@ -86,7 +87,7 @@ def _run(one: Experiment, folder: Path, json: bool) -> None:
     saved = str(outcome.save_picture(folder / f"lab-{one.name}.png"))
     if json:
         data = folder / f"lab-{one.name}.json"
-        data.write_text(json_format.dumps(outcome.to_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        write_whole(data, json_format.dumps(outcome.to_dict(), indent=1, allow_nan=False) + "\n", what="--json")
         saved += f" and {data}"
     out().print(f"\nSaved {saved}; it took {duration(outcome.seconds)}.", style="bold green", soft_wrap=True)
 

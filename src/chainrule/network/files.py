@@ -14,10 +14,7 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-import stat
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,6 +22,7 @@ from numpy.typing import NDArray
 
 from .._version import __version__
 from ..errors import ChainruleError, ModelFileError, ParameterError
+from ..files import write_whole
 from ..initializers import INITIALIZERS
 from ..layers import Layer, Tensor
 from ..losses import Loss
@@ -90,7 +88,8 @@ def save(network: NetworkGraph, path: Path, extra: Mapping[str, Any] | None = No
     except ImportError as error:  # pragma: no cover
         raise ModelFileError("save needs the package safetensors. Install it with: pip install safetensors") from error
     contiguous = {name: np.ascontiguousarray(a) for name, a in tensors.items()}
-    _write(path, to_bytes(contiguous, {_KEY: json.dumps(description, ensure_ascii=False)}))
+    content = to_bytes(contiguous, {_KEY: json.dumps(description, ensure_ascii=False)})
+    write_whole(path, content, error=ModelFileError)
 
 
 def _describe(network: NetworkGraph) -> dict[str, Any]:
@@ -168,42 +167,6 @@ def _to_data(value: Any, tensors: Arrays, where: str) -> Any:
     raise ParameterError(
         f"save: {where} must be numbers, text, lists, dicts, arrays or objects of chainrule. Got {value!r}."
     )
-
-
-def _write(path: Path, blob: bytes) -> None:
-    """Puts a file of these bytes at the path, or leaves everything as it was."""
-    try:
-        # A link stays a link: what it points to is replaced.
-        target = os.path.realpath(os.fspath(path))
-    except TypeError:
-        raise ParameterError(f"save: the path must be text or a Path. Got {path!r}.") from None
-    folder, name = os.path.split(target)
-    temporary = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(6)}.tmp")
-    try:
-        try:
-            with open(temporary, "xb") as file:
-                file.write(blob)
-                file.flush()
-                os.fsync(file.fileno())
-            with suppress(FileNotFoundError):
-                os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
-            os.replace(temporary, target)
-        except BaseException:  # also Ctrl-C: nothing half-written may stay
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise
-        if os.name == "posix":  # the new name, too, survives a power cut
-            with suppress(OSError):
-                handle = os.open(folder, os.O_RDONLY)
-                try:
-                    os.fsync(handle)
-                finally:
-                    os.close(handle)
-    except OSError as error:
-        raise ModelFileError(
-            f"save: {os.fspath(path)!r} cannot be written: {error.strerror or error}. "
-            "A file that was there before is unchanged. Give another place, or make room."
-        ) from error
 
 
 # ------------------------------------------------------------ load

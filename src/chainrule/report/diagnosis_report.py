@@ -7,9 +7,7 @@ import datetime
 import importlib.util
 import math
 import os
-import secrets
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import numpy as np
 
 from .._version import __version__
 from ..errors import ChainruleError, MissingDependencyError, ParameterError
+from ..files import write_whole
 from . import plots
 
 __all__ = ["DiagnosisReport"]
@@ -78,18 +77,7 @@ class DiagnosisReport:
             raise ParameterError(
                 f"{os.fspath(path)!r}: the folder {os.fspath(place.parent)!r} does not exist. Make it first."
             )
-        text = self.html()
-        temporary = place.with_name(f".{place.name[:100]}.{secrets.token_hex(6)}.tmp")
-        try:
-            try:
-                temporary.write_text(text, encoding="utf-8")
-                os.replace(temporary, place)
-            except BaseException:
-                with suppress(OSError):
-                    temporary.unlink()
-                raise
-        except OSError as error:
-            raise ParameterError(f"{os.fspath(path)!r} cannot be written: {error.strerror or error}.") from error
+        write_whole(place, self.html(), what="report", error=ParameterError)
         return place
 
     def html(self) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MissingDependencyError, ParameterError
+from ..files import replacing
 
 __all__ = ["PALETTE", "check_picture_path", "new_figure", "save_figure", "tidy"]
 
@@ -62,10 +63,8 @@ def tidy(axes: Any, x: str = "", y: str = "", title: str = "") -> None:
 
 
 def save_figure(figure: Any, path: str | os.PathLike[str]) -> Path:
-    """Writes the figure; ParameterError when the file cannot be written."""
+    """Writes the figure, whole or not at all; ParameterError when the file cannot be written."""
     place = check_picture_path(path)
-    try:
-        figure.savefig(place)
-    except OSError as error:
-        raise ParameterError(f"{os.fspath(path)!r} cannot be written: {error.strerror or error}.") from error
+    with replacing(place, what="picture", error=ParameterError) as file:
+        figure.savefig(file, format=place.suffix[1:].lower())
     return place

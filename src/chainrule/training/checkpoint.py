@@ -6,14 +6,17 @@ import copy
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..constraints import Interval
 from ..errors import ModelFileError, ParameterError
+from ..files import checksum, write_whole
 from ..network.parameters import Arena, kind_of
 from ..optimizers.schedules import Schedule
 from .callbacks import Callback, Logs, Monitor
@@ -23,8 +26,9 @@ if TYPE_CHECKING:
     from .state import FitState
     from .trainer import Trainer
 
-#: Changes when the layout of the file does.
-FORMAT = "chainrule checkpoint 1"
+#: Changes when the layout of the file does. The first format had no checksum.
+FORMAT = "chainrule checkpoint 2"
+_FORMATS = ("chainrule checkpoint 1", FORMAT)
 
 
 class Checkpoint(Callback):
@@ -32,8 +36,7 @@ class Checkpoint(Callback):
 
     One safetensors file holds parameters, states and optimizer slots (for LBFGS also its curvature pairs and where its
     search stands), and in its header as JSON the step, the epoch, the state of the random generator, of the schedule and of
-    the other callbacks, and the history. It is written beside its place and then moved there, so an interrupted save leaves
-    the old file.
+    the other callbacks, and the history, with a checksum of all of it. A save that is interrupted leaves the old file.
 
     Parameters
         path : of the file ; every : epochs between saves = 1, int >= 1; the last epoch is always saved
@@ -55,8 +58,7 @@ class Checkpoint(Callback):
         self.monitor, self.largest = monitor, largest
 
     def on_fit_begin(self, state: FitState) -> None:
-        if isinstance(self.every, bool) or not isinstance(self.every, int) or self.every < 1:
-            raise ParameterError(f"Checkpoint: every must be an int of at least 1. Got {self.every!r}.")
+        self.every = Interval(int, 1).check("Checkpoint", "every", self.every)
         folder = Path(self.path).parent
         if not folder.is_dir():
             raise ParameterError(f"Checkpoint: the folder {str(folder)!r} does not exist. Make it before the fit.")
@@ -112,71 +114,106 @@ def save_checkpoint(trainer: Trainer, path: str | os.PathLike[str]) -> None:
         "history": trainer.state.history.state(),
         "callbacks": _plain(callbacks),
     }
-    data = save(tensors, {"format": FORMAT, "state": json.dumps(meta)})
-    target = Path(path)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with open(beside, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
+    text = json.dumps(meta)
+    header = {"format": FORMAT, "state": text, "checksum": checksum(tensors, text)}
+    write_whole(path, save(tensors, header), what="Checkpoint", error=ModelFileError)
 
 
 class CheckpointFile:
-    """A checkpoint that was read. Attributes  meta : the state ; tensors : the arenas and the callbacks' arrays
+    """A checkpoint that was read and checked. Nothing of a damaged one reaches the trainer.
 
+    Attributes  meta : the state ; tensors : the arenas and the callbacks' arrays ; seed : of the fit
     Raises      ModelFileError when the file is missing, damaged or no checkpoint
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        from safetensors import SafetensorError, safe_open
-
-        self.path = str(path)
+        self.path = os.fspath(path)
+        #: The network's arrays and random numbers before ``apply``.
+        self._before: tuple[dict[str, NDArray[Any]], Any] | None = None
         if not os.path.isfile(self.path):
             raise ModelFileError(
                 f"resume: there is no checkpoint file {self.path!r}. Start with callbacks=[Checkpoint(path)]."
             )
-        try:
-            with safe_open(self.path, framework="numpy") as file:
-                header = file.metadata() or {}
-                if header.get("format") != FORMAT:
-                    raise ModelFileError(
-                        f"{self.path}: expected a file of format {FORMAT!r}, got {header.get('format')!r}. "
-                        f"A saved model is loaded with chainrule.load(path)."
-                    )
-                self.meta: dict[str, Any] = json.loads(header["state"])
-                self.tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-        except (SafetensorError, OSError, ValueError, KeyError) as error:
-            if isinstance(error, ModelFileError):
-                raise
-            raise ModelFileError(f"{self.path}: the checkpoint is damaged ({error}). Resume from an older one.") from error
+        with self._damaged():
+            self.meta, self.tensors = self._read()
+            self.seed, self.epoch, self.step = (_count(self.meta[name]) for name in ("seed", "epoch", "step"))
+            self.history = History.from_state(self.meta["history"])
+            self.rng, self.schedule = dict(_unplain(self.meta["rng"])), dict(_unplain(self.meta["schedule"]))
+            self.callbacks = [(str(one["class"]), dict(_unplain(one["state"]))) for one in self.meta["callbacks"]]
+            self.representations = {str(n): str(how) for n, how in self.meta.get("representations", {}).items()}
 
-    @property
-    def seed(self) -> int:
-        return int(self.meta["seed"])
+    def _read(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        from safetensors import safe_open
+
+        with safe_open(self.path, framework="numpy") as file:
+            header = file.metadata() or {}
+            if header.get("format") not in _FORMATS:
+                raise ModelFileError(
+                    f"{self.path}: expected a file of format {FORMAT!r}, got {header.get('format')!r:.60}. "
+                    f"A saved model is loaded with chainrule.load(path)."
+                )
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        if header["format"] == FORMAT and header["checksum"] != checksum(tensors, header["state"]):
+            raise ValueError("the checksum is not that of the content")
+        return json.loads(header["state"]), tensors
+
+    @contextmanager
+    def _damaged(self) -> Iterator[None]:
+        """Turns whatever goes wrong with what is read from the file into a ModelFileError."""
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, ModelFileError) and str(error).startswith(self.path):
+                raise
+            # The content comes from the file and nobody has checked it: whatever it leads to, the file is bad.
+            reason = f"{type(error).__name__}: {error}"
+            raise ModelFileError(
+                f"{self.path}: the checkpoint is damaged ({reason:.200}). Resume from an older one."
+            ) from error
 
     def apply(self, trainer: Trainer) -> None:
         """Gives the trainer the state of the checkpoint.
 
-        Raises      ModelFileError when it is that of another network or optimizer
+        Raises      ModelFileError when it is that of another network or optimizer, or damaged; the trainer is then unchanged
         """
-        for what, mine in (("layout", layout(trainer)), ("optimizer", describe_optimizer(trainer))):
-            if self.meta[what] != mine:
-                raise ModelFileError(
-                    f"{self.path}: the checkpoint's {'network' if what == 'layout' else 'optimizer'} is another one. "
-                    f"In the file: {_short(self.meta[what])}. In this fit: {_short(mine)}. Resume with the same ones."
-                )
-        for kind, arena in _arenas(trainer).items():
+        with self._damaged():
+            for what, mine in (("layout", layout(trainer)), ("optimizer", describe_optimizer(trainer))):
+                if self.meta[what] != mine:
+                    raise ModelFileError(
+                        f"{self.path}: the checkpoint's {'network' if what == 'layout' else 'optimizer'} is another one. "
+                        f"In the file: {_short(self.meta[what])}. In this fit: {_short(mine)}. Resume with the same ones."
+                    )
+            arenas = _arenas(trainer)
+            for kind, arena in arenas.items():
+                own, saved = arena.packed(trainer.arenas, kind), self.tensors[f"arena.{kind}"]
+                if (own.shape, own.dtype) != (saved.shape, saved.dtype):
+                    raise ValueError(f"{kind}: {saved.shape} of {saved.dtype} in place of {own.shape} of {own.dtype}")
+            # What may still be refused is tried on copies first.
+            schedule = copy.deepcopy(trainer.optimizer.learning_rate)
+            if isinstance(schedule, Schedule):
+                schedule.load_state(self.schedule)
+        trainer.check_rng(self.rng)
+        with self._damaged():
+            type(trainer.rng.bit_generator)().state = self.rng
+        self._before = {
+            kind: arenas[kind].packed(trainer.arenas, kind) for kind in ("parameters", "states")
+        }, trainer.rng.bit_generator.state  # fmt: skip
+        for kind, arena in arenas.items():
             arena.unpack(self.tensors[f"arena.{kind}"], trainer.arenas, kind)
         trainer.search = {n.removeprefix("search."): a for n, a in self.tensors.items() if n.startswith("search.")}
         state = trainer.state
-        state.epoch, state.step, trainer.seed = int(self.meta["epoch"]), int(self.meta["step"]), self.seed
-        trainer.restore_rng(_unplain(self.meta["rng"]))
-        trainer.restore_schedule(_unplain(self.meta["schedule"]))
-        state.history = History.from_state(self.meta["history"])
+        state.epoch, state.step, trainer.seed, state.history = self.epoch, self.step, self.seed, self.history
+        trainer.rng.bit_generator.state = self.rng
+        trainer.restore_schedule(self.schedule)
+
+    def undo(self, trainer: Trainer) -> None:
+        """Gives the network the weights and the random numbers that it had before ``apply``."""
+        if self._before is not None:
+            packed, rng = self._before
+            arenas = _arenas(trainer)
+            for kind, flat in packed.items():
+                arenas[kind].unpack(flat, trainer.arenas, kind)
+            trainer.rng.bit_generator.state = rng
 
     def apply_representations(self, trainer: Trainer) -> None:
         """Gives the representations of parameters, masks for example, the arrays of the checkpoint.
@@ -185,14 +222,19 @@ class CheckpointFile:
 
         Raises      ModelFileError when the parameters are held in other ways than in the checkpoint
         """
-        saved, mine = self.meta.get("representations", {}), _representations(trainer)
+        saved, mine = self.representations, _representations(trainer)
         for name in sorted(saved.keys() | mine.keys()):
             if saved.get(name) != mine.get(name):
                 raise ModelFileError(
                     f"{self.path}: the checkpoint holds {name!r} as {saved.get(name, 'it is')}, this network holds it as "
                     f"{mine.get(name, 'it is')}. Represent or prune the network as before, then resume."
                 )
-        for name, array in trainer.network.held_arrays().items():
+        held = trainer.network.held_arrays()
+        with self._damaged():
+            for name, array in held.items():
+                if self.tensors[f"held.{name}"].shape != array.shape:
+                    raise ValueError(f"{name} has the shape {self.tensors[f'held.{name}'].shape}, not {array.shape}")
+        for name, array in held.items():
             np.copyto(array, self.tensors[f"held.{name}"])
         for variable in trainer.network.parameters.variables.values():
             variable.changed()
@@ -200,16 +242,16 @@ class CheckpointFile:
     def apply_to_callbacks(self, callbacks: list[Callback]) -> None:
         """Gives each callback the state that the one of its class had, in order."""
         waiting = list(callbacks)
-        for i, saved in enumerate(self.meta["callbacks"]):
-            for callback in waiting:
-                if type(callback).__name__ == saved["class"]:
-                    start = f"callback.{i}."
-                    arrays = {n.removeprefix(start): a for n, a in self.tensors.items() if n.startswith(start)}
-                    state = {**_unplain(saved["state"]), **arrays}
-                    if state:
-                        callback.restore(state)
-                    waiting.remove(callback)
-                    break
+        for i, (name, plain) in enumerate(self.callbacks):
+            callback = next((one for one in waiting if type(one).__name__ == name), None)
+            if callback is None:
+                continue
+            start = f"callback.{i}."
+            arrays = {n.removeprefix(start): a for n, a in self.tensors.items() if n.startswith(start)}
+            if plain or arrays:
+                with self._damaged():
+                    callback.restore({**plain, **arrays})
+            waiting.remove(callback)
 
 
 def _arenas(trainer: Trainer) -> dict[str, Arena]:
@@ -240,6 +282,12 @@ def describe_optimizer(trainer: Trainer) -> str:
         optimizer = copy.copy(optimizer)
         optimizer.learning_rate = "a function"
     return repr(optimizer)
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"a number of at least 0 is {value!r:.60}")
+    return value
 
 
 def _short(value: object, limit: int = 200) -> str:

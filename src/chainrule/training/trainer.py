@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.base import Engine
-from ..errors import DivergenceError, ParameterError
+from ..errors import DivergenceError, ModelFileError, ParameterError
 from ..network import NetworkGraph
 from ..network.store import changes
 from ..ops.value import Shape
@@ -147,14 +147,14 @@ class Trainer:
         if isinstance(schedule, Schedule):
             schedule.load_state(dict(state))
 
-    def restore_rng(self, state: Mapping[str, Any]) -> None:
-        """Goes on with the random numbers of a checkpoint. ParameterError when they are those of another generator."""
-        if state.get("bit_generator") != self.rng.bit_generator.state["bit_generator"]:
+    def check_rng(self, state: Mapping[str, Any]) -> None:
+        """ParameterError when the random numbers of a checkpoint are those of another kind of generator."""
+        mine = self.rng.bit_generator.state["bit_generator"]
+        if state.get("bit_generator") != mine:
             raise ParameterError(
-                f"resume: the checkpoint's random numbers come from {state.get('bit_generator')}, the network's from "
-                f"{self.rng.bit_generator.state['bit_generator']}. Give the network the same kind of random_state."
+                f"resume: the checkpoint's random numbers come from {state.get('bit_generator')!r:.60}, the network's from "
+                f"{mine}. Give the network the same kind of random_state."
             )
-        self.rng.bit_generator.state = state
 
     # ------------------------------------------------------------ the loop
 
@@ -207,8 +207,12 @@ class Trainer:
                     callback.on_fit_begin(state)
                     begun.append(callback)
                 if resume is not None:
-                    resume.apply_to_callbacks(self.callbacks)
-                    resume.apply_representations(self)
+                    try:
+                        resume.apply_to_callbacks(self.callbacks)
+                        resume.apply_representations(self)
+                    except ModelFileError:
+                        resume.undo(self)
+                        raise
                 if not self.optimizer.full_batch:
                     self._run_epochs(feed, batch_size, shuffle, validation)
                 elif state.epoch < epochs:
