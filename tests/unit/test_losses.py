@@ -18,6 +18,7 @@ from chainrule.layers import Identity, Input
 from chainrule.losses import (
     AbsoluteError,
     BinaryCrossEntropy,
+    BinaryFocal,
     DiceLoss,
     Hinge,
     Huber,
@@ -26,8 +27,10 @@ from chainrule.losses import (
     MultiClassHinge,
     Poisson,
     SoftmaxCrossEntropy,
+    SoftmaxFocal,
     SquaredError,
     SumLoss,
+    TverskyLoss,
     get_loss,
 )
 from chainrule.losses.base import ALIASES
@@ -131,6 +134,33 @@ def dice(z: Array, y: Array, smooth: float = 1.0) -> Array:
     return (1 - top / (p.sum(axis=axes) + t.sum(axis=axes) + smooth)).mean(axis=-1)
 
 
+def tversky(z: Array, y: Array, alpha: float, beta: float, smooth: float) -> Array:
+    if z.shape[-1] == 1:
+        p, t = 1 / (1 + np.exp(-z)), y.reshape(z.shape)
+    else:
+        p, t = np.exp(log_softmax(z)), as_distribution(y, z.shape[-1])
+    axes = tuple(range(1, z.ndim - 1))
+    both = (p * t).sum(axis=axes)
+    wrong, missed = (p * (1 - t)).sum(axis=axes), ((1 - p) * t).sum(axis=axes)
+    return (1 - (both + smooth) / (both + alpha * wrong + beta * missed + smooth)).mean(axis=-1)
+
+
+def focal(z: Array, y: Array, gamma: float, alpha: float | None = None) -> Array:
+    y, h = y.reshape(z.shape), 1 / (1 + np.exp(-z))
+    yes, no = (1.0, 1.0) if alpha is None else (alpha, 1 - alpha)
+    return -yes * y * (1 - h) ** gamma * np.log(h) - no * (1 - y) * h**gamma * np.log(1 - h)
+
+
+def softmax_focal(z: Array, y: Array, gamma: float) -> Array:
+    t, log_p = as_distribution(y, z.shape[-1]), log_softmax(z)
+    return -(t * (1 - np.exp(log_p)) ** gamma * log_p).sum(axis=-1)
+
+
+def weighted_bce(z: Array, y: Array, weights: Any) -> Array:
+    y = y.reshape(z.shape)
+    return np.asarray(weights) * y * np.logaddexp(0, -z) + (1 - y) * np.logaddexp(0, z)
+
+
 def positive_distribution(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> Array:
     p = rng.uniform(0.1, 1, shape)
     return p / p.sum(axis=-1, keepdims=True)
@@ -155,6 +185,36 @@ CASES: dict[str, tuple[Loss, tuple[int, ...], Callable[..., Array], Draw | None,
         uniform(0.05, 0.95),
         bits,
     ),
+    "bce, weighted": (BinaryCrossEntropy(pos_weight=3.0), (3,), lambda z, y: weighted_bce(z, y, 3.0), None, uniform(0, 1)),
+    "bce, weights": (
+        BinaryCrossEntropy(pos_weight=[0.5, 2.0, 9.0]),
+        (2, 3),
+        lambda z, y: weighted_bce(z, y, [0.5, 2.0, 9.0]),
+        None,
+        bits,
+    ),
+    "bce, weighted probabilities": (
+        BinaryCrossEntropy(from_probabilities=True, pos_weight=4.0),
+        (3,),
+        lambda p, y: -4 * y * np.log(p) - (1 - y) * np.log(1 - p),
+        uniform(0.05, 0.95),
+        bits,
+    ),
+    "focal": (BinaryFocal(), (3,), lambda z, y: focal(z, y, 2.0), None, bits),
+    "focal, one output": (BinaryFocal(1.5, alpha=0.25), (2, 1), lambda z, y: focal(z, y, 1.5, 0.25), None, uniform(0, 1)),
+    "focal, no fading": (BinaryFocal(0.0), (3,), lambda z, y: focal(z, y, 0.0), None, bits),
+    "softmax focal": (SoftmaxFocal(), (4,), lambda z, y: softmax_focal(z, y, 2.0), None, None),
+    "softmax focal, steps": (SoftmaxFocal(0.5), (2, 3), lambda z, y: softmax_focal(z, y, 0.5), None, None),
+    "softmax focal, no fading": (SoftmaxFocal(0.0), (3,), lambda z, y: softmax_focal(z, y, 0.0), None, None),
+    "tversky": (TverskyLoss(), (3, 2, 1), lambda z, y: tversky(z, y, 0.3, 0.7, 1.0), None, bits),
+    "tversky, soft": (
+        TverskyLoss(1.0, beta=1.0, smooth=0.5),
+        (4, 1),
+        lambda z, y: tversky(z, y, 1, 1, 0.5),
+        None,
+        uniform(0, 1),
+    ),
+    "tversky, classes": (TverskyLoss(0.2, beta=0.8), (5, 3), lambda z, y: tversky(z, y, 0.2, 0.8, 1.0), None, None),
     "cross-entropy": (
         SoftmaxCrossEntropy(),
         (4,),
@@ -423,6 +483,13 @@ def test_names_and_other_names() -> None:
         (Huber(delta=float("nan")), "Got nan"),
         (BinaryCrossEntropy(label_smoothing=1.0), "label_smoothing must be in"),
         (SoftmaxCrossEntropy(label_smoothing=-0.1), "label_smoothing must be in"),
+        (BinaryCrossEntropy(pos_weight=0.0), "pos_weight must be a positive number, or one for each output. Got 0.0"),
+        (BinaryCrossEntropy(pos_weight=[1.0, -2.0]), "pos_weight must be"),
+        (BinaryCrossEntropy(pos_weight="much"), "pos_weight must be"),  # type: ignore[arg-type]
+        (BinaryFocal(-1.0), "gamma must be a finite number of at least 0"),
+        (BinaryFocal(alpha=1.5), "alpha must be a number from 0 to 1 or None"),
+        (SoftmaxFocal(float("nan")), "gamma must be a finite number of at least 0"),
+        (TverskyLoss(beta=-0.1), "beta must be a finite number of at least 0"),
     ],
 )
 def test_bad_arguments(loss: Loss, message: str) -> None:
@@ -430,6 +497,50 @@ def test_bad_arguments(loss: Loss, message: str) -> None:
         loss.validate()
     with pytest.raises(ParameterError, match=message):
         check_loss(loss, (2,), draw_target=bits)
+
+
+def test_weights_of_yes_have_to_fit_the_outputs() -> None:
+    with pytest.raises(ShapeError, match="2 weights of pos_weight do not fit outputs"):
+        run(BinaryCrossEntropy(pos_weight=[1.0, 2.0]), [[1.0, 2.0, 3.0]], [[0.0, 1.0, 0.0]])
+
+
+@pytest.mark.parametrize("loss", [BinaryFocal(2.0), BinaryFocal(0.5, alpha=0.3), BinaryCrossEntropy(pos_weight=5.0)])
+@pytest.mark.parametrize("y", [0.0, 1.0])
+def test_binary_losses_stay_finite_for_any_logit(loss: Loss, y: float) -> None:
+    for size in (1e-30, 50.0, 1e4, 1e30):
+        for z in (size, -size):
+            j, dz = run(loss, [[z]], [[y]])
+            assert np.isfinite(j) and np.isfinite(dz).all() and j >= 0
+            assert (dz[0, 0] <= 0) == (y == 1) or dz[0, 0] == 0
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
+def test_the_softmax_focal_loss_stays_finite_for_any_logits(gamma: float) -> None:
+    for z in ([1e4, 0.0, -1e4], [0.0, 0.0, 0.0], [1e30, -1e30, 0.0], [40.0, 0.0, 0.0]):
+        for label in range(3):
+            j, dz = run(SoftmaxFocal(gamma), [z], [label])
+            assert np.isfinite(j) and np.isfinite(dz).all() and j >= 0
+
+
+def test_special_cases_of_the_new_losses_are_the_old_ones() -> None:
+    rng = np.random.default_rng(1)
+    z, y = rng.normal(size=(5, 4)), rng.integers(0, 4, 5)
+    for a, b in zip(
+        run(SoftmaxFocal(0.0), z, y, dtype="float64"), run(SoftmaxCrossEntropy(), z, y, dtype="float64"), strict=True
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-15)
+    t = rng.integers(0, 2, (5, 4)).astype(float)
+    for a, b in zip(
+        run(BinaryFocal(0.0), z, t, dtype="float64"), run(BinaryCrossEntropy(), z, t, dtype="float64"), strict=True
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-15)
+    mask = rng.integers(0, 2, (5, 4, 1)).astype(float)
+    for a, b in zip(
+        run(TverskyLoss(0.5, beta=0.5, smooth=0.5), z[..., None], mask, dtype="float64"),
+        run(DiceLoss(), z[..., None], mask, dtype="float64"),
+        strict=True,
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-15)
 
 
 def test_bad_output_shapes() -> None:
@@ -489,6 +600,13 @@ def test_against_pytorch() -> None:
         (AbsoluteError(), y, f.l1_loss),
         (Huber(delta=0.7), y, lambda a, b: f.huber_loss(a, b, delta=0.7)),
         (BinaryCrossEntropy(), b, lambda a, b: f.binary_cross_entropy_with_logits(a, b, reduction="sum") / 6),
+        (
+            BinaryCrossEntropy(pos_weight=[0.5, 1.0, 2.0, 7.0]),
+            b,
+            lambda a, b: (
+                f.binary_cross_entropy_with_logits(a, b, pos_weight=torch.tensor([0.5, 1.0, 2.0, 7.0]), reduction="sum") / 6
+            ),
+        ),
         (SoftmaxCrossEntropy(label_smoothing=0.1), labels, lambda a, b: f.cross_entropy(a, b, label_smoothing=0.1)),
         (SoftmaxCrossEntropy(), t, f.cross_entropy),
         (Poisson(), c, lambda a, b: f.poisson_nll_loss(a, b)),

@@ -22,11 +22,14 @@ from chainrule.optimizers import (
     Adadelta,
     Adagrad,
     Adam,
+    Adamax,
     AdamW,
     Cosine,
     LBFGSResult,
+    Lion,
     Nadam,
     Optimizer,
+    RAdam,
     RMSprop,
     Schedule,
     WarmUp,
@@ -101,7 +104,47 @@ def nadam(beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8, decay
     return step
 
 
+def adamax(beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> Reference:
+    def step(w: Array, g: Array, t: int, lr: float, memory: dict[str, Any]) -> Array:
+        m = memory["m"] = beta1 * memory.get("m", 0.0) + (1 - beta1) * g
+        u = memory["u"] = np.maximum(beta2 * memory.get("u", 0.0), np.abs(g) + epsilon)
+        return w - lr / (1 - beta1**t) * m / u
+
+    return step
+
+
+def radam(beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> Reference:
+    def step(w: Array, g: Array, t: int, lr: float, memory: dict[str, Any]) -> Array:
+        m = memory["m"] = beta1 * memory.get("m", 0.0) + (1 - beta1) * g
+        v = memory["v"] = beta2 * memory.get("v", 0.0) + (1 - beta2) * g**2
+        longest = 2 / (1 - beta2) - 1
+        length = longest - 2 * t * beta2**t / (1 - beta2**t)
+        direction = m / (1 - beta1**t)
+        if length <= 5:
+            return w - lr * direction
+        r = np.sqrt((length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length))
+        return w - lr * direction * r * np.sqrt(1 - beta2**t) / (np.sqrt(v) + epsilon)
+
+    return step
+
+
+def lion(beta1: float = 0.9, beta2: float = 0.99) -> Reference:
+    def step(w: Array, g: Array, t: int, lr: float, memory: dict[str, Any]) -> Array:
+        m = memory.get("m", 0.0)
+        memory["m"] = beta2 * m + (1 - beta2) * g
+        return w - lr * np.sign(beta1 * m + (1 - beta1) * g)
+
+    return step
+
+
 CASES: list[tuple[Optimizer, Reference]] = [
+    (Adamax(0.01), adamax()),
+    (Adamax(0.01, beta1=0.5, beta2=0.9, epsilon=1e-2), adamax(0.5, 0.9, 1e-2)),
+    (RAdam(0.01), radam()),
+    (RAdam(0.01, beta1=0.8, beta2=0.9, epsilon=1e-3), radam(0.8, 0.9, 1e-3)),
+    (RAdam(0.01, beta2=0.5), radam(beta2=0.5)),
+    (Lion(0.01), lion()),
+    (Lion(0.01, beta1=0.5, beta2=0.9), lion(0.5, 0.9)),
     (SGD(0.1), sgd()),
     (SGD(0.1, momentum=0.9), sgd(0.9)),
     (SGD(0.1, momentum=0.8, nesterov=True), sgd(0.8, True)),
@@ -525,6 +568,9 @@ def test_against_pytorch() -> None:
         (AdamW(0.01), lambda p: optim.AdamW(p, lr=0.01, weight_decay=0.01)),
         (Nadam(0.01), lambda p: optim.NAdam(p, lr=0.01)),
         (Nadam(0.01, l2=0.1, beta1=0.8), lambda p: optim.NAdam(p, lr=0.01, betas=(0.8, 0.999), weight_decay=0.1)),
+        (Adamax(0.01, l2=0.1), lambda p: optim.Adamax(p, lr=0.01, weight_decay=0.1)),
+        (RAdam(0.01), lambda p: optim.RAdam(p, lr=0.01)),
+        (RAdam(0.01, beta2=0.9, l2=0.1), lambda p: optim.RAdam(p, lr=0.01, betas=(0.9, 0.9), weight_decay=0.1)),
         (
             Nadam(0.01, weight_decay=0.1),
             lambda p: optim.NAdam(p, lr=0.01, weight_decay=0.1, decoupled_weight_decay=True),

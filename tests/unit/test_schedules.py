@@ -12,7 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainrule.errors import ModelFileError, ParameterError, UnknownNameError
-from chainrule.optimizers import Cosine, Exponential, OneCycle, Piecewise, ReduceOnPlateau, Schedule, Step, WarmUp
+from chainrule.optimizers import (
+    Cosine,
+    CosineRestarts,
+    Cyclic,
+    Exponential,
+    OneCycle,
+    Piecewise,
+    Polynomial,
+    ReduceOnPlateau,
+    Schedule,
+    ScheduleSequence,
+    Step,
+    WarmUp,
+)
 from chainrule.registry import from_config, to_config
 
 EXAMPLES: list[Schedule] = [
@@ -29,6 +42,14 @@ EXAMPLES: list[Schedule] = [
     WarmUp(0.1, steps=5),
     WarmUp(Cosine(0.1, total=20), steps=1, unit="epochs"),
     WarmUp(ReduceOnPlateau(0.1), steps=3),
+    CosineRestarts(0.1, period=7),
+    CosineRestarts(0.1, period=2, growth=1.5, fade=0.8, final=0.01, unit="epochs"),
+    Cyclic(0.01, high=0.1, period=10),
+    Cyclic(0.0, high=0.1, period=1, fade=0.5, unit="epochs"),
+    Polynomial(0.1, total=20),
+    Polynomial(0.1, total=2, power=0.9, final=0.01, unit="epochs"),
+    ScheduleSequence([0.05, Cosine(0.1, total=20)], boundaries=[5]),
+    ScheduleSequence([WarmUp(0.1, steps=4), ReduceOnPlateau(0.1), 0.001], boundaries=[1, 3], unit="epochs"),
 ]
 
 
@@ -71,6 +92,77 @@ def test_step_falls_at_exact_times() -> None:
     for n in (1, 3, 7, 49, 1875):
         by_epoch.bind(n)
         np.testing.assert_array_equal(by_epoch([3 * n, 3 * n + 1, 6 * n, 6 * n + 1]), [1, 0.5, 0.5, 0.25])
+
+
+def test_a_polynomial_of_power_one_is_a_line() -> None:
+    np.testing.assert_allclose(Polynomial(1.0, total=4, final=0.2)(steps(6)), [1, 0.8, 0.6, 0.4, 0.2, 0.2])
+
+
+def test_restarts_begin_where_the_lengths_add_up() -> None:
+    """Cycles of 10, 20, 40, ... steps begin at steps 1, 11, 31, 71, ... of the training, at the first height each."""
+    schedule = CosineRestarts(0.5, period=10, growth=2.0)
+    begins = np.cumsum([0, *(10 * 2**i for i in range(20))]) + 1.0
+    np.testing.assert_allclose(schedule(begins), 0.5)
+    np.testing.assert_array_less(schedule(begins[1:] - 1), 0.02)
+    first, second = schedule(steps(10)), schedule(steps(30))[10:]
+    np.testing.assert_allclose(second[::2], first, rtol=1e-12)
+    fading = CosineRestarts(0.5, period=3, fade=0.5, final=0.1)(np.array([1.0, 4.0, 7.0]))
+    np.testing.assert_allclose(fading, [0.5, 0.3, 0.2])
+
+
+@pytest.mark.parametrize("growth", [1.0, 1.1, 1.5, 2.0, 3.0])
+def test_restarts_never_leave_their_range(growth: float) -> None:
+    rates = CosineRestarts(0.5, period=3, growth=growth, final=0.1)(steps(5000))
+    assert rates.min() >= 0.1 and rates.max() <= 0.5
+
+
+def test_triangles() -> None:
+    np.testing.assert_allclose(Cyclic(0.0, high=1.0, period=4)(steps(9)), [0, 0.5, 1, 0.5, 0, 0.5, 1, 0.5, 0])
+    by_epoch = Cyclic(0.2, high=1.0, period=2, fade=0.5, unit="epochs")
+    by_epoch.bind(3)
+    np.testing.assert_allclose(by_epoch([1, 4, 7, 10, 13]), [0.2, 1.0, 0.2, 0.6, 0.2])
+
+
+def test_a_sequence_counts_from_each_boundary() -> None:
+    schedule = ScheduleSequence([WarmUp(0.4, steps=4), Polynomial(0.4, total=2), 0.01], boundaries=[4, 7])
+    np.testing.assert_allclose(schedule(steps(9)), [0.1, 0.2, 0.3, 0.4, 0.4, 0.2, 0.0, 0.01, 0.01])
+    by_epoch = ScheduleSequence([0.1, Step(1.0, every=1, factor=0.5, unit="epochs")], boundaries=[1.5], unit="epochs")
+    by_epoch.bind(3)
+    np.testing.assert_allclose(by_epoch(steps(10)), [0.1] * 5 + [1.0] * 3 + [0.5] * 2)
+
+
+def test_a_sequence_hands_the_metric_on() -> None:
+    schedule = ScheduleSequence([0.1, ReduceOnPlateau(1.0, patience=1)], boundaries=[2])
+    assert schedule.needs_metric
+    for metric in (1.0, 1.0, 1.0, 1.0):
+        schedule.epoch_end(metric)
+    assert schedule([5])[0] < 1.0
+    again = ScheduleSequence([0.1, ReduceOnPlateau(1.0, patience=1)], boundaries=[2])
+    again.load_state(schedule.state_dict())
+    assert again([5])[0] == schedule([5])[0]
+    schedule.reset()
+    assert schedule([5])[0] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        (CosineRestarts(0.1, period=0), "period must be a positive, finite number"),
+        (CosineRestarts(0.1, period=2, growth=0.5), "growth must be a finite number of at least 1"),
+        (CosineRestarts(0.1, period=2, fade=0.0), "fade must be a number above 0 and up to 1"),
+        (Cyclic(0.5, high=0.1, period=2), "high must be at least low, which is 0.5"),
+        (Polynomial(0.1, total=2, power=-1.0), "power must be a positive, finite number"),
+        (ScheduleSequence([], boundaries=[]), "schedules must be a list of schedules or positive numbers"),
+        (ScheduleSequence([0.1, 0.2], boundaries=[]), "0 boundaries part 1 schedules. Got 2"),
+        (ScheduleSequence([0.1, 0.2, 0.3], boundaries=[3, 2]), "boundaries must be rising positive numbers"),
+        (ScheduleSequence([Cosine(-0.1, total=2), 0.2], boundaries=[3]), "initial must be a positive"),
+        (ScheduleSequence([ReduceOnPlateau(0.1), ReduceOnPlateau(0.1)], boundaries=[3]), "only one of the schedules"),
+    ],
+    ids=repr,
+)
+def test_bad_arguments_of_the_newer_schedules(schedule: Schedule, message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        schedule.validate()
 
 
 def test_exponential() -> None:

@@ -3,6 +3,7 @@
 from .absolute_error import AbsoluteError
 from .base import ElementwiseLoss, Loss, get_loss
 from .binary_cross_entropy import BinaryCrossEntropy
+from .binary_focal import BinaryFocal
 from .dice_loss import DiceLoss
 from .hinge import Hinge
 from .huber import Huber
@@ -10,12 +11,15 @@ from .kl_divergence import KLDivergence
 from .multi_class_hinge import MultiClassHinge
 from .poisson import Poisson
 from .softmax_cross_entropy import SoftmaxCrossEntropy
+from .softmax_focal import SoftmaxFocal
 from .squared_error import SquaredError
 from .sum_loss import SumLoss
+from .tversky_loss import TverskyLoss
 
 __all__ = [
     "AbsoluteError",
     "BinaryCrossEntropy",
+    "BinaryFocal",
     "DiceLoss",
     "ElementwiseLoss",
     "Hinge",
@@ -25,7 +29,9 @@ __all__ = [
     "MultiClassHinge",
     "Poisson",
     "SoftmaxCrossEntropy",
+    "SoftmaxFocal",
     "SquaredError",
     "SumLoss",
+    "TverskyLoss",
     "get_loss",
 ]

@@ -35,8 +35,10 @@ Array = NDArray[Any]
 #: Other names under which users know a loss.
 ALIASES = {
     "bce": "binary_cross_entropy",
+    "binary_focal_crossentropy": "binary_focal",
     "binary_crossentropy": "binary_cross_entropy",
     "categorical_crossentropy": "softmax_cross_entropy",
+    "categorical_focal_crossentropy": "softmax_focal",
     "categorical_hinge": "multi_class_hinge",
     "cross_entropy": "softmax_cross_entropy",
     "kl": "kl_divergence",
@@ -59,6 +61,9 @@ class Loss(Configurable):
     reduction: ClassVar[str] = "mean"
     #: Whether ``prediction`` gives probabilities, so that ``predict_proba`` makes sense.
     probabilities: ClassVar[bool] = False
+    #: Whether z are numbers without bounds that the loss itself turns into what they mean (logits, log-rates, margins): an
+    #: activation before it would bend them a second time.
+    reads_logits: bool = False
     #: The class index that stands for no label, where a loss has one: such entries have no part in J, which is the mean over
     #: the others. They come to ``forward`` as class 0 with weight 0.
     ignore_label: int | None = None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..errors import ParameterError
+from collections.abc import Iterable, Sequence
+
+from ..errors import ParameterError, ShapeError
 from ..ops.value import Shape
 from ..registry import finite_number
 from .base import Array, Builder, ElementwiseLoss, Saved, Value
@@ -10,19 +12,23 @@ from .numeric import LARGEST_BELOW_ONE, SMALLEST_NORMAL, sigmoid
 
 
 class BinaryCrossEntropy(ElementwiseLoss):
-    """The logistic loss ``ℓ = −y log h − (1 − y) log(1 − h)`` with h = σ(z), over any number of outputs, in nats.
+    """The logistic loss ``ℓ = −w y log h − (1 − y) log(1 − h)`` with h = σ(z), over any number of outputs, in nats.
 
-    Summed over the outputs of a sample: J = −1/m Σ y log h + (1 − y) log(1 − h); of pictures and sequences the mean over the
-    pixels or steps. From logits it is computed as
-    ℓ = max(z, 0) − y z + log(1 + exp(−|z|)): no h is formed and nothing cancels, so logits of ±1e4 are exact and so are
-    the small losses of sure and right outputs.
+    Summed over the outputs of a sample: J = −1/m Σ w y log h + (1 − y) log(1 − h); of pictures and sequences the mean over
+    the pixels or steps. From logits it is computed as
+    ℓ = max(z, 0) − y z + log(1 + exp(−|z|)) (w = 1): no h is formed and nothing cancels, so logits of ±1e4 are exact and so
+    are the small losses of sure and right outputs.
 
     Parameters  label_smoothing : s in [0, 1) = 0 ; the target becomes (1 − s) y + s / 2
                 from_probabilities : bool = False ; z is h itself. h is then cut to [2⁻¹²⁶, 1 − 2⁻²⁴], the smallest normal
                 float32 and the largest below 1, so ℓ is at most 87.3 (y = 1) or 16.6 (y = 0). Logits need no such cut.
+                pos_weight : w > 0 = 1, what a "yes" counts beside a "no", or one for each output (the last axis): the number
+                of "no" over that of "yes" makes both count the same
     Shapes      z, y, ℓ (N, ...) ; y in [0, 1], may lack a last axis of size 1
-    Backward    dz = (σ(z) − y) ⊙ dℓ ; from probabilities dh = (h − y) / (h (1 − h)) ⊙ dℓ, and 0 where h was cut
-    Raises      ParameterError when label_smoothing is outside [0, 1) ; DataError for targets outside [0, 1]
+    Backward    with c = 1 + (w − 1) y:  dz = (c σ(z) − w y) ⊙ dℓ ; from probabilities dh = (c h − w y) / (h (1 − h)) ⊙ dℓ,
+                and 0 where h was cut
+    Raises      ParameterError when label_smoothing is outside [0, 1) or a weight is not positive ; ShapeError when there are
+                not as many weights as outputs ; DataError for targets outside [0, 1]
 
     Example
         >>> BinaryCrossEntropy(label_smoothing=0.1)
@@ -33,8 +39,15 @@ class BinaryCrossEntropy(ElementwiseLoss):
     reduction = "sum"
     probabilities = True
 
-    def __init__(self, *, label_smoothing: float = 0.0, from_probabilities: bool = False):
+    def __init__(
+        self,
+        *,
+        label_smoothing: float = 0.0,
+        from_probabilities: bool = False,
+        pos_weight: float | Sequence[float] = 1.0,
+    ):
         self.label_smoothing, self.from_probabilities = label_smoothing, from_probabilities
+        self.pos_weight = pos_weight
 
     @property
     def threshold(self) -> float:
@@ -43,6 +56,30 @@ class BinaryCrossEntropy(ElementwiseLoss):
     def validate(self) -> None:
         if not finite_number(self.label_smoothing) or not 0 <= self.label_smoothing < 1:
             raise ParameterError(f"BinaryCrossEntropy: label_smoothing must be in [0, 1). Got {self.label_smoothing!r}.")
+        given = self._weights()
+        if not given or not all(finite_number(w) and w > 0 for w in given):
+            raise ParameterError(
+                f"BinaryCrossEntropy: pos_weight must be a positive number, or one for each output. Got {self.pos_weight!r}."
+            )
+
+    def _weights(self) -> list[float]:
+        """One weight, or one for each output."""
+        several = isinstance(self.pos_weight, Iterable) and not isinstance(self.pos_weight, str)
+        return list(self.pos_weight) if several else [self.pos_weight]  # type: ignore[arg-type, list-item]
+
+    def _weighted(self, k: Builder, y: Value) -> Value:
+        """w y"""
+        weights = [float(w) for w in self._weights()]
+        if len(weights) == 1:
+            return y if weights[0] == 1 else k.multiply(y, weights[0])
+        if y.ndim < 2 or y.shape[-1] != len(weights):
+            raise ShapeError(f"BinaryCrossEntropy: {len(weights)} weights of pos_weight do not fit outputs of {y.shape}.")
+        axis = y.ndim - 1
+        return k.concat([k.multiply(k.slice(y, axis, i, i + 1), w) for i, w in enumerate(weights)], axis=axis)
+
+    @property
+    def reads_logits(self) -> bool:  # type: ignore[override]  # a class may state it, and instances compute it
+        return not self.from_probabilities
 
     @property
     def predicts_raw(self) -> bool:
@@ -61,17 +98,29 @@ class BinaryCrossEntropy(ElementwiseLoss):
             y = k.add(k.multiply(y, 1 - self.label_smoothing), 0.5 * self.label_smoothing)
         if self.from_probabilities:
             h = k.minimum(k.maximum(z, SMALLEST_NORMAL), LARGEST_BELOW_ONE)
-            yes = k.multiply(y, k.log(h))
+            weighted = self._weighted(k, y)
+            yes = k.multiply(weighted, k.log(h))
             no = k.multiply(k.subtract(1.0, y), k.log1p(k.negative(h)))
-            return k.negative(k.add(yes, no)), Saved(z=z, y=y, h=h)
-        linear = k.subtract(k.relu(z), k.multiply(y, z))
-        return k.add(linear, k.softplus(k.negative(k.absolute(z)))), Saved(z=z, y=y)
+            return k.negative(k.add(yes, no)), Saved(z=z, y=y, weighted=weighted, h=h)
+        weighted = self._weighted(k, y)
+        if weighted is y:
+            linear = k.subtract(k.relu(z), k.multiply(y, z))
+            return k.add(linear, k.softplus(k.negative(k.absolute(z)))), Saved(z=z, y=y, weighted=y)
+        # −log h = log(1 + e⁻ᶻ) and −log(1 − h) = log(1 + eᶻ) are both without overflow.
+        yes, no = k.multiply(weighted, k.softplus(k.negative(z))), k.multiply(k.subtract(1.0, y), k.softplus(z))
+        return k.add(yes, no), Saved(z=z, y=y, weighted=weighted)
 
     def derivative(self, k: Builder, saved: Saved) -> Value:
+        y, weighted = saved.y, saved.weighted
+
+        def difference(h: Value) -> Value:
+            """c h − w y"""
+            return k.subtract(h if weighted is y else k.multiply(h, k.add(k.subtract(weighted, y), 1.0)), weighted)
+
         if not self.from_probabilities:
-            return k.subtract(k.sigmoid(saved.z), saved.y)
+            return difference(k.sigmoid(saved.z))
         h = saved.h
         inside = k.equal(h, saved.z)
-        # (h − y) / (h (1 − h)) in two divisions: their product can be below the smallest normal number.
-        slope = k.divide(k.divide(k.subtract(h, saved.y), k.subtract(1.0, h)), h)
+        # (c h − w y) / (h (1 − h)) in two divisions: their product can be below the smallest normal number.
+        slope = k.divide(k.divide(difference(h), k.subtract(1.0, h)), h)
         return k.multiply(inside, slope)

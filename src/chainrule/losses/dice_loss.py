@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from ..errors import ParameterError, ShapeError
-from ..ops.value import Shape
+from ..errors import ParameterError
 from ..registry import finite_number
-from .base import Array, Builder, Loss, Saved, Value
-from .numeric import SMALLEST_NORMAL, sigmoid, softmax
+from ._overlap import _Overlap
 
 
-class DiceLoss(Loss):
+class DiceLoss(_Overlap):
     """Soft Dice loss of a region, from logits: ``ℓ = 1 − (2 Σ p t + s) / (Σ p + Σ t + s)``, summed over the pixels of a
     sample.
 
@@ -35,60 +33,13 @@ class DiceLoss(Loss):
     """
 
     name = "dice"
-    probabilities = True
 
     def __init__(self, *, smooth: float = 1.0):
         self.smooth = smooth
 
     def validate(self) -> None:
         if not finite_number(self.smooth) or self.smooth < 0:
-            raise ParameterError(f"DiceLoss: smooth must be a number of at least 0. Got {self.smooth!r}.")
+            raise ParameterError(f"DiceLoss: smooth must be a finite number of at least 0. Got {self.smooth!r}.")
 
-    @property
-    def threshold(self) -> float | None:
-        return None
-
-    def prediction(self, z: Array) -> Array:
-        return sigmoid(z) if z.shape[-1] == 1 else softmax(z)
-
-    def target(self, output_shape: Shape) -> list[tuple[Shape, str]]:
-        if output_shape[-1] == 1:
-            return [(output_shape, "float"), (output_shape[:-1], "float")]
-        return [(output_shape[:-1], "int"), (output_shape, "float")]
-
-    def validate_targets(self, y: Array, output_shape: Shape) -> None:
-        form = self.target_form(y, output_shape)
-        if output_shape[-1] == 1:
-            self._require((y >= 0) & (y <= 1), y, "in [0, 1]: 1 where a pixel is of the region", "Give y > 0 for a mask.")
-        elif form == 0:
-            self._require_classes(y, output_shape[-1])
-        else:
-            self._require_distributions(y)
-
-    def forward(self, k: Builder, z: Value, y: Value) -> tuple[Value, Saved]:
-        self.validate()
-        if z.ndim < 2:
-            raise ShapeError(f"DiceLoss: expected logits (N, ..., K) of the pixels of a region, got {z.shape}.")
-        classes, places, s = z.shape[-1], tuple(range(1, z.ndim - 1)), float(self.smooth)
-        t = k.one_hot(y, classes) if y.dtype == "int" else k.reshape(y, z.shape)
-        p = k.sigmoid(z) if classes == 1 else k.softmax(z)
-
-        def over_places(x: Value) -> Value:
-            return k.sum(x, axis=places, keepdims=True) if places else x
-
-        top = k.add(k.multiply(over_places(k.multiply(p, t)), 2.0), s)
-        # With nothing to divide by top is 0 as well, and so is the quotient.
-        bottom = k.maximum(k.add(k.add(over_places(p), over_places(t)), s), SMALLEST_NORMAL)
-        quotient = k.divide(top, bottom)
-        overlap = k.multiply(k.sum(quotient, axis=tuple(range(1, z.ndim))), 1 / classes)
-        return k.subtract(1.0, overlap), Saved(p=p, t=t, bottom=bottom, quotient=quotient)
-
-    def backward(self, k: Builder, saved: Saved, dl: Value) -> Value:
-        p, classes = saved.p, saved.p.shape[-1]
-        each = k.multiply(k.reshape(dl, (dl.shape[0], *(1,) * (p.ndim - 1))) if dl.shape else dl, -1 / classes)
-        slope = k.divide(k.subtract(k.multiply(saved.t, 2.0), saved.quotient), saved.bottom)
-        if classes == 1:
-            dz = k.multiply(slope, k.multiply(p, k.subtract(1.0, p)))
-        else:
-            dz = k.multiply(p, k.subtract(slope, k.sum(k.multiply(p, slope), axis=-1, keepdims=True)))
-        return k.multiply(dz, each)
+    def coefficients(self) -> tuple[float, float, float, float]:
+        return 2.0, 0.0, 1.0, 1.0

@@ -23,6 +23,7 @@ class Hinge(ElementwiseLoss):
     """
 
     name = "hinge"
+    reads_logits = True
     reduction = "sum"
 
     @property

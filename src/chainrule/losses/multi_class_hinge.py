@@ -28,6 +28,7 @@ class MultiClassHinge(Loss):
     """
 
     name = "multi_class_hinge"
+    reads_logits = True
 
     def target(self, output_shape: Shape) -> list[tuple[Shape, str]]:
         return [(output_shape[:-1], "int")]

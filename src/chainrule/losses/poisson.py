@@ -27,6 +27,7 @@ class Poisson(ElementwiseLoss):
     """
 
     name = "poisson"
+    reads_logits = True
 
     def __init__(self, *, log_input: bool = True):
         self.log_input = log_input

@@ -53,6 +53,10 @@ class SoftmaxCrossEntropy(Loss):
             raise ParameterError(f"SoftmaxCrossEntropy: ignore_label must be an int or None. Got {self.ignore_label!r}.")
 
     @property
+    def reads_logits(self) -> bool:  # type: ignore[override]  # a class may state it, and instances compute it
+        return not self.from_probabilities
+
+    @property
     def predicts_raw(self) -> bool:
         return self.from_probabilities
 

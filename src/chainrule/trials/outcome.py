@@ -121,7 +121,7 @@ def _baseline(loss: Loss, y: Array, classes: int | None) -> float:
             p = np.unique(y, return_counts=True)[1] / y.size
         p = p[p > 0]
         return float(-(p * np.log(p)).sum())
-    if loss.name == "binary_cross_entropy":
+    if loss.name == "binary_cross_entropy" and getattr(loss, "pos_weight", 1.0) == 1.0:
         p = y.reshape(len(y), -1).astype(np.float64).mean(axis=0)
         p = np.clip(p, 1e-12, 1 - 1e-12)
         entropy = -(p * np.log(p) + (1 - p) * np.log(1 - p))

@@ -16,8 +16,6 @@ from ..statistics import CallInfo
 
 #: For each cross-entropy of probabilities, which kinds of probabilities it can be given.
 _PROPER = {"softmax_cross_entropy": ("exclusive",), "binary_cross_entropy": ("independent", "exclusive")}
-#: Losses that read logits, and put their own softmax or sigmoid on them.
-_LOGITS = ("softmax_cross_entropy", "binary_cross_entropy", "hinge", "multi_class_hinge", "poisson")
 
 
 class OutputActivation(Rule):
@@ -37,7 +35,7 @@ class OutputActivation(Rule):
             return  # a softmax of one unit is another fault
         reads_probabilities = bool(getattr(loss, "from_probabilities", False))
         bent = call.role in ("activation", "softmax")
-        if loss.name in _LOGITS and not reads_probabilities:
+        if loss.reads_logits:
             if bent:
                 yield from self._bounded(case, call, loss.name)
         elif reads_probabilities:

@@ -1,0 +1,78 @@
+"""The focal loss of classes that exclude each other."""
+
+from __future__ import annotations
+
+from ..errors import ParameterError, ShapeError
+from ..ops.value import Shape
+from ..registry import finite_number
+from .base import Array, Builder, Loss, Saved, Value
+from .numeric import SMALLEST_NORMAL, softmax
+
+
+class SoftmaxFocal(Loss):
+    """Focal loss of softmax(z) against classes, from logits: ``ℓ = −Σₖ tₖ (1 − pₖ)^γ log pₖ`` with p = softmax(z), in nats.
+
+    A cross-entropy whose terms fade where the answer is right already, so that a few hard samples are not drowned by many
+    easy ones. The weight of a class (α in the paper) is ``class_weight`` of fit. 1 − p is taken as −(e^(log p) − 1), which
+    keeps its digits where p is nearly 1.
+
+    Parameters  gamma γ : >= 0 = 2, how fast terms fade; 0 is the cross-entropy
+    Shapes      z (N, ..., K) ; y (N, ...) int class indices, or (N, ..., K) float distributions ; ℓ (N, ...)
+    Backward    with g = −t ⊙ ((1 − p)^γ − γ p (1 − p)^(γ − 1) log p):  dz = dℓ ⊙ (g − p Σₖ gₖ)
+    Raises      ParameterError when gamma is below 0 ; ShapeError when z has no class axis ;
+                DataError for class indices outside 0 .. K − 1 and for rows that are no distribution
+    References  Lin, Goyal, Girshick, He and Dollár, Focal loss for dense object detection, ICCV 2017
+
+    Example
+        >>> SoftmaxFocal(1.5)
+        SoftmaxFocal(1.5)
+    """
+
+    name = "softmax_focal"
+    probabilities = True
+    reads_logits = True
+
+    def __init__(self, gamma: float = 2.0):
+        self.gamma = gamma
+
+    def validate(self) -> None:
+        if not finite_number(self.gamma) or self.gamma < 0:
+            raise ParameterError(f"SoftmaxFocal: gamma must be a finite number of at least 0. Got {self.gamma!r}.")
+
+    def target(self, output_shape: Shape) -> list[tuple[Shape, str]]:
+        return [(output_shape[:-1], "int"), (output_shape, "float")]
+
+    def prediction(self, z: Array) -> Array:
+        return softmax(z)
+
+    def validate_targets(self, y: Array, output_shape: Shape) -> None:
+        if self.target_form(y, output_shape) == 0:
+            self._require_classes(y, output_shape[-1])
+        else:
+            self._require_distributions(y)
+
+    def forward(self, k: Builder, z: Value, y: Value) -> tuple[Value, Saved]:
+        self.validate()
+        if z.ndim < 2:
+            raise ShapeError(f"SoftmaxFocal: expected logits (N, K), got {z.shape}.")
+        gamma = float(self.gamma)
+        t = k.one_hot(y, z.shape[-1]) if y.dtype == "int" else y
+        cost = k.negative(k.log_softmax(z))  # −log p
+        # A class of target 0 adds nothing, also where its −log p is infinite.
+        cost = k.where_(k.greater(t, 0.0), cost, 0.0)
+        p = k.softmax(z)
+        fading: Value | float = 1.0
+        slope: Value | float = 0.0
+        if gamma:
+            rest = k.maximum(k.negative(k.expm1(k.negative(cost))), SMALLEST_NORMAL)  # 1 − p
+            fading = k.exp(k.multiply(k.log(rest), gamma))
+            slope = k.multiply(k.divide(k.multiply(fading, p), rest), gamma)  # γ p (1 − p)^(γ − 1)
+        loss = k.sum(k.multiply(k.multiply(t, fading), cost), axis=-1)
+        g = k.negative(k.multiply(t, k.add(k.multiply(cost, slope), fading)))
+        return loss, Saved(p=p, g=g)
+
+    def backward(self, k: Builder, saved: Saved, dl: Value) -> Value:
+        dz = k.subtract(saved.g, k.multiply(saved.p, k.sum(saved.g, axis=-1, keepdims=True)))
+        if dl.shape:
+            dl = k.reshape(dl, (*dl.shape, 1))
+        return k.multiply(dz, dl)
