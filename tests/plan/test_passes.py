@@ -346,6 +346,16 @@ def test_a_read_of_what_a_chain_has_stored_comes_after_it(d: Draft, at: int, apa
     assert ops(plan) == (["exp+copy", "add"] if apart else ["exp+copy+add"])
 
 
+@pytest.mark.parametrize(("at", "nodes"), [(0, 3), (4, 3), (8, 2)])
+def test_a_chain_that_reads_a_place_runs_before_that_is_overwritten(d: Draft, at: int, nodes: int) -> None:
+    """What reads the old value may not be drawn behind the assignment by a later reader of its own result."""
+    k, x, old = d.k, d.input(8), d.place(8)
+    moved = k.multiply(k.add(old, x), 2.0)
+    k.assign(d.place(8, at=at), k.multiply(k.square(x), 3.0))
+    plan = d.plan(k.add(moved, 1.0))
+    assert len(check(plan).nodes) == nodes
+
+
 def test_a_read_before_the_place_that_a_chain_has_stored(d: Draft) -> None:
     a = d.k.exp(d.input(8))
     d.k.assign(d.place(8, at=8), a)

@@ -75,6 +75,8 @@ def _grouped(nodes: list[Node]) -> list[tuple[int, Node | _Group]]:
     home: dict[int, _Group] = {}
     #: For each arena, the places that were assigned to: (start, stop, what was stored there).
     written: dict[int, list[tuple[int, int, Value]]] = {}
+    #: For each arena, the places that were read: (start, stop, what was made of it).
+    read: dict[int, list[tuple[int, int, Value]]] = {}
     items: dict[int, Node | _Group] = {}
     sums: set[int] = set()
     for index, node in enumerate(nodes):
@@ -109,9 +111,19 @@ def _grouped(nodes: list[Node]) -> list[tuple[int, Node | _Group]]:
             for g in sources:
                 g.closed = True
             items[index] = node
+        for v in node.inputs:
+            if v.base is not None and v.producer is None:
+                read.setdefault(id(v.base), []).append((v.offset, v.offset + v.size, node.outputs[0]))
         for v in node.outputs:
-            if v.base is not None:
-                written.setdefault(id(v.base), []).append((v.offset, v.offset + v.size, v))
+            if v.base is None:
+                continue
+            own = home.get(id(v))
+            for start, stop, made in read.get(id(v.base), ()):
+                reader = home.get(id(made))
+                if reader is not None and reader is not own and start < v.offset + v.size and v.offset < stop:
+                    # It has to run before its operand is overwritten, so nothing that comes later may join it.
+                    reader.closed = True
+            written.setdefault(id(v.base), []).append((v.offset, v.offset + v.size, v))
     return list(items.items())
 
 
