@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .metrics import Metric
     from .plan.equations import Equations
     from .report import DiagnosisReport
+    from .training.summary import Summary
     from .training.trace import Trace
 
 __all__ = ["Network", "load"]
@@ -207,8 +208,9 @@ class Network(Trainable):
 
         return plan_of(self, batch, training=training, loss=loss, optimizer=optimizer, length=length)
 
-    def summary(self) -> str:
-        """A table of the layers as text: name, layer, shape of its output for one sample, parameters, FLOPs a sample.
+    def summary(self) -> Summary:
+        """A table of the layers as text, which a notebook shows as a table: name, layer, shape of its output for one sample,
+        parameters, FLOPs a sample.
 
         T stands for a free length; the FLOPs are then those of a sample of the length that the last line names.
         """

@@ -1,10 +1,11 @@
-"""Live progress of a fit: one line that updates on a terminal, one plain line an epoch elsewhere."""
+"""Live progress of a fit: one line that is updated in place on a terminal and in a notebook, one line an epoch elsewhere."""
 
 from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from html import escape
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .callbacks import Callback, Logs
 
@@ -16,10 +17,75 @@ _EVERY = 0.1
 _BAR = 16
 
 
+class _Line(Protocol):
+    """A line that is drawn again and again in one place."""
+
+    def draw(self, head: str, share: float, tail: str) -> None:
+        """Shows a bar of which this share is full, between two texts."""
+
+    def end(self, text: str) -> None:
+        """Takes the line away, and leaves the text in its place; an empty text leaves nothing."""
+
+
+class _TerminalLine:
+    """Parameters  stream : a terminal"""
+
+    def __init__(self, stream: Any) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._stream = stream
+        self._live = Live(console=Console(file=stream), auto_refresh=False, transient=True)
+        self._live.start()
+
+    def draw(self, head: str, share: float, tail: str) -> None:
+        from rich.text import Text
+
+        full = round(share * _BAR)
+        line = Text(no_wrap=True, overflow="ellipsis")
+        line.append(f"{head} ", style="bold")
+        line.append("━" * full, style="cyan").append("━" * (_BAR - full), style="dim")
+        line.append(f"  {tail}")
+        self._live.update(line, refresh=True)
+
+    def end(self, text: str) -> None:
+        self._live.stop()
+        if text:
+            self._stream.write(text + "\n")
+            self._stream.flush()
+
+
+class _NotebookLine:
+    """A line below the cell of a notebook that runs, made of HTML."""
+
+    def __init__(self) -> None:
+        from IPython.display import HTML, display
+
+        self._html = HTML
+        self._handle = display(HTML(""), display_id=True)
+
+    def draw(self, head: str, share: float, tail: str) -> None:
+        bar = f'<progress value="{share:.4f}" max="1" style="width: 12em; vertical-align: middle"></progress>'
+        self._show(f"<b>{escape(head)}</b> {bar} {escape(tail)}")
+
+    def end(self, text: str) -> None:
+        self._show(escape(text))
+
+    def _show(self, inside: str) -> None:
+        made = f'<div style="font-family: monospace; white-space: pre-wrap">{inside}</div>' if inside else ""
+        self._handle.update(self._html(made))
+
+
+def _in_notebook() -> bool:
+    """Whether a kernel of IPython runs this, so that a notebook shows what is displayed."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None
+
+
 class Progress(Callback):
     """Prints epoch, loss, metrics, samples a second and the remaining time.
 
-    Parameters  verbose : 1 a live line on a terminal, else plain lines ; 2 plain lines everywhere ;
+    Parameters  verbose : 1 a live line on a terminal and in a notebook, else plain lines ; 2 plain lines everywhere ;
                 stream : where to, standard output by default
     """
 
@@ -28,15 +94,11 @@ class Progress(Callback):
 
     def on_fit_begin(self, state: FitState) -> None:
         self._out = self.stream if self.stream is not None else sys.stdout
-        self._console: Any = None
-        self._live: Any = None
+        self._line: _Line | None = None
         if self.verbose == 1 and bool(getattr(self._out, "isatty", lambda: False)()):
-            from rich.console import Console
-            from rich.live import Live
-
-            self._console = Console(file=self._out)
-            self._live = Live(console=self._console, auto_refresh=False, transient=True)
-            self._live.start()
+            self._line = _TerminalLine(self._out)
+        elif self.verbose == 1 and self.stream is None and _in_notebook():
+            self._line = _NotebookLine()
         self._started = time.perf_counter()
         self._drawn = 0.0
         self._first = state.epoch
@@ -49,37 +111,40 @@ class Progress(Callback):
     def on_batch_chunk_end(self, state: FitState, logs: Logs) -> None:
         now = time.perf_counter()
         self._rate = logs["samples"] / max(logs["seconds"], 1e-9)
-        if self._live is None or now - self._drawn < _EVERY:
+        if self._line is None or now - self._drawn < _EVERY:
             return
         shown = {**self._logs, "loss": logs["loss"]}
         total = state.samples_an_epoch
         part = min(1.0, logs["samples"] / total) if total else 0.0
-        self._draw(state, state.epoch + part, shown)
+        self._draw(self._line, state, state.epoch + part, shown)
 
     def on_epoch_end(self, state: FitState, epoch: int, logs: Logs) -> None:
         self._logs = {name: value for name, value in logs.items() if name not in ("learning_rate", "seconds")}
-        if self._live is None:
+        if self._line is None:
             line = f"epoch {epoch}/{state.epochs}  {self._numbers(self._logs)}  {_count(self._rate)} samples/s"
             self._print(f"{line}  {logs['seconds']:.2f} s")
         elif time.perf_counter() - self._drawn >= _EVERY:
-            self._draw(state, epoch, self._logs)
+            self._draw(self._line, state, epoch, self._logs)
 
     def on_fit_end(self, state: FitState) -> None:
-        self.close()
-        seconds = time.perf_counter() - self._started
-        history = state.history
+        history, text = state.history, ""
         if history.interrupted:
-            self._print(f"Interrupted after epoch {state.epoch} of {state.epochs}; what was learned so far is kept.")
-        elif self._console is not None and history.epochs:
+            text = f"Interrupted after epoch {state.epoch} of {state.epochs}; what was learned so far is kept."
+        elif self._line is not None and history.epochs:
             done = len(history.epochs) if not self._first else state.epoch - self._first
             line = f"epoch {state.epoch}/{state.epochs}  {self._numbers(self._logs)}  {_count(self._rate)} samples/s"
-            self._print(f"{line}  {done} epochs in {_time(seconds)}")
+            text = f"{line}  {done} epochs in {_time(time.perf_counter() - self._started)}"
+        if self._line is not None:
+            self._line.end(text)
+            self._line = None
+        elif text:
+            self._print(text)
 
     def close(self) -> None:
         """Takes the live line away; also called when a fit ends with an error."""
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        if self._line is not None:
+            self._line.end("")
+            self._line = None
 
     # ------------------------------------------------------------ text
 
@@ -87,20 +152,14 @@ class Progress(Callback):
         self._out.write(line + "\n")
         self._out.flush()
 
-    def _draw(self, state: FitState, epochs_done: float, shown: dict[str, float]) -> None:
-        from rich.text import Text
-
+    def _draw(self, line: _Line, state: FitState, epochs_done: float, shown: dict[str, float]) -> None:
         self._drawn = time.perf_counter()
         total = state.epochs - self._first
         share = min(1.0, (epochs_done - self._first) / max(total, 1))
         seconds = self._drawn - self._started
         left = seconds / share - seconds if share > 0 else 0.0
-        full = round(share * _BAR)
-        line = Text(no_wrap=True, overflow="ellipsis")
-        line.append(f"epoch {min(int(epochs_done) + 1, state.epochs)}/{state.epochs} ", style="bold")
-        line.append("━" * full, style="cyan").append("━" * (_BAR - full), style="dim")
-        line.append(f"  {self._numbers(shown)}  {_count(self._rate)} samples/s  {_time(left)} left")
-        self._live.update(line, refresh=True)
+        head = f"epoch {min(int(epochs_done) + 1, state.epochs)}/{state.epochs}"
+        line.draw(head, share, f"{self._numbers(shown)}  {_count(self._rate)} samples/s  {_time(left)} left")
 
     @staticmethod
     def _numbers(logs: dict[str, float]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from html import escape
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from ..plan import Plan, lower_prediction, lower_training, optimise
 from .intake import choose_losses, input_arrays
 from .trainable import Trainable
 
-__all__ = ["built_for", "plan_of", "summary"]
+__all__ = ["Summary", "built_for", "plan_of", "summary"]
 
 N = TypeVar("N", bound=Trainable)
 
@@ -54,7 +55,37 @@ def plan_of(
     return plan
 
 
-def summary(network: Trainable) -> str:
+class Summary(str):
+    """The table of a network as text, which a notebook shows as a table.
+
+    Attributes  rows : the cells, the first row with the headings ; total : the last line
+    """
+
+    rows: list[tuple[str, ...]]
+    total: str
+
+    def __new__(cls, text: str, rows: list[tuple[str, ...]], total: str) -> Summary:
+        found = super().__new__(cls, text)
+        found.rows, found.total = rows, total
+        return found
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return str(self), self.rows, self.total
+
+    def _repr_html_(self) -> str:
+        def row(cells: Sequence[str], kind: str) -> str:
+            sides = ("left", "left", "left", "right", "right")
+            made = (f'<{kind} style="text-align: {s}">{escape(c)}</{kind}>' for c, s in zip(cells, sides, strict=True))
+            return f"<tr>{''.join(made)}</tr>"
+
+        body = "".join(row(cells, "td") for cells in self.rows[1:])
+        return (
+            f'<table class="chainrule-summary"><caption style="caption-side: bottom; text-align: left">{escape(self.total)}'
+            f"</caption><thead>{row(self.rows[0], 'th')}</thead><tbody>{body}</tbody></table>"
+        )
+
+
+def summary(network: Trainable) -> Summary:
     """``Network.summary``."""
     from ..plan.equations.record import output_sizes
 
@@ -65,7 +96,7 @@ def summary(network: Trainable) -> str:
     for node in plan.nodes:
         flops[node.where.layer] = flops.get(node.where.layer, 0) + node_flops(node)
     flops = {name: count // batch for name, count in flops.items()}
-    rows = [("layer", "what", "output", "parameters", "FLOPs")]
+    rows: list[tuple[str, ...]] = [("layer", "what", "output", "parameters", "FLOPs")]
     seen: set[str] = set()
     for call in network.calls:
         count = sum(a.size for name, a in network.parameters.items() if name.rpartition(".")[0] == call.name)
@@ -86,7 +117,8 @@ def summary(network: Trainable) -> str:
         f"{total:,} parameters ({size / 1e6:.3g} MB), {total - frozen_count:,} of them learn; "
         f"{sum(flops.values()):,} FLOPs a sample{_stand_in_length(network)}"
     )
-    return "\n".join([lines[0].rstrip(), rule, *(line.rstrip() for line in lines[1:]), rule, last])
+    text = "\n".join([lines[0].rstrip(), rule, *(line.rstrip() for line in lines[1:]), rule, last])
+    return Summary(text, rows, last)
 
 
 def built_for(network: N, X: Any) -> N:
