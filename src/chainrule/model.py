@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .metrics import Metric
     from .plan.equations import Equations
     from .report import DiagnosisReport
+    from .sparsity import SparsityTable
     from .training.summary import Summary
     from .training.trace import Trace
 
@@ -217,6 +218,15 @@ class Network(Trainable):
         from .training.summary import summary
 
         return summary(self)
+
+    def sparsity(self) -> SparsityTable:
+        """The zeros of each matrix and kernel, and how it is held: ``print(net.sparsity())``; see chainrule.sparsity.
+
+        Raises      NotFittedError before the shapes are known
+        """
+        from .sparsity import sparsity
+
+        return sparsity(self)
 
     def equations(self, *, loss: Any = None, optimizer: str | Optimizer | None = None) -> Equations:
         """The chain rule of this very network: forward, loss, backward and update, with shapes.

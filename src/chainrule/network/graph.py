@@ -639,6 +639,10 @@ class NetworkGraph:
         """What the layers ask for: every parameter with its start law, its fans, and whether it decays, by name."""
         return self._declare(self.concrete())[0]
 
+    def sample_shapes(self, shapes: Sequence[Shape] | None = None) -> dict[int, Shape]:
+        """The shape of one sample of every tensor, by number. Parameters  shapes : of the inputs, where sizes are free"""
+        return self._sample_shapes or self._shapes_for(tuple(self.concrete(shapes)))
+
     def outputs_for(self, shapes: Sequence[Shape]) -> list[Shape]:
         """The shapes of one sample of each output for inputs of these shapes."""
         if not any(FREE in shape for shape in self.output_shapes):

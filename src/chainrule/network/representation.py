@@ -184,7 +184,7 @@ class Masked(Representation):
         self.mask = np.asarray(mask)
 
     def __repr__(self) -> str:
-        return f"Masked({self.kept:,} of {self.mask.size:,} kept)"
+        return f"{type(self).__name__}({self.kept:,} of {self.mask.size:,} kept)"
 
     @property
     def kept(self) -> int:

@@ -33,6 +33,13 @@ class Callback:
     def on_batch_chunk_end(self, state: FitState, logs: Logs) -> None:
         """After some steps (0.15 s or so): "loss" of the epoch so far, "samples" seen in it, "seconds" since its start."""
 
+    def next_step(self, state: FitState) -> int | None:
+        """The number of completed steps, above ``state.step``, at which ``on_step`` is wanted next; None: it is not."""
+        return None
+
+    def on_step(self, state: FitState) -> None:
+        """After the step that ``next_step`` named: always the same step, however fast the machine is."""
+
     def on_epoch_end(self, state: FitState, epoch: int, logs: Logs) -> None:
         """After an epoch; ``logs`` has the names that History has."""
 

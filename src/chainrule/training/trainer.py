@@ -262,7 +262,8 @@ class Trainer:
 
         def pace(batch: int, shapes: Sequence[Shape] | None = None) -> int:
             steps = self._pace(batch, shapes)
-            return steps if probe is None else min(steps, probe.until_next(state.step))
+            wanted = [n - state.step for c in self.callbacks if (n := c.next_step(state)) is not None and n > state.step]
+            return min([steps, *wanted] if probe is None else [steps, *wanted, probe.until_next(state.step)])
 
         for piece in feed.pieces(batch_size, pace, self.rng, shuffle=shuffle):
             compiled = self.executable(piece.batch, piece.shapes)
@@ -270,6 +271,7 @@ class Trainer:
             scalars = self.scalars(piece.steps)
             run = Run(executable, piece, scalars, state.step, self.seed, state.epoch + 1, within)
             recorder.before(run)
+            due = [(callback, callback.next_step(state)) for callback in self.callbacks]
             if probe is not None and probe.due(state.step):
                 probe.run(self, run)
             interrupts.busy = True
@@ -301,6 +303,9 @@ class Trainer:
                 before = changes()
                 for callback in self.callbacks:
                     callback.on_batch_chunk_end(state, logs)
+                for callback, step in due:
+                    if step == state.step:
+                        callback.on_step(state)
                 if changes() != before:
                     recorder.forget()  # a mask is another now, and weights under it are zero
         if not recorder.finite():

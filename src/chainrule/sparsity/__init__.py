@@ -1,0 +1,21 @@
+"""Networks with fewer weights: pruning, in one shot or while they train, and what it costs each layer."""
+
+from .gradual import GradualPruning
+from .lottery import lottery_ticket
+from .prune import prune
+from .rigl import RigL
+from .sensitivity import Sensitivity, sensitivity
+from .table import SparsityTable, sparsity
+from .units import remove_units
+
+__all__ = [
+    "GradualPruning",
+    "RigL",
+    "Sensitivity",
+    "SparsityTable",
+    "lottery_ticket",
+    "prune",
+    "remove_units",
+    "sensitivity",
+    "sparsity",
+]
