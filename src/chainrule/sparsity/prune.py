@@ -26,7 +26,7 @@ def prune(
     sparsity: float,
     *,
     method: str = "magnitude",
-    scope: str = "global",
+    scope: str | None = None,
     structure: str | None = None,
     layers: Iterable[str] | None = None,
     random_state: int = 0,
@@ -42,7 +42,7 @@ def prune(
         sparsity : in [0, 1), the share of zeros among the weights that can be pruned; by units, the share of units removed
         method : "magnitude" takes the smallest |w|, "random" any, as the control
         scope : "global" compares the weights of all layers; "layer" takes the same share of each; "erk" takes more of large
-            layers, by the Erdős-Rényi-Kernel law
+            layers, by the Erdős-Rényi-Kernel law; None is "global", and "layer" for units
         structure : None for single weights; "blocks4" and "blocks16" for blocks of so many neighbouring outputs of one
             input, which kernels read as one vector; "units" for whole units and channels, which are removed, so that what
             comes back is a smaller dense network (see ``remove_units``)
@@ -66,10 +66,10 @@ def prune(
     if structure == "units":
         if in_place:
             raise ParameterError("prune: units are removed in a copy; a network cannot change its shapes in place.")
-        return remove_units(network, share, method=method, scope=scope, layers=layers, random_state=random_state)
+        return remove_units(network, share, method=method, scope=scope or "layer", layers=layers, random_state=random_state)
     names = prunable(network, layers)
     kept = {name: kept_mask(network, name) for name in names}
-    found = masks_of(scores(network, names, method, random_state), kept, share, scope, structure)
+    found = masks_of(scores(network, names, method, random_state), kept, share, scope or "global", structure)
     result = network if in_place else copy.deepcopy(network)
     apply_masks(result, found)
     return result

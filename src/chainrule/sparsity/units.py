@@ -255,19 +255,53 @@ def _elementwise(plan: _Plan, given: list[Ints], shape: Shape) -> Ints | None:
 
 
 def _moved(layer: Layer, x: Ints, shape: Shape) -> Ints | None:
-    """What a layer that only moves elements does with the labels: it is asked to move them."""
+    """What a layer that only moves elements does with the labels: it is asked to move them.
+
+    It is asked once more without one of the units, as a layer may be made for one number of channels only.
+    """
+    found = _ask(layer, x)
+    if found is None or found.shape != shape:
+        return None
+    present = np.unique(x)
+    removable = present[present != _FIXED]
+    if len(removable):
+        less, wanted = _without(x, int(removable[0])), _without(found, int(removable[0]))
+        again = None if less is None else _ask(layer, less)
+        if again is None or wanted is None or not np.array_equal(again, wanted):
+            return None
+    return found
+
+
+def _ask(layer: Layer, x: Ints) -> Ints | None:
+    """The labels after a layer has moved them; None where it did something else with them."""
     mover = Trainable([type(layer)(**layer.config())], dtype="float64")
     try:
-        mover.build(*([x.shape] if x.shape else [()]))
-        found = np.asarray(Session(mover).predict(x[None].astype(np.float64))[0][0])
+        mover.build(x.shape)
+        # One more than the label, so that zeros are what the layer has put in, as borders.
+        numbers = np.asarray(Session(mover).predict(x[None] + 1.0)[0][0])
     except Exception:
-        return None  # it takes no numbers, or not one sample alone
-    labels = np.rint(found)
-    known = set(np.unique(x).tolist()) | {_FIXED}
-    if labels.shape != shape or np.abs(found - labels).max(initial=0) > 1e-6 or not set(labels.ravel().tolist()) <= known:
+        return None  # it takes no numbers, or not one sample alone, or no sample of this shape
+    labels: Ints = np.rint(numbers).astype(np.int64) - 1
+    if np.abs(numbers - labels - 1).max(initial=0) > 1e-6 or not set(labels.ravel().tolist()) <= {*x.ravel().tolist(), -1}:
         return None
-    moved: Ints = labels.astype(np.int64)
-    return moved
+    # A border belongs to the channel that it borders.
+    if labels.ndim and (labels == -1).any():
+        rows = labels.reshape(-1, labels.shape[-1])
+        inside = rows.max(axis=0)
+        if ((rows != -1) & (rows != inside)).any() or (inside == -1).any():
+            return None
+        labels = np.where(labels == -1, inside, labels)
+    return labels
+
+
+def _without(labels: Ints, unit: int) -> Ints | None:
+    """The labels without those of a unit, which must fill whole slices of one axis."""
+    for axis in range(labels.ndim):
+        others = tuple(i for i in range(labels.ndim) if i != axis)
+        whole, some = (labels == unit).all(axis=others), (labels == unit).any(axis=others)
+        if (whole == some).all():
+            return np.compress(~whole, labels, axis=axis)
+    return None
 
 
 # ------------------------------------------------------------ which units go
