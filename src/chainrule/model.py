@@ -11,6 +11,7 @@ from .errors import NotFittedError, ParameterError
 from .optimizers import Optimizer
 from .plan import Plan
 from .training.intake import choose_losses, target_arrays
+from .training.packed import PackedNetwork
 from .training.prediction import predict_repeated
 from .training.session import Session
 from .training.settings import FitOptions, FitSettings, PassOptions, takes_settings
@@ -149,6 +150,15 @@ class Network(Trainable):
             return repeated
         self.require_built("predict")
         return _one_or_all(Session(self).predict(X, _BATCH_SIZE.check("", "batch_size", batch_size)))
+
+    def pack(self) -> PackedNetwork:
+        """The network for predictions alone, with its weights as they are now; later fits do not change it.
+
+        Weights that are mostly zero are kept as sparse matrices and signs as one bit each, so it is smaller and faster.
+
+        Raises      NotFittedError before the shapes are known ; DataError when a parameter is not finite
+        """
+        return PackedNetwork(self, self._runtime.engine())
 
     def evaluate(
         self,

@@ -8,6 +8,8 @@ from .average_pool2d import AveragePool2D
 from .average_pool3d import AveragePool3D
 from .base import ROLES, Activation, Input, Layer, Parameter, State, Tensor, get_activation
 from .batch_norm import BatchNorm
+from .binary_conv2d import BinaryConv2D
+from .binary_dense import BinaryDense
 from .clip import Clip, ReLU6
 from .concat import Concat
 from .conv1d import Conv1D
@@ -67,6 +69,7 @@ from .scale import Scale
 from .scaled_dot_product_attention import ScaledDotProductAttention
 from .selu import SELU
 from .sigmoid import Sigmoid
+from .sign import Sign
 from .silu import SiLU
 from .simple_rnn import SimpleRNN
 from .slice import Slice
@@ -100,6 +103,8 @@ __all__ = [
     "AveragePool2D",
     "AveragePool3D",
     "BatchNorm",
+    "BinaryConv2D",
+    "BinaryDense",
     "Clip",
     "Concat",
     "Conv1D",
@@ -165,6 +170,7 @@ __all__ = [
     "ScaledDotProductAttention",
     "SiLU",
     "Sigmoid",
+    "Sign",
     "SimpleRNN",
     "Slice",
     "Softmax",

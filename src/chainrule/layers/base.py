@@ -70,7 +70,8 @@ class Parameter:
             activation; a tuple of them draws as many arrays side by side on the last axis, such as the gates of a cell
         fan_in, fan_out : number of inputs and outputs of one unit, for the initializers that scale by them
         decay : whether L1, L2 and weight decay apply (weights yes, biases no)
-        representation : how it is held from the start, see ``network.representation``; None: as it is
+        representation : how it is held from the start, see ``network.representation``, or (name, arguments) of it;
+            None: as it is
     """
 
     shape: Shape

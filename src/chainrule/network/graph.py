@@ -21,7 +21,7 @@ from ..layers.base import Parameter, State
 from ..ops import Builder, Saved, Value
 from ..ops.value import FREE, Shape
 from .parameters import Arena
-from .representation import Representation
+from .representation import Representation, representation_of
 from .store import LOCK, LayerVariables, Variable, keep, variables_of
 
 
@@ -432,7 +432,7 @@ class NetworkGraph:
                 keep(layers[name], variables)
         for full, p in parameters.items():
             if full in made and p.representation is not None:
-                self._wanted.setdefault(full, p.representation)
+                self._wanted.setdefault(full, representation_of(p.representation))
         for full, representation in self._wanted.items():
             self._represent(full, representation)
         self._wanted = {}

@@ -280,6 +280,14 @@ class Sign(Representation):
         return np.clip(w, -w.dtype.type(self.clip), w.dtype.type(self.clip))
 
 
+def representation_of(given: Representation | tuple[str, Mapping[str, Any]]) -> Representation:
+    """The representation that a layer asks for, by itself or by (name, arguments)."""
+    if isinstance(given, Representation):
+        return given
+    name, arguments = given
+    return Representation.registry[name](**arguments)
+
+
 def unpack_of(name: str) -> Callable[..., tuple[Representation, Array]]:
     """``unpack`` of the class of this name. ModelFileError when it is not known here."""
     if name not in Representation.registry:

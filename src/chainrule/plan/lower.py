@@ -16,6 +16,7 @@ from ..ops import Builder, Saved, SparseMatrix, Value
 from ..ops.memory import round_up
 from ..ops.value import Shape
 from ..optimizers import Optimizer
+from .frozen import Frozen
 from .memory import is_view
 from .plan import Plan
 
@@ -43,8 +44,10 @@ class _Lowering:
         training: bool,
         shapes: Sequence[Shape] | None = None,
         constants: Mapping[int, SparseMatrix] | None = None,
+        frozen: Frozen | None = None,
     ) -> None:
         network.require_built("lowering")
+        self.frozen = frozen
         self.network, self.batch, self.training = network, batch, training
         self.arenas: dict[str, Value] = {}
         self._views: dict[str, Value] = {}
@@ -84,6 +87,8 @@ class _Lowering:
     def parameter(self, layer: str, name: str) -> Value:
         """What the layer computes with: the stored array, or what its representation makes of it."""
         full = f"{layer}.{name}"
+        if self.frozen is not None:
+            return self._frozen(full)
         held = self.held(full)
         if held is None:
             return self.stored(full)
@@ -120,7 +125,18 @@ class _Lowering:
         held = self.held(f"{layer}.{name}")
         return value if held is None else held.representation.gradient(self.k, held, value)
 
+    def _frozen(self, full: str) -> Value:
+        """A parameter or state that does not change any more."""
+        assert self.frozen is not None
+        if full not in self._values:
+            self._values[full] = value = self.frozen.value(full)
+            assert value.base is not None
+            self.arenas[value.base.name] = value.base
+        return self._values[full]
+
     def state(self, layer: str, name: str) -> Value:
+        if self.frozen is not None:
+            return self._frozen(f"{layer}.{name}")
         return self._view("states", self.network.states, f"{layer}.{name}", "state")
 
     # ------------------------------------------------------------ phases
@@ -341,13 +357,15 @@ def lower_prediction(
     shapes: Sequence[Shape] | None = None,
     every_layer: bool = False,
     constants: Mapping[int, SparseMatrix] | None = None,
+    frozen: Frozen | None = None,
 ) -> Plan:
     """The forward pass alone, as in prediction: outputs "output0", ...; with every_layer also "layer.NAME" of each call.
 
     Parameters  shapes : of one sample of each input, for a network that leaves sizes free
                 constants : inputs, by number, that are constant sparse matrices; the others are given at every run
+                frozen : the parameters and states, where they do not change any more
     """
-    low = _Lowering(network, batch, False, shapes, constants)
+    low = _Lowering(network, batch, False, shapes, constants, frozen)
     outputs = {f"output{i}": v for i, v in enumerate(low.forward())}
     if every_layer:
         outputs |= {f"layer.{c.name}": low.tensors[c.output] for c in network.calls}

@@ -1,0 +1,48 @@
+"""The sign as an activation, with a gradient that goes straight through."""
+
+from __future__ import annotations
+
+from ..errors import ParameterError
+from .base import Activation, Builder, Saved, Value, check_number
+
+
+class Sign(Activation):
+    """Sign activation ``a = 1 where z ≥ 0, else −1``, for networks whose activations are one bit each.
+
+    With ``stochastic=True`` a is drawn anew in training: it is 1 with probability σ̂(z) = min(max((z + 1) / 2, 0), 1); in
+    prediction it is the sign. The derivative of the sign is 0 nearly everywhere, so the gradient goes straight through where
+    ``|z| ≤ clip``, as if a were z there.
+
+    Parameters  clip : number > 0 = 1 ; stochastic : bool = False
+    Shapes      z, a : any
+    Backward    dz = da ⊙ [|z| ≤ clip]    (the straight-through estimator, not the derivative)
+    Raises      ParameterError when clip is not above 0
+    References  Courbariaux, Hubara, Soudry, El-Yaniv, Bengio, Binarized neural networks, 2016
+
+    Example
+        >>> Sign()
+        Sign()
+    """
+
+    activation_name = "sign"
+
+    def __init__(self, *, clip: float = 1.0, stochastic: bool = False):
+        self.clip, self.stochastic = clip, stochastic
+
+    def validate(self) -> None:
+        check_number(self, "clip", low=0)
+        if self.clip == 0:
+            raise ParameterError("Sign: clip must be above 0, or no gradient goes through. Got 0.")
+        if not isinstance(self.stochastic, bool):
+            raise ParameterError(f"Sign: stochastic must be True or False. Got {self.stochastic!r}.")
+
+    def apply(self, k: Builder, z: Value) -> tuple[Value, Saved]:
+        if k.training and self.stochastic:
+            p = k.minimum(k.maximum(k.multiply(k.add(z, 1.0), 0.5), 0.0), 1.0)
+            positive = k.greater(p, k.random_uniform(z.shape))
+        else:
+            positive = k.greater_equal(z, 0.0)
+        return k.where_(positive, 1.0, -1.0), Saved(z=z)
+
+    def derivative(self, k: Builder, saved: Saved) -> Value:
+        return k.greater_equal(float(self.clip), k.absolute(saved.z))

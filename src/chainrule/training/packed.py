@@ -1,0 +1,248 @@
+"""Networks for predictions alone: weights are fixed, and held in the form that is smallest and fastest."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.sequences import Sequences
+from ..engine.base import Engine, Executable
+from ..engine.reference import ReferenceEngine
+from ..errors import DataError, ParameterError
+from ..network import NetworkGraph
+from ..network.representation import Held, Representation
+from ..ops import Builder, Value
+from ..ops.memory import aligned_zeros
+from ..ops.value import Shape
+from ..plan import Plan, lower_prediction, optimise
+from ..plan.frozen import Frozen, FrozenWeight, Geometry, arenas_in_use
+from .intake import input_arrays, input_dtypes
+
+__all__ = ["PackedNetwork"]
+
+Array = NDArray[Any]
+#: Compiled plans that are kept.
+_KEPT = 8
+#: Runs of which the fastest counts where sparse and dense kernels are compared; sparse ones must take less than this share.
+_RUNS, _GAIN = 5, 0.97
+
+
+class PackedNetwork:
+    """A network for predictions alone, whose weights do not change any more; ``net.pack()`` makes it.
+
+    Weights of which most are zero are kept as sparse matrices, and signs as one bit each. For each layer and batch size the
+    kernel for sparse weights is used where it is measured to be faster here than the dense one. A layer of signs behind
+    a sign activation multiplies bits, and gives what the network gives to the bit.
+
+    Attributes  nbytes : of all weights and states as they are kept ; dense_nbytes : of the same as arrays
+
+    Example
+        >>> from chainrule import Dense, Network, ReLU
+        >>> net = Network([Dense(64), ReLU(), Dense(3)], random_state=0).build((8,))
+        >>> packed = net.pack()
+        >>> X = np.ones((2, 8), np.float32)
+        >>> bool(np.array_equal(packed.predict(X), net.predict(X)))
+        True
+    """
+
+    def __init__(self, network: NetworkGraph, engine: Engine) -> None:
+        network.require_built("pack")
+        self._engine: Engine | None = engine
+        self._measured: dict[Any, bool] = {}
+        weights = {full: FrozenWeight(_value_of(network, full), self._prefers_sparse) for full in network.parameters}
+        for full in weights:
+            if not np.isfinite(network.parameters[full]).all():
+                raise DataError(
+                    f"pack: the parameter {full!r} is not finite. Train the network again, or restore its weights."
+                )
+        self._frozen = Frozen(weights, {full: np.array(network.states[full]) for full in network.states})
+        self._graph = _structure(network)
+        self.dense_nbytes = sum(a.nbytes for a in (*network.parameters.values(), *network.states.values()))
+        self._ready()
+
+    def _ready(self) -> None:
+        self._lock = threading.RLock()
+        self._compiled: OrderedDict[Any, Executable] = OrderedDict()
+
+    def __getstate__(self) -> dict[str, Any]:
+        left_out = ("_lock", "_compiled", "_engine", "_measured")
+        return {name: value for name, value in self.__dict__.items() if name not in left_out}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._engine, self._measured = None, {}
+        for weight in self._frozen.weights.values():
+            weight._prefers_sparse = self._prefers_sparse
+        self._ready()
+
+    # ------------------------------------------------------------ what it holds
+
+    @property
+    def nbytes(self) -> int:
+        weights, states = self._frozen.weights.values(), self._frozen.states.values()
+        return sum(w.nbytes for w in weights) + sum(a.nbytes for a in states)
+
+    def forms(self) -> dict[str, str]:
+        """How each parameter is kept: "dense", "sparse" or "signs"."""
+        return {full: weight.form for full, weight in self._frozen.weights.items()}
+
+    def __repr__(self) -> str:
+        forms = list(self.forms().values())
+        kinds = ", ".join(f"{forms.count(kind)} {kind}" for kind in ("dense", "sparse", "signs") if kind in forms)
+        return f"PackedNetwork({kinds}; {self.nbytes:,} of {self.dense_nbytes:,} bytes)"
+
+    # ------------------------------------------------------------ predictions
+
+    def predict(self, X: Any, *, batch_size: int | None = None) -> Any:
+        """The raw outputs, as ``Network.predict`` gives them. Parameters  as there; X : arrays, not Sequences
+
+        Raises      ShapeError, DtypeError, DataError, ParameterError when X or batch_size does not fit
+        """
+        graph = self._graph
+        xs = input_arrays(graph, X)
+        if not all(isinstance(x, np.ndarray) for x in xs):
+            kind = "Sequences" if any(isinstance(x, Sequences) for x in xs) else "sparse matrices"
+            raise ParameterError(f"predict: a packed network takes arrays, no {kind}. Use X.padded() or X.toarray().")
+        if batch_size is not None and (isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1):
+            raise ParameterError(f"predict: batch_size must be None or an int of at least 1. Got {batch_size!r}.")
+        n, dtypes, shapes = len(xs[0]), input_dtypes(graph), tuple(x.shape[1:] for x in xs)
+        size = graph.samples or batch_size or graph.samples_at_once(shapes)
+        outputs = [f"output{i}" for i in range(len(graph.output_ids))]
+        whole: list[Array] = []
+        for start in range(0, n, size):
+            stop = min(start + size, n)
+            inputs = {
+                f"x{i}": np.ascontiguousarray(x[start:stop], t) for i, (x, t) in enumerate(zip(xs, dtypes, strict=True))
+            }
+            with self._lock:
+                found = self._executable(stop - start, shapes).run(inputs)
+            if stop - start == n:
+                whole = [found[name] for name in outputs]
+                break
+            whole = whole or [np.empty((n, *found[name].shape[1:]), found[name].dtype) for name in outputs]
+            for array, name in zip(whole, outputs, strict=True):
+                array[start:stop] = found[name]
+        return whole[0] if len(whole) == 1 else tuple(whole)
+
+    def plan(self, batch: int = 1) -> Plan:
+        """The plan of a prediction of so many samples; ``plan().show()`` prints it."""
+        return self._lowered(batch, None)
+
+    def _lowered(self, batch: int, shapes: tuple[Shape, ...] | None) -> Plan:
+        plan = optimise(lower_prediction(self._graph, batch, shapes=shapes, frozen=self._frozen))
+        used = arenas_in_use(plan.nodes, plan.outputs)
+        return replace(plan, arenas={name: v for name, v in plan.arenas.items() if name in used})
+
+    def _executable(self, batch: int, shapes: tuple[Shape, ...]) -> Executable:
+        found = self._compiled.get((batch, shapes))
+        if found is None:
+            plan = self._lowered(batch, shapes)
+            found = self.engine.compile(plan, {name: _aligned(self._frozen.arena(name)) for name in plan.arenas})
+            self._compiled[batch, shapes] = found
+            if len(self._compiled) > _KEPT:
+                self._compiled.popitem(last=False)
+        else:
+            self._compiled.move_to_end((batch, shapes))
+        return found
+
+    @property
+    def engine(self) -> Engine:
+        """What computes."""
+        if self._engine is None:
+            from ..engine import get_engine
+
+            dtype = self._graph.dtype
+            self._engine = get_engine("reference" if dtype == "float64" else "auto", dtype=dtype)
+        return self._engine
+
+    # ------------------------------------------------------------ sparse or dense
+
+    def _prefers_sparse(self, x: Shape, weight: FrozenWeight, geometry: Geometry | None) -> bool:
+        """Whether the kernel for sparse weights is faster for x of this shape, as measured on this machine."""
+        if self.engine.name == "reference":
+            return False
+        key = (id(weight), x)
+        if key not in self._measured:
+            self._measured[key] = _sparse_is_faster(self.engine, x, weight, geometry)
+        return self._measured[key]
+
+
+def _sparse_is_faster(engine: Engine, shape: Shape, weight: FrozenWeight, geometry: Geometry | None) -> bool:
+    """Runs both kernels in turn; what else the machine does then disturbs both alike, and the fastest runs count."""
+    assert weight.sparse is not None
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    runs: list[Executable] = []
+    for sparse in (False, True):
+        k, value = Builder(training=False), Value(shape, "float", "input", "x0")
+        base = Value((int(np.prod(weight.shape)),), role="arena", name="w")
+        w = Value(weight.shape, role="parameter", name="w", base=base)
+        if geometry is None:
+            y = k.sparse_weight_matmul(value, weight.sparse) if sparse else k.matmul(value, w)
+        elif sparse:
+            y = k.sparse_weight_conv(value, weight.sparse, kernel=weight.shape[:-2], **geometry)
+        else:
+            y = k.conv(value, w, **geometry)
+        arenas = {} if sparse else {"w": base}
+        plan = optimise(Plan(k.nodes, {"x0": value}, {"output0": y}, arenas, k.scalars, shape[0]))
+        runs.append(engine.compile(plan, {} if sparse else {"w": _aligned(weight.dense().reshape(-1))}))
+    best = [float("inf")] * 2
+    for _ in range(_RUNS):
+        for i, run in enumerate(runs):
+            start = time.perf_counter()
+            run.predict(x)
+            best[i] = min(best[i], time.perf_counter() - start)
+    return best[1] < _GAIN * best[0]
+
+
+def _aligned(flat: Array) -> Array:
+    found = aligned_zeros(flat.size, flat.dtype)
+    found[...] = flat
+    return found
+
+
+def _value_of(network: NetworkGraph, full: str) -> Array:
+    """What a layer computes with: the stored array, or what its representation makes of it."""
+    stored = np.asarray(network.parameters[full])
+    representation: Representation | None = network.representation(full)
+    if representation is None:
+        return stored
+    k = Builder(training=False)
+    arenas = {"stored": stored.reshape(-1), **{name: a.reshape(-1) for name, a in representation.arrays().items()}}
+    bases = {name: Value((a.size,), role="arena", name=name) for name, a in arenas.items()}
+    shapes = {name: a.shape for name, a in representation.arrays().items()}
+    held = {name: Value(shape, role="state", name=name, base=bases[name]) for name, shape in shapes.items()}
+    w = Value(stored.shape, role="parameter", name=full, base=bases["stored"])
+    value = representation.value(k, Held(representation, w, held, False))
+    plan = Plan(k.nodes, {}, {"value": value}, bases, k.scalars, 1)
+    return np.asarray(ReferenceEngine(network.dtype).compile(plan, arenas).run({})["value"], stored.dtype)
+
+
+class _Shapes(SimpleNamespace):
+    """What lowering asks of a network's arrays, without the arrays."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+
+class _Structure(NetworkGraph):
+    """A network without arrays."""
+
+    def _adopt(self) -> None:
+        """There are no arrays that layers could share."""
+
+
+def _structure(network: NetworkGraph) -> NetworkGraph:
+    """The network without its arrays, and without what it has on this machine."""
+    found = object.__new__(_Structure)
+    found.__dict__.update({name: value for name, value in network.__dict__.items() if name != "_runtime"})
+    for kind in ("parameters", "states"):
+        setattr(found, kind, _Shapes(entries=dict.fromkeys(getattr(network, kind))))
+    return found

@@ -1,0 +1,219 @@
+"""Binarised layers, and networks packed for predictions: smaller, and to the bit what they were."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chainrule import (
+    BatchNorm,
+    BinaryConv2D,
+    BinaryDense,
+    Conv2D,
+    Dense,
+    Flatten,
+    Input,
+    MaxPool2D,
+    Network,
+    ReLU,
+    Sign,
+)
+from chainrule.data import Sequences
+from chainrule.engine.base import Engine
+from chainrule.errors import DataError, NotFittedError, ParameterError, ShapeError
+from chainrule.network import Masked
+from chainrule.training import packed as packing
+
+RNG = np.random.default_rng(0)
+
+
+def binary_mlp(width: int = 200) -> Network:
+    layers: list[Any] = []
+    for _ in range(3):
+        layers += [BinaryDense(width), BatchNorm(), Sign()]
+    return Network([*layers, BinaryDense(10), BatchNorm()], random_state=0)
+
+
+def binary_cnn() -> Network:
+    return Network(
+        [
+            Conv2D(16, 3, padding="same"), BatchNorm(), Sign(), BinaryConv2D(70, 3, padding="same"), MaxPool2D(2),
+            BatchNorm(), Sign(), BinaryConv2D(24, 3, stride=2, bias=True), BatchNorm(), Sign(), MaxPool2D(2), Flatten(), BinaryDense(10),
+        ],
+        random_state=0,
+    )  # fmt: skip
+
+
+def classes(n: int) -> np.ndarray:
+    return np.arange(n) % 10
+
+
+def pruned(net: Network, sparsity: float, block: int = 1) -> Network:
+    """Masks drawn by chance on every matrix and kernel."""
+    for name, array in net.parameters.items():
+        if array.ndim > 1:
+            kept = RNG.random((*array.shape[:-1], -(-array.shape[-1] // block))) >= sparsity
+            net.represent(name, Masked(np.repeat(kept, block, axis=-1)[..., : array.shape[-1]]))
+    return net
+
+
+# ---------------------------------------------------------------- layers
+
+
+def test_sign_and_its_gradient() -> None:
+    net = Network([Dense(1, bias=False, weight_init=1.0), Sign(clip=0.5)], random_state=0).build((1,))
+    z = np.array([[-2.0], [-0.5], [-0.1], [0.0], [0.4], [0.6]], np.float32)
+    np.testing.assert_array_equal(net.predict(z), [[-1], [-1], [-1], [1], [1], [1]])
+    dx = net.input_gradient(z, np.zeros((6, 1)), loss="squared_error")
+    assert (dx[:, 0] != 0).tolist() == [False, True, True, True, True, False]
+
+
+def test_a_stochastic_sign_is_drawn_in_training_and_not_in_prediction() -> None:
+    from chainrule.ops import Builder, Value
+    from chainrule.plan import Plan
+
+    z = np.full((4000, 1), 0.5, np.float32)
+    k = Builder(training=True)
+    x = Value(z.shape, "float", "input", "x")
+    a, _ = Sign(stochastic=True).apply(k, x)
+    from chainrule.engine.reference import ReferenceEngine
+
+    found = (
+        ReferenceEngine().compile(Plan(k.nodes, {"x": x}, {"a": a}, {}, k.scalars, 1), {}).run({"x": z}, step=1, seed=3)["a"]
+    )
+    assert set(np.unique(found)) == {-1.0, 1.0} and abs((found > 0).mean() - 0.75) < 0.03
+    net = Network([Sign(stochastic=True)]).build((1,))
+    assert (net.predict(z) == 1).all()
+
+
+@pytest.mark.parametrize("layer", [lambda: BinaryDense(3, clip=0), lambda: Sign(clip=0), lambda: Sign(clip=float("nan"))])
+def test_bad_arguments(layer: Any) -> None:
+    with pytest.raises(ParameterError):
+        Network([layer()])
+
+
+def test_a_binary_layer_computes_with_signs_and_keeps_its_weights_within_the_clip() -> None:
+    X = RNG.normal(size=(200, 8)).astype(np.float32)
+    y = X[:, :1] - X[:, 1:2]
+    net = Network([BinaryDense(4, bias=True), ReLU(), BinaryDense(1)], random_state=0)
+    net.fit(X, y, epochs=20, learning_rate=0.5, verbose=0)
+    w = net.parameters["0.binary_dense.weight"]
+    assert np.abs(w).max() <= 1 and len(np.unique(np.abs(w))) > 3
+    hidden = np.maximum(X @ np.where(w >= 0, 1, -1) + net.parameters["0.binary_dense.bias"], 0)
+    wanted = hidden @ np.where(net.parameters["2.binary_dense.weight"] >= 0, 1, -1)
+    np.testing.assert_allclose(net.predict(X), wanted, rtol=1e-4, atol=1e-4)
+    assert "sign" in str(net.equations()).lower()
+
+
+def test_a_binary_network_learns() -> None:
+    X = np.sign(RNG.normal(size=(600, 20))).astype(np.float32)
+    y = (X[:, :5].sum(axis=1) > 0).astype(int)
+    net = Network([BinaryDense(128), BatchNorm(), Sign(), BinaryDense(2), BatchNorm()], random_state=0)
+    net.fit(X, y, epochs=30, verbose=0)
+    assert net.evaluate(X, y)["accuracy"] > 0.9
+
+
+# ---------------------------------------------------------------- packed
+
+
+@pytest.mark.parametrize("make,shape", [(binary_mlp, (50,)), (binary_cnn, (14, 14, 3))])
+def test_a_binarised_network_packed_is_itself_to_the_bit(make: Any, shape: tuple[int, ...]) -> None:
+    X = RNG.normal(size=(70, *shape)).astype(np.float32)
+    net = make().fit(X, classes(70), epochs=2, verbose=0)
+    packed = net.pack()
+    for n in (1, 2, 3, 64, 70):
+        np.testing.assert_array_equal(packed.predict(X[:n]), net.predict(X[:n]))
+    np.testing.assert_array_equal(packed.predict(X, batch_size=16), net.predict(X, batch_size=16))
+    ops = {m.op for node in packed.plan(4).nodes for m in node.attrs.get("nodes", [node])}
+    assert ops & {"binary_matmul", "binary_conv"}
+    assert set(packed.forms().values()) == {"dense", "signs"}
+
+
+def test_a_binarised_network_is_small() -> None:
+    net = binary_mlp(1024).build((1024,))
+    packed = net.pack()
+    assert packed.nbytes < net.pack().dense_nbytes / 25
+    assert len(pickle.dumps(packed)) < packed.dense_nbytes / 20
+    assert "4 signs" in repr(packed)
+
+
+@pytest.mark.parametrize("block", [1, 4])
+def test_a_pruned_network_packed_by_either_kernel(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    X = RNG.normal(size=(40, 12, 12, 8)).astype(np.float32)
+    layers = [
+        Conv2D(32, 3, padding="same"),
+        ReLU(),
+        Conv2D(32, 3, stride=2),
+        BatchNorm(),
+        Flatten(),
+        Dense(64),
+        ReLU(),
+        Dense(10),
+    ]
+    net = pruned(Network(layers, random_state=0).build((12, 12, 8)), 0.9, block)
+    net.fit(X, classes(40), epochs=1, verbose=0)
+    wanted = net.predict(X)
+    for sparse in (True, False):
+        monkeypatch.setattr(packing, "_sparse_is_faster", lambda *_, sparse=sparse: sparse)
+        packed = net.pack()
+        assert list(packed.forms().values()).count("sparse") == 3
+        ops = {m.op for node in packed.plan(40).nodes for m in node.attrs.get("nodes", [node])}
+        assert ("sparse_weight_conv" in ops) == sparse == ("sparse_weight_matmul" in ops)
+        for n in (1, 7, 40):
+            np.testing.assert_allclose(packed.predict(X[:n]), wanted[:n], rtol=2e-4, atol=2e-4)
+
+
+def test_the_kernel_is_chosen_by_measurement() -> None:
+    net = pruned(Network([Dense(512, bias=False)], random_state=0).build((512,)), 0.99)
+    packed = net.pack()
+    X = RNG.normal(size=(64, 512)).astype(np.float32)
+    np.testing.assert_allclose(packed.predict(X), net.predict(X), rtol=1e-3, atol=1e-4)
+    if packed.engine.name == "onednn":
+        assert len(packed._measured) == 1
+
+
+def test_later_fits_change_nothing_and_copies_are_whole() -> None:
+    X = RNG.normal(size=(30, 20)).astype(np.float32)
+    net = binary_mlp(64).fit(X, classes(30), epochs=1, verbose=0)
+    packed = net.pack()
+    before = packed.predict(X)
+    net.fit(X, classes(30), epochs=2, verbose=0)
+    for same in (packed, copy.deepcopy(packed), pickle.loads(pickle.dumps(packed))):
+        np.testing.assert_array_equal(same.predict(X), before)
+    assert not np.array_equal(net.predict(X), before)
+
+
+def test_several_inputs_and_outputs() -> None:
+    a, b = Input((6,)), Input((4,))
+    h = BinaryDense(16)(a)
+    net = Network(inputs=[a, b], outputs=[Dense(2)(h), Dense(3)(b)], random_state=0).build((6,), (4,))
+    X = [RNG.normal(size=(5, 6)).astype(np.float32), RNG.normal(size=(5, 4)).astype(np.float32)]
+    for found, wanted in zip(net.pack().predict(X), net.predict(X), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-6)
+
+
+def test_float64_stays_float64() -> None:
+    net = Network([BinaryDense(8), Sign(), Dense(2)], random_state=0, dtype="float64").build((5,))
+    X = RNG.normal(size=(4, 5))
+    np.testing.assert_array_equal(net.pack().predict(X), net.predict(X))
+
+
+def test_what_cannot_be_packed_or_predicted() -> None:
+    with pytest.raises(NotFittedError):
+        Network([Dense(2)]).pack()
+    net = Network([Dense(2)], random_state=0).build((3,))
+    packed = net.pack()
+    with pytest.raises(ShapeError):
+        packed.predict(np.ones((2, 4)))
+    with pytest.raises(ParameterError, match="batch_size"):
+        packed.predict(np.ones((2, 3)), batch_size=0)
+    with pytest.raises(ParameterError, match="arrays"):
+        Network([Dense(2)], random_state=0).build((None, 3)).pack().predict(Sequences([np.ones((2, 3)), np.ones((4, 3))]))
+    net.parameters["0.dense.weight"][0, 0] = np.nan
+    with pytest.raises(DataError, match="not finite"):
+        net.pack()
+    assert isinstance(packed.engine, Engine)
