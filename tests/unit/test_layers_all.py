@@ -252,8 +252,9 @@ def test_equations_shapes_and_engines(layer: Layer, shapes: tuple[tuple[int, ...
 def test_the_table_holds_every_layer() -> None:
     public = {n for n in layers.__all__ if isinstance(getattr(layers, n), type) and issubclass(getattr(layers, n), Layer)}
     # A batch of GraphConv is the whole graph, and Masking takes lengths beside its sequences: see their own tables in
-    # test_graph_conv.py and test_layers_recurrent.py.
-    assert public - {"Layer", "Activation", "GraphConv", "Masking"} == {
+    # test_graph_conv.py and test_layers_recurrent.py. The gradients of binarised layers are estimates: see test_packed.py.
+    elsewhere = {"GraphConv", "Masking", "BinaryDense", "BinaryConv2D", "Sign"}
+    assert public - {"Layer", "Activation"} - elsewhere == {
         type(layer).__name__ for layer, _ in [*CASES, *AWAY_FROM_ZERO]
     }
 
