@@ -254,9 +254,7 @@ def test_the_table_holds_every_layer() -> None:
     # A batch of GraphConv is the whole graph, and Masking takes lengths beside its sequences: see their own tables in
     # test_graph_conv.py and test_layers_recurrent.py. The gradients of binarised layers are estimates: see test_packed.py.
     elsewhere = {"GraphConv", "Masking", "BinaryDense", "BinaryConv2D", "Sign"}
-    assert public - {"Layer", "Activation"} - elsewhere == {
-        type(layer).__name__ for layer, _ in [*CASES, *AWAY_FROM_ZERO]
-    }
+    assert public - {"Layer", "Activation"} - elsewhere == {type(layer).__name__ for layer, _ in [*CASES, *AWAY_FROM_ZERO]}
 
 
 def test_public_names_are_those_of_the_package() -> None:

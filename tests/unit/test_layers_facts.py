@@ -153,7 +153,8 @@ def forward(net: Any, x: Any) -> Any:
 
 CURVES = {
     "sigmoid": (0, 1, 0.25, True), "hard_sigmoid": (0, 1, 1 / 6, True), "tanh": (-1, 1, 1, True),
-    "softsign": (-1, 1, 1, True), "relu": (0, math.inf, 1, False), "softplus": (0, math.inf, 1, False),
+    "softsign": (-1, 1, 1, True), "sign": (-1, 1, 1, True),
+    "relu": (0, math.inf, 1, False), "softplus": (0, math.inf, 1, False),
     "elu": (-1, math.inf, 1, False), "selu": (-1.758099, math.inf, 1.758099, False),
     "leaky_relu": (-math.inf, math.inf, 1, False), "prelu": (-math.inf, math.inf, 1, False),
     "rrelu": (-math.inf, math.inf, 1, False), "gelu": (-0.169971, math.inf, 1.128904, False),

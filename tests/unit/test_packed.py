@@ -42,7 +42,8 @@ def binary_cnn() -> Network:
     return Network(
         [
             Conv2D(16, 3, padding="same"), BatchNorm(), Sign(), BinaryConv2D(70, 3, padding="same"), MaxPool2D(2),
-            BatchNorm(), Sign(), BinaryConv2D(24, 3, stride=2, bias=True), BatchNorm(), Sign(), MaxPool2D(2), Flatten(), BinaryDense(10),
+            BatchNorm(), Sign(), BinaryConv2D(24, 3, stride=2, bias=True), BatchNorm(), Sign(), MaxPool2D(2),
+            Flatten(), BinaryDense(10),
         ],
         random_state=0,
     )  # fmt: skip
