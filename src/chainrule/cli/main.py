@@ -10,12 +10,13 @@ chainrule expects is one message on standard error without a traceback; ``--debu
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -39,6 +40,24 @@ FAILED, WRONG_INPUT, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 #: typer has its own copy of click or uses the installed one, by version; both derive BadParameter from their UsageError.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
+
+class _Interrupted(Exception):
+    """Ctrl-C, which typer would turn into an exit without a word."""
+
+
+def _command(function: Callable[..., None]) -> Callable[..., None]:
+    """The command with its Ctrl-C as an exception that typer does not know."""
+
+    @functools.wraps(function)
+    def run(*arguments: Any, **options: Any) -> None:
+        try:
+            function(*arguments, **options)
+        except KeyboardInterrupt as error:
+            raise _Interrupted(*error.args) from error
+
+    return run
+
+
 app = typer.Typer(
     name="chainrule",
     help="Train neural networks on tables, texts and pictures, use them, and see their mathematics.",
@@ -49,13 +68,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-app.command(short_help="Train a network on a table, on texts, or on folders of pictures.")(train)
-app.command(short_help="Say why a network does not learn, or whether a model is healthy, and cure it.")(diagnose)
-app.command(short_help="Predict new rows, texts or pictures with a trained model.")(predict)
-app.command(short_help="Show a model: its preprocessing, layers and equations.")(show)
-app.command(short_help="Show which engine, libraries and processor are used here.")(info)
-app.command(short_help="Train on handwritten digits, and show the equations and the speed.")(demo)
-app.command(short_help="Run controlled experiments: vanishing gradients, start weights, optimizers ...")(lab)
+app.command(short_help="Train a network on a table, on texts, or on folders of pictures.")(_command(train))
+app.command(short_help="Say why a network does not learn, or whether a model is healthy, and cure it.")(_command(diagnose))
+app.command(short_help="Predict new rows, texts or pictures with a trained model.")(_command(predict))
+app.command(short_help="Show a model: its preprocessing, layers and equations.")(_command(show))
+app.command(short_help="Show which engine, libraries and processor are used here.")(_command(info))
+app.command(short_help="Train on handwritten digits, and show the equations and the speed.")(_command(demo))
+app.command(short_help="Run controlled experiments: vanishing gradients, start weights, optimizers ...")(_command(lab))
 
 
 def _version(wanted: bool) -> None:
@@ -98,10 +117,10 @@ def _run(given: Sequence[str], debug: bool) -> int:
         return int(stop.exit_code)
     except _UsageError as error:
         return _usage(error)
-    except (typer.Abort, KeyboardInterrupt) as error:
+    except (typer.Abort, _Interrupted, KeyboardInterrupt) as error:
         if debug:
             raise
-        where = f" {error}" if isinstance(error, KeyboardInterrupt) and error.args else ""
+        where = f" {error}" if isinstance(error, _Interrupted) and error.args else ""
         _say(f"Interrupted{where}.")
         return INTERRUPTED
     except ChainruleError as error:

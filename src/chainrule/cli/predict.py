@@ -73,7 +73,7 @@ def predict(
             raise ParameterError(f"--grid draws pictures, and {model} is a model of {task.name}. Leave it out.")
         check_picture_path(grid)
     with waiting(f"Reading {data[0]} ..."):
-        samples = loaded.read(_source(task, loaded, data), **given)
+        samples = loaded.read(_source(task, loaded, data), **task.settings.parsed(given))
     for note in samples.notes:
         warn(note)
     with waiting(f"Predicting {samples.count:,} {task.noun[samples.count != 1]} ..."):

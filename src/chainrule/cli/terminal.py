@@ -11,6 +11,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 __all__ = ["neutral", "prepared_streams"]
 
@@ -88,19 +89,19 @@ def prepared_streams() -> Iterator[None]:
     made, replaced = [], []
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if type(stream) is io.TextIOWrapper and isinstance(getattr(stream.buffer, "raw", None), io.FileIO):
+        below = getattr(stream, "buffer", None)
+        unbuffered = isinstance(below, io.FileIO)
+        if type(stream) is io.TextIOWrapper and isinstance(getattr(below, "raw", below), io.FileIO):
             stream.flush()
             replaced.append(stream)  # it owns the file that the new one writes to
-            raw = _ToNobody(stream.fileno(), "w", closefd=False)
-            new = io.TextIOWrapper(
-                io.BufferedWriter(raw),
-                stream.encoding,
-                "chainrule",
-                line_buffering=stream.line_buffering or name == "stderr",
-            )
-            setattr(sys, name, new)
-            made.append(new)
-            stream = new
+            raw: Any = _ToNobody(stream.fileno(), "w", closefd=False)
+            lines = stream.line_buffering or name == "stderr"
+            stream = io.TextIOWrapper(
+                raw if unbuffered else io.BufferedWriter(raw), stream.encoding, "chainrule",
+                line_buffering=lines, write_through=unbuffered,
+            )  # fmt: skip
+            setattr(sys, name, stream)
+            made.append(stream)
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="chainrule")
             if stream.isatty() and _is_ascii():

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..tasks.option import Use
 from .options import with_task_options
+
+if TYPE_CHECKING:
+    from ..tasks.settings import TrainingSettings
+    from ..tasks.task import Prepared
 
 __all__ = ["train"]
 
@@ -51,44 +55,16 @@ def train(
 
     Ctrl-C ends the training early, and what was learned is saved.
     """
-    from ..engine import get_engine
-    from ..errors import ParameterError
-    from ..report import check_picture_path, learning_curves
-    from ..tasks.task import task_for
-    from .console import facts, heading, out, waiting
-    from .diagnose import show_diagnosis, without_warnings
-    from .options import path_to_write
-    from .progress import ProgressTable
-    from .sources import STANDARD_INPUT, resolve
-
-    piped = str(data) == STANDARD_INPUT
     try:
-        with waiting(f"Reading {data} ..."):
-            source = resolve(data)
-            given = {**given, **{part: resolve(given[part]) for part in ("validation", "test") if part in given}}
-        task = task_for(source, given, Use.TRAIN)
-        if verbose and quiet:
-            raise ParameterError("--verbose and --quiet exclude each other. Give one of them.")
-        if grid is not None and not task.draws:
-            raise ParameterError(f"--grid draws pictures, and {data} is read as {task.name}. Leave it out.")
-        settings = task.settings.typed(source, given)  # type: ignore[union-attr]
-        if grid is not None and settings.shares[0] == 0 and settings.test is None:
-            raise ParameterError(
-                "--grid draws the test part, and --test-fraction 0 leaves none. Give one without the other."
-            )
-        for picture in (grid, plot):
-            if picture is not None:
-                check_picture_path(picture)
-        # A folder given as "." or ".." has its name all the same.
-        stem = "" if piped else source.resolve().name.split(".")[0]
-        place = path_to_write("--model", model or Path(f"{stem or 'model'}.chainrule"))
-        with waiting(f"Reading {data} ..."):
-            parts = task.read(settings)
-        get_engine(settings.engine, dtype=settings.precision, threads=settings.threads).prepare(*task.kernels)
-        with waiting("Preparing the network ..."):
-            prepared = task.prepare(parts, settings)
+        prepared, settings, place = _begin(data, given, model, grid, plot, verbose, quiet)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("before the training began: nothing was learned, and nothing was saved") from None
+    from ..report import learning_curves
+    from .console import facts, heading, out
+    from .diagnose import show_diagnosis, without_warnings
+    from .progress import ProgressTable
+
+    task = prepared.task
     if not quiet:
         (_, title), *rest = prepared.description
         heading(title)
@@ -120,6 +96,50 @@ def train(
         _say_what_next(written, task.example)
     if history.interrupted:
         raise typer.Exit(INTERRUPTED)
+
+
+def _begin(
+    data: Path,
+    given: Mapping[str, Any],
+    model: Path | None,
+    grid: Path | None,
+    plot: Path | None,
+    verbose: bool,
+    quiet: bool,
+) -> tuple[Prepared, TrainingSettings, Path]:
+    """The training, its settings, and the place of the model, once everything was checked and read."""
+    from ..engine import get_engine
+    from ..errors import ParameterError
+    from ..report import check_picture_path
+    from ..tasks.task import task_for
+    from .console import waiting
+    from .options import path_to_write
+    from .sources import STANDARD_INPUT, resolve
+
+    piped = str(data) == STANDARD_INPUT
+    with waiting(f"Reading {data} ..."):
+        source = resolve(data)
+        given = {**given, **{part: resolve(given[part]) for part in ("validation", "test") if part in given}}
+    task = task_for(source, given, Use.TRAIN)
+    if verbose and quiet:
+        raise ParameterError("--verbose and --quiet exclude each other. Give one of them.")
+    if grid is not None and not task.draws:
+        raise ParameterError(f"--grid draws pictures, and {data} is read as {task.name}. Leave it out.")
+    settings = task.settings.typed(source, given)  # type: ignore[union-attr]
+    if grid is not None and settings.shares[0] == 0 and settings.test is None:
+        raise ParameterError("--grid draws the test part, and --test-fraction 0 leaves none. Give one without the other.")
+    for picture in (grid, plot):
+        if picture is not None:
+            check_picture_path(picture)
+    # A folder given as "." or ".." has its name all the same.
+    stem = "" if piped else source.resolve().name.split(".")[0]
+    place = path_to_write("--model", model or Path(f"{stem or 'model'}.chainrule"))
+    with waiting(f"Reading {data} ..."):
+        parts = task.read(settings)
+    get_engine(settings.engine, dtype=settings.precision, threads=settings.threads).prepare(*task.kernels)
+    with waiting("Preparing the network ..."):
+        prepared = task.prepare(parts, settings)
+    return prepared, settings, place
 
 
 def _say_how_it_ended(trained: Any) -> None:

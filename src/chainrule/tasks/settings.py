@@ -39,7 +39,11 @@ def list_of_names(typed: Iterable[str]) -> tuple[str, ...]:
 
 def delimiter_of(typed: str) -> str:
     """The character; "tab" and "\\t" are the tab, which is hard to type."""
-    return "\t" if typed.lower() in ("tab", "\\t") else typed
+    from ..errors import ParameterError
+
+    if len(typed) != 1 and typed.lower() not in ("tab", "\\t"):
+        raise ParameterError(f"--delimiter must be one character, such as ; or the word tab. Got {typed!r}.")
+    return typed if len(typed) == 1 else "\t"
 
 
 def thousands_of(typed: str) -> str:
@@ -182,13 +186,18 @@ class TrainingSettings:
 
         Parameters  given : the typed values by the names of the settings, without those that nobody typed
         """
+        return cls(data=data, **cls.parsed(given))
+
+    @classmethod
+    def parsed(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Typed values as the settings have them, checked one by one; errors name the options."""
         options = options_of(cls)
         values: dict[str, Any] = {}
         for name, value in given.items():
             parse = options[name].parse
             values[name] = value if parse is None else parse(value)
         cls._check(values, flag)
-        return cls(data=data, **values)
+        return values
 
     @classmethod
     def _check(cls, values: Mapping[str, Any], spelling: Any) -> None:
@@ -266,15 +275,17 @@ class TrainingSettings:
     def resumed(self, network: Any, **more: Any) -> Any:
         """The FitSettings of more training of a network: what is None here stays as in its last fit.
 
-        Parameters  network : its seed becomes the one set here ; more : arguments of the fit that the task chooses, None for
-                    none
+        Parameters  network : its seed becomes the one set here, or 0 where it has none
+                    more : arguments of the fit that the task chooses, None for none
         """
         import copy
 
+        import numpy as np
+
         from ..training.settings import FitSettings
 
-        if self.seed is not None:
-            network.random_state = self.seed
+        if self.seed is not None or not isinstance(network.random_state, int):
+            network.random_state, network.rng = self.random_state, np.random.default_rng(self.random_state)
         chosen = {**{name: getattr(self, name) for name in ("epochs", "batch_size", "learning_rate")}, **more}
         if self.optimizer is not None:
             chosen["optimizer"] = self.make_optimizer()
@@ -369,6 +380,8 @@ class TabularSettings(TrainingSettings):
             "activation": Accepted(get_activation, "the name of an activation"),
             "loss": Accepted(get_loss, "the name of a loss"),
             "task": OneOf("auto", "classification", "regression"),
+            "decimal": OneOf(".", ","),
+            "thousands": OneOf(",", ".", " ", "'", "", hint="The word none stands for no sign."),
         }
 
     def check_together(self) -> None:

@@ -15,15 +15,17 @@ from ..data.column_encoders import texts_of
 from ..data.csv_file import read_text_columns
 from ..data.frames import frame_kind
 from ..errors import DataError, DtypeError, ParameterError, ShapeError, TableError, did_you_mean
-from .settings import TabularSettings, format_of
+from ..losses import Loss, get_loss
+from .settings import TabularSettings, TrainingSettings, format_of
 
 __all__ = [
-    "FEWEST_ROWS",
+    "FEWEST_SAMPLES",
     "Split",
     "as_table",
     "given_columns",
-    "inner_shares",
+    "inner_share",
     "listed",
+    "loss_for",
     "read_for",
     "require_columns",
     "require_target",
@@ -32,8 +34,13 @@ __all__ = [
 
 Array = NDArray[Any]
 Kinds = Mapping[str, Any]
-#: The fewest rows that a validation part may have; with fewer there is none.
-FEWEST_ROWS = 8
+#: The fewest samples that a validation part has; where a share of the data would be fewer, there is none.
+FEWEST_SAMPLES = 8
+#: Losses by task; those of classes give probabilities, those of numbers may be standardised.
+LOSSES = {
+    "classification": ("binary_cross_entropy", "softmax_cross_entropy"),
+    "regression": ("absolute_error", "huber", "squared_error"),
+}
 
 
 def listed(names: Sequence[object], most: int = 20) -> str:
@@ -91,10 +98,41 @@ def split_rows(settings: TabularSettings, source: str, n: int, classes: Array | 
         ) from error
 
 
-def inner_shares(settings: TabularSettings, n: int) -> float:
-    """The share of the training rows to validate on; 0 where that would be too few rows."""
+def inner_share(settings: TrainingSettings, n: int) -> float:
+    """The share of the n training samples to validate on; 0 for too few of them, unless the share was set.
+
+    Raises      ParameterError where the patience is set and there is nothing to validate on
+    """
     share = settings.shares[1]
-    return share if np.ceil(n * share) >= FEWEST_ROWS else 0.0
+    if settings.validation_fraction is None and np.ceil(n * share) < FEWEST_SAMPLES:
+        share = 0.0
+    if settings.patience is not None and not share and settings.validation is None:
+        raise ParameterError(
+            f"--patience counts epochs without a better validation loss, and of {n} samples none are validated on. Leave it "
+            "out, or give a --validation-fraction."
+        )
+    return share
+
+
+def loss_for(target: str, task: str, n_classes: int, name: str | None, outputs: int | None = None) -> Loss:
+    """The loss of this name, or the one that fits the target.
+
+    Parameters  task : "classification" or "regression" ; n_classes : of a classification ; outputs : of a network that is
+                there already
+    Raises      UnknownNameError ; ParameterError when the loss is not one for the task
+    """
+    classes = task == "classification"
+    if name is None:
+        return get_loss("squared_error" if not classes else f"{'binary' if n_classes == 2 else 'softmax'}_cross_entropy")
+    loss = get_loss(name)
+    allowed = [known for known in LOSSES[task] if known != "binary_cross_entropy" or n_classes == 2]
+    if classes and outputs is not None:
+        allowed = [known for known in allowed if outputs == (1 if known == "binary_cross_entropy" else n_classes)]
+    if not any(loss.name == known for known in allowed):
+        what = f"of {n_classes} classes" if classes else "a number"
+        what += "" if outputs is None else f", and the network has {outputs} output{'s' * (outputs != 1)}"
+        raise ParameterError(f"--loss {name}: the target {target!r} is {what}, which needs one of: {', '.join(allowed)}.")
+    return loss
 
 
 # ---------------------------------------------------------------- data from Python

@@ -18,7 +18,7 @@ from ...optimizers import Cosine, Optimizer
 from ...training import EarlyStopping
 from ...training.settings import FitSettings
 from ..scores import guess_classes
-from ..tabular import FEWEST_ROWS
+from ..tabular import inner_share
 from ..task import PreparedNetwork
 from ..words import some, training_text
 from . import TASK
@@ -266,12 +266,13 @@ def _require_classes(where: Path, data: ImageData) -> None:
 def _divide(settings: PictureSettings, parts: dict[str, ImageData]) -> dict[str, ImageData]:
     """The parts, with a test and a validation part taken off the training part where there are none."""
     rng, divided = np.random.default_rng(settings.random_state), dict(parts)
-    test, validation = settings.shares
+    test = settings.shares[0]
     try:
         if "test" not in divided and test:
             divided["train"], divided["test"] = divided["train"].split(test, rng)
-        if "validation" not in divided and math.ceil(divided["train"].n_samples * validation) >= FEWEST_ROWS:
-            divided["train"], divided["validation"] = divided["train"].split(validation, rng)
+        share = 0.0 if "validation" in divided else inner_share(settings, divided["train"].n_samples)
+        if share:
+            divided["train"], divided["validation"] = divided["train"].split(share, rng)
     except DataError as error:
         raise DataError(
             f"{settings.data}: {divided['train'].n_samples} pictures cannot be split with --test-fraction {test:g}. "

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from ...data import Table, TableFeatures, TablePreprocessor
 from ...data.labels import ClassLabels
-from ...errors import DataError, ModelFileError, ParameterError
+from ...errors import DataError, ModelFileError
 from ...layers import Concat, Dense, Embedding, Flatten, Input
 from ...layers.base import get_activation
-from ...losses import Loss, get_loss
+from ...losses import Loss
 from ...model import Network
 from ..scores import Prediction
 from ..tabular import as_table, given_columns
@@ -25,11 +25,6 @@ from ..words import some
 __all__ = ["TableModel"]
 
 Array = NDArray[Any]
-#: Losses by task; those of classes give probabilities, those of numbers may be standardised.
-LOSSES = {
-    "classification": ("binary_cross_entropy", "softmax_cross_entropy"),
-    "regression": ("absolute_error", "huber", "squared_error"),
-}
 _FORMAT = 1
 #: Columns that are described one by one.
 _MOST_COLUMNS = 200
@@ -123,30 +118,6 @@ class TableModel(TaskModel):
         network = Network(inputs=inputs, outputs=Dense(outputs)(x), random_state=random_state, dtype=dtype)
         network.build()
         return cls(network, preprocessor, reading=reading)
-
-    @staticmethod
-    def default_loss(preprocessor: TablePreprocessor, name: str | None) -> Loss:
-        """The loss of this name, or the one that fits the target.
-
-        Raises      UnknownNameError, ParameterError when it is not one for the task
-        """
-        classes = preprocessor.classes_
-        if name is None:
-            fitting = (
-                "squared_error" if classes is None else f"{'binary' if classes.n_classes == 2 else 'softmax'}_cross_entropy"
-            )
-            return get_loss(fitting)
-        loss = get_loss(name)
-        task = preprocessor.task_
-        allowed = [
-            known for known in LOSSES[task] if known != "binary_cross_entropy" or classes is None or classes.n_classes == 2
-        ]
-        if not any(loss.name == known for known in allowed):
-            what = f"of {classes.n_classes} classes" if classes is not None else "a number"
-            raise ParameterError(
-                f"--loss {name}: the target {preprocessor.target!r} is {what}, which needs one of: {', '.join(allowed)}."
-            )
-        return loss
 
     @staticmethod
     def inputs(features: TableFeatures) -> Any:

@@ -13,7 +13,7 @@ from ...losses import Loss
 from ...training import EarlyStopping
 from ...training.settings import FitSettings
 from ..scores import Scores, guess_classes, guess_numbers
-from ..tabular import inner_shares, read_for, require_columns, require_target, split_rows
+from ..tabular import inner_share, loss_for, read_for, require_columns, require_target, split_rows
 from ..task import PreparedNetwork
 from ..words import training_text
 from . import TASK
@@ -75,7 +75,7 @@ def prepare(data: TableParts, settings: TableSettings) -> PreparedNetwork:
     features, y = preprocessor.training_arrays(data.train)
     n = len(y)
     validation = None if data.validation is None else preprocessor.training_arrays(data.validation)
-    loss = TableModel.default_loss(preprocessor, settings.loss)
+    loss = _loss(preprocessor, settings.loss)
     model = TableModel.create(
         preprocessor,
         features,
@@ -86,7 +86,7 @@ def prepare(data: TableParts, settings: TableSettings) -> PreparedNetwork:
         dtype=settings.dtype,
         reading=settings.reading(),
     )
-    held_out = inner_shares(settings, n)
+    held_out = inner_share(settings, n)
     fit = _fit_settings(settings, n, held_out, loss, None if validation is None else _arrays(*validation))
 
     def guess(truth: Array) -> tuple[str, Scores]:
@@ -118,7 +118,8 @@ def resume(model: TableModel, settings: TableSettings) -> PreparedNetwork:
     data = read_for(settings, settings.data, model.preprocessor.kinds_)
     require_columns(data, {"The model's target": target})
     features, y = model.preprocessor.training_arrays(data)
-    loss = None if settings.loss is None else TableModel.default_loss(model.preprocessor, settings.loss)
+    outputs = model.network.output_shapes[0][-1]
+    loss = None if settings.loss is None else _loss(model.preprocessor, settings.loss, outputs)
     return PreparedNetwork(
         TASK,
         f"{settings.data}: {len(y):,} rows",
@@ -129,6 +130,11 @@ def resume(model: TableModel, settings: TableSettings) -> PreparedNetwork:
         settings.data.name,
         len(y),
     )
+
+
+def _loss(preprocessor: TablePreprocessor, name: str | None, outputs: int | None = None) -> Loss:
+    classes = preprocessor.classes_
+    return loss_for(preprocessor.target, preprocessor.task_, 0 if classes is None else classes.n_classes, name, outputs)
 
 
 def _arrays(features: TableFeatures, y: Array) -> tuple[Any, Array]:

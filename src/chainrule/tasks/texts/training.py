@@ -12,9 +12,10 @@ from ...data import ClassLabels, Table
 from ...data.preprocessing import task_of
 from ...errors import ParameterError, TableError
 from ...estimators import NeuralClassifier, NeuralRegressor
+from ...losses import Loss
 from ...training.settings import FitSettings
 from ..scores import Scores, guess_classes, guess_numbers
-from ..tabular import inner_shares, read_for, require_columns, require_target, split_rows
+from ..tabular import inner_share, loss_for, read_for, require_columns, require_target, split_rows
 from ..task import PreparedEstimator
 from . import TASK
 from .settings import TextSettings
@@ -68,14 +69,14 @@ def read(settings: TextSettings) -> TextParts:
 def prepare(data: TextParts, settings: TextSettings) -> PreparedEstimator:
     """A new estimator for the texts, and its training."""
     n = len(data.train)
-    held_out = inner_shares(settings, n)
+    held_out = inner_share(settings, n)
     kind: Any = NeuralClassifier if data.labels is not None else NeuralRegressor
     estimator = kind(
         list(settings.hidden),
         activation=settings.activation,
         dropout=_DROPOUT,
         tokenizer=settings.tokenizer,
-        loss=settings.loss,
+        loss=None if settings.loss is None else _loss(require_target(settings), data.labels, settings.loss),
         optimizer=settings.make_optimizer(),
         learning_rate=settings.learning_rate,
         epochs=settings.epochs or _EPOCHS,
@@ -120,7 +121,9 @@ def resume(model: TextModel, settings: TextSettings) -> PreparedEstimator:
     require_columns(data, {"The model's texts": model.text, "The model's target": model.target})
     texts, y, labels = _pairs(data, model.text, model.target, "regression" if model.labels is None else "classification")
     estimator = model.estimator
-    fit = settings.resumed(estimator.network_, loss=settings.loss)
+    outputs = model.network.output_shapes[0][-1]
+    loss = None if settings.loss is None else _loss(model.target, labels, settings.loss, outputs)
+    fit = settings.resumed(estimator.network_, loss=loss)
     for name in fit.given:
         if name != "precision":  # the option is not offered here, since a model has its own
             setattr(estimator, name, getattr(fit, name))
@@ -136,6 +139,11 @@ def resume(model: TextModel, settings: TextSettings) -> PreparedEstimator:
         settings.data.name,
         len(texts),
     )
+
+
+def _loss(target: str, labels: ClassLabels | None, name: str, outputs: int | None = None) -> Loss:
+    task, count = ("regression", 0) if labels is None else ("classification", labels.n_classes)
+    return loss_for(target, task, count, name, outputs)
 
 
 def _guess(data: TextParts, truth: Array) -> tuple[str, Scores]:
