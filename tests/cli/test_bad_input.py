@@ -38,7 +38,7 @@ TABLES = [
     (("empty.csv",), ["empty.csv", "is empty"]),
     (("header.csv",), ["no rows"]),
     (("ragged.csv",), ["line 3", "expected 2 fields", "got 3"]),
-    (("latin.csv",), ["latin.csv", "utf-8", "encoding"]),
+    (("latin.csv", "--encoding", "utf-8"), ["latin.csv", "utf-8", "encoding"]),
     (("foreign.csv",), ["a zip or Excel file"]),
     (("table.xyz",), [".csv", ".parquet", "'.xyz'"]),
     (("flowers.csv", "--target", "kinds"), ["no column 'kinds'", "Did you mean 'kind'?", "'length', 'width', 'kind'"]),

@@ -22,7 +22,7 @@ VALUES = {
     "weight_decay": "1000", "test_fraction": "0.4", "validation_fraction": "0.3", "patience": "2", "seed": "7",
     "engine": "reference", "threads": "1", "precision": "float64", "target": "{target}", "hidden": "3", "activation": "tanh",
     "loss": "{loss}", "task": "classification", "delimiter": ",", "encoding": "utf-8", "decimal": ".", "thousands": "none",
-    "na_values": "nothing", "no_default_na": None, "comment": "#", "day_first": "yes", "max_memory": "1GB", "exclude": "b",
+    "na_values": "nothing", "no_default_na": None, "no_header": None, "comment": "#", "day_first": "yes", "max_memory": "1GB", "exclude": "b",
     "keep": "b", "text": "{text}", "tokenizer": "characters", "size": "6", "fit": "crop", "channels": "1",
     "augment": "none", "network": "lenet5", "broken": "skip",
 }  # fmt: skip

@@ -23,7 +23,7 @@ __all__ = [
 #: Width of what is not printed to a terminal, where nothing needs to fit.
 _PIPE_WIDTH = 120
 #: Letters of the longest name in the first column of pairs.
-_LONGEST_NAME = 32
+_LONGEST_NAME = 64
 
 
 def is_terminal() -> bool:
@@ -109,8 +109,10 @@ def facts(rows: Sequence[tuple[str, str]]) -> None:
     """Pairs of a word and what it is, in two columns; long texts go on below themselves."""
     from rich.text import Text
 
-    rows = [(shortened(name, _LONGEST_NAME), text) for name, text in rows]
-    console, margin = out(), max((len(name) for name, _ in rows), default=0) + 2
+    console = out()
+    longest = _LONGEST_NAME if console.width >= 76 else _LONGEST_NAME // 2
+    rows = [(shortened(name, longest), text) for name, text in rows]
+    margin = max((len(name) for name, _ in rows), default=0) + 2
     room = max(20, console.width - margin) if is_terminal() else sys.maxsize
     for name, text in rows:
         first, *more = textwrap.wrap(display_name(text), room, break_on_hyphens=False) or [""]

@@ -78,8 +78,7 @@ def diagnose(
         show_diagnosis(diagnosis)
     found_cure, learner = None, prepared.learner
     if cure is not None:
-        with waiting(f"Searching for a cure, for about {cure:g} seconds ..."):
-            found_cure, learner = prepared.cure(cure, diagnosis)
+        found_cure, learner = prepared.cure(cure, diagnosis)  # says on a terminal itself what it does
         if not silent:
             heading("Cure")
             show_cure(found_cure)

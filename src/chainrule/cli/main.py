@@ -10,8 +10,10 @@ chainrule expects is one message on standard error without a traceback; ``--debu
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
+import re
 import signal
 import sys
 import threading
@@ -134,6 +136,8 @@ def _run(given: Sequence[str], debug: bool) -> int:
             raise
         where = f"{error.filename!r}: " if error.filename else "the output cannot be written: "
         _say(f"Error: {where}{error.strerror or error}.")
+        if error.errno == errno.ENAMETOOLONG:
+            return WRONG_INPUT
         # What could not be written is still in the buffer, and Python would try, and complain, once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
@@ -192,6 +196,8 @@ def _usage(error: Exception) -> int:
 def _say(message: str, style: str = "bold red") -> None:
     from .console import out
 
+    # A name of thousands of letters would hide the message itself.
+    message = re.sub(r"\S{201,}", lambda found: f"{found[0][:120]}...{found[0][-40:]}", message)
     out(stderr=True).print(message, style=style, soft_wrap=not sys.stderr.isatty())
 
 

@@ -30,7 +30,7 @@ _ASCII = {
     "⊙": "*", "ᵀ": "'", "✓": "+", "✗": "x", "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "eps", "η": "eta",
     "θ": "theta", "λ": "lambda", "μ": "mu", "σ": "sigma", "τ": "tau", "φ": "phi", "ℓ": "l",
     "“": '"', "”": '"', "’": "'", "‘": "'",
-    "•": "*", "\ufffd": "?", "█": "#", "▌": "|", "▏": "|",
+    "²": "^2", "³": "^3", "•": "*", "\ufffd": "?", "█": "#", "▌": "|", "▏": "|",
 }  # fmt: skip
 
 
@@ -105,7 +105,7 @@ def prepared_streams() -> Iterator[None]:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="chainrule")
             if stream.isatty() and _is_ascii():
-                stream.reconfigure(encoding="ascii")
+                stream.reconfigure(encoding="ascii", errors="chainrule")
     try:
         yield
     finally:

@@ -65,6 +65,26 @@ def tidy(axes: Any, x: str = "", y: str = "", title: str = "") -> None:
 def save_figure(figure: Any, path: str | os.PathLike[str]) -> Path:
     """Writes the figure, whole or not at all; ParameterError when the file cannot be written."""
     place = check_picture_path(path)
+    _as_written(figure)
     with replacing(place, what="picture", error=ParameterError) as file:
         figure.savefig(file, format=place.suffix[1:].lower())
     return place
+
+
+def _as_written(figure: Any) -> None:
+    """Shows names as they are written: a pair of $ is no mathematics, and a control character is no glyph."""
+    texts = list(figure.texts)
+    for axes in figure.axes:
+        legend = axes.get_legend()
+        texts += [
+            axes.title,
+            axes.xaxis.label,
+            axes.yaxis.label,
+            *axes.texts,
+            *([] if legend is None else legend.get_texts()),
+        ]
+    if figure._suptitle is not None:
+        texts.append(figure._suptitle)
+    for text in texts:
+        text.set_parse_math(False)
+        text.set_text("".join("?" if ord(sign) < 32 and sign != "\n" else sign for sign in text.get_text()))

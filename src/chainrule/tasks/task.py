@@ -209,7 +209,7 @@ class PreparedEstimator(Prepared):
         return found
 
     def cure(self, seconds: float, diagnosis: Diagnosis) -> tuple[Any, Any]:
-        better = self.learner.cure(*self.data, time_budget=seconds, diagnosis=diagnosis)
+        better = self.learner.cure(*self.data, time_budget=seconds, diagnosis=diagnosis, verbose=1)
         return better.cure_, better
 
 
