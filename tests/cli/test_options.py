@@ -22,7 +22,8 @@ VALUES = {
     "weight_decay": "1000", "test_fraction": "0.4", "validation_fraction": "0.3", "patience": "2", "seed": "7",
     "engine": "reference", "threads": "1", "precision": "float64", "target": "{target}", "hidden": "3", "activation": "tanh",
     "loss": "{loss}", "task": "classification", "delimiter": ",", "encoding": "utf-8", "decimal": ".", "thousands": "none",
-    "na_values": "nothing", "no_default_na": None, "no_header": None, "comment": "#", "day_first": "yes", "max_memory": "1GB", "exclude": "b",
+    "na_values": "nothing", "no_default_na": None, "no_header": None,
+    "comment": "#", "day_first": "yes", "max_memory": "1GB", "exclude": "b",
     "keep": "b", "text": "{text}", "tokenizer": "characters", "size": "6", "fit": "crop", "channels": "1",
     "augment": "none", "network": "lenet5", "broken": "skip",
 }  # fmt: skip
@@ -101,6 +102,11 @@ def outcome(capfd: Any, arguments: list[str]) -> tuple[int, str]:
     return code, capfd.readouterr().err
 
 
+def has_effect(name: str, said: str) -> bool:
+    """Without a line of names the columns get names of their own, among which the target is not."""
+    return name == "no_header" and "'column_1'" in said
+
+
 def test_there_is_a_value_for_every_option() -> None:
     assert set(options_for(*Use)) == set(VALUES)
 
@@ -116,7 +122,8 @@ def test_train(place: Path, kind: str, name: str, read: set[str], capfd: Any, tm
     read.clear()
     code, said = outcome(capfd, ["train", str(data), *own, *epochs, *given, "-q", "-m", str(model)])
     refused = code == 2 and flag(name) in said and not model.exists()
-    assert refused or (code == 0 and name in read and model.exists()), (code, said, sorted(read))
+    used = name in read and ((code == 0 and model.exists()) or has_effect(name, said))
+    assert refused or used, (code, said, sorted(read))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -128,7 +135,8 @@ def test_diagnose_data(place: Path, kind: str, name: str, read: set[str], capfd:
     epochs = [] if name == "epochs" else ["--epochs", "1"]
     read.clear()
     code, said = outcome(capfd, ["diagnose", str(data), *own, *epochs, *given, "--exit-zero", "--json", "-"])
-    assert (code == 2 and flag(name) in said) or (code == 0 and name in read), (code, said, sorted(read))
+    used = name in read and (code == 0 or has_effect(name, said))
+    assert (code == 2 and flag(name) in said) or used, (code, said, sorted(read))
 
 
 @pytest.mark.parametrize("kind", ["t.csv", "r.csv", "p"])
@@ -139,7 +147,8 @@ def test_diagnose_a_model(place: Path, kind: str, name: str, read: set[str], cap
     model = str((place / kind.split(".")[0]).with_suffix(".chainrule"))
     given = spelled(name, data, kind)
     code, said = outcome(capfd, ["diagnose", model, str(data), *given, "--exit-zero", "--json", "-"])
-    assert (code == 2 and flag(name) in said) or (code == 0 and name in read), (code, said, sorted(read))
+    used = name in read and (code == 0 or has_effect(name, said))
+    assert (code == 2 and flag(name) in said) or used, (code, said, sorted(read))
 
 
 @pytest.mark.parametrize("name", ["seed", "weight_decay", "learning_rate", "optimizer", "batch_size"])
@@ -182,7 +191,8 @@ def test_predict(place: Path, kind: str, name: str, capfd: Any, monkeypatch: pyt
     data = place / kind
     model = str((place / kind.split(".")[0]).with_suffix(".chainrule"))
     code, said = outcome(capfd, ["predict", model, str(data), *spelled(name, data, kind), "-q"])
-    assert (code == 2 and flag(name) in said) or (code == 0 and name in handed), (code, said, handed)
+    used = name in handed and (code == 0 or has_effect(name, said))
+    assert (code == 2 and flag(name) in said) or used, (code, said, handed)
 
 
 def test_ways_of_reading_are_for_files_that_are_read_as_text(place: Path, capfd: Any) -> None:
