@@ -4,7 +4,8 @@
     python tests/plan/mutation.py fuse.py memory.py   those of some files ; --list only names them ; --jobs 2
 
 A condition becomes True and False, a comparison its neighbour (< becomes <=, == becomes !=, is becomes is not), and ``any``
-and ``all`` become True and False. Each mutant is run by a process of its own that finds it in the place of the module.
+and ``all`` become True and False. Each mutant has a process of its own, made when all tests are imported, so that it takes
+no longer than the tests up to the first that fails.
 """
 
 from __future__ import annotations
@@ -12,8 +13,7 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
-import importlib.abc
-import importlib.util
+import importlib
 import os
 import signal
 import sys
@@ -21,11 +21,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import FunctionType, ModuleType
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAN = ROOT / "src" / "chainrule" / "plan"
 FILES = [*sorted((PLAN / "passes").glob("*.py")), PLAN / "memory.py", PLAN / "lower.py"]
-#: The quick ones first; those of lowering and of memory before all others for mutants of these.
+#: The quick ones first; the tests of a mutant's own module come before them.
 TESTS = [
     "test_passes.py", "test_memory.py", "test_lower.py", "test_random_graphs.py", "test_identity.py",
     "test_random_networks.py",
@@ -102,66 +105,75 @@ def mutants(path: Path) -> Iterator[Mutant]:
                 yield Mutant(path, child.lineno, name, source)
 
 
-# ------------------------------------------------------------ running one
+# ------------------------------------------------------------ running them
 
 
-class _Finder(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
-    """Gives one module the source of a mutant."""
-
-    def __init__(self, mutant: Mutant) -> None:
-        parts = mutant.path.relative_to(ROOT / "src").with_suffix("").parts
-        self.package = parts[-1] == "__init__"
-        self.module, self.mutant = ".".join(parts[:-1] if self.package else parts), mutant
-
-    def find_spec(self, name, path=None, target=None):  # type: ignore[no-untyped-def]
-        if name != self.module:
-            return None
-        return importlib.util.spec_from_loader(name, self, origin=str(self.mutant.path), is_package=self.package)
-
-    def get_filename(self, name: str) -> str:
-        return str(self.mutant.path)
-
-    def get_data(self, path: str | bytes) -> bytes:
-        return self.mutant.source.encode()
+def _apply(mutant: Mutant) -> None:
+    """Gives the functions of the mutant's module the code of the mutant; whoever imported them has the mutant then, too."""
+    parts = mutant.path.relative_to(ROOT / "src").with_suffix("").parts
+    package = parts[-1] == "__init__"
+    module = importlib.import_module(".".join(parts[:-1] if package else parts))
+    changed = ModuleType(module.__name__)
+    changed.__dict__.update({n: getattr(module, n) for n in ("__package__", "__file__", "__path__") if hasattr(module, n)})
+    exec(compile(mutant.source, str(mutant.path), "exec"), changed.__dict__)
+    for name, new in list(vars(changed).items()):
+        old = getattr(module, name, None)
+        inside = vars(new).items() if isinstance(new, type) else ()
+        for found, made in [(old, new), *((getattr(old, n, None), m) for n, m in inside)]:
+            if isinstance(made, FunctionType) and isinstance(found, FunctionType) and found.__module__ == module.__name__:
+                found.__code__ = made.__code__
 
 
-def _child(mutant: Mutant | None) -> None:
-    """In the child: runs the tests with the mutant in place and ends with their exit status."""
-    import pytest
+class Mutation:
+    """In the place of pytest's loop over the tests: after all are imported, a process for each mutant runs them."""
 
-    quiet = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(quiet, 1)
-    os.dup2(quiet, 2)
-    if mutant is not None:
-        sys.meta_path.insert(0, _Finder(mutant))
-    first = "" if mutant is None else f"test_{mutant.path.name}"
-    for name in sorted(TESTS, key=lambda name: name != first):
-        status = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--rootdir", str(ROOT), str(ROOT / "tests/plan" / name)])
-        if status:
-            os._exit(int(status))
-    os._exit(0)
+    def __init__(self, mutants: list[Mutant], jobs: int) -> None:
+        # First each module as it is: the tests must pass with it, or its mutants would all seem to be found.
+        same = {m.path: Mutant(m.path, 0, "", ast.unparse(ast.parse(m.path.read_text(encoding="utf-8")))) for m in mutants}
+        self.waiting, self.jobs = [*mutants[::-1], *same.values()], jobs
+        self.survivors: list[Mutant] = []
+        self.done, self.broken = 0, False
 
-
-def run(mutants: list[Mutant | None], jobs: int) -> Iterator[tuple[Mutant | None, bool]]:
-    """Every mutant with whether a test failed."""
-    waiting, running = mutants[::-1], {}
-    while waiting or running:
-        while waiting and len(running) < jobs:
-            mutant = waiting.pop()
-            pid = os.fork()
-            if pid == 0:
-                os.setpgid(0, 0)
-                _child(mutant)
-            running[pid] = (mutant, time.monotonic())
-        pid, status = os.waitpid(-1, os.WNOHANG)
-        if pid:
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        running: dict[int, tuple[Mutant, float]] = {}
+        started, total = time.monotonic(), len(self.waiting)
+        while (self.waiting or running) and not self.broken:
+            while self.waiting and len(running) < self.jobs:
+                mutant = self.waiting.pop()
+                pid = os.fork()
+                if pid == 0:
+                    self._child(session, mutant)
+                running[pid] = (mutant, time.monotonic())
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                for pid, (_, since) in running.items():
+                    if time.monotonic() - since > PATIENCE:
+                        os.kill(pid, signal.SIGKILL)
+                time.sleep(0.01)
+                continue
             mutant, _ = running.pop(pid)
-            yield mutant, status != 0
-            continue
-        for pid, (_, started) in running.items():
-            if time.monotonic() - started > PATIENCE:
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(0.02)
+            self.done += 1
+            if not mutant.name:
+                self.broken = status != 0
+            elif not status:
+                self.survivors.append(mutant)
+                print(f"{mutant.path.relative_to(ROOT)}:{mutant.line}  SURVIVED  {mutant.name}", flush=True)
+            if self.done % 50 == 0:
+                print(f"{self.done} of {total}, {time.monotonic() - started:.0f} s", flush=True)
+        return True
+
+    def _child(self, session: pytest.Session, mutant: Mutant) -> None:
+        """Runs the tests until one fails, those of the mutant's own module first, and ends with whether one did."""
+        quiet = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(quiet, 1)
+        os.dup2(quiet, 2)
+        _apply(mutant)
+        items = sorted(session.items, key=lambda item: item.path.name != f"test_{mutant.path.name}")
+        for item, following in zip(items, [*items[1:], None], strict=True):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if session.testsfailed:
+                os._exit(1)
+        os._exit(0)
 
 
 def main() -> int:
@@ -179,32 +191,19 @@ def main() -> int:
         return 0
     os.environ["CI"] = "1"  # hypothesis tries the same examples every time
     sys.path.insert(0, str(ROOT / "src"))
-    import numpy  # noqa: F401  (what every child needs and no mutant touches)
-    import pytest  # noqa: F401
-
-    import chainrule.layers
-    import chainrule.losses
-    import chainrule.network
-    import chainrule.optimizers  # noqa: F401
-
-    ((_, broken),) = run([None], 1)
-    if broken:
-        print("the tests fail without any mutant; put them right first")
+    tested = [m for m in found if m.name not in EQUIVALENT]
+    mutation = Mutation(tested, given.jobs)
+    tests = [str(ROOT / "tests" / "plan" / name) for name in TESTS]
+    pytest.main(["-q", "-s", "-p", "no:cacheprovider", "--rootdir", str(ROOT), *tests], plugins=[mutation])
+    if mutation.broken or not mutation.done:
+        print("the tests fail without any change; put them right first")
         return 2
-    started, survivors = time.monotonic(), []
-    listed = [m for m in found if m.name in EQUIVALENT]
-    for number, (mutant, failed) in enumerate(run([m for m in found if m.name not in EQUIVALENT], given.jobs), 1):
-        assert mutant is not None
-        if not failed:
-            survivors.append(mutant)
-            print(f"{mutant.path.relative_to(ROOT)}:{mutant.line}  SURVIVED  {mutant.name}", flush=True)
-        if number % 25 == 0:
-            print(f"{number} of {len(found) - len(listed)}, {time.monotonic() - started:.0f} s", flush=True)
+    listed, survivors = len(found) - len(tested), mutation.survivors
     gone = [] if given.files or given.only else sorted(set(EQUIVALENT) - {m.name for m in found})
     for name in gone:
         print(f"LISTED BUT GONE  {name}")
-    killed = len(found) - len(listed) - len(survivors)
-    print(f"{len(found)} mutants: {killed} found by a test, {len(listed)} equivalent, {len(survivors)} survived")
+    killed = len(found) - listed - len(survivors)
+    print(f"{len(found)} mutants: {killed} found by a test, {listed} equivalent, {len(survivors)} survived")
     return 1 if survivors or gone else 0
 
 

@@ -27,7 +27,7 @@ def chain(*sizes: int, dtype: str = "float") -> tuple[Value, list[Value], list[N
 
 
 @given(data=st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_values_that_live_at_the_same_time_do_not_overlap(data) -> None:
     inputs = [Value((3,), role="input", name="x"), Value((9,), role="arena", name="a")]
     inputs.append(Value((4,), role="parameter", base=inputs[1], offset=2))

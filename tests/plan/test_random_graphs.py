@@ -222,7 +222,7 @@ def _snapshot(plan: Plan) -> object:
     )  # fmt: skip
 
 
-SETTINGS = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @given(data=st.data())
@@ -279,7 +279,7 @@ def test_optimised_plans_are_in_order_and_compute_nothing_twice_or_for_nobody(da
 
 @pytest.mark.skipif(not FAST, reason="the onednn engine cannot be used here")
 @given(data=st.data(), threads=st.sampled_from([1, 2]))
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 def test_the_fast_engine_agrees_in_memory_that_is_shared(data, threads: int) -> None:
     plan = Graph(data.draw, smooth=True).plan()
     with np.errstate(all="ignore"):
