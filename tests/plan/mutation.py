@@ -34,7 +34,7 @@ TESTS = [
     "test_random_networks.py",
 ]  # fmt: skip
 #: Seconds after which a mutant that makes the tests run on and on counts as found.
-PATIENCE = 300
+PATIENCE = 200
 
 _NEIGHBOURS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
@@ -134,6 +134,13 @@ class Mutation:
         self.survivors: list[Mutant] = []
         self.done, self.broken = 0, False
 
+    def pytest_sessionstart(self) -> None:
+        from hypothesis import Phase, settings
+
+        # The same examples every time, and the first that fails is enough.
+        settings.register_profile("mutation", derandomize=True, database=None, phases=[Phase.explicit, Phase.generate])
+        settings.load_profile("mutation")
+
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         running: dict[int, tuple[Mutant, float]] = {}
         started, total = time.monotonic(), len(self.waiting)
@@ -189,7 +196,6 @@ def main() -> int:
     if given.list:
         print("\n".join(f"{m.path.relative_to(ROOT)}:{m.line}  {m.name}" for m in found))
         return 0
-    os.environ["CI"] = "1"  # hypothesis tries the same examples every time
     sys.path.insert(0, str(ROOT / "src"))
     tested = [m for m in found if m.name not in EQUIVALENT]
     mutation = Mutation(tested, given.jobs)

@@ -67,14 +67,21 @@ class Graph:
 
     def _of(self, fits=lambda v: True) -> Value | None:
         found = [v for v in self.pool if fits(v)]
-        # Late values more often than early ones, so that the graph grows deep.
-        return self.draw(st.sampled_from(found + found[-3:] * 2)) if found else None
+        # Late values and places of the arena more often than others: the graph grows deep, and reads what it overwrites.
+        often = found[-3:] * 2 + [v for v in found if v.base is not None]
+        return self.draw(st.sampled_from(found + often)) if found else None
 
     def _add(self, *values: Value) -> None:
         self.pool += [v for v in values if v.dtype == "float"]
 
     def _step(self) -> None:
-        kinds = ["elementwise"] * 8 + ["again"] * 2 + ["assign", "product", "reduce", "move", "row", "image", "other"]
+        kinds = (
+            ["elementwise"] * 9
+            + ["again"] * 2
+            + ["assign"] * 2
+            + ["overwrite"] * 2
+            + ["product", "reduce", "move", "row", "image", "other"]
+        )
         kind = self.draw(st.sampled_from(kinds), label="kind")
         getattr(self, f"_{kind}")()
 
@@ -111,13 +118,25 @@ class Graph:
             return self._call(name, a, b, self.draw(numbers))
         self._call(name, *((a, b) if self.draw(st.booleans()) else (b, a)))
 
-    def _assign(self) -> None:
+    def _assign(self) -> Value | None:
         """To a place that nothing has been assigned to yet; what is read from it later is the new value."""
         free = [p for p in self.places if not any(self._overlap(p, w) for w in self.written())]
-        place = self.draw(st.sampled_from(free), label="place") if free else None
-        value = self._of(lambda v: place is not None and v.shape == place.shape)
-        if value is not None:
-            self.k.assign(place, value)
+        if not free:
+            return None
+        place = self.draw(st.sampled_from(free), label="place")
+        values = [v for v in self.pool if v.shape == place.shape]
+        self.k.assign(place, self.draw(st.sampled_from(values), label="value"))
+        return place
+
+    def _overwrite(self) -> None:
+        """Something that is computed from a place before it is overwritten, and goes on to be computed after it."""
+        place = self.draw(st.sampled_from(self.places), label="read")
+        self._call(self.draw(st.sampled_from(UNARY[:1] + UNARY[3:8])), place)
+        made = self.pool[-1]
+        if self.draw(st.booleans()):
+            self._step()
+        self._assign()
+        self._call("multiply", made, self.draw(st.sampled_from((2.0, 3.0))))
 
     def written(self) -> list[Value]:
         return [v for n in self.k.nodes for v in n.outputs if v.base is not None]
@@ -222,7 +241,7 @@ def _snapshot(plan: Plan) -> object:
     )  # fmt: skip
 
 
-SETTINGS = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @given(data=st.data())

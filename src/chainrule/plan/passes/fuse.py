@@ -176,8 +176,6 @@ def _joins_as_sum(node: Node, group: _Group | None) -> bool:
 
 def _finish(group: _Group, outside: _Outside) -> Node:
     members = [node for _, node in sorted(group.members, key=lambda member: member[0])]
-    if len(members) == 1:
-        return members[0]
     inside = {id(node.outputs[0]) for node in members}
     kept = _distinct(members, inside, outside)
     return kept[0] if len(kept) == 1 else _fused(kept, inside, outside)
