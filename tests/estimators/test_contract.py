@@ -105,6 +105,21 @@ def test_a_class_weight_that_names_no_class() -> None:
     quick(class_weight={1: 2.0}).fit(X, y)
 
 
+def test_balanced_weights_of_several_labels() -> None:
+    from chainrule.losses import BinaryCrossEntropy
+    from chainrule.training.targets import weigh
+
+    labels = np.array([[1, 0, 1], [0, 0, 1], [0, 1, 1], [0, 0, 1]])
+    kind, weight = weigh(BinaryCrossEntropy(), labels, 0, (3,), None, "balanced")
+    assert kind == "element"
+    expected = [[2, 2 / 3, 1], [2 / 3, 2 / 3, 1], [2 / 3, 2, 1], [2 / 3, 2 / 3, 1]]
+    np.testing.assert_allclose(weight, expected)
+    _, weighted = weigh(BinaryCrossEntropy(), labels, 0, (3,), np.array([3.0, 1, 1, 1]), "balanced")
+    np.testing.assert_allclose(weighted[:, 0], [3 * 1, 1, 1, 1])
+    with pytest.raises(ParameterError, match="balanced"):
+        weigh(BinaryCrossEntropy(), labels, 0, (3,), None, "equal")
+
+
 # ------------------------------------------------------------ single passes
 
 

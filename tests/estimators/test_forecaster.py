@@ -432,3 +432,24 @@ def test_dates_say_what_follows() -> None:
     assert model.score(y[155:]) > 0.8 and len(back["truth"]) == 31
     with pytest.raises(DataError, match="too few"):
         model.score(y[155:165])
+
+
+def test_callbacks_of_scikit_learn_and_the_warning() -> None:
+    pytest.importorskip("sklearn.callback")
+    import warnings
+
+    from sklearn.callback import ProgressBar
+
+    calls = []
+
+    class Counting(ProgressBar):
+        def on_fit_task_end(self, *args: Any, **kwargs: Any) -> Any:
+            calls.append(1)
+
+    model = small(epochs=4, early_stopping=False)
+    model.set_callbacks(Counting()).fit(seasonal())
+    assert len(calls) >= 4
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        small(epochs=3, season=None, learning_rate=1e-3).fit(seasonal())
+    assert any("3 epochs ran out while the validation loss" in str(one.message) for one in found)

@@ -263,6 +263,9 @@ class NeuralEstimator(CallbackSupport, Training, Files):
         return loss
 
     def equations(self, **options: Any) -> Any:
-        """The chain rule of the fitted network: forward, loss, backward and update with shapes. See Network.equations."""
+        """The chain rule of the fitted network: forward, loss, backward and update with shapes. See Network.equations.
+
+        Its x is X as the network sees it: ``(X − input_mean_) / input_scale_`` where columns are scaled.
+        """
         self._require_fitted("equations")
         return self.network_.equations(**options)

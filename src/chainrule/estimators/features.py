@@ -105,6 +105,8 @@ class Features(Parameters):
             mean, scale = mean_and_scale(X)
             if self.scale_inputs is True or needs_scaling(X, mean, scale):
                 self.input_mean_, self.input_scale_ = mean, scale
+        if self.input_scale_ is not None and self.verbose:
+            print("The columns of X are scaled to mean 0 and standard deviation 1 (scale_inputs; see input_scale_).")
 
     def _scaled(self, X: Any) -> Any:
         """X as the network takes it, once it is known how."""

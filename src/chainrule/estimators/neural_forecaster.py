@@ -16,9 +16,11 @@ from ..errors import DataError, DivergenceError, ParameterError, ShapeError
 from ..layers import Add, Concat, Dense, Dropout, Flatten, Input, SubtractLast, get_activation
 from ..losses import Loss, get_loss
 from ..network import NetworkGraph
+from ..training.sklearn_callbacks import SklearnCallbacks, with_callbacks
 from . import _standalone
 from .base import Array, Floats, NeuralEstimator
 from .parameters import is_integer, units_of
+from .training import chosen_arguments
 
 if TYPE_CHECKING:
     from ..diagnosis import Diagnosis
@@ -206,6 +208,7 @@ class NeuralForecaster(NeuralEstimator):
 
     # ------------------------------------------------------------ fitting
 
+    @with_callbacks  # type: ignore[untyped-decorator]
     def fit(self, X: Any = None, y: Any = None) -> Self:
         """Trains on the series.
 
@@ -216,10 +219,12 @@ class NeuralForecaster(NeuralEstimator):
             DataError : gaps and dates that ``missing`` refuses, values that the transformation does not take, too few steps
             ShapeError, DtypeError : y or X does not fit ; ParameterError : a parameter is out of its range
             DivergenceError : a number stopped being finite
+        Warns       ConvergenceWarning when the epochs ran out while the loss of the held-out windows was still falling
         """
         series, rows, early, held = self._windows_of(X, y)
         values, n, need = series.values, len(rows), self._first()
-        self._fit_on(values, rows[:early], rows[n - held :], quiet=True)
+        self._fit_on(values, rows[:early], rows[n - held :])
+        self._warn_if_still_falling()
         found = self._forecasts(values, rows[n - held :])
         truth, _ = self._targets(values, rows[n - held :])
         errors = np.sort(truth - found, axis=0)
@@ -227,7 +232,8 @@ class NeuralForecaster(NeuralEstimator):
         self.errors_ = np.stack([group.mean(axis=0) for group in np.array_split(errors, min(held, _MOST_ERRORS))])
         self.scores_ = self._scores(values, rows[n - held :], found)
         epochs = self.n_iter_ if not self.early_stopping else max(1, self._best)
-        self._fit_on(values, rows, None, quiet=False, epochs=epochs)
+        bridge = SklearnCallbacks(self, X, y, reconstruct=lambda: self._fitted_attributes(self.network_))
+        self._fit_on(values, rows, None, epochs=epochs, callbacks=[*self._own_callbacks(), bridge])
         self._tail = values[-need:].copy()
         self._tail_dates = None if series.dates is None else np.datetime_as_string(series.dates[-3:]).tolist()
         if self.verbose:
@@ -276,7 +282,7 @@ class NeuralForecaster(NeuralEstimator):
         else:
             network = subject._begin(values, rows[:early])
         inputs, targets = subject._learned(values, rows[:early])
-        arguments = {**subject._fit_arguments(early), **options}
+        arguments = {**chosen_arguments(subject._settings(subject._get_loss(), early)), **options}
         arguments.setdefault("validation_data", subject._learned(values, rows[len(rows) - held :]))
         found: Diagnosis = network.diagnose(inputs, targets, **arguments)
         return found
@@ -294,14 +300,20 @@ class NeuralForecaster(NeuralEstimator):
         subject = self._blank()
         series, rows, early, held = subject._windows_of(X, y)
         network = subject._begin(series.values, rows[:early])
-        arguments = {**subject._fit_arguments(early), "verbose": int(bool(self.verbose)), **options, "refit": False}
+        arguments = {
+            **chosen_arguments(subject._settings(subject._get_loss(), early)),
+            "verbose": int(bool(self.verbose)),
+            **options,
+            "refit": False,
+        }
         found = network.cure(
             *subject._learned(series.values, rows[:early]),
             validation_data=subject._learned(series.values, rows[len(rows) - held :]),
             time_budget=time_budget,
             **arguments,
         )
-        better = type(self)(**{**self._copied_params(callbacks=True), **self._cured_params(found)}).fit(X, y)
+        better = type(self)(**{**self._copied_params(callbacks=True), **self._cured_params(found)})
+        better.fit(X, y)
         better.cure_ = found
         return better
 
@@ -318,37 +330,24 @@ class NeuralForecaster(NeuralEstimator):
         truth, base = self._targets(values, rows)
         return self._inputs(values, rows), ((truth - base - self.target_mean_) / self.target_scale_).astype(self._dtype())
 
-    def _fit_arguments(self, n: int) -> dict[str, Any]:
-        """Of ``Network.fit`` for n windows."""
-        return {
-            "loss": self._get_loss(),
-            "optimizer": self._make_optimizer(),
-            "epochs": int(self.epochs),
-            "batch_size": self._batch_size(n),
-            "shuffle": bool(self.shuffle),
-            "early_stopping": self._make_early_stopping(),
-            "engine": self.engine,
-            "threads": self.threads,
-            "precision": "bfloat16" if self.precision == "bfloat16" else "float32",
-        }
-
-    def _fit_on(self, values: Floats, rows: Array, held: Array | None, *, quiet: bool, epochs: int | None = None) -> None:
-        """Trains a new network on the windows with these numbers."""
+    def _fit_on(
+        self, values: Floats, rows: Array, held: Array | None, *, epochs: int | None = None, callbacks: Any = None
+    ) -> None:
+        """Trains a new network on the windows with these numbers. Parameters  callbacks : None for a fit that shows
+        nothing
+        """
         network = self._begin(values, rows)
-        arguments = self._fit_arguments(len(rows))
+        settings = self._settings(self._get_loss(), len(rows))
         if held is None and self.early_stopping:
-            arguments["early_stopping"] = None
+            settings = settings.replace(early_stopping=None)
+        elif held is not None and self.early_stopping:
+            settings = settings.replace(validation_data=self._learned(values, held))
         if epochs is not None:
-            arguments["epochs"] = epochs
-        stopping = arguments["early_stopping"]
+            settings = settings.replace(epochs=epochs)
+        shown = {"callbacks": callbacks or [], "verbose": 0 if callbacks is None else int(self.verbose)}
+        stopping = settings.early_stopping
         try:
-            network.fit(
-                *self._learned(values, rows),
-                **arguments,
-                validation_data=None if held is None or not self.early_stopping else self._learned(values, held),
-                callbacks=[] if quiet else self._own_callbacks(),
-                verbose=0 if quiet else int(self.verbose),
-            )
+            network.fit(*self._learned(values, rows), **chosen_arguments(settings), **shown)
         except DivergenceError:
             self._keep(network)
             raise

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..diagnosis import Diagnosis
     from ..model import Network
 
-__all__ = ["Array", "Floats", "Training", "no_single_passes"]
+__all__ = ["Array", "Floats", "Training", "chosen_arguments", "no_single_passes"]
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -42,6 +42,11 @@ _ORDERED_SAMPLES, _ORDERED_BYTES = 100_000, 64 * 2**20
 _STILL_FALLING = 0.01
 
 
+def chosen_arguments(settings: FitSettings) -> dict[str, Any]:
+    """The arguments that the settings were explicitly given, by name."""
+    return {name: getattr(settings, name) for name in settings.given}
+
+
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """A fit before it is done. Parameters  network ; data : (X, y) as Network.fit takes them ; settings : of the fit"""
@@ -51,8 +56,8 @@ class Prepared:
     settings: FitSettings
 
     def arguments(self) -> dict[str, Any]:
-        """The arguments of the fit that are not defaults of ``Network.fit``."""
-        return {name: getattr(self.settings, name) for name in self.settings.given}
+        """The arguments of the fit that were chosen."""
+        return chosen_arguments(self.settings)
 
 
 class Training(Features):
@@ -166,26 +171,33 @@ class Training(Features):
             network = self._make_network()
         by_sample, by_output = self._class_weights(y, weight, whole=True)
         loss, outputs = self._loss_for(network)
-        given = {
-            "loss": loss,
-            "optimizer": self._make_optimizer(),
-            "epochs": int(self.epochs),
-            "batch_size": self._batch_size(len(X)),
-            "shuffle": bool(self.shuffle),
-            "sample_weight": _normalised(_product(weight, by_sample)),
-            "class_weight": by_output,
-            "metrics": self.metrics,
-            "early_stopping": self._make_early_stopping(),
-            **self._machine(),
-        }
+        chosen: dict[str, Any] = {"class_weight": by_output}
         if validation is not None:
-            given["validation_data"] = self._validated_on(validation, loss, outputs)
+            chosen["validation_data"] = self._validated_on(validation, loss, outputs)
         elif self.early_stopping:
-            given["validation_split"] = float(self.validation_fraction)
-        data: tuple[Any, Any] = (self._scaled(X), self._encode_target(y, loss, outputs))
+            chosen["validation_split"] = float(self.validation_fraction)
+        weight, targets = _normalised(_product(weight, by_sample)), self._encode_target(y, loss, outputs)
+        data: tuple[Any, Any] = (self._scaled(X), targets)
         if isinstance(X, SparseRows):
-            data = (SparseData(X, data[1], given.pop("sample_weight")), None)
-        return Prepared(network, data, FitSettings.of(given))
+            data = (SparseData(X, targets, weight), None)
+        else:
+            chosen["sample_weight"] = weight
+        return Prepared(network, data, self._settings(loss, len(X)).replace(**chosen))
+
+    def _settings(self, loss: Loss, n: int) -> FitSettings:
+        """How n samples are trained on, as far as the parameters say it."""
+        return FitSettings.of(
+            {
+                "loss": loss,
+                "optimizer": self._make_optimizer(),
+                "epochs": int(self.epochs),
+                "batch_size": self._batch_size(n),
+                "shuffle": bool(self.shuffle),
+                "metrics": self.metrics,
+                "early_stopping": self._make_early_stopping(),
+                **self._machine(),
+            }
+        )
 
     def _validated_on(self, validation: tuple[Any, Any, Any], loss: Loss, outputs: int) -> Any:
         """The user's validation data as Network.fit takes it."""
@@ -471,13 +483,22 @@ def _in_own_order(X: Any, y: Array, weight: Floats | None, dtype: str) -> tuple[
     elif isinstance(X, Sequences):
         samples = [X.values[a:b].tobytes() for a, b in pairwise(X.offsets)]
     else:
-        # By what the network sees first, so that float64 and float32 of the same numbers are in the same order.
-        with np.errstate(over="ignore"):
-            seen = np.ascontiguousarray(X, dtype=dtype if X.dtype.kind == "f" else X.dtype)
-        samples = [row.tobytes() + own.tobytes() for row, own in zip(seen, np.ascontiguousarray(X), strict=True)]
+        return _by_bytes(X, y, weight, dtype)
     targets = [str(one) for one in y] if y.dtype == object else [one.tobytes() for one in y]
     weights = np.ones(len(y)) if weight is None else weight
     order = np.array(sorted(range(len(y)), key=lambda i: (samples[i], targets[i], weights[i])), np.int64)
+    return X[order], y[order], None if weight is None else weight[order]
+
+
+def _by_bytes(X: Array, y: Array, weight: Floats | None, dtype: str) -> tuple[Array, Array, Floats | None]:
+    """The same for an array, whose samples have equally many bytes."""
+    # By what the network sees first, so that float64 and float32 of the same numbers are in the same order.
+    with np.errstate(over="ignore"):
+        seen = X.astype(dtype) if X.dtype.kind == "f" else X
+    codes = np.unique(y.astype(str), return_inverse=True)[1] if y.dtype == object else y
+    parts = [seen, X, codes, *([] if weight is None else [weight])]
+    rows = np.hstack([np.ascontiguousarray(part).reshape(len(y), -1).view(np.uint8) for part in parts])
+    order = rows.view(np.dtype((np.void, rows.shape[1]))).reshape(-1).argsort(kind="stable")
     return X[order], y[order], None if weight is None else weight[order]
 
 
