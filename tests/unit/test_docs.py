@@ -15,6 +15,7 @@ import re
 import shlex
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -98,4 +99,5 @@ def test_page_of_layers_is_up_to_date() -> None:
 
 
 if __name__ == "__main__":
+    warnings.filterwarnings("ignore", ".*epochs ran out")  # pages train for few epochs on purpose
     run_page(Path(sys.argv[1]))
