@@ -29,6 +29,9 @@ def render() -> str:
         "## Layers",
         "From `chainrule` or `chainrule.layers`.",
         _table([c for c in _classes(layers, layers.Layer) if not _is_activation(c)], backward=True),
+        "## Penalties and constraints of one layer",
+        "From `chainrule.layers`: `Dense(64, weight_regularizer=L2(1e-4), weight_constraint=MaxNorm(3.0))`.",
+        _table([*_classes(layers, layers.Regularizer), *_classes(layers, layers.WeightConstraint)]),
         "## Activations",
         'Layers too. The name works wherever an activation is asked for: `NeuralClassifier(activation="gelu")`.',
         _table([c for c in _classes(layers, layers.Layer) if _is_activation(c)], attribute="activation_name", backward=True),
@@ -38,7 +41,8 @@ def render() -> str:
         _table(_classes(chainrule.losses, chainrule.losses.Loss), attribute="name", backward=True),
         "## Optimizers",
         "From `chainrule.optimizers`; `fit(optimizer=...)` takes the object or the name. g is the gradient, η the learning "
-        "rate. All take `l1`, `l2`, `weight_decay`, `clip_norm` and `clip_value`, but LBFGS, which takes `l2` only.",
+        "rate. All take `l1`, `l2`, `weight_decay`, `clip_norm`, `clip_variable_norm` and `clip_value`, but LBFGS, "
+        "which takes `l2` only.",
         _table(_classes(chainrule.optimizers, chainrule.optimizers.Optimizer), attribute="name"),
         "## Schedules of the learning rate",
         "From `chainrule.optimizers`; given in place of the number: `Adam(Cosine(0.001, total=2000))`. s counts steps or "
@@ -46,7 +50,7 @@ def render() -> str:
         _table(_classes(chainrule.optimizers, chainrule.optimizers.Schedule)),
         "## Initialisers",
         "From `chainrule.initializers`; `Dense(64, weight_init=...)` takes the object or the name. Without one, the law "
-        "follows the activation that comes next: He's for the ReLU family, LeCun's for SELU, Glorot's for all else.",
+        "follows the activation that comes next: He's for the ReLU family, LeCun's for SELU, Glorot's where it saturates.",
         _table(_classes(chainrule.initializers, chainrule.initializers.Initializer), attribute="name"),
         "## Metrics",
         "From `chainrule.metrics`; `fit(metrics=[...])` takes objects and names.",

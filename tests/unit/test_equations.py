@@ -90,6 +90,8 @@ class Reader:
         value = -value if negative else value
         while self.peek() in ("+", "−"):
             sign, right = self.take(), self.product()
+            if np.ndim(value) == 2 and np.shape(right) == (N,):
+                right = right[:, None]  # a sum over the outputs of each row, in a line about outputs
             value = value + right if sign == "+" else value - right
         return value
 

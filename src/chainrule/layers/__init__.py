@@ -59,6 +59,7 @@ from .permute import Permute
 from .positional_encoding import PositionalEncoding
 from .prelu import PReLU
 from .reductions import ReduceMax, ReduceMean, ReduceSum
+from .regularizers import L1, L1L2, L2, Regularizer
 from .relu import ReLU
 from .rescale import Rescale
 from .reshape import Reshape
@@ -84,6 +85,7 @@ from .tanh import Tanh
 from .time_distributed import TimeDistributed
 from .up_sampling1d import UpSampling1D
 from .up_sampling2d import UpSampling2D
+from .weight_constraints import MaxNorm, NonNegative, UnitNorm, WeightConstraint
 from .zero_padding1d import ZeroPadding1D
 from .zero_padding2d import ZeroPadding2D
 
@@ -91,6 +93,9 @@ __all__ = [
     "ELU",
     "GELU",
     "GRU",
+    "L1",
+    "L1L2",
+    "L2",
     "LSTM",
     "ROLES",
     "SELU",
@@ -141,6 +146,7 @@ __all__ = [
     "Logarithm",
     "Masking",
     "MatMul",
+    "MaxNorm",
     "MaxPool1D",
     "MaxPool2D",
     "MaxPool3D",
@@ -149,6 +155,7 @@ __all__ = [
     "Mish",
     "MultiHeadAttention",
     "Multiply",
+    "NonNegative",
     "PReLU",
     "Padding2D",
     "Parameter",
@@ -163,6 +170,7 @@ __all__ = [
     "ReduceMax",
     "ReduceMean",
     "ReduceSum",
+    "Regularizer",
     "Rescale",
     "Reshape",
     "Resize2D",
@@ -186,8 +194,10 @@ __all__ = [
     "Tanh",
     "Tensor",
     "TimeDistributed",
+    "UnitNorm",
     "UpSampling1D",
     "UpSampling2D",
+    "WeightConstraint",
     "ZeroPadding1D",
     "ZeroPadding2D",
     "check_indices",

@@ -9,7 +9,9 @@ from ..errors import ParameterError
 from ..ops.value import Shape
 from ._spatial import check_image, check_pairs, check_sizes, find_padding, sizes
 from ._window_mask import as_column, lengthen, shorten, window_mask
-from .base import Builder, Layer, Parameter, Saved, ShapeError, Value, check_integer
+from .base import Builder, Layer, Parameter, Saved, ShapeError, Value, check_integer, check_rules
+from .regularizers import Regularizer
+from .weight_constraints import WeightConstraint
 
 
 class _Convolution(Layer):
@@ -29,6 +31,8 @@ class _Convolution(Layer):
     bias: bool
     weight_init: Any
     bias_init: Any
+    weight_regularizer: Regularizer | None
+    weight_constraint: WeightConstraint | None
 
     def __init__(
         self,
@@ -42,9 +46,12 @@ class _Convolution(Layer):
         bias: bool = True,
         weight_init: Any = None,
         bias_init: Any = "zeros",
+        weight_regularizer: Regularizer | None = None,
+        weight_constraint: WeightConstraint | None = None,
     ):
         self.channels, self.kernel, self.stride, self.padding, self.dilation = channels, kernel, stride, padding, dilation
         self.groups, self.bias, self.weight_init, self.bias_init = groups, bias, weight_init, bias_init
+        self.weight_regularizer, self.weight_constraint = weight_regularizer, weight_constraint
 
     def validate(self) -> None:
         check_integer(self, "channels")
@@ -60,6 +67,7 @@ class _Convolution(Layer):
         for name in ("kernel", "stride", "dilation"):
             check_sizes(self, name, self.axes)
         check_pairs(self, "padding", self.axes, words=("valid", "same"))
+        check_rules(self)
         if not isinstance(self.bias, bool):
             raise ParameterError(f"{type(self).__name__}: bias must be True or False. Got {self.bias!r}.")
 
@@ -78,7 +86,8 @@ class _Convolution(Layer):
         kernel = sizes(self.kernel, self.axes)
         fan_in, fan_out = prod(kernel) * inputs // groups, prod(kernel) * channels // groups
         shape = (*kernel, inputs // groups, channels)
-        found = {"weight": Parameter(shape, self.weight_init, fan_in=fan_in, fan_out=fan_out)}
+        rules: dict[str, Any] = {"regularizer": self.weight_regularizer, "constraint": self.weight_constraint}
+        found = {"weight": Parameter(shape, self.weight_init, fan_in=fan_in, fan_out=fan_out, **rules)}
         if self.bias:
             found["bias"] = Parameter((channels,), self.bias_init, fan_in=fan_in, fan_out=fan_out, decay=False)
         return found

@@ -11,6 +11,8 @@ from ..ops.value import Shape
 from ._convolution import _Convolution
 from ._spatial import Pairs, check_image, check_sizes, find_padding, sizes
 from .base import Builder, Parameter, Saved, ShapeError, Value
+from .regularizers import Regularizer
+from .weight_constraints import WeightConstraint
 
 
 class _TransposedConvolution(_Convolution):
@@ -31,10 +33,13 @@ class _TransposedConvolution(_Convolution):
         bias: bool = True,
         weight_init: Any = None,
         bias_init: Any = "zeros",
+        weight_regularizer: Regularizer | None = None,
+        weight_constraint: WeightConstraint | None = None,
     ):
         self.channels, self.kernel, self.stride, self.padding, self.dilation = channels, kernel, stride, padding, dilation
         self.output_padding, self.groups, self.bias = output_padding, groups, bias
         self.weight_init, self.bias_init = weight_init, bias_init
+        self.weight_regularizer, self.weight_constraint = weight_regularizer, weight_constraint
 
     def validate(self) -> None:
         super().validate()
@@ -63,7 +68,8 @@ class _TransposedConvolution(_Convolution):
         meeting = prod(kernel) / prod(sizes(self.stride, self.axes))
         fan_in, fan_out = max(1, round(meeting * inputs / groups)), prod(kernel) * channels // groups
         shape = (*kernel, channels // groups, inputs)
-        found = {"weight": Parameter(shape, self.weight_init, fan_in=fan_in, fan_out=fan_out)}
+        rules: dict[str, Any] = {"regularizer": self.weight_regularizer, "constraint": self.weight_constraint}
+        found = {"weight": Parameter(shape, self.weight_init, fan_in=fan_in, fan_out=fan_out, **rules)}
         if self.bias:
             found["bias"] = Parameter((channels,), self.bias_init, fan_in=fan_in, fan_out=fan_out, decay=False)
         return found

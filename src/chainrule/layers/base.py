@@ -32,6 +32,8 @@ from ..errors import ParameterError, ShapeError, UnknownNameError
 from ..ops import Builder, Saved, Value
 from ..ops.value import FREE, Shape
 from .curve import Curve, measure
+from .regularizers import Regularizer
+from .weight_constraints import WeightConstraint
 
 __all__ = [
     "ROLES",
@@ -48,6 +50,7 @@ __all__ = [
     "Value",
     "check_integer",
     "check_number",
+    "check_rules",
     "get_activation",
 ]
 
@@ -69,7 +72,9 @@ class Parameter:
         init : an initializer, its name, a number (the same everywhere), or None for the default that follows the next
             activation; a tuple of them draws as many arrays side by side on the last axis, such as the gates of a cell
         fan_in, fan_out : number of inputs and outputs of one unit, for the initializers that scale by them
-        decay : whether L1, L2 and weight decay apply (weights yes, biases no)
+        decay : whether L1, L2 and weight decay of the optimizer apply (weights yes, biases no)
+        regularizer : a Regularizer, a penalty of its own, or None
+        constraint : a WeightConstraint, which every update goes through, or None
         representation : how it is held from the start, see ``network.representation``, or (name, arguments) of it;
             None: as it is
     """
@@ -79,6 +84,8 @@ class Parameter:
     fan_in: int = 1
     fan_out: int = 1
     decay: bool = True
+    regularizer: Regularizer | None = None
+    constraint: WeightConstraint | None = None
     representation: Any = None
 
 
@@ -396,3 +403,21 @@ def check_integer(layer: Layer, name: str, *, low: int = 1) -> None:
     value = getattr(layer, name)
     if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < low:
         raise ParameterError(f"{type(layer).__name__}: {name} must be an int of at least {low}. Got {value!r}.")
+
+
+def check_rules(layer: Layer) -> None:
+    """ParameterError unless each argument ``..._regularizer`` is a Regularizer or None, and each ``..._constraint`` a
+    WeightConstraint or None."""
+    kinds: tuple[tuple[str, type, str], ...] = (
+        ("_regularizer", Regularizer, "L2(1e-4)"),
+        ("_constraint", WeightConstraint, "MaxNorm(3.0)"),
+    )
+    for name in layer.argument_names():
+        for ending, kind, example in kinds:
+            rule = getattr(layer, name) if name.endswith(ending) else None
+            if rule is not None and not isinstance(rule, kind):
+                raise ParameterError(
+                    f"{type(layer).__name__}: {name} must be a {kind.__name__}, such as {example}, or None. Got {rule!r}."
+                )
+            if isinstance(rule, (Regularizer, WeightConstraint)):
+                rule.validate()

@@ -23,6 +23,7 @@ class Conv2D(_Convolution):
         groups : int >= 1 = 1, dividing C and O ; output group g sees input group g only (groups = C: depthwise)
         bias : bool = True
         weight_init, bias_init : Initializer or its name; weight_init=None follows the next activation
+        weight_regularizer, weight_constraint : a Regularizer and a WeightConstraint of these weights, or None
     Shapes      x (N, H, W, C) ; weight W (kh, kw, C / groups, O) ; bias b (O,) ; z (N, H', W', O)
     Backward    dx = dz ∗ᵀ W ; dW = x ⋆ dz ; db = Σ dz over all axes but the last    (∗ᵀ is the transpose of the
                 linear map x ↦ x ∗ W, ⋆ correlates x with dz)

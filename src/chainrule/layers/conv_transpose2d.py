@@ -26,6 +26,7 @@ class ConvTranspose2D(_TransposedConvolution):
         groups : int >= 1 = 1, dividing C and O ; output group g sees input group g only
         bias : bool = True
         weight_init, bias_init : Initializer or its name; weight_init=None follows the next activation
+        weight_regularizer, weight_constraint : a Regularizer and a WeightConstraint of these weights, or None
     Shapes      x (N, H, W, C) ; weight W (kh, kw, O / groups, C) ; bias b (O,) ; z (N, H', W', O), with each spatial size
                 (size − 1) s + d (kernel − 1) + 1 − padding before − after + output_padding, or size · s for "same"
     Backward    dx = dz ∗ W ; dW = dz ⋆ x ; db = Σ dz over all axes but the last    (dz is convolved with the same W)

@@ -6,7 +6,9 @@ from math import prod
 from typing import Any
 
 from ..ops.value import Shape
-from .base import Builder, Layer, Parameter, Saved, ShapeError, Value, check_integer
+from .base import Builder, Layer, Parameter, Saved, ShapeError, Value, check_integer, check_rules
+from .regularizers import Regularizer
+from .weight_constraints import WeightConstraint
 
 
 class Dense(Layer):
@@ -14,6 +16,8 @@ class Dense(Layer):
 
     Parameters  units : int >= 1, number of outputs O ; bias : bool = True
                 weight_init, bias_init : Initializer or its name; weight_init=None follows the next activation
+                weight_regularizer : Regularizer or None, a penalty on these weights alone
+                weight_constraint : WeightConstraint or None, what every update of the weights goes through
     Shapes      x (N, I) or (N, ..., I) ; weight (I, O) ; bias (O,) ; z (N, O) or (N, ..., O)
     Backward    dx = dz Wᵀ ;  dW = xᵀ dz ;  db = Σₙ dz
     Raises      ShapeError when x has no feature axis ; ParameterError when units < 1
@@ -27,18 +31,30 @@ class Dense(Layer):
     width_argument = "units"
     stepwise = True
 
-    def __init__(self, units: int, *, bias: bool = True, weight_init: Any = None, bias_init: Any = "zeros"):
+    def __init__(
+        self,
+        units: int,
+        *,
+        bias: bool = True,
+        weight_init: Any = None,
+        bias_init: Any = "zeros",
+        weight_regularizer: Regularizer | None = None,
+        weight_constraint: WeightConstraint | None = None,
+    ):
         self.units, self.bias, self.weight_init, self.bias_init = units, bias, weight_init, bias_init
+        self.weight_regularizer, self.weight_constraint = weight_regularizer, weight_constraint
 
     def validate(self) -> None:
         check_integer(self, "units")
+        check_rules(self)
 
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
         if len(shapes[0]) < 2:
             raise ShapeError(f"Dense: expected input (N, I), got {shapes[0]}; give each sample at least one feature.")
         n_in = shapes[0][-1]
         units = int(self.units)
-        found = {"weight": Parameter((n_in, units), self.weight_init, fan_in=n_in, fan_out=units)}
+        rules: dict[str, Any] = {"regularizer": self.weight_regularizer, "constraint": self.weight_constraint}
+        found = {"weight": Parameter((n_in, units), self.weight_init, fan_in=n_in, fan_out=units, **rules)}
         if self.bias:
             found["bias"] = Parameter((units,), self.bias_init, fan_in=n_in, fan_out=units, decay=False)
         return found

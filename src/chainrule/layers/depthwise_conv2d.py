@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 
 from ._convolution import _Convolution
 from .base import check_integer
+from .regularizers import Regularizer
+from .weight_constraints import WeightConstraint
 
 
 class DepthwiseConv2D(_Convolution):
@@ -23,6 +25,7 @@ class DepthwiseConv2D(_Convolution):
         padding : "valid" (none), "same", int >= 0 or two, or two (before, after) pairs = "valid"; see Conv2D
         bias : bool = True
         weight_init, bias_init : Initializer or its name; weight_init=None follows the next activation
+        weight_regularizer, weight_constraint : a Regularizer and a WeightConstraint of these weights, or None
     Shapes      x (N, H, W, C) ; weight W (kh, kw, 1, m C) ; bias b (m C,) ; z (N, H', W', m C)
     Backward    dx = dz ∗ᵀ W ; dW = x ⋆ dz ; db = Σ dz over all axes but the last    (each channel by itself)
     Raises      ShapeError when x is not (N, H, W, C), or the kernel is larger than the padded image ;
@@ -48,10 +51,13 @@ class DepthwiseConv2D(_Convolution):
         bias: bool = True,
         weight_init: Any = None,
         bias_init: Any = "zeros",
+        weight_regularizer: Regularizer | None = None,
+        weight_constraint: WeightConstraint | None = None,
     ):
         self.kernel, self.multiplier = kernel, multiplier
         self.stride, self.padding, self.dilation = stride, padding, dilation
         self.bias, self.weight_init, self.bias_init = bias, weight_init, bias_init
+        self.weight_regularizer, self.weight_constraint = weight_regularizer, weight_constraint
 
     def validate(self) -> None:
         check_integer(self, "multiplier")

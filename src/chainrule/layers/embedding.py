@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, DtypeError, ParameterError
 from ..ops.value import Shape
-from .base import Builder, Layer, Parameter, Saved, Value, check_integer
+from .base import Builder, Layer, Parameter, Saved, Value, check_integer, check_rules
+from .regularizers import Regularizer
+from .weight_constraints import WeightConstraint
 
 
 class Embedding(Layer):
@@ -26,6 +28,7 @@ class Embedding(Layer):
                 optimizer that has any (momentum, Adam) stand still for rows that do not occur, which a dense update lets
                 decay and move on. With l1, l2 or weight_decay every row changes, and the update is dense. weight_init :
                 Initializer or its name = "uniform", U(−0.05, 0.05)
+                weight_regularizer, weight_constraint : a Regularizer and a WeightConstraint of the weights, or None
     Shapes      x (N, ...) int in 0, ..., V − 1 ; weight W (V, O) ; y (N, ..., O)
     Backward    dW[v] = Σ dy[n, ...] over all places where x[n, ...] = v ; x has no gradient
     Raises      DtypeError when x is not of integers ; ParameterError when rows or width < 1 ; DataError, when data
@@ -39,14 +42,24 @@ class Embedding(Layer):
     stepwise = True
 
     def __init__(
-        self, rows: int, width: int, *, padding: int | None = None, sparse: bool = False, weight_init: Any = "uniform"
+        self,
+        rows: int,
+        width: int,
+        *,
+        padding: int | None = None,
+        sparse: bool = False,
+        weight_init: Any = "uniform",
+        weight_regularizer: Regularizer | None = None,
+        weight_constraint: WeightConstraint | None = None,
     ):
         self.rows, self.width, self.padding, self.sparse = rows, width, padding, sparse
         self.weight_init = weight_init
+        self.weight_regularizer, self.weight_constraint = weight_regularizer, weight_constraint
 
     def validate(self) -> None:
         check_integer(self, "rows")
         check_integer(self, "width")
+        check_rules(self)
         if not isinstance(self.sparse, bool):
             raise ParameterError(f"Embedding: sparse must be True or False. Got {self.sparse!r}.")
         if self.padding is not None:
@@ -64,7 +77,8 @@ class Embedding(Layer):
 
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
         rows, width = int(self.rows), int(self.width)
-        return {"weight": Parameter((rows, width), self.weight_init, fan_in=rows, fan_out=width)}
+        rules: dict[str, Any] = {"regularizer": self.weight_regularizer, "constraint": self.weight_constraint}
+        return {"weight": Parameter((rows, width), self.weight_init, fan_in=rows, fan_out=width, **rules)}
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         if xs[0].dtype != "int":

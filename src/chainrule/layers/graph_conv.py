@@ -9,7 +9,9 @@ import numpy as np
 from ..errors import DtypeError, ParameterError
 from ..ops import SparseMatrix
 from ..ops.value import Shape
-from .base import Builder, Layer, Parameter, Saved, ShapeError, Value, check_integer
+from .base import Builder, Layer, Parameter, Saved, ShapeError, Value, check_integer, check_rules
+from .regularizers import Regularizer
+from .weight_constraints import WeightConstraint
 
 
 class GraphConv(Layer):
@@ -28,6 +30,7 @@ class GraphConv(Layer):
         normalise : bool = True ; False takes Â = A as it is, or A + I
         self_loops : bool = True, whether I is added
         bias : bool = True ; weight_init : Initializer or its name = "glorot_uniform", as in the paper ; bias_init = "zeros"
+                weight_regularizer, weight_constraint : a Regularizer and a WeightConstraint of the weights, or None
     Shapes      x (nodes, I) ; weight W (I, O) ; bias b (O,) ; z (nodes, O)
     Backward    du = Âᵀ dz ; dW = xᵀ du ; dx = du Wᵀ ; db = Σₙ dz
     Raises      ShapeError when the adjacency is not square or has not one row for each row of x ; ParameterError, DataError
@@ -53,12 +56,16 @@ class GraphConv(Layer):
         bias: bool = True,
         weight_init: Any = "glorot_uniform",
         bias_init: Any = "zeros",
+        weight_regularizer: Regularizer | None = None,
+        weight_constraint: WeightConstraint | None = None,
     ):
         self.units, self.adjacency, self.normalise, self.self_loops = units, adjacency, normalise, self_loops
         self.bias, self.weight_init, self.bias_init = bias, weight_init, bias_init
+        self.weight_regularizer, self.weight_constraint = weight_regularizer, weight_constraint
 
     def validate(self) -> None:
         check_integer(self, "units")
+        check_rules(self)
         for name in ("normalise", "self_loops", "bias"):
             if not isinstance(getattr(self, name), bool):
                 raise ParameterError(f"GraphConv: {name} must be True or False. Got {getattr(self, name)!r}.")
@@ -88,7 +95,8 @@ class GraphConv(Layer):
         if len(shapes[0]) != 2:
             raise ShapeError(f"GraphConv: expected input (nodes, I), got {shapes[0]}; give each node a row of features.")
         inputs, units = shapes[0][1], int(self.units)
-        found = {"weight": Parameter((inputs, units), self.weight_init, fan_in=inputs, fan_out=units)}
+        rules: dict[str, Any] = {"regularizer": self.weight_regularizer, "constraint": self.weight_constraint}
+        found = {"weight": Parameter((inputs, units), self.weight_init, fan_in=inputs, fan_out=units, **rules)}
         if self.bias:
             found["bias"] = Parameter((units,), self.bias_init, fan_in=inputs, fan_out=units, decay=False)
         return found

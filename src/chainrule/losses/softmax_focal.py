@@ -58,8 +58,6 @@ class SoftmaxFocal(Loss):
         gamma = float(self.gamma)
         t = k.one_hot(y, z.shape[-1]) if y.dtype == "int" else y
         cost = k.negative(k.log_softmax(z))  # −log p
-        # A class of target 0 adds nothing, also where its −log p is infinite.
-        cost = k.where_(k.greater(t, 0.0), cost, 0.0)
         p = k.softmax(z)
         fading: Value | float = 1.0
         slope: Value | float = 0.0

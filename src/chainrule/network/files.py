@@ -24,7 +24,7 @@ from .._version import __version__
 from ..errors import ChainruleError, ModelFileError, ParameterError
 from ..files import write_whole
 from ..initializers import INITIALIZERS
-from ..layers import Layer, Tensor
+from ..layers import Layer, Regularizer, Tensor, WeightConstraint
 from ..losses import Loss
 from ..ops import SparseMatrix
 from ..ops.value import FREE, Shape
@@ -332,7 +332,14 @@ def _layer(name: str, described: Any) -> Layer:
         raise ModelFileError(f"layer {name!r}: {kind} takes no argument {unknown[0]!r:.100}. Known: {', '.join(accepted)}.")
     tuples = set(_list(described, "tuples", str))
     arguments = {k: tuple(v) if k in tuples and isinstance(v, list) else v for k, v in arguments.items()}
-    layer = from_config({"class": kind, "args": arguments}, Layer.registry, INITIALIZERS, _DATA)
+    layer = from_config(
+        {"class": kind, "args": arguments},
+        Layer.registry,
+        INITIALIZERS,
+        Regularizer.registry,
+        WeightConstraint.registry,
+        _DATA,
+    )
     assert isinstance(layer, Layer)
     layer.validate()
     # The name that the network would give by itself is given back, also where that rule has changed since.

@@ -5,7 +5,8 @@
     update(k, w, g)              emits the update of the parameters w with the gradient g
 
 ``w``, ``g`` and the slots are one flat arena each, so an update is one fused pass over memory whatever the network.
-Penalties, clipping and decay are added by the plan, in this order: g ← g + l2 w + l1 sign(w); clip; decay; update.
+Penalties, clipping and decay are added by the plan, in this order: g ← g + l2 w + l1 sign(w); clip (each variable, then the
+whole norm, then each value); decay; update.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Optimizer(Configurable):
         l1, l2 : >= 0 = 0 ; add l1 Σ|w| + ½ l2 Σ w² to the loss, over weights, not biases
         weight_decay : >= 0 = 0 ; decoupled: w ← w − learning_rate · weight_decay · w, over weights, not biases
         clip_norm : > 0 or None ; scales the whole gradient so that its 2-norm is at most this
+        clip_variable_norm : > 0 or None ; scales the gradient of each parameter by itself so that its 2-norm is at most this
         clip_value : > 0 or None ; cuts every entry of the gradient to [−clip_value, clip_value]
     References  decoupled decay: Loshchilov and Hutter, Decoupled weight decay regularization, ICLR 2019
     """
@@ -51,10 +53,11 @@ class Optimizer(Configurable):
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
         clip_value: float | None = None,
+        clip_variable_norm: float | None = None,
     ):
         self.learning_rate = learning_rate
         self.l1, self.l2, self.weight_decay = l1, l2, weight_decay
-        self.clip_norm, self.clip_value = clip_norm, clip_value
+        self.clip_norm, self.clip_value, self.clip_variable_norm = clip_norm, clip_value, clip_variable_norm
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -76,7 +79,7 @@ class Optimizer(Configurable):
         for key in ("l1", "l2", "weight_decay"):
             value = getattr(self, key)
             self._require(key, finite_number(value) and value >= 0, "a finite number of at least 0")
-        for key in ("clip_norm", "clip_value"):
+        for key in ("clip_norm", "clip_value", "clip_variable_norm"):
             value = getattr(self, key)
             if not (value is None or (finite_number(value) and value > 0)):
                 raise ParameterError(f"{name}: {key} must be a positive number or None. Got {value!r}.")

@@ -95,7 +95,7 @@ class LBFGS(Optimizer):
         self._require("learning_rate", finite_number(self.learning_rate), "a positive number; it takes no schedule")
         good = isinstance(self.history, (int, np.integer)) and not isinstance(self.history, bool) and self.history >= 1
         self._require("history", good, "an int of at least 1")
-        for key in ("l1", "weight_decay", "clip_norm", "clip_value"):
+        for key in ("l1", "weight_decay", "clip_norm", "clip_value", "clip_variable_norm"):
             if getattr(self, key):
                 raise ParameterError(
                     f"LBFGS: {key} does not go with a line search, which needs a smooth loss and its true gradient. "

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from functools import partial, reduce
 from math import log2
 from typing import NamedTuple
 
-from ..errors import ShapeError
+from ..errors import ParameterError, ShapeError
+from ..layers import Parameter
 from ..losses import Loss
 from ..network import Arena, NetworkGraph
 from ..network.parameters import arena_name
@@ -50,6 +51,7 @@ class _Lowering:
         self.frozen = frozen
         self.network, self.batch, self.training = network, batch, training
         self.arenas: dict[str, Value] = {}
+        self._rules: dict[str, Parameter] | None = None
         self._views: dict[str, Value] = {}
         self._held: dict[str, Held] = {}
         self._values: dict[str, Value] = {}
@@ -229,11 +231,24 @@ class _Lowering:
     def sparse(self, optimizer: Optimizer | None) -> set[str]:
         """Parameters of which an update touches only the rows that occur in the batch.
 
-        With l1, l2 or weight decay every row changes at every step, so then there are none.
+        With l1, l2 or weight decay every row changes at every step, so then there are none, and so it is of a parameter that
+        has a penalty or a constraint of its own.
         """
         if optimizer is None or optimizer.l1 or optimizer.l2 or optimizer.weight_decay:
             return set()
-        return {f"{layer}.{name}" for layer, name in self.k.sparse if self.network.trainable(f"{layer}.{name}")}
+        found = {f"{layer}.{name}" for layer, name in self.k.sparse}
+        return {full for full in found - self.rules().keys() if self.network.trainable(full)}
+
+    def rules(self) -> dict[str, Parameter]:
+        """The parameters that have a penalty or a constraint of their own."""
+        if self._rules is None:
+            self._rules = {
+                f"{call.name}.{name}": parameter
+                for call in self.network.calls
+                for name, parameter in call.layer.parameters(*(self.tensors[i].shape for i in call.inputs)).items()
+                if parameter.regularizer is not None or parameter.constraint is not None
+            }
+        return self._rules
 
     def place_gradients(self, sparse: Container[str] = ()) -> None:
         """Makes every parameter's gradient lie in the arena of gradients, at its parameter's place; but for those by
@@ -251,15 +266,18 @@ class _Lowering:
             e = parameters.entries[full]
             g.base, g.offset, g.name = self.arena("gradients", e.block), e.offset, full
 
-    def runs(self, by_decay: bool, sparse: Container[str] = ()) -> list[Run]:
+    def runs(self, by_decay: bool, sparse: Container[str] = (), *, each: bool = False) -> list[Run]:
         """Stretches of the arenas that one update may cover; without parameters updated by rows, and without what belongs
-        to other networks."""
+        to other networks.
+
+        Parameters  each : whether every parameter is one for itself
+        """
         runs: list[Run] = []
         for e in sorted(self.network.parameters.entries.values(), key=lambda e: (e.block, e.offset)):
             if not self.network.trainable(e.name) or e.name in sparse:
                 continue
             stop, decay = e.offset + round_up(e.size), e.decay and by_decay
-            if self.held(e.name) is not None:
+            if each or self.held(e.name) is not None or e.name in self.rules():
                 runs.append(Run(e.offset, stop, decay, e.block, e.name))
             elif runs and runs[-1][2:] == (decay, e.block, "") and runs[-1].stop == e.offset:
                 runs[-1] = runs[-1]._replace(stop=stop)
@@ -279,12 +297,18 @@ class _Lowering:
             shape = self.network.parameters.entries[run.name].shape if run.name else (run.stop - run.start,)
             return Value(shape, name=kind, base=arena, offset=run.start)
 
-        runs = self.runs(bool(optimizer.l1 or optimizer.l2 or optimizer.weight_decay), sparse)
+        by_decay = bool(optimizer.l1 or optimizer.l2 or optimizer.weight_decay)
+        runs = self.runs(by_decay, sparse, each=optimizer.clip_variable_norm is not None)
         parts: list[tuple[Value, Value, dict[str, Value], bool]] = []
         for run in runs:
             w, g, decay = part("parameters", run), part("gradients", run), run.decay
-            if run.name and (held := self.held(run.name)) is not None:
-                k.constrain(w, partial(held.representation.constrain, k, held))
+            own = self.rules().get(run.name)
+            self._constrain(w, run.name, own, optimizer)
+            if own is not None and own.regularizer is not None:
+                with k.at("loss"):
+                    penalty = k.add(penalty, own.regularizer.penalty(k, w))
+                with k.at("update"):
+                    g = k.add(g, own.regularizer.gradient(k, w))
             if decay and (optimizer.l1 or optimizer.l2):
                 with k.at("loss"):
                     if optimizer.l2:
@@ -301,17 +325,12 @@ class _Lowering:
             with k.at("update"):
                 parts.append(self._rows(full, optimizer.slots))
         with k.at("update"):
+            if optimizer.clip_variable_norm is not None:
+                limit = optimizer.clip_variable_norm
+                parts = [(w, k.multiply(g, self._shrink([g], limit)), slot, decay) for w, g, slot, decay in parts]
             factor = None
             if optimizer.clip_norm is not None and parts:
-                # Scaled by a power of two before squaring, so that a gradient of 1e31 times the limit can be measured: what
-                # underflows then is far below the limit. One that is larger still makes the factor no number, not 0.
-                scale = 2.0 ** -(40 + max(-60, min(60, round(log2(optimizer.clip_norm)))))
-                squares = [k.sum(k.square(k.multiply(g, scale))) for _, g, *_ in parts]
-                total = squares[0]
-                for s in squares[1:]:
-                    total = k.add(total, s)
-                total = k.maximum(total, 1e-36)
-                factor = k.minimum(k.divide(k.multiply(k.sqrt(total), optimizer.clip_norm * scale), total), 1.0)
+                factor = self._shrink([g for _, g, *_ in parts], optimizer.clip_norm)
             for w, g, slot, decay in parts:
                 if factor is not None:
                     g = k.multiply(g, factor)
@@ -325,6 +344,31 @@ class _Lowering:
                     k.stand_in(new, w)
                 optimizer.update(k, new, g, slot)
         return penalty
+
+    def _constrain(self, w: Value, name: str, own: Parameter | None, optimizer: Optimizer) -> None:
+        """Lets what an update assigns to a parameter go through its own constraint, and then through its representation."""
+        steps: list[Callable[[Value], Value]] = []
+        if own is not None and own.constraint is not None:
+            if optimizer.full_batch:
+                raise ParameterError(
+                    f"{type(optimizer).__name__} changes all weights along one line and cannot keep the constraint "
+                    f"{own.constraint!r} of {name!r}. Use another optimizer, or no constraint."
+                )
+            steps.append(partial(own.constraint.apply, self.k))
+        if name and (held := self.held(name)) is not None:
+            steps.append(partial(held.representation.constrain, self.k, held))
+        if steps:
+            self.k.constrain(w, lambda value: reduce(lambda found, step: step(found), steps, value))
+
+    def _shrink(self, gradients: Sequence[Value], limit: float) -> Value:
+        """``min(1, limit / ‖g‖)``, ‖g‖ the norm of these gradients together."""
+        k = self.k
+        # Scaled by a power of two before squaring, so that a gradient of 1e31 times the limit can be measured: what
+        # underflows then is far below the limit. One that is larger still makes the factor no number, not 0.
+        scale = 2.0 ** -(40 + max(-60, min(60, round(log2(limit)))))
+        squares = [k.sum(k.square(k.multiply(g, scale))) for g in gradients]
+        total = k.maximum(reduce(k.add, squares), 1e-36)
+        return k.minimum(k.divide(k.multiply(k.sqrt(total), limit * scale), total), 1.0)
 
     def _rows(self, full: str, slots: Sequence[str]) -> tuple[Value, Value, dict[str, Value], bool]:
         """The rows of a parameter that occur in the batch, with their gradient and slots.

@@ -36,7 +36,7 @@ def set_optimizer(setup: Setup, change: Change, context: Context) -> Setup:
     old, new = setup.fit["optimizer"], copy.deepcopy(get_optimizer(change["name"]))
     if type(old) is type(new):
         raise NotApplicable(f"the optimizer is {new.name} already")
-    for key in ("l1", "l2", "weight_decay", "clip_norm", "clip_value"):
+    for key in ("l1", "l2", "weight_decay", "clip_norm", "clip_value", "clip_variable_norm"):
         setattr(new, key, getattr(old, key))
     return setup.changed(optimizer=new)
 
