@@ -57,17 +57,16 @@ class SoftmaxFocal(Loss):
             raise ShapeError(f"SoftmaxFocal: expected logits (N, K), got {z.shape}.")
         gamma = float(self.gamma)
         t = k.one_hot(y, z.shape[-1]) if y.dtype == "int" else y
-        cost = k.negative(k.log_softmax(z))  # −log p
+        log_p = k.log_softmax(z)
         p = k.softmax(z)
         fading: Value | float = 1.0
         slope: Value | float = 0.0
         if gamma:
-            rest = k.maximum(k.negative(k.expm1(k.negative(cost))), SMALLEST_NORMAL)  # 1 − p
+            rest = k.maximum(k.negative(k.expm1(log_p)), SMALLEST_NORMAL)  # 1 − p
             fading = k.exp(k.multiply(k.log(rest), gamma))
             slope = k.multiply(k.divide(k.multiply(fading, p), rest), gamma)  # γ p (1 − p)^(γ − 1)
-        loss = k.sum(k.multiply(k.multiply(t, fading), cost), axis=-1)
-        g = k.negative(k.multiply(t, k.add(k.multiply(cost, slope), fading)))
-        return loss, Saved(p=p, g=g)
+        loss = k.negative(k.sum(k.multiply(k.multiply(t, fading), log_p), axis=-1))
+        return loss, Saved(p=p, g=k.multiply(t, k.subtract(k.multiply(log_p, slope), fading)))
 
     def backward(self, k: Builder, saved: Saved, dl: Value) -> Value:
         dz = k.subtract(saved.g, k.multiply(saved.p, k.sum(saved.g, axis=-1, keepdims=True)))
