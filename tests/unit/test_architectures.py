@@ -23,16 +23,19 @@ from chainrule.errors import ParameterError, ShapeError, UnknownNameError
 
 SHAPES = {
     "autoencoder": (8, 8, 1),
+    "efficientnet_lite0": (32, 32, 3),
     "lenet5": (16, 16, 1),
     "mobilenet_small": (16, 16, 3),
     "resnet20": (8, 8, 3),
     "unet": (16, 16, 1),
     "vgg_small": (8, 8, 3),
 }
-OUTPUTS = {"autoencoder": (8, 8, 1), "unet": (16, 16, 1)}
+OUTPUTS = {"autoencoder": (8, 8, 1), "unet": (16, 16, 1), "efficientnet_lite0": (1000,)}
 
 
-@pytest.mark.parametrize("name", ["autoencoder", "lenet5", "mobilenet_small", "registry", "resnet", "unet", "vgg_small"])
+@pytest.mark.parametrize(
+    "name", ["autoencoder", "efficientnet_lite", "lenet5", "mobilenet_small", "registry", "resnet", "unet", "vgg_small"]
+)
 def test_examples_of_the_docstrings_run(name: str) -> None:
     found = doctest.testmod(importlib.import_module(f"chainrule.architectures.{name}"))
     assert found.attempted and not found.failed

@@ -1,6 +1,7 @@
 """Ready networks by name, each a function that returns a ``Network`` and names its paper."""
 
 from .autoencoder import autoencoder
+from .efficientnet_lite import efficientnet_lite0
 from .lenet5 import lenet5
 from .mobilenet_small import mobilenet_small
 from .registry import ARCHITECTURES, get_architecture
@@ -11,6 +12,7 @@ from .vgg_small import vgg_small
 __all__ = [
     "ARCHITECTURES",
     "autoencoder",
+    "efficientnet_lite0",
     "get_architecture",
     "lenet5",
     "mobilenet_small",

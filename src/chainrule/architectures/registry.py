@@ -9,6 +9,7 @@ from functools import partial
 from ..errors import ParameterError, UnknownNameError
 from ..model import Network
 from .autoencoder import autoencoder
+from .efficientnet_lite import efficientnet_lite0
 from .lenet5 import lenet5
 from .mobilenet_small import mobilenet_small
 from .resnet import resnet, resnet20
@@ -18,6 +19,7 @@ from .vgg_small import vgg_small
 #: Every architecture by its name; beside ``resnet20`` there is ``resnet`` with any depth that ``resnet(depth)`` takes.
 ARCHITECTURES: dict[str, Callable[..., Network]] = {
     "autoencoder": autoencoder,
+    "efficientnet_lite0": efficientnet_lite0,
     "lenet5": lenet5,
     "mobilenet_small": mobilenet_small,
     "resnet20": resnet20,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -702,6 +702,33 @@ class NetworkGraph:
                 return None
             at = users[0].output
         return None
+
+    def cut(self, layer: str | Layer) -> Self:
+        """The network up to the output of a layer, for a new head: the two share their layers, and so their weights.
+
+        ``Network([body.cut("top.norm"), GlobalAveragePool(), Dense(5)])`` begins with what the body has learned; with
+        ``freeze(body)`` it keeps it. A network of its own begins with a copy, ``copy.deepcopy(network.cut(name))``.
+
+        Parameters  layer : its name, or the layer itself; where it is used several times, its last use counts
+        Raises      UnknownNameError when there is no such layer
+        """
+        wanted = self.layer(layer) if isinstance(layer, str) else layer
+        found: Tensor | None = None
+        waiting, seen = list(self._tensors[1]), set[int]()
+        while waiting and found is None:
+            tensor = waiting.pop(0)
+            if id(tensor) in seen:
+                continue
+            seen.add(id(tensor))
+            found = tensor.outputs[0] if tensor.caller is wanted else None
+            waiting += tensor.inputs
+        if found is None:
+            raise UnknownNameError("layer", repr(layer), self.layers)
+        part = type(self)(inputs=self._tensors[0], outputs=found, dtype=self.dtype)
+        part.frozen = {name for name in self.frozen if name in part.layers}
+        if self.built:
+            part.build(*self.buildable_shapes)
+        return part
 
     def freeze(self, *layers: str | Layer | NetworkGraph) -> NetworkGraph:
         """Keeps all parameters of these layers as they are in later fits of this network. ``unfreeze`` undoes it.
