@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from .errors import ParameterError
 from .exchange import caffe_file, keras_file, mxnet_file, onnx_file, torch_file
 from .model import Network
 
-__all__ = ["load_caffe", "load_keras", "load_mxnet", "load_onnx", "load_torch"]
+__all__ = ["load_caffe", "load_foreign", "load_keras", "load_mxnet", "load_onnx", "load_torch"]
 
 Path = str | os.PathLike[str]
 
@@ -59,6 +60,44 @@ def load_torch(path: Path) -> dict[str, Any]:
     Raises      ModelFileError when the file is damaged or foreign, or holds more than tensors
     """
     return torch_file.load_torch(path)
+
+
+def load_foreign(path: Path, weights: Path | None = None, *, shape: tuple[int, ...] | None = None) -> Network:
+    """The network of a file of any kind that chainrule reads, which its name tells.
+
+    Parameters
+        path : ``.onnx``, ``.keras``, ``.h5`` or ``.hdf5``; ``.prototxt`` or ``-symbol.json`` with their weights
+        weights : the ``.caffemodel`` or ``.params`` that belongs to it
+        shape : of one sample as the file has it, where the file leaves it open
+    Raises      ParameterError for a file of another kind, or where one of two files is missing ; as the function for its
+                kind
+    """
+    kind = os.fspath(path).lower()
+    if kind.endswith((".prototxt", ".json")):
+        if weights is None:
+            other = "net.caffemodel" if kind.endswith(".prototxt") else "net.params"
+            raise ParameterError(
+                f"{os.fspath(path)!r} says what the layers are; their weights are in a second file, {other}. Give both."
+            )
+        return load_caffe(path, weights) if kind.endswith(".prototxt") else load_mxnet(path, weights, shape=shape)
+    if weights is not None:
+        raise ParameterError(
+            f"{os.fspath(path)!r} holds its weights itself. Leave the second file {os.fspath(weights)!r} out."
+        )
+    if kind.endswith(".onnx"):
+        return load_onnx(path, shapes=None if shape is None else onnx_file.shapes_for(path, shape))
+    if kind.endswith((".keras", ".h5", ".hdf5")):
+        return load_keras(path)
+    if kind.endswith((".pt", ".pth", ".safetensors")):
+        raise ParameterError(
+            f"{os.fspath(path)!r} holds weights, and not what the layers are. Export the module to ONNX and read "
+            f"that; or build the "
+            f"network in Python and give it the weights: network.load_weights({os.fspath(path)!r})."
+        )
+    raise ParameterError(
+        f"{os.fspath(path)!r} is of an unknown kind. Known: .onnx, .keras, .h5, .prototxt with .caffemodel, "
+        f"-symbol.json with .params."
+    )
 
 
 def _as_trained(network: Network) -> Network:

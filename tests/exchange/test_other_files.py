@@ -396,6 +396,26 @@ def test_a_part_of_a_network_shares_its_weights() -> None:
         network.cut("nowhere")
 
 
+def test_the_commands_import_and_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("google.protobuf")
+    from chainrule.cli.main import main
+
+    caffe(tmp_path)
+    files = [str(tmp_path / "n.prototxt"), str(tmp_path / "n.caffemodel")]
+    model, out = str(tmp_path / "n.chainrule"), str(tmp_path / "n.onnx")
+    assert main(["import", *files, "-o", model]) == 0
+    assert "Conv2D(4, kernel=3)" in capsys.readouterr().out
+    assert main(["export", model, out]) == 0
+    assert main(["import", out, "-o", str(tmp_path / "again.chainrule")]) == 0
+    assert np.allclose(chainrule.load(tmp_path / "again.chainrule").predict(OURS), expected(X), atol=1e-5)
+    for wrong in (["import", files[0]], ["import", out, files[1]], ["import", str(tmp_path / "a.txt")],
+                  ["export", model, "x.png"],
+                  ["import", str(tmp_path / "none.onnx")], ["import", out, "--shape", "0,2"]):  # fmt: skip
+        assert main(wrong) == 2
+        assert capsys.readouterr().err.startswith("Error: ")
+
+
 def test_pretrained_weights_need_their_package() -> None:
     from chainrule.architectures import efficientnet_lite0
     from chainrule.errors import MissingDependencyError

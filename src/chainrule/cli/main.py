@@ -28,6 +28,8 @@ from .._version import __version__
 from ..errors import ChainruleError, DivergenceError, EngineError, MissingDependencyError
 from .demo import demo
 from .diagnose import diagnose
+from .export import export
+from .import_model import import_model
 from .info import info
 from .lab import lab
 from .predict import predict
@@ -74,6 +76,8 @@ app.command(short_help="Train a network on a table, on texts, or on folders of p
 app.command(short_help="Say why a network does not learn, or whether a model is healthy, and cure it.")(_command(diagnose))
 app.command(short_help="Predict new rows, texts or pictures with a trained model.")(_command(predict))
 app.command(short_help="Show a model: its preprocessing, layers and equations.")(_command(show))
+app.command("import", short_help="Read a network of ONNX, Keras, Caffe or MXNet.")(_command(import_model))
+app.command(short_help="Write a model as an ONNX file.")(_command(export))
 app.command(short_help="Show which engine, libraries and processor are used here.")(_command(info))
 app.command(short_help="Train on handwritten digits, and show the equations and the speed.")(_command(demo))
 app.command(short_help="Run controlled experiments: vanishing gradients, start weights, optimizers ...")(_command(lab))

@@ -13,7 +13,7 @@ from ..network import NetworkGraph
 from .foreign import BATCH, Array, ForeignGraph, ForeignNode, Size
 from .translate import translate
 
-__all__ = ["load_onnx", "read_onnx"]
+__all__ = ["load_onnx", "read_onnx", "shapes_for"]
 
 N = TypeVar("N", bound=NetworkGraph)
 #: Kinds of numbers that a tensor may hold, by ONNX's number of them.
@@ -92,6 +92,14 @@ def read_onnx(
         raise ModelFileError(f"{place}: shapes names {unknown}, and its inputs are {sorted(inputs)}.")
     graph = ForeignGraph(place.name, nodes, arrays, inputs, [o.name for o in model.graph.output])
     return graph, _folder(version)
+
+
+def shapes_for(path: str | os.PathLike[str], sample: tuple[int, ...]) -> dict[str, tuple[int | None, ...]]:
+    """``shapes`` for a file of one input, from the sizes of one sample. Raises  ModelFileError for another file"""
+    graph, _ = read_onnx(path)
+    if len(graph.inputs) != 1:
+        raise ModelFileError(f"{path}: it has the inputs {', '.join(graph.inputs)}. Give shapes= by name in Python.")
+    return {next(iter(graph.inputs)): (None, *sample)}
 
 
 def _array(place: Path, tensor: Any) -> Array:
