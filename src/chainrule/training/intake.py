@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..data.arrays import as_features, check_lengths, check_range
 from ..data.batches import Batch, Batches, IteratorData
+from ..data.resolution import in_words, lost_resolution
 from ..data.sequences import Sequences
 from ..data.series import overlaps
 from ..errors import DataError, ParameterError, ShapeError
@@ -38,10 +41,12 @@ class Intake(NamedTuple):
     Parameters
         feed : where steps read from
         objective : the losses, and how targets and weights are read; without factors of the losses and without metrics
+        exact : {"y0": targets in float64} of outputs whose targets the feed merges, since its dtype cannot tell them apart
     """
 
     feed: ArrayFeed | SequenceFeed | StreamFeed | DataSetFeed
     objective: Objective
+    exact: Mapping[str, Array] = MappingProxyType({})
 
     @property
     def losses(self) -> list[Loss]:
@@ -295,11 +300,36 @@ def take_arrays(
         kinds.append(kind)
     objective = Objective(losses, forms, kinds, constants=constants)
     if not ragged:
-        return Intake(ArrayFeed(arrays, dtypes, rows), objective)
+        merged = {f"y{i}": a for i in range(len(ys)) if (a := _exact(arrays[f"y{i}"], dtypes[f"y{i}"])) is not None}
+        return Intake(ArrayFeed(arrays, dtypes, rows), objective, merged)
     exact = [f"x{i}" for i, reads in enumerate(network.reads_padding()) if reads]
     feed = SequenceFeed(arrays, dtypes, masks=masks, exact=exact, rows=rows)
     _check_steps(network, feed, losses, forms)
     return Intake(feed, objective)
+
+
+def _exact(y: Any, dtype: np.dtype[Any]) -> Array | None:
+    """The targets in float64, where the narrower dtype merges them."""
+    if isinstance(y, np.memmap) or overlaps(y) or not lost_resolution(y, dtype):
+        return None
+    return np.asarray(y, np.float64)
+
+
+def warn_of_lost_resolution(network: NetworkGraph, X: Any, y: Any) -> None:
+    """Warns where float32 merges the user's numbers, so that nothing of them can be learned."""
+    if network.dtype == "float64" or network.samples is not None or is_stream(X, y):
+        return
+    for letter, values, count in (("X", X, len(network.input_ids)), ("y", y, len(network.output_ids))):
+        for i, one in enumerate(values if count > 1 and isinstance(values, (list, tuple)) else [values]):
+            plain = isinstance(one, np.ndarray) and one.ndim in (1, 2) and not isinstance(one, np.memmap)
+            if plain and (found := lost_resolution(one)):
+                name = f"{letter}[{i}]" if count > 1 else letter
+                warnings.warn(
+                    f"fit: {in_words(name, found, one.ndim)}. Take out the mean first, such as {name} - {name}.mean(axis=0) "
+                    'in float64, or make the network with dtype="float64".',
+                    UserWarning,
+                    stacklevel=3,
+                )
 
 
 def _check_steps(network: NetworkGraph, feed: SequenceFeed, losses: Sequence[Loss], forms: Sequence[int]) -> None:
