@@ -52,9 +52,7 @@ def test_weights_and_several_outputs_are_evaluated_exactly_as_well() -> None:
 def test_validation_during_a_fit_is_exact_and_the_fit_warns() -> None:
     y = TARGETS["large"]
     net = constant(float(y.mean()))
-    with pytest.warns(
-        UserWarning, match=r"float32 cannot tell the numbers of column 0 of y apart: they lie between 99"
-    ):
+    with pytest.warns(UserWarning, match=r"float32 cannot tell the numbers of column 0 of y apart: they lie between 99"):
         net.fit(X, y, epochs=1, learning_rate=1e-30, validation_split=0.2, metrics=["r2"], **QUIET)
     assert net.history_["val_loss"][0] == pytest.approx(y.var(), rel=0.3) and net.history_["val_r2"][0] < 0.1
 

@@ -99,6 +99,8 @@ def evaluate(
             kept["w0"] = [(w > 0).astype(w.dtype) for w in kept["w0"]]
         y, z = np.concatenate(kept["y0"]), np.concatenate(kept["output0"])
         w = np.concatenate(kept["w0"]) if kept["w0"] else None
+        if w is not None and w.shape == (*y.shape, 1):
+            w = w.reshape(y.shape)
         prediction = objective.losses[0].prediction(z)
         means |= {m.name: m(y, prediction, w) for m in outside}
     return {"loss": means["loss"]} | {m.name: means[m.name] for m in metrics}
