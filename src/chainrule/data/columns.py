@@ -39,6 +39,8 @@ MOST_OTHERS = 0.1
 #: So many different numbers, or fewer, may just as well be codes: then a word among them is a code, too.
 FEW_NUMBERS = 16
 _SAMPLE, _DATE_SAMPLE = 1000, 200
+#: The texts for a missing number as they are mostly spelled, for reading the common case fast.
+_SPELLED = {spelled: "nan" for word in MISSING for spelled in (word, word.upper(), word.title())}
 _SHOWN = 5
 
 
@@ -105,6 +107,7 @@ class _Reader:
     def __init__(self, text: TextColumns, table_format: TableFormat, kinds: Mapping[str, ColumnKind | ColumnFormat]) -> None:
         self.text, self.format, self.notes = text, table_format, list[str]()
         self.na = frozenset(word.strip() for word in table_format.na_values)
+        self.longest = max(map(len, MISSING | self.na))
         self.na_numbers = {n for word in self.na if (n := parse_number(word)) is not None and n == n}
         self.drafts = []
         for name, cells in zip(text.names, text.cells, strict=True):
@@ -160,7 +163,8 @@ class _Reader:
             values = np.fromiter(map(float, cells), np.float64, len(cells))
         except ValueError:
             try:
-                values = np.fromiter((float(cell or "nan") for cell in cells), np.float64, len(cells))
+                get = _SPELLED.get if self.format.keep_default_na else {"": "nan"}.get
+                values = np.fromiter((float(get(cell, cell)) for cell in cells), np.float64, len(cells))
             except ValueError:
                 filled = self._without_words(cells)
                 if filled is None:
@@ -359,7 +363,7 @@ class _Reader:
             elif days != months:
                 order = "dmy" if days > months else "mdy"
             else:
-                is_guess, order = bool(evidence.either), self._order_by_sorting(draft)
+                is_guess, order = bool(evidence.either), self._order_by_sorting(draft) if evidence.either else "ymd"
             self._read_dates(draft, order, is_guess)
 
     def _order_by_sorting(self, draft: _Draft) -> DateOrder:
@@ -408,13 +412,19 @@ class _Reader:
     # ------------------------------------------------------------ texts, and cells that do not fit
 
     def _texts(self, draft: _Draft) -> Column:
-        known = {cell: (None if self._is_missing(cell) else cell.strip()) for cell in draft.distinct or set(draft.cells)}
-        values = object_array(list(map(known.__getitem__, draft.cells)))
-        words = {cell: cell.strip() or None for cell, value in known.items() if value is None}
+        longest, usual, na = self.longest, MISSING if self.format.keep_default_na else frozenset({""}), self.na
+        texts: list[str | None] = [cell.strip() for cell in draft.cells]
+        rows = [i for i, t in enumerate(texts) if t is not None and len(t) <= longest and (t.lower() in usual or t in na)]
+        words = {texts[row] or None for row in rows}
         written = None
-        if any(words.values()):
-            written = object_array([words.get(cell) for cell in draft.cells])
-        missing = tuple(sorted(self.na.intersection(word for word in words.values() if word)))
+        if words - {None}:
+            written = object_array([None] * len(texts))
+            for row in rows:
+                written[row] = texts[row] or None
+        for row in rows:
+            texts[row] = None
+        values = object_array(texts)
+        missing = tuple(sorted(self.na.intersection(word for word in words if word)))
         found = draft.given or (ColumnFormat("categorical", missing=missing) if missing else None)
         return Column("categorical", values, written, found)
 
@@ -449,8 +459,10 @@ def written_numbers(cells: Sequence[str], values: FloatArray) -> ObjectArray | N
         return object_array([cell.strip() or None for cell in cells])
     if not missing.any():
         return None
-    words = [cell.strip() or None if m else None for cell, m in zip(cells, missing.tolist(), strict=True)]
-    return object_array(words) if any(words) else None
+    out = object_array([None] * len(cells))
+    for row in np.flatnonzero(missing).tolist():
+        out[row] = cells[row].strip() or None
+    return out if any(out[missing]) else None
 
 
 def _are_canonical(cells: Sequence[str], values: FloatArray) -> bool:

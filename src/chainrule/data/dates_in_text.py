@@ -187,7 +187,9 @@ def _iso(cells: Sequence[str]) -> Instants | None:
         return None
     try:
         values = [datetime.datetime.fromisoformat(cell) if cell else None for cell in cells]
-        return instants_from_datetimes(values)
+        if any(value is not None and value.tzinfo is not None for value in values):
+            return instants_from_datetimes(values)
+        return np.array(cells, "datetime64[us]")
     except (ValueError, OverflowError):
         return None
 
