@@ -417,14 +417,16 @@ class Network(Trainable):
 
     # ------------------------------------------------------------ keeping
 
-    def save(self, path: Path, *, extra: dict[str, Any] | None = None) -> None:
+    def save(self, path: Path, *, extra: dict[str, Any] | None = None, for_prediction: bool = False) -> None:
         """Writes the layers, the parameters and what the last fit used to one file (safetensors), atomically.
 
-        Parameters  path : of the file ; extra : more plain data, which chainrule.network.files.load gives back
+        Parameters
+            path : of the file ; extra : more plain data, which chainrule.network.files.load gives back
+            for_prediction : keep only what predictions need: of binarised weights one bit each, which no fit changes later
         """
         from .network.files import save
 
-        save(self, path, {**(extra or {}), "fit": self.plain_fit_config()})
+        save(self, path, {**(extra or {}), "fit": self.plain_fit_config()}, for_prediction=for_prediction)
 
     def to_onnx(
         self,

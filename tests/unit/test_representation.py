@@ -12,7 +12,7 @@ import chainrule
 from chainrule import Dense, Network
 from chainrule.errors import ModelFileError, ParameterError, ShapeError, UnknownNameError
 from chainrule.layers import BatchNorm, Conv2D, Embedding, Flatten, GlobalAveragePool, Input, Layer, Parameter, ReLU
-from chainrule.network import Definition, Masked, NetworkGraph, Representation, Sign
+from chainrule.network import Bits, Definition, Masked, NetworkGraph, Representation, Sign
 from chainrule.ops import Saved
 from chainrule.optimizers import LBFGS, SGD, Adam, AdamW, Nadam, RMSprop
 from chainrule.testing import check_layer
@@ -265,6 +265,53 @@ def test_files_hold_only_what_is_kept(tmp_path):
         for name in net.parameters:
             net.represent(name, None).represent(name, Masked(np.random.default_rng(2).random((300, 300)) < kept))
         assert size(net) <= most * dense
+
+
+def test_binarised_networks_saved_for_predictions_hold_a_bit_for_each_sign(tmp_path):
+    net = Network([Dense(512), BatchNorm(), ReLU(), Dense(512), ReLU(), Dense(512)], random_state=0).build((512,))
+    net.save(tmp_path / "dense")
+    for name in ("0.dense.weight", "3.dense.weight", "5.dense.weight"):
+        net.represent(name, Sign(clip=0.7))
+    x = RNG.normal(size=(20, 512)).astype(np.float32)
+    net.fit(x, x, epochs=1, verbose=0)
+    net.save(tmp_path / "latent")
+    net.save(tmp_path / "bits", for_prediction=True)
+    sizes = {name: (tmp_path / name).stat().st_size for name in ("dense", "latent", "bits")}
+    assert sizes["bits"] < sizes["dense"] / 28 * 1.2 and sizes["latent"] > 0.9 * sizes["dense"]  # the rest are biases
+    for name in sizes.keys() - {"dense"}:
+        np.testing.assert_array_equal(chainrule.load(tmp_path / name).predict(x), net.predict(x))
+    assert chainrule.load(tmp_path / "latent").representation("0.dense.weight") == Sign(clip=0.7)
+    loaded = chainrule.load(tmp_path / "bits")
+    assert loaded.representation("0.dense.weight") == Bits() and not loaded.trainable("0.dense.weight")
+    kept = loaded.parameters["0.dense.weight"].copy()
+    loaded.fit(x, x, epochs=1, verbose=0)
+    np.testing.assert_array_equal(loaded.parameters["0.dense.weight"], kept)
+    loaded.save(tmp_path / "again")  # as it is
+    assert (tmp_path / "again").stat().st_size < 1.2 * sizes["bits"]
+    made().represent(NAME, Masked(MASK)).save(tmp_path / "masked", for_prediction=True)
+    assert chainrule.load(tmp_path / "masked").representation(NAME) == Masked(MASK)
+
+
+@pytest.mark.parametrize("bits", [np.zeros(3, np.uint8), np.zeros(8, np.int32), np.zeros((8, 1), np.uint8)])
+def test_damaged_bits_are_refused(bits):
+    with pytest.raises(ModelFileError, match="damaged"):
+        Bits.unpack({}, {"bits": bits}, (8, 8), np.float32)
+
+
+def test_a_checkpoint_after_a_representation_has_gone(tmp_path):
+    net = made().represent(NAME, Masked(MASK)).partial_fit(X, y)
+    net.represent(NAME, None).partial_fit(X, y)
+    again = pickle.loads(pickle.dumps(net)).partial_fit(X, y)
+    assert np.isfinite(again.predict(X)).all()
+
+    class Frees(Callback):
+        def on_epoch_begin(self, state, epoch):
+            if epoch == 2:
+                state.network.represent(NAME, None)
+
+    path = tmp_path / "at"
+    net.represent(NAME, Masked(MASK)).fit(X, y, **QUIET, callbacks=[Frees(), Checkpoint(path)])
+    made().fit(X, y, **QUIET | {"epochs": 4}, resume=path)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (8, 8), (70000, 2), (257, 511)])

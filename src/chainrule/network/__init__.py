@@ -4,13 +4,14 @@ from .bidirectional import Bidirectional
 from .definition import Definition
 from .graph import Call, NetworkGraph
 from .parameters import Arena, Entry
-from .representation import Masked, Representation, Sign
+from .representation import Bits, Masked, Representation, Sign
 from .residual import Residual
 from .transformer import TransformerDecoderBlock, TransformerEncoderBlock
 
 __all__ = [
     "Arena",
     "Bidirectional",
+    "Bits",
     "Call",
     "Definition",
     "Entry",

@@ -59,13 +59,14 @@ _FOREIGN = {
 # ------------------------------------------------------------ save
 
 
-def save(network: NetworkGraph, path: Path, extra: Mapping[str, Any] | None = None) -> None:
+def save(network: NetworkGraph, path: Path, extra: Mapping[str, Any] | None = None, *, for_prediction: bool = False) -> None:
     """Writes the network, and what else belongs to it, to one file.
 
     Parameters
         network : built ; path : of the file, replaced when it exists
         extra : anything made of numbers, text, None, lists, dicts with text keys, NumPy arrays, and objects with
             ``config()`` (losses, optimizers, initializers); comes back from ``load``, tuples as lists
+        for_prediction : keep only what predictions need: of a parameter that layers see the sign of, one bit an element
     Raises
         NotFittedError : the network is not built
         ParameterError : an argument of a layer, or a part of ``extra``, cannot be written as data
@@ -73,15 +74,17 @@ def save(network: NetworkGraph, path: Path, extra: Mapping[str, Any] | None = No
     """
     network.require_built("save")
     tensors: Arrays = {}
+    held: dict[str, Representation] = {}
     for arena in (network.parameters, network.states):
         for name, array in arena.items():
             if name in tensors:
                 raise ParameterError(f"save: the layer has a parameter and a state of the same name, {name!r}. Rename one.")
             if arena is network.parameters and (how := network.representation(name)) is not None:
-                tensors.update({f"{name}:{part}": packed for part, packed in how.pack(array).items()})
+                held[name], stored = how.for_prediction(array) if for_prediction else (how, array)
+                tensors.update({f"{name}:{part}": packed for part, packed in held[name].pack(stored).items()})
             else:
                 tensors[name] = array
-    description = _describe(network)
+    description = _describe(network, held)
     description["extra"] = _to_data(dict(extra or {}), tensors, "extra")
     try:
         from safetensors.numpy import save as to_bytes
@@ -92,7 +95,7 @@ def save(network: NetworkGraph, path: Path, extra: Mapping[str, Any] | None = No
     write_whole(path, content, error=ModelFileError)
 
 
-def _describe(network: NetworkGraph) -> dict[str, Any]:
+def _describe(network: NetworkGraph, held: Mapping[str, Representation]) -> dict[str, Any]:
     """The network as plain data, without its tensors."""
     layers: dict[str, Any] = {}
     for name, layer in network.layers.items():
@@ -109,7 +112,7 @@ def _describe(network: NetworkGraph) -> dict[str, Any]:
     assert network.input_shapes is not None
     seed = network.random_state
     return {
-        "format": FORMAT if network.representations() else 1,
+        "format": FORMAT if held else 1,
         "version": __version__,
         "dtype": network.dtype,
         "random_state": int(seed) if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) else None,
@@ -124,13 +127,13 @@ def _describe(network: NetworkGraph) -> dict[str, Any]:
         ],
         "outputs": list(network.output_ids),
         "frozen": sorted(network.frozen),
-    } | ({"representations": _describe_representations(network)} if network.representations() else {})
+    } | ({"representations": _describe_representations(held)} if held else {})
 
 
-def _describe_representations(network: NetworkGraph) -> dict[str, Any]:
+def _describe_representations(held: Mapping[str, Representation]) -> dict[str, Any]:
     """How parameters are held, as plain data, without arrays."""
     found = {}
-    for name, how in network.representations().items():
+    for name, how in held.items():
         if Representation.registry.get(type(how).__name__) is not type(how):
             raise ParameterError(
                 f"save: the class of the representation of {name!r}, {type(how).__qualname__}, could not be found again "

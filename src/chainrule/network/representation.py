@@ -11,7 +11,7 @@ the layer computes with. A representation says how they belong together:
     gradient(k, held, dvalue)   the gradient of the stored array
     constrain(k, held, w)       what an update may make of the stored array; ``project`` is the same in NumPy
     matmul, conv                another op in place of the product with the value, where one is better; None: the product
-    pack, unpack                what a file keeps
+    pack, unpack                what a file keeps ; for_prediction: what it keeps where no fit follows
 
 A representation of one's own is a subclass with some of these. It prints in ``equations()``, and files, copies, pickles,
 checkpoints and ``Definition`` keep it.
@@ -34,7 +34,7 @@ from ..ops.memory import aligned_zeros
 from ..ops.value import Shape
 from ..registry import Configurable
 
-__all__ = ["Held", "Masked", "Representation", "Sign"]
+__all__ = ["Bits", "Held", "Masked", "Representation", "Sign"]
 
 Array = NDArray[Any]
 #: The array of a file that holds what is stored, where the representation packs nothing.
@@ -137,6 +137,10 @@ class Representation(Configurable):
         return None
 
     # ------------------------------------------------------------ files
+
+    def for_prediction(self, stored: Array) -> tuple[Representation, Array]:
+        """How the parameter is held, and what is stored, where the value is all that counts and no fit will follow."""
+        return self, stored
 
     def pack(self, stored: Array) -> dict[str, Array]:
         """The arrays that a file keeps of the stored array and of the representation's own."""
@@ -278,6 +282,35 @@ class Sign(Representation):
 
     def project(self, w: Array) -> Array:
         return np.clip(w, -w.dtype.type(self.clip), w.dtype.type(self.clip))
+
+    def for_prediction(self, stored: Array) -> tuple[Representation, Array]:
+        how = Bits()
+        return how, how.project(stored)
+
+
+class Bits(Representation):
+    """A parameter of ones and minus ones that no fit changes: what is left of ``Sign`` where only predictions follow.
+
+    Files   one bit an element, 1 for +1
+    """
+
+    trainable: ClassVar[bool] = False
+
+    def project(self, w: Array) -> Array:
+        return np.where(w >= 0, w.dtype.type(1), w.dtype.type(-1))
+
+    def pack(self, stored: Array) -> dict[str, Array]:
+        return {"bits": np.packbits(stored.reshape(-1) >= 0)}
+
+    @classmethod
+    def unpack(
+        cls, arguments: Mapping[str, Any], packed: Mapping[str, Array], shape: Shape, dtype: DTypeLike
+    ) -> tuple[Representation, Array]:
+        bits, size = packed["bits"], math.prod(shape)
+        if bits.dtype != np.uint8 or bits.shape != (math.ceil(size / 8),):
+            raise ModelFileError(f"the bits of an array of shape {shape} are damaged.")
+        signs = np.where(np.unpackbits(bits, count=size), 1, -1).astype(dtype)
+        return cls(**arguments), signs.reshape(shape)
 
 
 def representation_of(given: Representation | tuple[str, Mapping[str, Any]]) -> Representation:

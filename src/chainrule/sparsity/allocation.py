@@ -98,6 +98,12 @@ def masks_of(
 
 def _largest(values: NDArray[np.float64], sizes: NDArray[np.float64], sparsity: float) -> NDArray[np.bool_]:
     """True for the largest values, so that the sizes of the others come nearest to ``sparsity`` of all."""
+    keep = np.ones(len(values), bool)
+    if (sizes == sizes[0]).all():
+        count = round(sparsity * len(values))
+        if count:
+            keep[np.argpartition(values, count - 1)[:count]] = False
+        return keep
     order = np.argsort(values, kind="stable")
     target = sparsity * float(sizes.sum())
     gone = np.cumsum(sizes[order])
@@ -105,6 +111,5 @@ def _largest(values: NDArray[np.float64], sizes: NDArray[np.float64], sparsity: 
     if count < len(order):
         before = gone[count - 1] if count else 0.0
         count += int(abs(gone[count] - target) < abs(before - target))
-    keep = np.ones(len(values), bool)
     keep[order[:count]] = False
     return keep

@@ -86,7 +86,8 @@ class Trainer:
         """Works on the parameters where they lie and as they are held now; compiled plans of before are dropped."""
         if self.fits_network():
             return
-        self.arenas |= self.network.arenas()
+        # Arrays of representations, named "parameter:array", go with them.
+        self.arenas = {n: a for n, a in self.arenas.items() if ":" not in n} | self.network.arenas()
         self._signature = self.network.signature()
         self.executables = Executables(self.engine, self.arenas, limit=8)
         self.recorder = Recorder(self.network, self.arenas)
