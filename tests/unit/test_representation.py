@@ -4,6 +4,7 @@ import copy
 import json
 import pickle
 import struct
+import warnings
 
 import numpy as np
 import pytest
@@ -159,6 +160,45 @@ def test_a_network_of_signs_learns():
     net = Network([Dense(64), BatchNorm(), ReLU(), Dense(2)], random_state=0).build((6,)).represent(NAME, Sign())
     net.fit(X, y, epochs=100, optimizer=Adam(0.02), verbose=0)
     assert net.evaluate(X, y)["accuracy"] > 0.9
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("how", HOW)
+def test_a_watched_fit_gives_the_same_numbers(how, engine):
+    nets = [made().represent(NAME, HOW[how]()) for _ in range(2)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the fit is short, and the diagnosis says so
+        for net, watched in zip(nets, (False, 1), strict=True):
+            net.fit(X, y, **QUIET, optimizer=Adam(0.01, clip_norm=0.5, l2=0.01), engine=engine, diagnose=watched)
+    for name in nets[0].parameters:
+        np.testing.assert_array_equal(nets[0].parameters[name], nets[1].parameters[name])
+
+
+@pytest.mark.parametrize("options", [{"clip_norm": 0.05}, {"clip_value": 0.001}, {"l2": 0.1, "l1": 0.01}], ids=repr)
+def test_the_engines_agree_on_clipped_and_penalised_updates(options):
+    nets = []
+    for engine in ENGINES:
+        net = made().represent(NAME, Masked(MASK)).represent("2.dense.weight", Sign())
+        nets.append(net.fit(X, y, **QUIET, optimizer=SGD(0.1, momentum=0.9, **options), engine=engine))
+    assert nets[0].history_["loss"] == pytest.approx(nets[1].history_["loss"], rel=1e-4)
+    for name in nets[0].parameters:
+        np.testing.assert_allclose(nets[0].parameters[name], nets[1].parameters[name], rtol=1e-3, atol=1e-4)
+
+
+def test_the_norm_of_a_gradient_is_that_under_the_mask():
+    step = {}
+    for name, mask in (("all", np.ones_like(MASK)), ("masked", MASK)):
+        net = made(dtype="float64").represent(NAME, Masked(mask))
+        net.parameters[NAME][~MASK] = 0  # the same function
+        old = {n: a.copy() for n, a in net.parameters.items()}
+        net.fit(X, y, epochs=1, batch_size=64, verbose=0, optimizer=SGD(1.0, clip_norm=1e-3))
+        moved = {n: a - old[n] for n, a in net.parameters.items()}
+        assert sum((d**2).sum() for d in moved.values()) == pytest.approx(1e-6, rel=1e-6)
+        step[name] = moved
+    masked, whole = (step[name]["2.dense.weight"] for name in ("masked", "all"))
+    ratio = np.linalg.norm(masked) / np.linalg.norm(whole)
+    assert ratio > 1
+    np.testing.assert_allclose(masked, ratio * whole, rtol=1e-6, atol=1e-12)
 
 
 @pytest.mark.parametrize("how", HOW)

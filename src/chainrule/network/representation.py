@@ -297,7 +297,8 @@ class Bits(Representation):
     trainable: ClassVar[bool] = False
 
     def project(self, w: Array) -> Array:
-        return np.where(w >= 0, w.dtype.type(1), w.dtype.type(-1))
+        signs: Array = np.where(w >= 0, w.dtype.type(1), w.dtype.type(-1))
+        return signs
 
     def pack(self, stored: Array) -> dict[str, Array]:
         return {"bits": np.packbits(stored.reshape(-1) >= 0)}
@@ -309,7 +310,7 @@ class Bits(Representation):
         bits, size = packed["bits"], math.prod(shape)
         if bits.dtype != np.uint8 or bits.shape != (math.ceil(size / 8),):
             raise ModelFileError(f"the bits of an array of shape {shape} are damaged.")
-        signs = np.where(np.unpackbits(bits, count=size), 1, -1).astype(dtype)
+        signs: Array = np.where(np.unpackbits(bits, count=size), 1, -1).astype(dtype)
         return cls(**arguments), signs.reshape(shape)
 
 

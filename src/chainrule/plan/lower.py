@@ -53,6 +53,8 @@ class _Lowering:
         self.arenas: dict[str, Value] = {}
         self._rules: dict[str, Parameter] | None = None
         self._views: dict[str, Value] = {}
+        #: Whether people will read the equations: then an update is that of any gradient g.
+        self.to_be_read = False
         self._held: dict[str, Held] = {}
         self._values: dict[str, Value] = {}
         self.k = Builder(training=training, parameter=self.parameter, state=self.state, gradient=self.gradient)
@@ -304,6 +306,10 @@ class _Lowering:
             w, g, decay = part("parameters", run), part("gradients", run), run.decay
             own = self.rules().get(run.name)
             self._constrain(w, run.name, own, optimizer)
+            if run.name and self.held(run.name) is not None and not self.to_be_read:
+                # What the representation made of the gradient is part of the chain that updates, not a pass of its own.
+                layer, _, name = run.name.rpartition(".")
+                g = k.gradients.get((layer, name), g)
             if own is not None and own.regularizer is not None:
                 with k.at("loss"):
                     penalty = k.add(penalty, own.regularizer.penalty(k, w))

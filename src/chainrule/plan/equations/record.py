@@ -163,6 +163,7 @@ class Record:
         self.batch_classes = False
         shapes, self.letters = written_shapes(network)
         self.low = low = _Lowering(network, network.samples or BATCH, training=losses is not None, shapes=shapes)
+        low.to_be_read = True
         self.k = k = _Recorder(low, losses is not None)
         low.k = k
         outputs = low.forward()
