@@ -10,7 +10,7 @@ from .constraints import Interval, Maybe, OneOf
 from .errors import NotFittedError, ParameterError
 from .optimizers import Optimizer
 from .plan import Plan
-from .training.intake import choose_losses, target_arrays
+from .training.intake import choose_losses, target_arrays, warn_of_lost_resolution
 from .training.packed import PackedNetwork
 from .training.prediction import predict_repeated
 from .training.session import Session
@@ -104,6 +104,7 @@ class Network(Trainable):
         if diagnose is False:
             if on_fault != "warn":
                 raise ParameterError(f"fit: on_fault={on_fault!r} needs a fit that is watched: give diagnose=True, too.")
+            warn_of_lost_resolution(self, X, y)
             session.fit(X, y, chosen)
         elif on_fault == "cure":
             from .cures import fit_or_cure

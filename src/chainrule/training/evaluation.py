@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..engine.reference import ReferenceEngine
 from ..errors import ParameterError
+from ..layers import Identity, Input
 from ..losses import Loss
 from ..metrics import Accuracy, BinaryAccuracy, Metric, get_metric
 from ..network import NetworkGraph
 from ..ops.value import Shape
 from ..plan import Plan
 from .executables import Compiled, Executables, total
-from .feeds import Feed, Piece, SequenceFeed
+from .feeds import ArrayFeed, Feed, Piece, SequenceFeed
 from .objective import Objective
 from .prediction import samples_at_once
 
@@ -96,9 +99,31 @@ def evaluate(
             kept["w0"] = [(w > 0).astype(w.dtype) for w in kept["w0"]]
         y, z = np.concatenate(kept["y0"]), np.concatenate(kept["output0"])
         w = np.concatenate(kept["w0"]) if kept["w0"] else None
+        if w is not None and w.shape == (*y.shape, 1):
+            w = w.reshape(y.shape)
         prediction = objective.losses[0].prediction(z)
         means |= {m.name: m(y, prediction, w) for m in outside}
     return {"loss": means["loss"]} | {m.name: means[m.name] for m in metrics}
+
+
+def evaluate_outputs(
+    objective: Objective, outputs: Sequence[Array], targets: Mapping[str, Array], weights: Mapping[str, Array]
+) -> dict[str, float]:
+    """What ``evaluate`` gives, in float64, for outputs that are known already.
+
+    Where float32 cannot tell targets apart, this compares the outputs with the targets themselves.
+
+    Parameters  outputs : of all samples ; targets, weights : {"y0": ..., "w0": ...} of all samples
+    """
+    inputs = [Input(z.shape[1:]) for z in outputs]
+    network = NetworkGraph(inputs=inputs, outputs=[Identity()(x) for x in inputs], dtype="float64").build()
+    arrays = {f"x{i}": z for i, z in enumerate(outputs)} | {**targets, **weights}
+    exact = {name: a if name[0] == "y" and a.dtype.kind in "iu" else a.astype(np.float64) for name, a in arrays.items()}
+    for i, loss in enumerate(objective.losses):
+        kind = loss.target(outputs[i].shape)[objective.forms[i]][1]
+        exact[f"y{i}"] = exact[f"y{i}"].astype(np.int32 if kind == "int" else np.float64)
+    feed = ArrayFeed(exact, {name: a.dtype for name, a in exact.items()})
+    return evaluate(Executables(ReferenceEngine("float64"), network.arenas()), network, objective, feed)
 
 
 def _run_keeping(compiled: Compiled, piece: Piece, kept: dict[str, list[Array]]) -> dict[str, NDArray[np.float64]]:

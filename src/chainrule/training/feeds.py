@@ -306,9 +306,12 @@ class SequenceFeed:
             lengths, length = self._lengths[self._group[of]][rows], to[self._group[of]]
             # J is a mean over the padded steps; this makes it the mean over those that are there, of all samples together.
             weight = len(rows) * length / lengths.sum() * (np.arange(length) < lengths[:, None])
-            if name in data:
-                weight = weight * data[name][:, None]
+            given = data.get(name)
+            if given is not None and given.ndim == 1:
+                weight = weight * given[:, None]
             weight = np.broadcast_to(weight.reshape(weight.shape + (1,) * len(tail)), weight.shape + tail)
+            if given is not None and given.ndim > 1:  # one for each step, or each entry of a step
+                weight = weight * given.reshape(given.shape + (1,) * (weight.ndim - given.ndim))
             data[name] = np.ascontiguousarray(weight, self.dtypes[name])
         return data
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..data.arrays import as_features, check_lengths, check_range
 from ..data.batches import Batch, Batches, IteratorData
+from ..data.resolution import in_words, lost_resolution
 from ..data.sequences import Sequences
 from ..data.series import overlaps
 from ..errors import DataError, ParameterError, ShapeError
@@ -23,7 +26,7 @@ from ..ops import SparseMatrix
 from ..ops.value import FREE, Shape
 from .feeds import ArrayFeed, DataSetFeed, SequenceFeed, StreamFeed
 from .objective import Objective
-from .targets import fit_target, pick_loss, sample_weights, target_array, weigh
+from .targets import element_weights, fit_target, pick_loss, sample_weights, target_array, weigh
 
 Array = NDArray[Any]
 #: Samples of a memory map that are checked at a time, in bytes.
@@ -38,10 +41,12 @@ class Intake(NamedTuple):
     Parameters
         feed : where steps read from
         objective : the losses, and how targets and weights are read; without factors of the losses and without metrics
+        exact : {"y0": targets in float64} of outputs whose targets the feed merges, since its dtype cannot tell them apart
     """
 
     feed: ArrayFeed | SequenceFeed | StreamFeed | DataSetFeed
     objective: Objective
+    exact: Mapping[str, Array] = MappingProxyType({})
 
     @property
     def losses(self) -> list[Loss]:
@@ -257,7 +262,7 @@ def take_arrays(
     several_outputs = len(ys) > 1
     n = check_lengths(X=xs[0], **{f"y[{i}]" if several_outputs else "y": y for i, y in enumerate(ys)})
     losses = choose_losses(loss, ys, network)
-    by_sample = sample_weights(sample_weight, n)
+    by_sample = _sample_weights(sample_weight, n, len(ys))
     by_class = (
         list(class_weight) if several_outputs and isinstance(class_weight, (list, tuple)) else [class_weight] * len(ys)
     )
@@ -271,6 +276,8 @@ def take_arrays(
     dtypes: dict[str, Any] = {f"x{i}": d for i, d in enumerate(input_dtypes(network)) if i in dense}
     forms: list[int] = []
     kinds: list[str | None] = []
+    kind: str | None
+    weight: Any
     for i, (given, one, free) in enumerate(zip(ys, losses, shapes, strict=True)):
         name = f"y[{i}]" if several_outputs else "y"
         y, shape = _flat(given, free)
@@ -278,28 +285,95 @@ def take_arrays(
         arrays[f"y{i}"], dtypes[f"y{i}"] = y, _target_dtype(network, one, y, form, shape)
         check_range(y, dtypes[f"y{i}"], name)
         if isinstance(given, Sequences):
-            if by_class[i] is not None:
-                raise ParameterError("class_weight with targets for each step is not defined; use sample_weight.")
             if labelled is not None and not labelled.all():
                 raise ParameterError("ignore_label with Sequences is not defined; leave the steps out of the sequences.")
             arrays[f"y{i}"] = Sequences.from_flat(y[0], given.offsets)
             masks[f"w{i}"] = (f"y{i}", y.shape[2:] if isinstance(one, ElementwiseLoss) else ())
-            kind, weight = "element", by_sample
+            kind, weight = "element", _step_weights(one, y, form, shape, given, by_sample[i], by_class[i])
             dtypes[f"w{i}"] = np.dtype(network.dtype)
         else:
-            kind, weight = weigh(one, y, form, shape, by_sample, by_class[i], labelled)  # type: ignore[assignment]
+            if isinstance(by_sample[i], Sequences):
+                raise ShapeError(f"sample_weight: {name} is an array, so its weights are one, too. Got Sequences.")
+            kind, weight = weigh(one, y, form, shape, by_sample[i], by_class[i], labelled)
         if weight is not None:
-            check_range(weight, np.dtype(network.dtype), "sample_weight")
+            numbers = weight.values if isinstance(weight, Sequences) else weight
+            check_range(numbers, np.dtype(network.dtype), "sample_weight")
             arrays[f"w{i}"], dtypes[f"w{i}"] = weight, np.dtype(network.dtype)
         forms.append(form)
         kinds.append(kind)
     objective = Objective(losses, forms, kinds, constants=constants)
     if not ragged:
-        return Intake(ArrayFeed(arrays, dtypes, rows), objective)
+        merged = {f"y{i}": a for i in range(len(ys)) if (a := _exact(arrays[f"y{i}"], dtypes[f"y{i}"])) is not None}
+        return Intake(ArrayFeed(arrays, dtypes, rows), objective, merged)
     exact = [f"x{i}" for i, reads in enumerate(network.reads_padding()) if reads]
     feed = SequenceFeed(arrays, dtypes, masks=masks, exact=exact, rows=rows)
     _check_steps(network, feed, losses, forms)
     return Intake(feed, objective)
+
+
+def _sample_weights(given: Any, n: int, outputs: int) -> list[Any]:
+    """The weights of each output: one array for all, or a list with one for each; Sequences where steps have weights."""
+    several = outputs > 1 and isinstance(given, (list, tuple)) and len(given) == outputs and n != outputs
+    several = several or (outputs > 1 and isinstance(given, (list, tuple)) and any(np.ndim(one) > 0 for one in given))
+    found: list[Any] = []
+    for i, one in enumerate(given if several else [given]):
+        name = f"sample_weight[{i}]" if several else "sample_weight"
+        if isinstance(one, Sequences):
+            if len(one) != n:
+                raise DataError(f"{name} has {len(one)} samples but X has {n}. Every array needs one entry a sample.")
+            if not np.isfinite(one.values).all() or (one.values < 0).any() or not one.values.any():
+                raise DataError(f"{name} must be finite numbers of at least 0, and not all of them 0.")
+            found.append(one)
+        else:
+            found.append(sample_weights(one, n, name=name))
+    return found if several else found * outputs
+
+
+def _step_weights(
+    loss: Loss, y: Array, form: int, shape: Shape, steps: Sequences, by_sample: Any, class_weight: Any
+) -> Array | Sequences | None:
+    """The weights of targets for each step of Sequences: (N,) of whole sequences, or one for each entry of every step.
+
+    Parameters  y, shape : of all steps one after the other ; steps : the targets themselves
+    """
+    of_steps = by_sample if isinstance(by_sample, Sequences) else None
+    if of_steps is None and class_weight is None:
+        if by_sample is not None and by_sample.ndim > 1:
+            raise ShapeError(
+                "sample_weight: y holds sequences, so weights of their steps are Sequences of the same lengths."
+            )
+        return by_sample  # type: ignore[no-any-return]
+    if of_steps is not None and not np.array_equal(of_steps.lengths, steps.lengths):
+        raise ShapeError("sample_weight: the sequences of weights must be as long as those of y.")
+    each = None if of_steps is None else np.asarray(of_steps.values, np.float64)[None]
+    weight = element_weights(loss, y, form, shape, each, class_weight)[0]
+    if of_steps is None and by_sample is not None:
+        weight = weight * np.repeat(by_sample, steps.lengths).reshape(-1, *(1,) * (weight.ndim - 1))
+    return Sequences.from_flat(np.ascontiguousarray(weight), steps.offsets)
+
+
+def _exact(y: Any, dtype: np.dtype[Any]) -> Array | None:
+    """The targets in float64, where the narrower dtype merges them."""
+    if isinstance(y, np.memmap) or overlaps(y) or not lost_resolution(y, dtype):
+        return None
+    return np.asarray(y, np.float64)
+
+
+def warn_of_lost_resolution(network: NetworkGraph, X: Any, y: Any) -> None:
+    """Warns where float32 merges the user's numbers, so that nothing of them can be learned."""
+    if network.dtype == "float64" or network.samples is not None or is_stream(X, y):
+        return
+    for letter, values, count in (("X", X, len(network.input_ids)), ("y", y, len(network.output_ids))):
+        for i, one in enumerate(values if count > 1 and isinstance(values, (list, tuple)) else [values]):
+            plain = isinstance(one, np.ndarray) and one.ndim in (1, 2) and not isinstance(one, np.memmap)
+            if plain and (found := lost_resolution(one)):
+                name = f"{letter}[{i}]" if count > 1 else letter
+                warnings.warn(
+                    f"fit: {in_words(name, found, one.ndim)}. Take out the mean first, such as {name} - {name}.mean(axis=0) "
+                    'in float64, or make the network with dtype="float64".',
+                    UserWarning,
+                    stacklevel=3,
+                )
 
 
 def _check_steps(network: NetworkGraph, feed: SequenceFeed, losses: Sequence[Loss], forms: Sequence[int]) -> None:

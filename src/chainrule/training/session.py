@@ -27,7 +27,7 @@ from .data_dependent import (
     measure_statistics,
     standardising_layers,
 )
-from .evaluation import choose_metrics, evaluate
+from .evaluation import choose_metrics, evaluate, evaluate_outputs
 from .feeds import ArrayFeed, SequenceFeed
 from .history import History
 from .intake import (
@@ -40,6 +40,7 @@ from .intake import (
     take_arrays,
     target_arrays,
 )
+from .objective import Objective
 from .prediction import input_gradient, predict
 from .settings import FitSettings
 from .trainable import Trainable
@@ -384,8 +385,23 @@ class Session:
         batch_size: int | None = None,
     ) -> dict[str, float]:
         objective = replace(intake.objective, loss_weights=loss_weights, metrics=metrics)
+        if intake.exact and isinstance(intake.feed, ArrayFeed) and not objective.constants and self.network.samples is None:
+            return self._evaluate_exactly(intake, objective, batch_size)
         executables = self.runtime.predictors(self.network)
         return evaluate(executables, self.network, objective, intake.feed, batch_size=batch_size)
+
+    def _evaluate_exactly(self, intake: Intake, objective: Objective, batch_size: int | None) -> dict[str, float]:
+        """Evaluates against the targets as they were given, where the dtype of the plans cannot tell them apart."""
+        assert isinstance(intake.feed, ArrayFeed)
+        feed, network = intake.feed, self.network
+        given = feed.all()
+        inputs = [given[f"x{i}"] for i in range(len(network.input_ids))]
+        outputs = self.predict(inputs[0] if len(inputs) == 1 else inputs, batch_size)
+        rows = slice(None) if feed.rows is None else feed.rows
+        targets = {
+            name: intake.exact[name][rows] if name in intake.exact else a for name, a in given.items() if name[0] == "y"
+        }
+        return evaluate_outputs(objective, outputs, targets, {name: a for name, a in given.items() if name[0] == "w"})
 
     def input_gradient(self, X: Any, y: Any, *, loss: Any = None, batch_size: int | None = None) -> list[Array]:
         """dJ/dX of every input; see ``Network.input_gradient``."""

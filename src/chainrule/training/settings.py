@@ -129,9 +129,11 @@ class FitSettings:
     sample_weight: Any = field(
         default=None,
         metadata=_about(
-            Anything("(N,) of numbers >= 0"),
+            Anything("(N,), or one for each place, of numbers >= 0"),
             "data",
-            "(N,) of numbers >= 0, factors of the loss of each sample in all outputs; they are not normalised",
+            "(N,) of numbers >= 0, factors of the loss of each sample in all outputs; or (N, ...) with one for each place "
+            "(pixel, step) of a sample; or Sequences with one for each step; or, for several outputs, a list with one of "
+            "these for each. They are not normalised",
         ),
     )
     class_weight: Any = field(

@@ -13,6 +13,7 @@ from ..data.arrays import as_targets
 from ..data.series import overlaps
 from ..errors import DataError, DtypeError, ParameterError, ShapeError
 from ..losses import Loss, get_loss
+from ..ops import Builder, Value
 from ..ops.value import Shape
 from ..registry import finite_number
 
@@ -143,17 +144,29 @@ def _validate(loss: Loss, y: Array, full: Shape, name: str) -> None:
 
 
 def sample_weights(weight: Any, n: int, *, name: str = "sample_weight") -> Array | None:
-    """Weights (N,) as float64, checked; None when none are given."""
+    """Weights (N,), or (N, ...) with one for each place of a sample, as float64, checked; None when none are given."""
     if weight is None:
         return None
     array = as_targets(weight, name=name, dtype=np.float64)
-    if array.shape != (n,):
-        raise ShapeError(f"{name} must have one weight a sample, shape ({n},). Got shape {array.shape}.")
+    if len(array) != n:
+        raise ShapeError(
+            f"{name} must have one weight a sample, shape ({n},), or one for each place of a sample, shape ({n}, ...). "
+            f"Got shape {array.shape}."
+        )
     if array.min() < 0:
-        raise DataError(f"{name} must not be negative. Got {array.min()} at row {int(array.argmin())}.")
+        at = np.unravel_index(int(array.argmin()), array.shape)
+        place = f"row {at[0]}" if array.ndim == 1 else f"{name}[{', '.join(map(str, at))}]"
+        raise DataError(f"{name} must not be negative. Got {array.min()} at {place}.")
     if not array.any():
         raise DataError(f"{name} is 0 for every sample; at least one must count.")
     return array
+
+
+def loss_shape(loss: Loss, output_shape: Shape, form: int) -> Shape:
+    """The shape of the loss ℓ of one sample: () for a number a sample, else that of its places, or of all its outputs."""
+    full = (2, *output_shape)
+    shape, dtype = loss.target(full)[form]
+    return loss.forward(Builder(), Value(full), Value(shape, dtype))[0].shape[1:]
 
 
 def weigh(
@@ -169,28 +182,68 @@ def weigh(
 
     Parameters
         y, form, output_shape : as from ``fit_target``
-        sample_weight : (N,) or None
-        class_weight : None; "balanced" (N / (K · count of the class); for each of several yes-or-no outputs by itself);
-            {class: weight}, 1 for classes not named; an array of
-            K weights by class index; for K yes-or-no outputs an array of one weight an output
+        sample_weight : (N,), or (N, ...) with one weight for each place (pixel, step) or for each entry of ℓ, or None
+        class_weight : of every place that has a class. None; "balanced" (N / (K · count of the class) over all places; for
+            each of several yes-or-no outputs by itself); {class: weight}, 1 for classes not named; an array of K weights by
+            class index; for K yes-or-no outputs an array of one weight an output
         labelled : which entries of y have a label; the others weigh 0, and these so much more that J is their mean
-    Raises      ParameterError, DataError when class_weight does not fit the targets
+    Raises      ParameterError, ShapeError, DataError when the weights do not fit the targets
     """
-    if labelled is not None:
-        part = labelled * (labelled.size / labelled.sum())
-        if class_weight is not None and y.ndim == 1:
-            # Classes are counted where there are labels.
-            own = None if sample_weight is None else sample_weight[labelled]
-            part[labelled] *= weigh(loss, y[labelled], form, output_shape, own, class_weight)[1]
-            return "sample", part
-        _, weight = weigh(loss, y, form, output_shape, sample_weight, class_weight)
-        if weight is not None:
-            part = part * weight.reshape(-1, *(1,) * (part.ndim - weight.ndim), *weight.shape[1:])
-        return "sample" if part.ndim == 1 else "element", part
-    if class_weight is None:
+    if labelled is None and class_weight is None and (sample_weight is None or sample_weight.ndim == 1):
         return (None, None) if sample_weight is None else ("sample", sample_weight)
+    weight = element_weights(loss, y, form, output_shape, sample_weight, class_weight, labelled)
+    one_each = weight.size == len(y)
+    return ("sample", weight.reshape(len(y))) if one_each else ("element", np.ascontiguousarray(weight))
+
+
+def element_weights(
+    loss: Loss,
+    y: Array,
+    form: int,
+    output_shape: Shape,
+    sample_weight: Array | None,
+    class_weight: Any,
+    labelled: Array | None = None,
+) -> Array:
+    """The weights of all entries of ℓ. Parameters and errors  as of ``weigh``"""
+    shape = (len(y), *loss_shape(loss, output_shape, form))
+    weight = np.ones(shape)
+    if class_weight is not None:
+        by_class = _by_class(loss, y, form, output_shape, sample_weight, class_weight, labelled)
+        weight = _on_entries(by_class, shape, f"class_weight with {type(loss).__name__}")
+    if sample_weight is not None:
+        weight = weight * _on_entries(sample_weight, shape, "sample_weight")
+    if labelled is not None:
+        weight = weight * _on_entries(labelled * (labelled.size / labelled.sum()), shape, "the labels")
+    if not weight.any():
+        raise DataError("class_weight and sample_weight together are 0 for every sample; at least one must count.")
+    return weight
+
+
+def _on_entries(weight: Array, shape: Shape, what: str) -> Array:
+    """Weights of samples, of their places or of all entries of ℓ, as one for each entry."""
+    if weight.size == np.prod(shape, dtype=np.int64):
+        return weight.reshape(shape)
+    if weight.shape != shape[: weight.ndim]:
+        raise ShapeError(
+            f"{what}: the weights have shape {weight.shape}, and the loss has one entry for each of {shape}. Give one "
+            "weight a sample, one for each place (pixel, step) of a sample, or one for each entry."
+        )
+    return np.broadcast_to(weight.reshape(weight.shape + (1,) * (len(shape) - weight.ndim)), shape)
+
+
+def _by_class(
+    loss: Loss,
+    y: Array,
+    form: int,
+    output_shape: Shape,
+    sample_weight: Array | None,
+    class_weight: Any,
+    labelled: Array | None,
+) -> Array:
+    """The factor of every place by its class, or of every output that says yes or no."""
     indices = loss.target((len(y), *output_shape))[form][1] == "int"
-    one_unit = y[0].size == 1 and y.dtype.kind in "biuf" and loss.threshold is not None
+    one_unit = (not output_shape or output_shape[-1] == 1) and y.dtype.kind in "biuf" and loss.threshold is not None
     if not indices and not one_unit:
         yes_or_no = loss.threshold is not None and y.dtype.kind in "biuf"
         if isinstance(class_weight, Mapping) or (isinstance(class_weight, str) and not yes_or_no):
@@ -199,21 +252,16 @@ def weigh(
                 f'{y.dtype}. For several yes-or-no outputs give "balanced" or an array of one weight an output.'
             )
         return _output_weights(y, class_weight, sample_weight)
-    if y.ndim > 1 and indices:
-        raise ParameterError("class_weight with several class indices a sample is not defined; use sample_weight.")
-    labels = np.asarray(y).reshape(len(y))
+    labels = np.asarray(y)
     if (labels != np.rint(labels)).any():
         raise ParameterError("class_weight needs targets that are class indices or 0 and 1; y has other numbers.")
     # One yes-or-no output: no is class 0, also where it is written as -1.
     labels = labels.astype(np.int64) if indices else (labels > 0).astype(np.int64)
     classes = output_shape[-1] if indices else 2
-    by_class = _class_weights(class_weight, labels, classes)
-    weight = by_class[labels]
-    if sample_weight is not None:
-        weight = weight * sample_weight
-    if not weight.any():
-        raise DataError("class_weight and sample_weight together are 0 for every sample; at least one must count.")
-    return "sample", weight
+    # Classes are counted where there are labels.
+    counted = labels.reshape(-1) if labelled is None else labels[labelled]
+    by_place: Array = _class_weights(class_weight, counted, classes)[labels]
+    return by_place
 
 
 def _class_weights(class_weight: Any, labels: Array, classes: int) -> NDArray[np.float64]:
@@ -250,33 +298,30 @@ def _numbers(class_weight: Any) -> NDArray[np.float64]:
 
 
 def _balanced_outputs(y: Array, sample_weight: Array | None) -> NDArray[np.float64]:
-    """Of the shape of y: for each output N / (2 · count) for yes and for no, so that both count alike; 1 where one is
-    absent.
-    """
-    yes = y > 0
-    counts = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, np.float64)
+    """Of the shape of y: for each output N / (2 · count) for yes and for no, over all samples and places, so that both count
+    alike; 1 where one of them is absent."""
+    yes = (y > 0).reshape(-1, y.shape[-1])
+    counts = np.ones(len(yes))
+    if sample_weight is not None:
+        given = sample_weight if sample_weight.ndim < y.ndim else sample_weight.mean(axis=-1)
+        counts = np.broadcast_to(given.reshape(given.shape + (1,) * (y.ndim - 1 - given.ndim)), y.shape[:-1]).reshape(-1)
     of_yes = np.tensordot(counts, yes, axes=1)
     of_no = counts.sum() - of_yes
     both = (of_yes > 0) & (of_no > 0)
     halves = [np.where(both, counts.sum() / (2 * np.where(both, one, 1.0)), 1.0) for one in (of_yes, of_no)]
-    return np.where(yes, *halves)
+    return np.where(yes, *halves).reshape(y.shape)
 
 
-def _output_weights(y: Array, class_weight: Any, sample_weight: Array | None) -> tuple[str, Array]:
+def _output_weights(y: Array, class_weight: Any, sample_weight: Array | None) -> Array:
+    """The factors of several yes-or-no outputs, of the shape of y."""
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise ParameterError(f'class_weight must be "balanced", a dict or an array. Got {class_weight!r}.')
-        weight = _balanced_outputs(y, sample_weight)
-        if sample_weight is not None:
-            weight = weight * sample_weight.reshape(-1, *(1,) * (y.ndim - 1))
-        return "element", np.ascontiguousarray(weight)
+        return _balanced_outputs(y, sample_weight)
     by_output = _numbers(class_weight)
     if by_output.shape != y.shape[-1:] or not np.isfinite(by_output).all() or (by_output < 0).any():
         raise ParameterError(
             f"class_weight must have one finite weight of at least 0 for each of the {y.shape[-1]} outputs. "
             f"Got {class_weight!r}."
         )
-    weight = np.broadcast_to(by_output, y.shape)
-    if sample_weight is not None:
-        weight = weight * sample_weight.reshape(-1, *(1,) * (y.ndim - 1))
-    return "element", np.ascontiguousarray(weight)
+    return np.broadcast_to(by_output, y.shape)

@@ -20,6 +20,7 @@ from .initialisation_too_small import InitialisationTooSmall
 from .learning_rate_too_large import LearningRateTooLarge
 from .learning_rate_too_small import LearningRateTooSmall
 from .loss_not_falling import LossNotFalling
+from .lost_resolution import LostResolution
 from .missing_nonlinearity import MissingNonlinearity
 from .no_parameters import NoParameters
 from .non_finite import NonFinite
@@ -65,6 +66,7 @@ __all__ = [
     "LearningRateTooLarge",
     "LearningRateTooSmall",
     "LossNotFalling",
+    "LostResolution",
     "MissingNonlinearity",
     "NoParameters",
     "NonFinite",
