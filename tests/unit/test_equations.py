@@ -119,7 +119,8 @@ class Reader:
         kind, token = self.tokens[self.at]
         if token.startswith(("Σ", "max")) and token not in ("max",):
             self.take()
-            value = self.product()
+            negative = self.peek() == "−" and self.take()
+            value = -self.product() if negative else self.product()
             letters = token.removeprefix("Σ").removeprefix("max")
             axes = None if not letters else tuple({"ₙ": 0, "ₖ": -1, "ᵢ": 1}[c] for c in letters)
             return (np.max if token.startswith("max") else np.sum)(value, axis=axes, keepdims=self.keeps(value, axes))

@@ -1,4 +1,4 @@
-"""All that rules look at: one network, its data, and what its training showed."""
+"""What rules look at: one network, its data, and what its training has shown."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .statistics import CallInfo, Sample, Statistics
 __all__ = ["WINDOW", "Case"]
 
 Array = NDArray[Any]
-#: Samples at the end that a symptom has to persist over.
+#: How many of the last samples a symptom has to persist in.
 WINDOW = 8
 #: Roles of layers that pass on the numbers that they are given.
 _PASSING_ON = ("regularisation", "reshaping")
@@ -35,13 +35,18 @@ class Case:
     """One network on its data.
 
     Parameters
-        network : as it is now ; losses : one for each output, empty where none fits ; optimizer : or None
-        data : facts ; statistics : of the steps sampled, empty when none was run
-        history : {name: one number an epoch} ; batch_size, epochs, shuffle : of the training ; steps : that were done
-        outcome : of the training ; outputs : of the network for ``data.rows``, raw, as in prediction; None when not known
-        fault : {"error": text, "place": text} of an error that ended it ; fresh : whether the statistics begin at the start
-            weights ; hold_out : trains a copy without some samples, and gives (its score on those, how many there are)
-        by_output : with several outputs one case for each, in which it is the only one ; seen : what the facts came from
+        network : the network as it is now ; losses : one for each output, empty where no loss fits
+        optimizer : the optimizer of the training, or None ; data : facts about inputs and targets
+        statistics : those of the sampled steps, empty where no step was run
+        history : {name: one number an epoch} ; batch_size, epochs, shuffle : as in the training
+        steps : how many steps were done ; outcome : the result of the training
+        outputs : what the network gives for ``data.rows``, raw, as in prediction; None where it is not known
+        fault : {"error": text, "place": text} of an error that ended the training
+        fresh : whether the statistics begin with the start weights
+        hold_out : a function that trains a copy of the network without some samples, and returns the score of the copy on
+            these samples and their number
+        by_output : for a network with several outputs, one case for each output, in which it is the only one
+        seen : the data that the facts were computed from
     """
 
     network: NetworkGraph
@@ -74,20 +79,21 @@ class Case:
 
     @cached_property
     def window(self) -> list[Sample]:
-        """The last samples whose numbers are finite."""
+        """The last samples with a finite loss."""
         return [s for s in self.samples if math.isfinite(s.loss)][-WINDOW:]
 
     @cached_property
     def chains(self) -> list[Chain]:
-        """The chains of the window."""
+        """The chain of gains at each sample of the window."""
         return [chain_of(self.statistics, s.step) for s in self.window]
 
     def persistent(self, flags: Sequence[bool]) -> bool:
-        """Whether something held in more than half of the window, the last sample among them."""
+        """Whether something held in more than half of the samples of the window, the last sample among them."""
         return bool(flags) and flags[-1] and 2 * sum(flags) > len(flags)
 
     def lasting(self, holds: Callable[[Sample], bool], share: float = 0.5) -> bool:
-        """Whether something held in more than this share of all steps; a sample stands for those up to the next one."""
+        """Whether something held in more than this share of all steps. A sample stands for all steps up to the next
+        sample."""
         finite = [s for s in self.samples if math.isfinite(s.loss)]
         if not finite:
             return False
@@ -104,14 +110,14 @@ class Case:
 
     @cached_property
     def rate(self) -> float:
-        """The learning rate of the first sampled step, or of the optimizer."""
+        """The learning rate of the first sampled step; that of the optimizer where no step was sampled."""
         if self.samples:
             return self.samples[0].learning_rate
         return float(self.optimizer.rates(np.array([1.0]))[0]) if self.optimizer is not None else math.nan
 
     @cached_property
     def path(self) -> list[CallInfo]:
-        """The calls from the input to the output with the most layers with weights."""
+        """The calls on the path from an input to the output that passes the most layers with weights."""
         makers, depth = self.statistics.makers, self.statistics.depth
         ends = [i for i in self.statistics.output_ids if i in makers]
         if not ends:
@@ -133,21 +139,22 @@ class Case:
 
     @cached_property
     def hidden_activations(self) -> list[CallInfo]:
-        """Activations other than the last call."""
+        """All activations but the one that makes the output."""
         last = self.last_call
         return [c for c in self.statistics.of_role("activation") if last is None or c.key != last.key]
 
     @cached_property
     def weighted(self) -> list[CallInfo]:
-        """Calls with weights, along the path."""
+        """The calls with weights on the path."""
         return [c for c in self.path if c.role == "weight"]
 
     def users(self, call: CallInfo) -> list[CallInfo]:
+        """The calls that read an output of this one."""
         return [c for c in self.statistics.calls.values() if not set(call.outputs).isdisjoint(c.inputs)]
 
     def following(self, call: CallInfo, *roles: str) -> CallInfo | None:
-        """The first call of one of these roles after this one, before the next layer with weights; None where there is
-        none."""
+        """The first call after this one that has one of these roles and stands before the next layer with weights; None
+        where there is none."""
         at = call
         while True:
             users = self.users(at)
@@ -160,7 +167,7 @@ class Case:
                 return None
 
     def weight(self, call: CallInfo) -> str | None:
-        """Name of the call's parameter that multiplies its input: the one with the most dimensions."""
+        """The name of the parameter that multiplies the input of the call: its largest one with several axes."""
         arrays = {p: self.network.parameters.entries[p] for p in call.parameters}
         names = [p for p, e in arrays.items() if len(e.shape) > 1]
         return max(names, key=lambda p: arrays[p].size) if names else None
@@ -174,7 +181,7 @@ class Case:
 
     @cached_property
     def update_ratios(self) -> list[float]:
-        """Of each sample, the median over the weights of |Δw| / |w|."""
+        """For each sample, the median of |Δw| / |w| over the weights."""
         found = []
         for s in self.samples:
             ratios = [p.update_ratio for name, p in s.parameters.items() if self.network.parameters.entries[name].decay]
@@ -185,7 +192,7 @@ class Case:
 
     @cached_property
     def update_ratio(self) -> float:
-        """The median of ``update_ratios`` over all samples; NaN where it is not known."""
+        """The median of ``update_ratios`` over all samples; NaN where there are none."""
         return float(np.median(self.update_ratios)) if self.update_ratios else math.nan
 
     @cached_property
@@ -193,15 +200,15 @@ class Case:
         return np.asarray(self.history.get("loss", ()), np.float64)
 
     def _ratios(self, sample: Sample) -> list[float]:
-        """|Δw| / |w| of each weight; |w| is at least what Glorot's law would give it, so that weights that start near 0 do
-        not seem to make large steps."""
+        """|Δw| / |w| of each weight. |w| counts as at least the norm that Glorot's law would give, so that the steps of
+        weights that start near 0 do not seem to be large."""
         found = []
         for name, p in sample.parameters.items():
             e = self.network.parameters.entries[name]
             if p.update is None or not e.decay or len(e.shape) < 2:
                 continue
             if p.gradient is not None and p.gradient.norm == 0:
-                continue  # it is not the step size that keeps it where it is
+                continue  # the weight stays where it is because it has no gradient, not because of the step size
             fan_in, fan_out = e.size // e.shape[-1], e.shape[-1]
             law = math.sqrt(2 / (fan_in + fan_out) * e.size)
             found.append(p.update.norm / max(p.value.norm, law))
@@ -209,7 +216,7 @@ class Case:
 
     @cached_property
     def step_ratios(self) -> list[float]:
-        """Of each sample, the median over the weights of |Δw| / |w|."""
+        """For each sample, the median of |Δw| / |w| over the weights."""
         return [float(np.median(r)) for s in self.samples if (r := self._ratios(s))]
 
     @cached_property
@@ -218,19 +225,19 @@ class Case:
 
     @cached_property
     def fastest_ratio(self) -> float:
-        """|Δw| / |w| of the weight that moves most, at the fastest tenth of the samples; NaN where it is not known."""
+        """|Δw| / |w| of the weight that moves most, exceeded in a tenth of the samples; NaN where it is not known."""
         found = [max(r) for s in self.samples if (r := self._ratios(s))]
         return float(np.quantile(found, 0.9)) if found else math.nan
 
     @cached_property
     def gradient_zero(self) -> bool:
-        """Whether the gradient of every parameter was exactly 0 in the window."""
+        """Whether the gradient of every parameter was exactly 0 in all samples of the window."""
         norms = [p.gradient.norm for s in self.window for p in s.parameters.values() if p.gradient is not None]
         return bool(norms) and max(norms) == 0
 
     @cached_property
     def rising(self) -> bool:
-        """Whether the loss ended above its start, and above that of the best constant, by more than a tenth."""
+        """Whether the loss ended above its start, and above the loss of the best constant output, by more than a tenth."""
         o = self.outcome
         if not (math.isfinite(o.final) and math.isfinite(o.start)):
             return False
@@ -239,7 +246,7 @@ class Case:
 
     @cached_property
     def oscillating(self) -> bool:
-        """Whether the loss of epochs rose by more than a twentieth in a third of the second half."""
+        """Whether the loss rose by more than a twentieth in at least a third of the epochs of the second half."""
         losses = self.epoch_losses
         second = losses[len(losses) // 2 :]
         if len(second) < 4 or not np.isfinite(second).all():
@@ -249,20 +256,21 @@ class Case:
 
     @cached_property
     def noisy_training(self) -> bool:
-        """Whether the loss in training is far above what the network does without Dropout: more than twice as far as it
-        fell."""
+        """Whether the loss in training, with Dropout at work, stayed above seven tenths of that of the best constant
+        output."""
         o = self.outcome
         return math.isfinite(o.final) and math.isfinite(o.baseline) and o.final > 0.7 * o.baseline
 
     def units(self, call: CallInfo) -> int:
-        """Units of a call with weights: the size of the last axis of its weight; 0 where it has none."""
+        """How many units a call with weights has: the size of the last axis of its weight; 0 where it has no weight."""
         name = self.weight(call)
         return 0 if name is None else self.network.parameters.entries[name].shape[-1]
 
     @cached_property
     def passages(self) -> list[tuple[int, CallInfo]]:
-        """(units, call) of the hidden layers that all of a sample's signal passes at once: dense layers, recurrent layers,
-        whose state is all that is kept from step to step, and convolutions whose channels are pooled over all places."""
+        """(units, call) of the hidden layers that the whole signal of a sample has to pass: layers whose output is one
+        vector, recurrent layers, whose state is all that is kept from step to step, and convolutions whose channels are
+        pooled over all places."""
         found = []
         for call in self.weighted[:-1]:
             units = self.units(call)
@@ -282,23 +290,25 @@ class Case:
         """Whether the output of one sample has a number for each unit and no other axis."""
         sample = self.first
         y = None if sample is None else sample.calls[call.key].output
-        return y is not None and y.units is not None and y.count == sample.batch * y.units.shape[1]  # type: ignore[union-attr]
+        return y is not None and y.units is not None and sample is not None and y.count == sample.batch * y.units.shape[1]
 
     @property
     def output_shape(self) -> tuple[int, ...]:
-        """Of one sample of the output that this case is of, the first one where there are several; () when not built."""
+        """The shape of one sample of the output that this case is about (the first output where there are several); () where
+        the network is not built."""
         shapes = dict(zip(self.network.output_ids, self.network.output_shapes, strict=False))
         found: tuple[int, ...] = next((shapes[i] for i in self.statistics.output_ids if i in shapes), ())
         return found
 
     @property
     def outputs_count(self) -> int:
-        """Numbers that the output has."""
+        """How many numbers the output of one sample has."""
         return int(np.prod([s for s in self.output_shape if s > 0]))
 
     @cached_property
     def settled(self) -> bool:
-        """Whether the loss hardly fell any more: by less than a two-hundredth an epoch over the last quarter of them."""
+        """Whether the loss has settled: over the last quarter of the epochs it fell by less than a two-hundredth an
+        epoch."""
         losses = self.epoch_losses
         if len(losses) < 8 or not np.isfinite(losses).all():
             return False
@@ -307,7 +317,7 @@ class Case:
         return before - after < 0.005 * quarter * abs(before)
 
     def before(self, key: str) -> CallInfo | None:
-        """The call with weights that an activation follows."""
+        """The call with weights that comes before an activation."""
         makers = self.statistics.makers
         at = makers.get(self.statistics.calls[key].inputs[0])
         while at is not None and at.role != "weight":
@@ -315,8 +325,8 @@ class Case:
         return at
 
     def negative_bias(self, key: str) -> float | None:
-        """The mean start bias before an activation where it lies clearly below 0; None where it does not, or is not
-        known."""
+        """The mean of the start biases before an activation, where it is clearly below 0; None where it is not, and where
+        it is not known."""
         call = self.before(key)
         if call is None or self.first is None or not self.fresh:
             return None
@@ -327,7 +337,8 @@ class Case:
         return None
 
     def silent_at_start(self, key: str) -> float | None:
-        """The share of units whose slope was 0 for all samples of the first step sampled."""
+        """The share of the units whose slope was 0 for every sample of the first sampled step; None where it is not
+        known."""
         if self.first is None:
             return None
         slope = self.first.calls[key].slope
@@ -336,11 +347,11 @@ class Case:
         return float((slope.unit_zeros >= 1.0).mean())
 
     def bypassed(self, key: str) -> bool:
-        """Whether a residual join leads around a call."""
+        """Whether the network has a join, such as a residual one, by which a gradient can pass around a call."""
         return any(c.role == "join" for c in self.statistics.calls.values())
 
     def held_out_score(self) -> tuple[float, float]:
-        """(score on samples that were not trained on, its standard error); NaN where it cannot be known."""
+        """The score on samples that were not trained on, and its standard error; NaN where the score cannot be known."""
         reference = self.data.reference
         if reference is None:
             return math.nan, 0.0
@@ -353,13 +364,14 @@ class Case:
         return score, self._error_of(max(1, count))
 
     def _error_of(self, count: int) -> float:
-        """``Reference.error`` for the score of so many samples: of accuracy ∝ 1 / √n, of R² ∝ 1 / n."""
+        """The error that ``Reference.error`` would be for a score on ``count`` samples: ∝ 1 / √n for accuracy, ∝ 1 / n for
+        R²."""
         assert self.data.reference is not None
         scale = min(len(self.data.rows), SAMPLES) / count
         return self.data.reference.error * (math.sqrt(scale) if self.data.classification else scale)
 
     def rarest_recall(self) -> float:
-        """The share of the rarest class's samples that the network finds; NaN where it is not known."""
+        """The share of the samples of the rarest class that the network recognises; NaN where it is not known."""
         labels, loss, z = self.data.class_labels, self.loss, self.outputs
         if labels is None or loss is None or z is None or not np.isfinite(z).all():
             return math.nan
@@ -375,12 +387,12 @@ class Case:
 
     @property
     def harmed(self) -> bool:
-        """Whether the training went clearly worse than it should."""
+        """Whether the training ended clearly worse than it should have."""
         return self.outcome.poor
 
     @cached_property
     def harmed_unseen(self) -> bool:
-        """Whether the network tells classes apart clearly worse than a simple model does, both on samples they have not
+        """Whether the network tells classes apart clearly worse than a simple model does, each on samples that it has not
         seen."""
         reference = self.data.reference
         if reference is None or not self.outcome.classes or not self.outcome.complete or not reference.informative:
@@ -391,9 +403,9 @@ class Case:
         return math.isfinite(score) and score < reference.best - 3 * spread - 0.02
 
     def severity(self, when_harmed: str = "error", otherwise: str = "note") -> str:
-        """How grave something is that only matters when the training suffers."""
+        """The severity of a fault that matters only where the training has suffered from it."""
         return when_harmed if self.harmed else otherwise
 
     def require(self, what: str) -> None:
-        """ParameterError for a rule that cannot be checked here."""
+        """Raises the ParameterError of a rule that cannot be checked, because the case lacks what it needs."""
         raise ParameterError(f"the case has no {what}.")

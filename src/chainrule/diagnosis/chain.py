@@ -1,4 +1,4 @@
-"""The explanation along the chain rule: how much each layer shrinks or grows the gradient, and by which of its factors."""
+"""The explanation along the chain rule: how much each layer shrinks or enlarges the gradient, and by which factor."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ class Gain:
     """The gain of the gradient in one layer on its way back.
 
     Parameters
-        key : of the call ; kind : of the layer ; role : as in CallInfo, "join" also for the sum of gradients at a branch
-        incoming, outgoing : |dJ/d(output)| and |dJ/d(input)| ; mean_slope : mean of σ'(z), for activations
+        key : the key of the call ; kind : the class of the layer ; role : as in CallInfo, and "join" also for the sum of
+            gradients at a branch
+        incoming, outgoing : |dJ/d(output)| and |dJ/d(input)| ; mean_slope : the mean of σ'(z), for activations
     """
 
     key: str
@@ -41,7 +42,8 @@ class Gain:
 
 @dataclass(frozen=True)
 class Block:
-    """From dz of one layer with weights to dz of the one before: the product of the gains of all that lies between.
+    """The way of the gradient from dz of one layer with weights to dz of the one before it; its gain is the product of the
+    gains of the layers between them.
 
     Parameters  upper, lower : keys of the two layers ; gains : in the order in which the gradient passes
     """
@@ -66,12 +68,12 @@ class Chain:
     ``|dz¹| = |dz^L| × Π gains``, exactly: the logarithms of all gains add up to the logarithm of the ratio.
 
     Attributes
-        step : that it was measured at ; gains : of every layer on the path, from the output to the input
-        blocks : the same, cut at the layers with weights ; output_norm, input_norm : |dz^L| and |dz¹|
+        step : the step at which the gains were measured ; gains : one for every layer on the path, from the output to the
+            input ; blocks : the same gains, cut at the layers with weights ; output_norm, input_norm : |dz^L| and |dz¹|
 
     Where the gradient branches (residual joins, several uses of an output), the path follows the branch with the most
-    layers, and one more gain with the role "join" accounts for what the other branches add. A recurrent layer is one gain of
-    the path; ``through_time`` has what happens inside of it, {key: TimeChain}, where it was looked at.
+    layers, and one more gain with the role "join" accounts for what the other branches add. A recurrent layer is one gain on
+    the path; what happens inside of it is in ``through_time``, {key: TimeChain}, where it was looked at.
     """
 
     def __init__(self, step: int, gains: tuple[Gain, ...], through_time: Mapping[str, TimeChain] | None = None) -> None:
@@ -135,10 +137,10 @@ class Chain:
         return len(self.gains)
 
     def sentence(self) -> str:
-        """In words: how much the gradient changes, and what does it."""
+        """A sentence that says how much the gradient changes, and which factors change it."""
         ratio, layers = self.ratio, len(self.blocks)
         if layers and self.output_norm == 0:
-            return "The gradient is 0 at the output already: the loss of these samples cannot fall further."
+            return "The gradient is already 0 at the output: the loss of these samples cannot fall further."
         if not layers or not math.isfinite(ratio):
             return "The gradient passes fewer than two layers with weights." if not layers else "The gradient is not finite."
         if ratio == 0:
@@ -188,7 +190,10 @@ _NAMES = {
 
 
 def chain_of(statistics: Statistics | None, step: int | None = None) -> Chain:
-    """The chain of the sample nearest to a step. ParameterError when there is none with a gradient."""
+    """The chain of the sampled step nearest to ``step``, or of the last one for None.
+
+    Raises  ParameterError when no step was sampled
+    """
     sample = None if statistics is None else statistics.nearest(step)
     if statistics is None or sample is None:
         raise ParameterError("chain: no step was sampled. Call net.diagnose(X, y), or fit(..., diagnose=True).")
@@ -196,7 +201,7 @@ def chain_of(statistics: Statistics | None, step: int | None = None) -> Chain:
 
 
 def _gains(statistics: Statistics, sample: Sample) -> list[Gain]:
-    """Along the path with the most layers with weights, from the output to the input."""
+    """The gains along the path with the most layers with weights, from the output to the input."""
     makers, depth = statistics.makers, statistics.depth
     known = [i for i in statistics.output_ids if i in makers]
     if not known:
@@ -213,7 +218,7 @@ def _gains(statistics: Statistics, sample: Sample) -> list[Gain]:
         passed, below = here.passed[place], call.inputs[place]
         slope = None if here.slope is None else here.slope.mean
         if passed is None:
-            # The last one on the path: what it passes to the network's input is not computed.
+            # This is the last layer on the path: what it passes to the input of the network is not computed.
             gains.append(Gain(call.key, call.kind, call.role, incoming, math.nan, slope))
             break
         gains.append(Gain(call.key, call.kind, call.role, incoming, passed.norm, slope))

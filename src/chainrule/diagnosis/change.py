@@ -1,4 +1,4 @@
-"""Changes to a network or to how it is trained, as data: what a finding proposes and a cure carries out."""
+"""Changes to a network or to its training, as data: what a finding proposes and a cure carries out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import ParameterError, UnknownNameError
 from ..registry import identity
 
-#: The closed vocabulary: kind → (argument: what it is), and how it reads.
+#: The closed vocabulary: {kind: {argument: what it is}}.
 KINDS: dict[str, dict[str, str]] = {
     "activation": {"layers": "names of activation layers, () for all hidden ones", "to": "name of an activation"},
     "insert_activation": {"after": "names of layers", "to": "name of an activation"},
@@ -25,29 +25,33 @@ KINDS: dict[str, dict[str, str]] = {
     "scale_inputs": {"method": '"standard": each feature to mean 0 and variance 1'},
     "scale_targets": {"method": '"standard": each target to mean 0 and variance 1'},
     "learning_rate": {
-        "factor": "to multiply the rate by",
-        "value": "the rate, or None",
-        "range_test": "whether to search it",
+        "factor": "what to multiply the rate by",
+        "value": "the new rate, or None",
+        "range_test": "whether a range test finds the rate",
     },
-    "clip": {"norm": "largest norm of the whole gradient"},
-    "optimizer": {"name": "of the optimizer"},
+    "clip": {"norm": "the largest norm that the whole gradient may have"},
+    "optimizer": {"name": "name of the optimizer"},
     "batch_size": {"value": "samples a step"},
-    "epochs": {"factor": "to multiply the epochs by"},
+    "epochs": {"factor": "what to multiply the epochs by"},
     "early_stopping": {"patience": "epochs"},
-    "capacity": {"layers": "names of layers, () for all hidden ones", "factor": "to multiply the units by"},
+    "capacity": {"layers": "names of layers, () for all hidden ones", "factor": "what to multiply the units by"},
     "dropout": {"layers": "names of Dropout layers, () for all (inserted where there are none)", "rate": "share in [0, 1)"},
-    "weight_decay": {"value": "of weight_decay, l1 and l2 of the optimizer"},
+    "weight_decay": {"value": "the decoupled weight decay; l1 and l2 become 0"},
     "revive": {"layers": "names of activation layers whose dead units are drawn anew"},
     "recurrent": {"layers": "names of recurrent layers, () for every SimpleRNN", "to": '"lstm" or "gru"'},
     "recurrent_init": {"layers": "names of recurrent layers, () for all", "law": "name of an initializer"},
-    "forget_bias": {"layers": "names of LSTM layers, () for all", "value": "what the bias of the forget gate begins with"},
+    "forget_bias": {
+        "layers": "names of LSTM layers, () for all",
+        "value": "the number that the bias of the forget gate starts from",
+    },
     "unfreeze": {"layers": "names of frozen layers"},
     "shuffle": {},
     "class_weight": {"value": '"balanced"'},
     "leave_out": {"rows": "numbers of samples"},
-    "data": {"advice": "what to do with the data by hand; nothing a cure could do"},
+    "data": {"advice": "what to change in the data by hand, which no cure can do"},
 }
 
+#: How each kind reads; the names in braces are its arguments.
 _WORDS = {
     "activation": "replace the activation of {layers} by {to}",
     "insert_activation": "insert {to} after {after}",
@@ -80,7 +84,8 @@ _WORDS = {
 class Change:
     """One concrete change.
 
-    Parameters  kind : one of ``KINDS`` ; arguments : by name, as ``KINDS[kind]`` says; what is not given is None or ()
+    Parameters  kind : one of ``KINDS`` ; arguments : those that ``KINDS[kind]`` names; one that is not given is None, or ()
+                for names of layers
     Raises      UnknownNameError for another kind ; ParameterError for an argument that the kind does not have
 
     Example
@@ -107,7 +112,7 @@ class Change:
             )
 
     def __getitem__(self, name: str) -> Any:
-        """The argument of this name; None, or () for layers, when it was not given."""
+        """The argument of this name; where it was not given, None, or () for names of layers."""
         if name not in KINDS[self.kind]:
             raise UnknownNameError("argument of the change", name, KINDS[self.kind])
         return self.arguments.get(name, () if name in ("layers", "after") else None)
@@ -128,7 +133,7 @@ class Change:
 
 
 def listed(rows: Any) -> str:
-    """Samples by number, in words. Parameters  rows : a sequence of ints, or an array"""
+    """Numbers of samples in words. Parameters  rows : the numbers, a sequence of ints or an array"""
     few = ", ".join(str(int(row)) for row in rows[:5])
     return f"sample{'s' * (len(rows) > 1)} {few}" + (f" and {len(rows) - 5:,} more" if len(rows) > 5 else "")
 

@@ -1,4 +1,4 @@
-"""What can be said of the data before any network sees it."""
+"""Facts about the data that need no network."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .reference import Reference, names_or_sizes, reference_scores, separation
 __all__ = ["DataFacts"]
 
 Array = NDArray[Any]
-#: Samples that the facts are computed from; drawn evenly where there are more.
+#: How many samples the facts are computed from; where there are more, they are drawn evenly.
 ROWS = 2000
-#: Samples that the effective rank of the inputs is of.
+#: How many samples the effective rank of the inputs is computed from.
 RANK_ROWS = 256
-#: Features of a sample that the simple models read, and numbers that they predict.
+#: How many features of a sample the simple models read, and how many numbers they predict, at most.
 WIDTH, OUTPUTS = 2048, 64
 
 
@@ -29,13 +29,13 @@ class DataFacts:
     """Inputs and targets of a network, as NumPy arrays.
 
     Parameters
-        inputs, targets : one array for each input and output, all samples on axis 0
-        index_limits : for each input, how many indices its embeddings know, None for numbers
-        classes : for each output, how many classes its loss tells apart, None where targets are numbers
-        validation : (inputs, targets) or None
-        total : how many samples there are, where the arrays hold some of them
-        independent : whether a sample is all of its input; a node of a graph has its neighbours, too
-        width : numbers in the narrowest layer that all of a sample has to pass; None where a way leads around it
+        inputs, targets : one array for each input and output, with the samples on axis 0
+        index_limits : for each input, how many indices its embeddings know; None for an input of numbers
+        classes : for each output, how many classes its loss tells apart; None where the targets are numbers
+        validation : (inputs, targets) of the validation samples, or None
+        total : how many samples there are in all, where the arrays hold only some of them
+        independent : whether the output for a sample depends on that sample alone; a node of a graph has neighbours
+        width : how many numbers the narrowest layer holds that a sample has to pass; None where a path leads around it
     """
 
     inputs: Sequence[Array]
@@ -50,6 +50,7 @@ class DataFacts:
 
     @property
     def samples(self) -> int:
+        """How many samples there are in all."""
         return self.total or self._held
 
     @property
@@ -57,7 +58,7 @@ class DataFacts:
         return len(self.inputs[0]) if self.inputs else 0
 
     def of_output(self, number: int) -> DataFacts:
-        """The same with the targets of one output alone."""
+        """The facts about the inputs and the targets of one output alone."""
         held = self.validation
         return DataFacts(
             self.inputs, [self.targets[number]], self.index_limits, list(self.classes[number : number + 1]),
@@ -66,13 +67,14 @@ class DataFacts:
 
     @cached_property
     def rows(self) -> NDArray[np.int64]:
-        """The samples that are looked at."""
+        """The numbers of the samples that the facts are computed from."""
         n = self._held
         return np.arange(n) if n <= ROWS else np.sort(np.random.default_rng(0).choice(n, ROWS, replace=False))
 
     @cached_property
     def non_finite(self) -> dict[str, int]:
-        """{"X" or "y", with a number where there are several: how many values are NaN or infinite}."""
+        """How many values of each array are NaN or infinite, by its name: "X" or "y", with a number where there are
+        several."""
         found = {}
         for letter, arrays in (("X", self.inputs), ("y", self.targets)):
             for i, a in enumerate(arrays):
@@ -85,7 +87,7 @@ class DataFacts:
 
     @cached_property
     def broken(self) -> NDArray[np.int64]:
-        """The samples with a value that is NaN or infinite."""
+        """The numbers of the samples that hold a value which is NaN or infinite."""
         numbers = [np.asarray(a) for a in (*self.inputs, *self.targets) if np.asarray(a).dtype.kind == "f"]
         bad = np.zeros(self._held, bool)
         for a in numbers:
@@ -94,14 +96,14 @@ class DataFacts:
         return np.flatnonzero(bad)
 
     def _numbers(self, i: int) -> Array:
-        """The samples looked at of input i, (n, features) in float64."""
+        """Input i of the samples in ``rows``, as (n, features) in float64."""
         x = np.asarray(self.inputs[i])[self.rows]
         found: Array = x.reshape(len(x), -1).astype(np.float64)
         return found
 
     @cached_property
     def features(self) -> Array:
-        """All inputs of numbers side by side, channels of images and steps of sequences as features, (n, F)."""
+        """All inputs of numbers side by side, (n, F); channels of images and steps of sequences count as features."""
         parts = [self._numbers(i) for i in range(len(self.inputs)) if not self._is_index(i)]
         found: Array = np.concatenate(parts, axis=1) if parts else np.zeros((len(self.rows), 0))
         return found
@@ -124,13 +126,13 @@ class DataFacts:
 
     @cached_property
     def input_rank(self) -> float:
-        """The effective rank of the features as they vary over the samples; NaN where there are none."""
+        """The effective rank of the features, centred, over the samples; NaN where there are no features."""
         return participation(self._some_features) if self._some_features.size else float("nan")
 
     @cached_property
     def moment_rank(self) -> float:
-        """That of E[xxᵀ], by which the curvature along the first weights goes: 1 where one direction, such as the mean or a
-        column in other units, outweighs all others."""
+        """The effective rank of E[xxᵀ], which gives the curvature along the first weights. It is 1 where one direction,
+        such as the mean or a column in other units, outweighs all others."""
         return participation(self._some_features, centred=False) if self._some_features.size else float("nan")
 
     @property
@@ -139,7 +141,7 @@ class DataFacts:
 
     @cached_property
     def constant_features(self) -> NDArray[np.int64]:
-        """Numbers of the features that are the same in every sample."""
+        """The numbers of the features that have the same value in every sample."""
         if len(self.rows) < 2 or not self.features.size:
             return np.zeros(0, np.int64)
         return np.flatnonzero(np.ptp(self.features, axis=0) == 0)
@@ -148,19 +150,19 @@ class DataFacts:
 
     @cached_property
     def target(self) -> Array:
-        """The first target, of the samples looked at."""
+        """The first target of the samples in ``rows``."""
         return np.asarray(self.targets[0])[self.rows] if self.targets else np.zeros(0)
 
     @cached_property
     def class_labels(self) -> Array | None:
-        """One class a sample where the first output tells classes apart and a sample has one; else None."""
+        """The class of every sample, where the first output tells classes apart and each sample has one class; else None."""
         if not self.targets or not self.classes or self.classes[0] is None:
             return None
         return _labels(np.asarray(self.targets[0]))
 
     @cached_property
     def class_counts(self) -> NDArray[np.int64] | None:
-        """How many samples each class that occurs has."""
+        """How many samples each of the classes in the data has."""
         if self.class_labels is None or not len(self.class_labels):
             return None
         return np.unique(self.class_labels, return_counts=True)[1]
@@ -171,8 +173,10 @@ class DataFacts:
 
     @cached_property
     def looks_like_classes(self) -> int | None:
-        """How many classes the first target seems to hold, whatever the loss: one-hot rows, zeros and ones, or 0, 1, ...,
-        K − 1, of int dtype or where they are not sizes. None where it does not."""
+        """How many classes the first target seems to hold, whatever the loss is; None where it does not look like classes.
+
+        Classes are one-hot rows, zeros and ones, or the numbers 0, 1, ..., K − 1 where these have an int dtype or are no
+        sizes."""
         y = np.asarray(self.targets[0]) if self.targets else np.zeros(0)
         if not y.size or (y.dtype.kind == "f" and not np.isfinite(y).all()):
             return None
@@ -184,7 +188,8 @@ class DataFacts:
 
     @cached_property
     def counted(self) -> int | None:
-        """K where the first target holds the numbers 0, 1, ..., K − 1, each of them, of any dtype: classes, or counts."""
+        """K, where the first target holds all of the numbers 0, 1, ..., K − 1 and no others, of any dtype: classes or
+        counts."""
         values = np.unique(np.asarray(self.targets[0])) if self.targets else np.zeros(0)
         if not 2 <= len(values) <= 100 or not np.isfinite(values).all() or values[0] != 0:
             return None
@@ -192,8 +197,8 @@ class DataFacts:
 
     @cached_property
     def named(self) -> tuple[float, bool | None]:
-        """(how often a simple model of classes meets the whole numbers of the first target, whether they are names of
-        classes and not sizes); see ``names_or_sizes``."""
+        """The accuracy of a simple model of classes on the whole numbers of the first target, and whether these numbers are
+        names of classes rather than sizes; see ``names_or_sizes``."""
         if self.design is None or self.target.size != len(self.rows) or len(self.rows) < 20:
             return 0.0, None
         return names_or_sizes(self.design, self.target.reshape(-1))
@@ -202,7 +207,8 @@ class DataFacts:
 
     @cached_property
     def design(self) -> Array | None:
-        """Standardised features for simple models, indices as counts; None where that is too wide or not finite."""
+        """Standardised features for the simple models, with indices as counts; None where they are too many or not
+        finite."""
         parts = []
         for i, x in enumerate(self.inputs):
             if self._is_index(i):
@@ -226,7 +232,7 @@ class DataFacts:
 
     @cached_property
     def reference(self) -> Reference | None:
-        """How well simple models do on samples that they have not seen; None where they do not apply."""
+        """The scores of the simple models on samples that they have not seen; None where these models do not apply."""
         if self.design is None or not self.targets or len(self.rows) < 20:
             return None
         if self.classification:
@@ -273,7 +279,8 @@ class DataFacts:
 
     @cached_property
     def rare_and_hidden(self) -> bool:
-        """Whether nine tenths of the samples and more are of one class, and simple models do not tell the rarest from it."""
+        """Whether at least nine tenths of the samples belong to one class, and simple models cannot tell the rarest class
+        apart from it."""
         counts = self.class_counts
         if counts is None or len(counts) < 2 or counts.max() < 0.9 * counts.sum():
             return False
@@ -282,7 +289,8 @@ class DataFacts:
 
     @cached_property
     def rare_separation(self) -> tuple[float, float]:
-        """How well simple models tell the rarest class from the others, and the standard error; see ``separation``."""
+        """How well the simple models tell the rarest class apart from the others, and the standard error; see
+        ``separation``."""
         labels = self.class_labels
         if labels is None or self.design is None or self.class_counts is None or len(self.class_counts) < 2:
             return 0.5, 0.0
@@ -294,7 +302,8 @@ class DataFacts:
 
     @cached_property
     def shared_rows(self) -> tuple[float, float] | None:
-        """(share of the validation samples that are also training samples, the same within the training samples)."""
+        """The share of the validation samples that are also training samples, and the share of the training samples that
+        occur more than once."""
         if self.validation is None or not len(self.validation[0][0]) or not self.independent:
             return None
         train = _hashes(self.inputs)
@@ -305,7 +314,8 @@ class DataFacts:
 
     @cached_property
     def label_runs(self) -> float | None:
-        """How many times fewer runs of equal labels there are than in a random order (z-score); None for numbers."""
+        """The z-score of the number of runs of equal labels, compared with a random order of the samples (negative where
+        there are fewer runs); None where the targets are numbers."""
         labels = self.class_labels
         if labels is None or len(labels) < 20 or self.class_counts is None or len(self.class_counts) < 2:
             return None
@@ -316,7 +326,7 @@ class DataFacts:
 
 
 def _labels(y: Array) -> Array | None:
-    """One class a sample from indices, zeros and ones, or one-hot rows."""
+    """The class of every sample, from indices, zeros and ones, or one-hot rows."""
     if y.ndim == 1:
         return y
     if y.ndim == 2 and y.shape[1] == 1:

@@ -1,4 +1,5 @@
-"""The answer of ``net.diagnose``: what is wrong and why, most important first, or that all is well, with the evidence."""
+"""The answer of ``net.diagnose``: what is wrong and why, the most important fault first, or that all is well; with the
+evidence."""
 
 from __future__ import annotations
 
@@ -18,14 +19,15 @@ class Diagnosis:
     """Findings about one network on its data.
 
     Attributes
-        findings : root causes (errors, then warnings), the first one first; each with the symptoms that follow from it
-        notes : borderline findings and what is good to know; they do not make a run unhealthy
-        healthy : whether there is no finding ; cause : the first finding, or None
-        evidence : {what: number} that the verdict rests on
-        statistics : of every layer at the sampled steps ; history : {name: one number an epoch}
-        errors : {name of a rule: what it raised}; the other rules were not harmed
-        subject : (the network that was looked at, some samples of its inputs) for pictures, or None; copies and pickles
-            are without it
+        findings : root causes, errors before warnings and the most important first, each with the symptoms that follow from
+            it
+        notes : findings that are borderline or only good to know; they do not make a run unhealthy
+        healthy : whether there are no findings ; cause : the first finding, or None
+        evidence : {what was measured: number}, which the verdict rests on
+        statistics : statistics of every layer at the sampled steps ; history : {name: one number an epoch}
+        errors : {name of a rule: the error that it raised}; all other rules were asked nevertheless
+        subject : the network that was looked at and some samples of its inputs, for pictures, or None; copies and pickles
+            leave it out
     """
 
     subject: tuple[Any, list[Any]] | None = None
@@ -51,10 +53,12 @@ class Diagnosis:
 
     @property
     def healthy(self) -> bool:
+        """Whether no fault was found."""
         return not self.findings
 
     @property
     def cause(self) -> Finding | None:
+        """The most important finding; None where there is none."""
         return self.findings[0] if self.findings else None
 
     def chain(self, step: int | None = None) -> Chain:
@@ -70,10 +74,10 @@ class Diagnosis:
     def through_time(self, layer: str | None = None, step: int | None = None) -> TimeChain:
         """The gains of the gradient through time inside a recurrent layer, step by step of the sequence.
 
-        Parameters  layer : its name; None for the one whose gradient changes most
-                    step : of the training; it is looked at with the weights of the start and with those of the end, and the
-                    nearer one is taken; None for the end
-        Raises      ParameterError when there is none ; UnknownNameError for another layer
+        Parameters  layer : the name of the layer; None takes the layer whose gradient changes most
+                    step : a step of the training. Recurrent layers are looked at with their weights at the start and at the
+                    end; the nearer of these two steps is taken, and the end for None
+        Raises      ParameterError when no recurrent layer was looked at ; UnknownNameError for another layer
         """
         from .through_time import steepest
 
@@ -90,7 +94,8 @@ class Diagnosis:
         return found[layer]
 
     def report(self, path: Any = None, *, title: str = "Diagnosis of a network") -> Any:
-        """The diagnosis as a page, a chainrule.report.DiagnosisReport, written to a file where a path is given."""
+        """The diagnosis as a page: a chainrule.report.DiagnosisReport, which is also written to ``path`` where one is
+        given."""
         from ..report import DiagnosisReport
 
         made = DiagnosisReport(self, title=title)
@@ -123,7 +128,7 @@ class Diagnosis:
         return True
 
     def __contains__(self, name: object) -> bool:
-        """Whether a finding, or a symptom of one, has this name or code."""
+        """Whether a finding or one of its symptoms has this name or code."""
         return any(name in (f.code, f.name) for root in self.findings for f in (root, *root.symptoms))
 
     def __str__(self) -> str:

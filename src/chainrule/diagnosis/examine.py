@@ -1,4 +1,4 @@
-"""From a case to a diagnosis: all rules are asked, and their findings ranked by cause."""
+"""From a case to a diagnosis: every rule looks at the case, and the findings are ranked by cause."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ __all__ = ["examine", "rank"]
 
 
 def examine(case: Case, *, rules: Sequence[Rule] = (), only: Iterable[str] | None = None) -> Diagnosis:
-    """Asks every rule, of a network with several outputs once for each of them.
+    """Asks every rule about the case; about a network with several outputs, once for each output.
 
-    Parameters  rules : the user's, asked as well ; only : names of the registered rules to ask, None for all
-    A rule that raises, or yields what is no Finding, is noted in ``errors``; the others are asked all the same.
+    A rule that raises, or yields something else than a Finding, is noted in ``errors``, and all other rules are asked
+    nevertheless.
+
+    Parameters  rules : rules of the user, which are asked as well ; only : the names of the registered rules to ask, None
+                for all of them
     """
     from . import rules as _registered  # noqa: F401  (their classes register themselves)
 
@@ -39,7 +42,7 @@ def examine(case: Case, *, rules: Sequence[Rule] = (), only: Iterable[str] | Non
 
 
 def _asked(rule: Rule, case: Case, errors: dict[str, str]) -> list[Finding]:
-    """What a rule finds; whatever goes wrong in it harms nobody else."""
+    """The findings of one rule. An error in it is noted, and does not end the diagnosis."""
     found = []
     try:
         given = rule.check(case)
@@ -55,7 +58,8 @@ def _asked(rule: Rule, case: Case, errors: dict[str, str]) -> list[Finding]:
 
 
 def _of_all(found: Sequence[Sequence[tuple[Rule, Finding]]], cases: Sequence[Case]) -> list[tuple[Rule, Finding]]:
-    """The findings of all outputs: what all of them show is of the network, what some show names them."""
+    """The findings about all outputs in one list. A finding that every output shows is about the network; any other one
+    names its output."""
     by_key: dict[tuple[str, str, str], dict[int, tuple[Rule, Finding]]] = {}
     for i, one in enumerate(found):
         for rule, f in one:
@@ -76,10 +80,10 @@ def _of_all(found: Sequence[Sequence[tuple[Rule, Finding]]], cases: Sequence[Cas
 
 
 def rank(found: Sequence[tuple[Rule, Finding]]) -> tuple[list[Finding], list[Finding]]:
-    """(root causes, the first one first, with their symptoms ; notes).
+    """The root causes with their symptoms, the most important first, and the notes.
 
-    A finding that another of a lower tier explains is that one's symptom. Roots are ordered by severity, then tier, then
-    by how far they are beyond their threshold.
+    A finding that a finding of a lower tier explains is a symptom of it. Root causes are ordered by severity, then by tier,
+    and then by how far they are beyond their threshold.
     """
     counted = [(rule, f) for rule, f in found if f.severity != "note"]
     notes = [f for _, f in found if f.severity == "note"]
@@ -89,7 +93,7 @@ def rank(found: Sequence[tuple[Rule, Finding]]) -> tuple[list[Finding], list[Fin
         return (SEVERITIES.index(f.severity), rule.tier, -f.score)
 
     counted.sort(key=order)
-    # Explaining goes from a lower tier to a higher one only, so every finding has a root.
+    # A finding is explained by lower tiers only, so the way up from any finding ends at a root cause.
     parents: dict[int, int] = {}
     for i, (rule, f) in enumerate(counted):
         found_by = [j for j, (other, g) in enumerate(counted) if other.tier < rule.tier and _explains(other, g, f)]
@@ -112,7 +116,7 @@ def rank(found: Sequence[tuple[Rule, Finding]]) -> tuple[list[Finding], list[Fin
     merged: list[Finding] = []
     place: dict[tuple[str, int | None], int] = {}
     for _, f in roots:
-        # One rule's findings about several layers are one cause: the others are where else it shows.
+        # Findings of one rule about several layers are one cause, which shows in several places.
         key = (f.name, f.output)
         if key in place:
             kept = merged[place[key]]
@@ -124,7 +128,7 @@ def rank(found: Sequence[tuple[Rule, Finding]]) -> tuple[list[Finding], list[Fin
     return merged, notes
 
 
-#: What only shows that something is wrong: a mere warning about a cause explains these alone.
+#: Findings that only show that something is wrong. A cause that is a mere warning explains no others than these.
 _SYMPTOMS = (
     "vanishing-gradients", "exploding-gradients", "vanishing-through-time", "exploding-through-time", "dead-units",
     "dying-units", "saturated-units", "collapsed-units", "non-finite", "poor-fit", "loss-not-falling", "under-training",
@@ -138,7 +142,7 @@ def _explains(rule: Rule, cause: Finding, effect: Finding) -> bool:
 
 
 def _evidence(case: Case) -> dict[str, float]:
-    """The numbers that a verdict rests on."""
+    """The numbers that the verdict rests on."""
     o = case.outcome
     found: dict[str, float] = {}
     for i, one in enumerate(case.by_output or [case]):

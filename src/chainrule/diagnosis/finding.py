@@ -1,4 +1,5 @@
-"""What a rule found: the cause, where, the numbers and the equation that show it, and the changes that it calls for."""
+"""What a rule has found: the cause and its place, the numbers and the equation that show it, and the changes that cure
+it."""
 
 from __future__ import annotations
 
@@ -9,15 +10,16 @@ from typing import Any
 from ..errors import ParameterError
 from .change import Change
 
-#: "error": it cannot learn like this; "warning": it learns worse than it could; "note": borderline, or good to know.
+#: "error": the network cannot learn like this; "warning": it learns worse than it could; "note": borderline, or good to
+#: know.
 SEVERITIES = ("error", "warning", "note")
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """The limit that evidence was compared with.
+    """The limit that the evidence was compared with.
 
-    Parameters  value : the limit ; meaning : in words ; source : paper or derivation
+    Parameters  value : the limit ; meaning : what is compared, in words ; source : a paper, or the derivation
     """
 
     value: float
@@ -35,13 +37,14 @@ class Finding:
     Parameters
         code : such as "CR401", the same in every version ; name : such as "vanishing-gradients"
         title : one line ; severity : one of ``SEVERITIES``
-        where : the layer's name, or "data", "targets", "output", "optimizer", "network" ; layers : all that it is about
-        evidence : {what: number}, as measured ; threshold : that the evidence was compared with
-        equation : with the numbers put in ; cause, explanation : in words ; paper : that describes it
-        changes : that the cause calls for, the most promising first
-        score : how far beyond the threshold, 1 at it; ranks findings that explain equally much
-        symptoms : findings that follow from this one
-        output : number of the only output that shows it, of a network with several; else None
+        where : the name of a layer, or "data", "targets", "output", "optimizer", "network"
+        layers : the names of all layers that the finding is about
+        evidence : {what was measured: number} ; threshold : the limit that the evidence was compared with
+        equation : the equation that shows the fault, with the measured numbers ; cause, explanation : in words
+        paper : a paper that describes the fault ; changes : the changes that may cure it, the most promising first
+        score : the ratio of the evidence to the threshold; it ranks findings that explain equally much
+        symptoms : the findings that follow from this one
+        output : the number of the output, where only one of several shows the fault; else None
     """
 
     code: str
@@ -63,7 +66,7 @@ class Finding:
 
     @property
     def of_data(self) -> bool:
-        """Whether only other data can cure it: it calls for nothing else."""
+        """Whether only other data can cure the fault."""
         return bool(self.changes) and all(change.kind == "data" for change in self.changes)
 
     def __post_init__(self) -> None:
@@ -71,7 +74,7 @@ class Finding:
             raise ParameterError(f"Finding: severity must be one of {', '.join(SEVERITIES)}. Got {self.severity!r}.")
 
     def explaining(self, symptoms: tuple[Finding, ...]) -> Finding:
-        """The same finding with the symptoms that follow from it."""
+        """This finding with these symptoms."""
         return replace(self, symptoms=symptoms)
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Whether a network has learned, beside what simple models make of the same data."""
+"""Whether a network has learned, compared with simple models of the same data."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ class Outcome:
     """The result of a training.
 
     Parameters
-        score : on training samples, layers as in prediction: accuracy, or R² ; NaN where it is not known
-        validation : the same on validation samples ; chance, reference : of the best constant and the best simple model ;
-        error : of the score by chance ; spread : standard error of the reference ; judged : samples that it is of ;
-        classes : whether it is an accuracy
-        start, final, baseline : losses: of the first step, of the end, of the best constant output (NaN where not known)
-        diverged : whether a number stopped being finite ; informative : whether the simple models find anything to learn
-        hidden : whether nearly all samples are of one class, and nothing tells the others from it: no score shows what is
-            learned
+        score : accuracy or R² on training samples, with layers as in prediction; NaN where it is not known
+        validation : the same on validation samples
+        chance, reference : the scores of the best constant output and of the best simple model
+        error : how much the score of a constant output varies by chance ; spread : the standard error of the reference
+        judged : how many samples the score is measured on ; classes : whether the score is an accuracy
+        start, final, baseline : the losses of the first step, of the end, and of the best constant output (NaN where a loss
+            is not known)
+        diverged : whether a number stopped being finite
+        informative : whether the simple models find anything to learn
+        hidden : whether nearly all samples belong to one class, and nothing tells the others apart from it, so that no score
+            shows what was learned
         complete : whether the planned training ran to its end, so that its result can be judged
     """
 
@@ -52,7 +55,8 @@ class Outcome:
 
     @property
     def failed(self) -> bool:
-        """Nothing was learned: no better than the best constant, beyond the error, where there is something to learn."""
+        """Whether nothing was learned: the network is no better than the best constant output, beyond the error of the
+        score, though there is something to learn."""
         if self.diverged:
             return True
         if math.isfinite(self.score) and self.informative is not None:
@@ -64,9 +68,11 @@ class Outcome:
 
     @property
     def poor(self) -> bool:
-        """Clearly less was learned than a simple model does, though samples are known here and not to that model.
+        """Whether the network learned clearly less than a simple model, although the network is judged on samples that it
+        was trained on, and the simple model on samples that it has not seen.
 
-        For accuracy three standard errors (and a fiftieth) are missing, for R² a tenth of the skill beyond two of them.
+        Clearly means: an accuracy that is lower by more than three standard errors and a fiftieth, or an R² with less than
+        nine tenths of the skill that is also lower by more than two standard errors.
         """
         if self.failed or self.worse_than_constant:
             return True
@@ -79,12 +85,13 @@ class Outcome:
 
     @property
     def worse_than_constant(self) -> bool:
-        """Whether the loss ended above that of the best constant and above its start, by more than half."""
+        """Whether the loss ended more than half above both that of the best constant output and its own start."""
         return math.isfinite(self.baseline) and self.final > 1.5 * max(self.baseline, min(self.start, 1e300))
 
     @property
     def fell(self) -> bool:
-        """Whether the loss fell by more than a tenth of the way from its start, or from the baseline."""
+        """Whether the loss ended more than a tenth below its start, and below the loss of the best constant output where
+        that is known and lower."""
         if not (math.isfinite(self.start) and math.isfinite(self.final)):
             return True
         first = self.start

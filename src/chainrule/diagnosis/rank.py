@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 __all__ = ["Rank", "participation"]
 
 Array = NDArray[Any]
-#: Operations that a Gram matrix may cost.
+#: How many operations the product xᵀx may cost.
 _FLOPS = 1e9
 
 
 @dataclass(frozen=True)
 class Rank:
-    """Of one layer with units.
+    """The effective ranks of one layer with units.
 
     Parameters
-        units : how many it has ; outputs : effective rank of what they put out, as they vary over the samples (and over
-            places of images and steps of sequences) ; weight : of its weight matrix; NaN where it has none or that would be
-            dear ; rows : vectors that ``outputs`` is of, and so the most that it could be
+        units : how many units the layer has ; outputs : the effective rank of their outputs, over the samples and the places
+            of images or steps of sequences ; weight : the effective rank of the weight matrix; NaN where there is none, or
+            where it would take too long ; rows : how many vectors ``outputs`` was computed from, which is the most it can be
     """
 
     units: int
@@ -32,13 +32,14 @@ class Rank:
 
 
 def participation(x: Array, *, centred: bool = True) -> float:
-    """The participation ratio ``(Σ λᵢ)² / Σ λᵢ² = (tr C)² / ‖C‖²`` of C = xᵀx for x (rows, units), the mean row taken off
-    where ``centred``: k where the rows vary equally in k directions, 1 for a single one, 0 where they do not vary.
+    """The participation ratio ``(Σ λᵢ)² / Σ λᵢ² = (tr C)² / ‖C‖²`` of C = xᵀx for x (rows, units), with the mean row
+    subtracted where ``centred``: k where the rows vary equally in k directions, 1 for a single one, 0 where they do not
+    vary.
 
     It is exact without eigenvalues, as both traces are sums over the smaller one of xᵀx and xxᵀ. Like the exponential of the
     entropy of the spectrum it is at most the rank, and does not count directions of next to no size.
 
-    Returns     NaN where x is not finite, empty, or the product would be dear
+    Returns     NaN where x is empty or not finite, or where the product would take too long
     References  Roy and Vetterli, The effective rank, EUSIPCO 2007 ; Gao et al., A theory of multineuronal dimensionality,
                 dynamics and measurement, 2017
 
@@ -55,7 +56,7 @@ def participation(x: Array, *, centred: bool = True) -> float:
         if not np.isfinite(largest):
             return float("nan")
         y = x - x.mean(axis=0) if centred else x
-        # Rounding leaves a difference where all rows are equal.
+        # Equal rows can still differ by rounding.
         spread = float(np.abs(y).max())
         if spread <= 1e-6 * largest:
             return 0.0

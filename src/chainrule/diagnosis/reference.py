@@ -1,8 +1,8 @@
 """How well simple models do: what a network must reach before it can be said to have learned.
 
-They need no training by steps: the best constant, ridge regression, ridge regression with a Gaussian kernel, and the nearest
-neighbours. Each sample is predicted by a model that has not seen it (leave one out, exact and without fitting again), so the
-scores are those on unseen samples.
+The models need no training in steps: the best constant, ridge regression, ridge regression with a Gaussian kernel, and the
+nearest neighbours. Each sample is predicted by a model that has not seen it (leave-one-out, computed exactly and without
+fitting again), so the scores are those on unseen samples.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 __all__ = ["Reference", "names_or_sizes", "reference_scores", "separation"]
 
 Array = NDArray[Any]
-#: Samples that the models are made of: the cost grows with the square.
+#: How many samples the models are made of, at most; the cost grows with their square.
 SAMPLES = 400
 NEIGHBOURS = 5
 
@@ -28,15 +28,17 @@ class Reference:
     """Scores on unseen samples: accuracy for classes, R² for numbers.
 
     Parameters
-        chance : of the best constant ; linear : of ridge regression ; curved : of the better of kernel and neighbours
-        error : of a score by chance alone: of accuracy its standard error, of R² a third of what four standard errors of a
-            correlation make
+        chance : the score of the best constant ; linear : that of ridge regression ; curved : the better one of the kernel
+            and the neighbours
+        error : how much a score can differ by chance alone: for accuracy its standard error, for R² a third of the R² that
+            four standard errors of a correlation make
         skill : the share of the variance of the targets that the best of the models explains, R²; for classes of their
             indicators, 1 minus the Brier score over that of the class frequencies (the Brier skill score). Unlike
             accuracy it is proper: it also grows where classes are unequal and no sample is more likely than not of the
             rare one
-        freedom : effective number of parameters, tr(K (K + λ I)⁻¹) for each output, of the better ridge regression
-        ceiling : what no network of this form can exceed by much ; samples : that the models were made of
+        freedom : the effective number of parameters of the better ridge regression, tr(K (K + λ I)⁻¹) for each output
+        ceiling : the score that no network of this form can exceed by much
+        samples : how many samples the models were made of
     """
 
     chance: float
@@ -75,15 +77,18 @@ class Reference:
 
 
 def reference_scores(x: Array, y: Array, *, classes: bool, pooled: bool = False) -> Reference:
-    """Parameters  x : standardised, (n, F) ; y : labels (n,), or (n, K) of zeros and ones with several answers each, for
-    classes; else (n, O) numbers ; pooled : R² of all numbers together, as of the pixels of a picture, not its mean over them
+    """The scores of all simple models.
+
+    Parameters  x : standardised features (n, F) ; y : for classes labels (n,), or zeros and ones (n, K) where a sample has
+                several answers; else numbers (n, O) ; pooled : whether R² is that of all numbers together, such as the
+                pixels of a picture, and not the mean of one R² for each
     """
     with _one_thread():
         return _scores(x, y, classes, pooled)
 
 
 def _one_thread() -> Any:
-    """Matrices of this size gain nothing from several threads of BLAS, and lose much while other programs use the cores."""
+    """One thread of BLAS: matrices of this size gain nothing from more, and lose much while other programs use the cores."""
     try:
         from threadpoolctl import threadpool_limits
     except ImportError:
@@ -140,11 +145,12 @@ def _skill(target: Array, predictions: tuple[Array, ...]) -> float:
 
 
 def names_or_sizes(x: Array, y: Array) -> tuple[float, bool | None]:
-    """(how often a model of classes meets whole numbers, True for names, False for sizes, None where both are possible).
+    """The accuracy of a model of classes on whole numbers, and True where these are names, False where they are sizes, None
+    where both are possible.
 
-    Numbers that are sizes (ratings, counts) have neighbours that are alike, so rounding what a regression says is as good as
-    choosing a class; where it is not, they are names of classes. The difference is judged sample by sample: three standard
-    errors, and a twentieth.
+    Sizes, such as ratings and counts, are close to each other where samples are alike, so a rounded regression predicts them
+    as well as a choice between classes. Where it does not, the numbers are names of classes. The two are compared sample by
+    sample, and have to differ by three standard errors and a twentieth.
 
     Parameters  x : standardised, (n, F) ; y : whole numbers (n,)
     """
@@ -166,8 +172,8 @@ def names_or_sizes(x: Array, y: Array) -> tuple[float, bool | None]:
 
 
 def separation(x: Array, rare: Array) -> tuple[float, float]:
-    """(how well simple models tell a rare class from the others, its standard error): the area under their receiver
-    operating characteristic, 1/2 for chance, on as many of the others as make up ``SAMPLES``.
+    """How well simple models tell a rare class apart from the others, and the standard error: the area under the receiver
+    operating characteristic (1/2 by chance), with as many samples of the others as make up ``SAMPLES``.
 
     Parameters  x : standardised, (n, F) ; rare : of each sample, whether it is of that class
     References  Hanley and McNeil, The meaning and use of the area under a ROC curve, Radiology 1982
@@ -184,7 +190,7 @@ def separation(x: Array, rare: Array) -> tuple[float, float]:
 
 
 def _area(said: Array, k: int) -> float:
-    """The share of pairs in which one of the first k is said to be more likely than one of the others."""
+    """The share of the pairs of one of the first k samples and one of the others in which the first is rated more likely."""
     if not 0 < k < len(said):
         return 0.5
     above = said[:k, None] - said[None, k:]
@@ -207,7 +213,7 @@ def _kernel(x: Array, target: Array) -> tuple[Array, float]:
 def _left_out(kernels: list[Array], strengths: tuple[float, ...], target: Array) -> tuple[Array, float]:
     """Each sample predicted by a model of all others: with A = (K + λ I)⁻¹ the error is (A t)ᵢ / Aᵢᵢ; and n − λ tr A.
 
-    The best kernel and strength are taken; that choice is worth one or two numbers beside the samples.
+    The best kernel and strength are taken; this choice fits one or two numbers, few compared with the samples.
     """
     mean = target.mean(axis=0)
     best, least, freedom = np.broadcast_to(mean, target.shape), float(((target - mean) ** 2).mean()), 0.0
@@ -223,7 +229,7 @@ def _left_out(kernels: list[Array], strengths: tuple[float, ...], target: Array)
 
 
 def _neighbours(x: Array, target: Array) -> Array:
-    """Means over the nearest other samples; identical ones count as one's own copy and do not help."""
+    """The means over the nearest other samples. A sample that is identical counts as a copy and is left out."""
     squares = (x**2).sum(axis=1)
     distance = squares[:, None] + squares[None, :] - 2 * x @ x.T
     same = distance <= 1e-9 * (1 + squares[:, None])

@@ -1,4 +1,4 @@
-"""What a rule is: it looks at a case and returns findings. A user's own rule is a subclass with a name and ``check``."""
+"""What a rule is: it looks at a case and yields findings. A user's own rule is a subclass with a name and ``check``."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ __all__ = ["Rule"]
 class Rule:
     """One kind of fault.
 
-    A subclass says its ``code``, ``name``, ``tier`` and what it ``explains``, and yields findings from ``check(case)``. It
-    is part of every later diagnosis once its class exists with ``always = True``, or of one when given as
+    A subclass states its ``code``, ``name``, ``tier`` and what it ``explains``, and yields findings from ``check(case)``. A
+    rule whose class says ``always = True`` takes part in every later diagnosis; any other one in those that are given
     ``rules=[MyRule()]``.
 
     Attributes
-        code, name : of its findings
+        code, name : the code and the name of its findings
         tier : where the fault lies in the order of causes: 1 data, 2 output and loss, 3 scales and start weights,
             4 structure, 5 step size, batch and regularisation, 6 capacity, 7 and 8 what the chain rule shows, 9 length, 10
-            the result alone. A lower one explains a higher one that it ``explains``
-        explains : names of findings that follow from this one
-        paper : that describes it
+            the result alone. A finding of a lower tier can explain one of a higher tier
+        explains : the names of the findings that may follow from this one, "*" for all
+        paper : a paper that describes the fault
 
     Example
         >>> class TooDeep(Rule):
@@ -69,7 +69,7 @@ class Rule:
         changes: Iterable[Change] = (),
         score: float = 1.0,
     ) -> Finding:
-        """A Finding with the rule's code, name and paper."""
+        """A Finding with the code, the name and the paper of this rule."""
         return Finding(
             self.code, self.name, title, severity, where, tuple(layers),
             {k: float(v) for k, v in (evidence or {}).items()}, threshold, equation, cause,

@@ -1,4 +1,4 @@
-"""Statistics of a training at the steps that were sampled: of every layer's output, slope and gradient, and of every
+"""Statistics of a training at the sampled steps: of the output, the slope and the gradient of every layer, and of every
 update."""
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ __all__ = ["CallInfo", "CallSample", "Moments", "ParameterSample", "Sample", "St
 
 Array = NDArray[Any]
 
-#: Samples that keep the numbers of every unit; older ones keep those of the whole layer.
+#: How many of the newest samples keep a number for every unit; older samples keep one number for the whole layer.
 UNITS_KEPT = 24
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Of one array: how many elements it has, mean, standard deviation, least, largest, share of zeros, and norm √Σx².
+    """Moments of one array: its number of elements, mean, standard deviation, minimum, maximum, share of zeros, and norm
+    √Σx².
 
-    ``units`` holds (5, C): Σx, Σx², min, max and zeros of each unit (the last axis), None in old samples.
+    ``units`` is a table (5, C) with Σx, Σx², minimum, maximum and zeros of each unit (the last axis); None in old samples.
     """
 
     count: int
@@ -42,10 +43,10 @@ class Moments:
 
     @classmethod
     def of_all(cls, tables: Sequence[Array], counts: Sequence[int]) -> list[Moments]:
-        """Those of several arrays, from their tables (5, C) as the op ``moments`` makes them; all in a few operations, as a
-        probe has dozens of small ones.
+        """The moments of several arrays, from the tables (5, C) that the op ``moments`` makes. All tables are taken
+        together, because a probe has dozens of small ones.
 
-        Parameters  counts : of elements in all, for each
+        Parameters  counts : the number of elements of each array
         """
         if not tables:
             return []
@@ -76,7 +77,7 @@ class Moments:
 
     @property
     def rms(self) -> float:
-        """√(Σx² / m)"""
+        """The root mean square √(Σx² / m)."""
         return self.norm / float(np.sqrt(self.count))
 
     def _per_unit(self, row: int) -> Array:
@@ -90,7 +91,7 @@ class Moments:
 
     @property
     def unit_zeros(self) -> Array:
-        """Share of zeros of each unit."""
+        """The share of zeros of each unit."""
         return self._per_unit(4)
 
     @property
@@ -100,18 +101,19 @@ class Moments:
         return found
 
     def without_units(self) -> Moments:
+        """The same moments without the table of units."""
         return Moments(self.count, self.mean, self.std, self.least, self.largest, self.zeros, self.norm)
 
 
 @dataclass(frozen=True)
 class CallInfo:
-    """One use of a layer, as the statistics know it.
+    """One use of a layer, as the statistics describe it.
 
     Parameters
-        key : its name, with "#2" for a second use ; name : of the layer ; kind : the name of its class
-        role : of the layer, as it states it (``Layer.role``)
-        inputs, output : numbers of tensors ; more : further outputs, the states of a recurrent layer
-        parameters : their names ; frozen : whether they learn
+        key : the name of the layer, with "#2" for its second use ; name : the name of the layer ; kind : that of its class
+        role : what the layer is, as it states itself (``Layer.role``)
+        inputs, output : numbers of tensors ; more : the tensors of further outputs, such as states of a recurrent layer
+        parameters : names of its parameters ; frozen : whether fits leave them as they are
     """
 
     key: str
@@ -127,17 +129,18 @@ class CallInfo:
 
     @property
     def outputs(self) -> tuple[int, ...]:
-        """All its outputs."""
+        """The tensors of all outputs."""
         return (self.output, *self.more)
 
 
 @dataclass(frozen=True)
 class CallSample:
-    """A use of a layer at one step.
+    """The moments that one use of a layer had at one step.
 
-    Parameters  output : of its output ; slope : of σ'(z), for activations ; gradient : of dJ/d(output) ;
-                passed : of what it passes back to each input, None where it passes nothing or to the network's input ;
-                states : of the gradient of each further output ; time : ‖∂J/∂hₜ‖ of every step of a recurrent layer (T,)
+    Parameters  output : those of its output ; slope : those of σ'(z), for activations ; gradient : those of dJ/d(output) ;
+                passed : those of the gradient that it passes back to each input, None where it passes none, and for inputs
+                of the network ; states : those of the gradient of each further output ;
+                time : ‖∂J/∂hₜ‖ at every step of a recurrent layer, (T,)
     """
 
     output: Moments | None
@@ -149,19 +152,20 @@ class CallSample:
 
     @property
     def incoming(self) -> float | None:
-        """The norm of the gradient of all outputs together; None where none reaches one of them."""
+        """The norm of the gradients of all outputs together; None where no output has a gradient."""
         norms = [m.norm for m in (self.gradient, *self.states) if m is not None]
         return math.hypot(*norms) if norms else None
 
     @property
     def several(self) -> bool:
-        """Whether more than one output is given a gradient, as the sequence and the last state of a recurrent layer."""
+        """Whether more than one output has a gradient, such as the sequence and the last state of a recurrent layer."""
         return sum(m is not None for m in (self.gradient, *self.states)) > 1
 
 
 @dataclass(frozen=True)
 class ParameterSample:
-    """A parameter at one step: of its values, its gradient and the change that the step makes (None when not known)."""
+    """The moments of a parameter at one step: those of its values, of its gradient, and of the change that the step makes to
+    it (None where it is not known)."""
 
     value: Moments
     gradient: Moments | None
@@ -169,7 +173,7 @@ class ParameterSample:
 
     @property
     def update_ratio(self) -> float | None:
-        """|Δw| / |w|, the relative size of a step; None where it is not known or w is 0."""
+        """|Δw| / |w|, the size of the step relative to the weights; None where the step is not known, or w is 0."""
         if self.update is None or self.value.norm == 0:
             return None
         return self.update.norm / self.value.norm
@@ -177,7 +181,11 @@ class ParameterSample:
 
 @dataclass(frozen=True)
 class Sample:
-    """All statistics of one step. Parameters  step : from 0 ; epoch : from 1 ; batch : samples ; learning_rate : of it"""
+    """All statistics of one step.
+
+    Parameters  step : its number, from 0 ; epoch : its number, from 1 ; batch : how many samples it had ;
+                learning_rate : the rate of this step
+    """
 
     step: int
     epoch: int
@@ -188,6 +196,8 @@ class Sample:
     parameters: dict[str, ParameterSample]
 
     def without_units(self) -> Sample:
+        """The same sample without the tables of units."""
+
         def bare(m: Moments | None) -> Moments | None:
             return None if m is None else m.without_units()
 
@@ -213,9 +223,10 @@ class Statistics:
     """The samples of one training, in order.
 
     Parameters  network : built
-    Attributes  calls : CallInfo in the order of computation, by key ; samples : Samples, old ones without units ;
-                through_time : {step: {key of a recurrent layer: TimeChain}}, of the start and the end ;
-                ranks : {step: {key of a layer with units, or of an activation: Rank}}, of the same
+    Attributes  calls : one CallInfo for each use of a layer, by key, in the order of computation ;
+                samples : one Sample for each sampled step, old ones without tables of units ;
+                through_time : {step: {key of a recurrent layer: TimeChain}}, at the start and at the end of the training ;
+                ranks : {step: {key of a layer with units, or of an activation: Rank}}, at the same two steps
     """
 
     def __init__(self, network: NetworkGraph) -> None:
@@ -234,9 +245,10 @@ class Statistics:
                 one.inputs, one.output, own, one.name in network.frozen, one.layer, one.more,
             )  # fmt: skip
 
-        #: What computes each tensor that is not an input of the network.
+        #: The call that computes each tensor; inputs of the network have none.
         self.makers = {i: call for call in self.calls.values() for i in call.outputs}
-        #: Of each tensor, the layers on the longest path from an input: those with weights count more than all others.
+        #: The length of the longest path from an input to each tensor. A layer with weights counts more than all others
+        #: together.
         self.depth: dict[int, int] = {}
         for call in self.calls.values():
             below = max((self.depth.get(i, 0) for i in call.inputs), default=0)
@@ -244,15 +256,16 @@ class Statistics:
                 self.depth[i] = below + 1 + len(self.calls) * (call.role == "weight")
 
     def of_output(self, number: int) -> Statistics:
-        """The same statistics, for a look at one output alone."""
+        """The same statistics with this output as the only one of the network."""
         found = copy.copy(self)
         found.output_ids = self.output_ids[number : number + 1]
         return found
 
     def add(self, step: int, epoch: int, batch: int, learning_rate: float, found: Mapping[str, Array], sizes: Any) -> Sample:
-        """Takes in what a probe computed.
+        """Adds the sample of a step that a probe has computed.
 
-        Parameters  found : the outputs of ``lower_statistics`` ; sizes : {name: number of elements} of what each is about
+        Parameters  found : the outputs of ``lower_statistics`` ; sizes : {name of an output: number of elements of the array
+                    whose moments it holds}
         """
         names = list(sizes)
         moments = dict(zip(names, Moments.of_all([found[n] for n in names], [sizes[n] for n in names]), strict=True)).get
@@ -282,20 +295,21 @@ class Statistics:
         return self.samples[-1] if self.samples else None
 
     def nearest(self, step: int | None) -> Sample | None:
-        """The sample nearest to a step, the last one for None."""
+        """The sample of the step nearest to ``step``; the last sample for None."""
         if step is None or not self.samples:
             return self.last
         return min(self.samples, key=lambda s: abs(s.step - step))
 
     def chains_through_time(self, step: int | None = None) -> dict[str, TimeChain]:
-        """Those taken nearest to a step, the last ones for None; empty where there are none."""
+        """The chains through time of the step nearest to ``step``, by layer; those of the end for None; empty where there
+        are none."""
         known = self.through_time
         if not known:
             return {}
         return known[max(known) if step is None else min(known, key=lambda s: abs(s - step))]
 
     def rank(self, key: str, *, start: bool = False) -> Rank | None:
-        """That of a layer at the end, or at the start; None where it is not known."""
+        """The rank of a layer at the end of the training, or at its start; None where it is not known."""
         known = self.ranks
         return known[(min if start else max)(known)].get(key) if known else None
 
@@ -304,13 +318,15 @@ class Statistics:
         return [c for c in self.calls.values() if c.role in roles]
 
     def gradient_norms(self) -> tuple[list[int], list[str], Array]:
-        """(steps, keys of the calls with weights, norms (steps, calls)) of dz, for a picture over time."""
+        """The norms of dz over time, for a picture: (steps, keys of the calls with weights, norms of shape (steps,
+        calls))."""
         keys = [c.key for c in self.of_role("weight")]
         table = [[np.nan if (g := s.calls[key].incoming) is None else g for key in keys] for s in self.samples]
         return [s.step for s in self.samples], keys, np.array(table, np.float64).reshape(len(self.samples), len(keys))
 
     def dead_units(self) -> dict[str, float]:
-        """{key of an activation: share of units whose slope was 0 for every sample of the last steps sampled}."""
+        """For each activation, by key, the share of its units whose slope was 0 for every sample of the last sampled
+        steps."""
         found = {}
         for call in self.of_role("activation"):
             silent = self.silent_units(call.key)
@@ -319,7 +335,8 @@ class Statistics:
         return found
 
     def narrowest(self) -> int | None:
-        """Numbers of one sample in the narrowest layer; None where a way leads around a layer, or nothing was sampled."""
+        """How many numbers of one sample the narrowest layer holds; None where a path leads around a layer, or no step was
+        sampled."""
         if not self.samples or len(self.input_ids) > 1 or any(len(c.inputs) > 1 for c in self.calls.values()):
             return None
         sample = self.samples[0]
@@ -327,7 +344,7 @@ class Statistics:
         return min(sizes, default=None)
 
     def silent_units(self, key: str, window: int = 8) -> Array | None:
-        """Of each unit, whether σ'(z) was 0 for every sample in the last steps sampled; None where it is not known."""
+        """For each unit, whether σ'(z) was 0 for every sample in the last sampled steps; None where that is not known."""
         tables = [s.calls[key].slope for s in self.samples[-window:]]
         known = [t.unit_zeros for t in tables if t is not None and t.units is not None]
         if not known:

@@ -1,4 +1,4 @@
-"""How large start weights are beside the law for their activation."""
+"""How large start weights are compared with the law that fits their activation."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from ..statistics import CallInfo, Moments
 
 
 def _matrices(case: Case, call: CallInfo) -> list[str]:
-    """The largest weight of a layer, and the recurrent one, which works once for each step."""
+    """The names of the largest weight of a layer, and of its recurrent weight, which is applied once for each step."""
     own = [case.weight(call), f"{call.name}.recurrent_weight"]
     return list(dict.fromkeys(name for name in own if name in call.parameters))
 
 
 def constant(weights: Moments) -> bool:
-    """Whether all are equal, up to what sums in float32 leave of the variance of equal numbers."""
+    """Whether all weights are equal, up to the variance that rounding in float32 leaves of equal numbers."""
     return weights.std <= 1e-3 * abs(weights.mean)
 
 
 class Scale(NamedTuple):
-    """Of the start weights of one layer: their std, that of the law, the ratio, and what the ratio makes of the signal.
+    """The scale of the start weights of one layer: their standard deviation, that of the law, the ratio of the two, and the
+    growth of the signal that comes of it.
 
-    ``growth`` is the ratio, and ratio^T for the recurrent weights of a layer of ReLU, which scales with its state: nothing
-    bounds what T steps make of it.
+    ``growth`` is the ratio; for the recurrent weights of a layer whose activation does not saturate it is ratio^T, since no
+    bound stops the state from growing over T steps.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""How much of the gradient reaches each step of a sequence, as it was sampled."""
+"""How much of the gradient reaches each step of a sequence at the sampled steps of the training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Array = NDArray[np.float64]
 
 
 def sequences(case: Case) -> list[list[CallInfo]]:
-    """The recurrent layers, those together that read the same sequence (both directions of one, for instance)."""
+    """The recurrent layers, grouped by the sequence that they read, such as the two directions of a bidirectional layer."""
     found: dict[int, list[CallInfo]] = {}
     for call in case.statistics.calls.values():
         if any(s.calls[call.key].time is not None for s in case.window):
@@ -21,7 +21,7 @@ def sequences(case: Case) -> list[list[CallInfo]]:
 
 
 def profile(call: CallInfo, sample: Sample) -> Array | None:
-    """‖dhₜ‖ beside that of the step where the gradient begins, at each position; None where there is none."""
+    """‖dhₜ‖ at each position, divided by that of the step where the gradient begins; None where there is no gradient."""
     norms = sample.calls[call.key].time
     if norms is None or not np.isfinite(norms).all():
         return None
@@ -33,12 +33,12 @@ def profile(call: CallInfo, sample: Sample) -> Array | None:
 
 
 def reached(calls: list[CallInfo], sample: Sample) -> Array | None:
-    """The same, of the layer that it reaches best, for layers that read one sequence."""
+    """The largest ``profile`` at each position among layers that read the same sequence."""
     found = [p for call in calls if (p := profile(call, sample)) is not None]
     return np.max(found, axis=0) if found else None
 
 
 def unreached(calls: list[CallInfo], sample: Sample, limit: float) -> float:
-    """The share of the steps whose gradient is below the limit; 0 where none is known."""
+    """The share of the steps whose gradient is below the limit; 0 where no gradient is known."""
     found = reached(calls, sample)
     return 0.0 if found is None else float((found < limit).mean())

@@ -1,4 +1,4 @@
-"""So few steps that nothing can be learned."""
+"""Batches so large that too few steps are left to learn anything."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from ..change import Change
 from ..finding import Finding, Threshold
 from ..rule import Rule
 
-#: An effective rank that leaves less than a hundredth of the variance of a layer to all directions but one.
+#: With an effective rank below this, one direction holds all but a hundredth of the variance of a layer.
 _LINE = 1.01
 
 
@@ -39,7 +39,7 @@ class CollapsedUnits(Rule):
             # One direction is left of several: equal units, or units that are all functions of one number.
             line = rank is not None and rank.units >= 4 and rank.outputs < _LINE and case.data.input_rank > 2
             if same or line:
-                evidence = {"spread between samples beside the size": spreads[-1]} if spreads else {}
+                evidence = {"spread between samples relative to the size": spreads[-1]} if spreads else {}
                 if rank is not None:
                     evidence |= {"effective rank of the outputs": rank.outputs, "units": rank.units}
                     evidence |= {"effective rank of the inputs": case.data.input_rank}

@@ -39,7 +39,7 @@ class SaturatedUnits(Rule):
             where=call.key,
             layers=[c.key for _, c in found],
             evidence={
-                "mean slope beside its largest": share,
+                "mean slope as a share of the largest": share,
                 "least output": before.output.least if before.output else 0.0,
                 "largest output": before.output.largest if before.output else 0.0,
             },
