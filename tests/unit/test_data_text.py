@@ -17,6 +17,7 @@ from chainrule import NeuralClassifier
 from chainrule.data.text import (
     BytePairTokenizer,
     CharacterTokenizer,
+    LongTextWarning,
     Tokenizer,
     WordTokenizer,
     as_texts,
@@ -251,3 +252,30 @@ def test_texts_of_unknown_tokens_say_so() -> None:
     with pytest.warns(UnknownValuesWarning, match="the text holds hardly a token"):
         tokenizer.encode(["nichts"])
     assert tokenizer.encode(["a nice film", "nothing"])[0].tolist() == [4, 1, 5]
+
+
+# ---------------------------------------------------------------- long texts
+
+
+def test_texts_much_longer_than_the_others_are_cut_aloud() -> None:
+    texts = ["a good film"] * 9 + ["bad " * 3000, "a bad film"]
+    with pytest.warns(LongTextWarning, match=r"X: 1 of 11 texts have more than 512 tokens \(X\[9\]: 3,000\).*WordTokenizer"):
+        model = NeuralClassifier(hidden=[4], epochs=1, random_state=0).fit(texts, ["g"] * 9 + ["b"] * 2)
+    assert model.tokenizer_.limit_ == 512
+    again = Tokenizer.from_state(json.loads(json.dumps(model.tokenizer_.state())))
+    for tokenizer in (model.tokenizer_, again, pickle.loads(pickle.dumps(model.tokenizer_))):
+        with pytest.warns(LongTextWarning, match="the text has more than 512 tokens"):
+            assert tokenizer.encode(["bad " * 600]).lengths.tolist() == [512]
+    with pytest.raises(ModelFileError, match="reads -1 tokens"):
+        Tokenizer.from_state({**model.tokenizer_.state(), "limit": -1})
+
+
+def test_how_much_of_a_text_is_read_can_be_set() -> None:
+    texts = ["a good film"] * 9 + ["bad " * 3000]
+    whole = WordTokenizer(max_length=None).fit(texts).encode(texts, choose_limit=True)
+    assert whole.lengths.max() == 3000
+    assert WordTokenizer().fit(texts).encode(texts).lengths.max() == 3000  # nobody asked to choose
+    with pytest.warns(LongTextWarning):
+        assert WordTokenizer(max_length=2).fit(texts).encode(texts, start=True, end=True).lengths.tolist() == [4] * 10
+    with pytest.raises(ParameterError, match="max_length must be an int of at least 1"):
+        WordTokenizer(max_length=0).fit(texts)

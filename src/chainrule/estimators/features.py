@@ -156,7 +156,7 @@ class Features(Parameters):
             raise DtypeError(
                 f"X holds texts, but this {type(self).__name__} was fitted on {self.n_features_in_} features: numbers."
             )
-        return self._vocabulary().encode(texts)
+        return self._vocabulary().encode(texts, choose_limit=reset)
 
     def _vocabulary(self) -> Tokenizer:
         assert self.tokenizer_ is not None

@@ -1,6 +1,6 @@
 """Texts to indices and back: tokenizers, each with a vocabulary learned from texts and saved with the model."""
 
-from .base import END, PADDING, SPECIAL, START, UNKNOWN, Tokenizer, get_tokenizer
+from .base import END, PADDING, SPECIAL, START, UNKNOWN, LongTextWarning, Tokenizer, get_tokenizer
 from .byte_pairs import BytePairTokenizer
 from .characters import CharacterTokenizer
 from .texts import as_texts, is_text
@@ -14,6 +14,7 @@ __all__ = [
     "UNKNOWN",
     "BytePairTokenizer",
     "CharacterTokenizer",
+    "LongTextWarning",
     "Tokenizer",
     "WordTokenizer",
     "as_texts",

@@ -23,22 +23,33 @@ from ..sequences import Sequences
 from ..unknown import MOSTLY, UnknownValuesWarning
 from .texts import as_texts
 
-__all__ = ["END", "PADDING", "SPECIAL", "START", "UNKNOWN", "Tokenizer", "get_tokenizer"]
+__all__ = ["END", "PADDING", "SPECIAL", "START", "UNKNOWN", "LongTextWarning", "Tokenizer", "get_tokenizer"]
 
 PADDING, UNKNOWN, START, END = range(4)
 #: A text with a larger share of unknown tokens cannot be read.
 _NEARLY_ALL = 0.9
+#: By default at least so many tokens of a text are read, and so many times the median number of tokens.
+_FEWEST_READ, _MEDIANS_READ = 512, 16
 #: The tokens of the indices that mean the same everywhere.
 SPECIAL = ("<padding>", "<unknown>", "<start>", "<end>")
+
+
+class LongTextWarning(UserWarning):
+    """Texts are much longer than the others, and only their beginning is read."""
 
 
 class Tokenizer(Configurable):
     """Base of the tokenizers. A subclass says how a text is cut (``split``) and put together again (``join``).
 
-    Attributes  (after fit)
-        vocabulary_ : list of all tokens, the four special ones first ; a token's place is its index
+    Attributes
+        max_length : the most tokens of a text that are read: an int, None for all, or "auto", which lets ``encode`` choose
+        vocabulary_ : (after fit) list of all tokens, the four special ones first ; a token's place is its index
+        limit_ : (after ``encode(choose_limit=True)``) the most tokens that are read, None for all
     """
 
+    max_length: int | str | None = "auto"
+
+    limit_: int | None
     registry: ClassVar[dict[str, type[Tokenizer]]] = {}
     #: Name by which users ask for it.
     name: ClassVar[str] = ""
@@ -60,6 +71,8 @@ class Tokenizer(Configurable):
 
     def validate(self) -> None:
         """ParameterError when an argument of the constructor is out of its range."""
+        if self.max_length not in ("auto", None):
+            check_integer(self, "max_length")
 
     # ------------------------------------------------------------ the vocabulary
 
@@ -95,15 +108,25 @@ class Tokenizer(Configurable):
 
     # ------------------------------------------------------------ using
 
-    def encode(self, texts: Any, *, start: bool = False, end: bool = False, name: str = "X") -> Sequences:
+    def encode(
+        self, texts: Any, *, start: bool = False, end: bool = False, name: str = "X", choose_limit: bool = False
+    ) -> Sequences:
         """The indices of each text's tokens.
 
         Parameters  start, end : put the index of the start before, of the end behind ; name : what the errors call the texts
+                    choose_limit : whether ``max_length="auto"`` becomes, from these texts, 16 times the median number of
+                    tokens, and 512 at least, for these and all later texts
         Raises      as ``as_texts`` ; NotFittedError
-        Warns       UnknownValuesWarning when nearly all tokens of most texts are unknown
+        Warns       UnknownValuesWarning when nearly all tokens of most texts are unknown ; LongTextWarning when texts
+        are cut
         """
         self._require_fitted()
         parts = [self._encode(text) for text in as_texts(texts, name=name)]
+        if choose_limit and self.max_length == "auto":
+            lengths = [len(part) for part in parts]
+            limit = max(_FEWEST_READ, int(_MEDIANS_READ * np.median(lengths)))
+            self.limit_ = limit if max(lengths) > limit else None
+        parts = self._cut(parts, name)
         empty = next((i for i, part in enumerate(parts) if not part), None)
         if empty is not None:
             raise DataError(f"{name}[{empty}] has no token, so there is nothing to read in it. Leave such rows out.")
@@ -112,6 +135,23 @@ class Tokenizer(Configurable):
         self._warn_of_unknown(parts, name)
         offsets = np.concatenate([[0], np.cumsum([len(part) for part in whole])])
         return Sequences.from_flat(np.fromiter((i for part in whole for i in part), np.int32, offsets[-1]), offsets)
+
+    def _cut(self, parts: list[list[int]], name: str) -> list[list[int]]:
+        """The tokens of each text that are read, with a warning where these are not all."""
+        limit = getattr(self, "limit_", None) if self.max_length == "auto" else self.max_length
+        if limit is None:
+            return parts
+        long = [i for i, part in enumerate(parts) if len(part) > int(limit)]
+        if long:
+            have = f"{len(long):,} of {len(parts):,} texts have" if len(parts) > 1 else "the text has"
+            warnings.warn(
+                f"{name}: {have} more than {int(limit):,} tokens ({name}[{long[0]}]: {len(parts[long[0]]):,}); the rest "
+                "of them "
+                f"is not read. To read more or less, set max_length of {type(self).__name__}, None for all.",
+                LongTextWarning,
+                stacklevel=3,
+            )
+        return [part[: int(limit)] for part in parts] if long else parts
 
     def _warn_of_unknown(self, parts: list[list[int]], name: str) -> None:
         unread = [i for i, part in enumerate(parts) if part.count(UNKNOWN) > _NEARLY_ALL * len(part)]
@@ -163,7 +203,8 @@ class Tokenizer(Configurable):
     def state(self) -> dict[str, Any]:
         """All that makes the fitted tokenizer again, as JSON can hold it."""
         self._require_fitted()
-        return {"kind": self.name, "settings": to_config(self)["args"], **self._learned()}
+        limit = {} if getattr(self, "limit_", None) is None else {"limit": self.limit_}
+        return {"kind": self.name, "settings": to_config(self)["args"], **limit, **self._learned()}
 
     def _learned(self) -> dict[str, Any]:
         return {"vocabulary": self.vocabulary_[len(SPECIAL) :]}
@@ -185,6 +226,10 @@ class Tokenizer(Configurable):
             known = Tokenizer.registry[kind]
             made: Tokenizer = from_config({"class": known.__name__, "args": settings}, {kind: known})
             made._restore(state)
+            limit = state.get("limit")
+            if limit is not None and (type(limit) is not int or limit < 1):
+                raise ValueError(f"it reads {limit!r} tokens of a text")
+            made.limit_ = limit
         except ModelFileError:
             raise
         except Exception as error:

@@ -18,7 +18,8 @@ class BytePairTokenizer(Tokenizer):
 
     Learned and used by the library ``tokenizers`` (the extra "text"); its description is kept in the model's JSON.
 
-    Parameters  size : int >= 260 = 8000, the number of tokens at most ; lowercase : bool = False, read A as a
+    Parameters  size : int >= 260 = 8000, the number of tokens at most ; lowercase : bool = False, read A as a ;
+                max_length : int, None or "auto", the most tokens of a text that are read
     Raises      MissingDependencyError where ``tokenizers`` is not installed
     References  Sennrich, Haddow and Birch, Neural machine translation of rare words with subword units, ACL 2016
 
@@ -30,10 +31,11 @@ class BytePairTokenizer(Tokenizer):
 
     name = "byte_pairs"
 
-    def __init__(self, *, size: int = 8000, lowercase: bool = False) -> None:
-        self.size, self.lowercase = size, lowercase
+    def __init__(self, *, size: int = 8000, lowercase: bool = False, max_length: int | str | None = "auto") -> None:
+        self.size, self.lowercase, self.max_length = size, lowercase, max_length
 
     def validate(self) -> None:
+        super().validate()
         check_integer(self, "size", low=260)  # 256 bytes and the special ones
 
     def fit(self, texts: Any) -> Self:

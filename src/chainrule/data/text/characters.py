@@ -12,7 +12,8 @@ __all__ = ["CharacterTokenizer"]
 class CharacterTokenizer(Tokenizer):
     """Every character is a token: the vocabulary is small, no word is unknown, and texts are long.
 
-    Parameters  lowercase : bool = False ; read A as a
+    Parameters  lowercase : bool = False, read A as a ; max_length : int, None or "auto", the most tokens of a text that
+    are read
 
     Example
         >>> tokenizer = CharacterTokenizer().fit(["abba"])
@@ -24,8 +25,8 @@ class CharacterTokenizer(Tokenizer):
 
     name = "characters"
 
-    def __init__(self, *, lowercase: bool = False) -> None:
-        self.lowercase = lowercase
+    def __init__(self, *, lowercase: bool = False, max_length: int | str | None = "auto") -> None:
+        self.lowercase, self.max_length = lowercase, max_length
 
     def split(self, text: str) -> list[str]:
         return list(text.lower() if self.lowercase else text)

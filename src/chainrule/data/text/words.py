@@ -28,7 +28,8 @@ class WordTokenizer(Tokenizer):
 
     Parameters
         max_words : int >= 1 = 20000, the most words that are told apart ; min_count : int >= 1 = 2, a word that occurs less
-            often in the training texts is unknown ; lowercase : bool = True, read The as the
+            often in the training texts is unknown ; lowercase : bool = True, read The as the ;
+        max_length : int, None or "auto", the most tokens of a text that are read
     References  Unicode Standard Annex 29, Unicode text segmentation
 
     Example
@@ -41,10 +42,13 @@ class WordTokenizer(Tokenizer):
 
     name = "words"
 
-    def __init__(self, *, max_words: int = 20000, min_count: int = 2, lowercase: bool = True) -> None:
-        self.max_words, self.min_count, self.lowercase = max_words, min_count, lowercase
+    def __init__(
+        self, *, max_words: int = 20000, min_count: int = 2, lowercase: bool = True, max_length: int | str | None = "auto"
+    ) -> None:
+        self.max_words, self.min_count, self.lowercase, self.max_length = max_words, min_count, lowercase, max_length
 
     def validate(self) -> None:
+        super().validate()
         check_integer(self, "max_words")
         check_integer(self, "min_count")
 
