@@ -2,15 +2,19 @@
 
 from .callbacks import Callback, EarlyStopping, LambdaCallback
 from .checkpoint import Checkpoint
+from .csv_logger import CSVLogger
 from .history import History
 from .objective import Objective
 from .session import Session
 from .settings import FitSettings
 from .state import FitState
+from .tensorboard import TensorBoard
 from .through_time import gradient_through_time
 from .trainer import Trainer
+from .weight_averaging import WeightAveraging
 
 __all__ = [
+    "CSVLogger",
     "Callback",
     "Checkpoint",
     "EarlyStopping",
@@ -20,6 +24,8 @@ __all__ = [
     "LambdaCallback",
     "Objective",
     "Session",
+    "TensorBoard",
     "Trainer",
+    "WeightAveraging",
     "gradient_through_time",
 ]
