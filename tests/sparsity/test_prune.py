@@ -5,6 +5,8 @@ import inspect
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import chainrule
 from chainrule import Dense, Network
@@ -13,7 +15,7 @@ from chainrule.layers import BatchNorm, Conv2D, Dropout, Embedding, Flatten, Glo
 from chainrule.network import Masked, Sign
 from chainrule.optimizers import SGD, Adam
 from chainrule.sparsity import GradualPruning, RigL, lottery_ticket, prune, sensitivity, sparsity
-from chainrule.sparsity.allocation import block_sums, erdos_renyi
+from chainrule.sparsity.allocation import block_sums, erdos_renyi, masks_of
 from chainrule.training import Callback, Checkpoint
 
 RNG = np.random.default_rng(0)
@@ -404,3 +406,50 @@ def test_bad_lottery_tickets(options, message):
 
 def test_no_layer_knows_that_it_is_pruned():
     assert "represent" not in inspect.getsource(Dense) and "mask" not in inspect.getsource(Layer.forward)
+
+
+# ------------------------------------------------------------ masks for any shapes
+
+
+@given(
+    shapes=st.lists(st.lists(st.integers(1, 9), min_size=2, max_size=4).map(tuple), min_size=1, max_size=4),
+    share=st.floats(0, 0.999),
+    scope=st.sampled_from(["global", "layer", "erk"]),
+    structure=st.sampled_from([None, "blocks4", "blocks16"]),
+    before=st.floats(0, 1),
+    seed=st.integers(0, 2**16),
+)
+def test_masks_of_any_shapes(shapes, share, scope, structure, before, seed):
+    rng = np.random.default_rng(seed)
+    scores = {str(i): np.abs(rng.normal(size=shape)).astype(np.float32) for i, shape in enumerate(shapes)}
+    scores = {n: np.where(rng.random(a.shape) < 0.2, 0, a) for n, a in scores.items()}  # ties
+    kept = {n: rng.random(a.shape) >= before for n, a in scores.items()}
+    for a in kept.values():
+        a.reshape(-1)[int(rng.integers(a.size))] = True
+    masks = masks_of(scores, kept, share, scope, structure)
+    width = {None: 1, "blocks4": 4, "blocks16": 16}[structure]
+    for n, mask in masks.items():
+        assert mask.shape == scores[n].shape and mask.any()
+        assert not (mask & ~kept[n]).any()  # what was pruned stays pruned
+        if width > 1 and kept[n].all():
+            sums = block_sums(mask.astype(float), width)
+            assert np.isin(sums, [0, *{float(s) for s in block_sums(np.ones(mask.shape), width).ravel()}]).all()
+    if structure is None and scope == "global" and all(k.all() for k in kept.values()):
+        total = sum(a.size for a in scores.values())
+        left = sum(int(m.sum()) for m in masks.values())
+        assert total - round(share * total) <= left <= total - round(share * total) + len(masks)
+        if left == total - round(share * total):
+            stays = np.concatenate([scores[n][m] for n, m in masks.items()])
+            goes = np.concatenate([scores[n][~m] for n, m in masks.items()])
+            assert not goes.size or stays.min() >= goes.max() or len(masks) > 1
+
+
+def test_rigl_and_gradual_pruning_of_shared_layers():
+    from chainrule.layers import Add, Input
+
+    a, b, shared = Input((20,)), Input((20,)), Dense(16)
+    out = Dense(2)(ReLU()(Add()(shared(a), shared(b))))
+    for callback in (RigL(0.8, every=3), GradualPruning(0.8, every=3)):
+        net = copy.deepcopy(Network(inputs=[a, b], outputs=out, random_state=0))
+        net.fit([X, X[::-1].copy()], y, epochs=4, **QUIET, callbacks=[callback])
+        assert net.sparsity().sparsity == pytest.approx(0.8, abs=0.05)

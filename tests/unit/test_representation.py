@@ -12,10 +12,26 @@ import pytest
 import chainrule
 from chainrule import Dense, Network
 from chainrule.errors import ModelFileError, ParameterError, ShapeError, UnknownNameError
-from chainrule.layers import BatchNorm, Conv2D, Embedding, Flatten, GlobalAveragePool, Input, Layer, Parameter, ReLU
+from chainrule.layers import (
+    GRU,
+    LSTM,
+    BatchNorm,
+    Conv2D,
+    ConvTranspose2D,
+    DepthwiseConv2D,
+    Embedding,
+    Flatten,
+    GlobalAveragePool,
+    Input,
+    Layer,
+    MultiHeadAttention,
+    Parameter,
+    ReLU,
+    SimpleRNN,
+)
 from chainrule.network import Bits, Definition, Masked, NetworkGraph, Representation, Sign
 from chainrule.ops import Saved
-from chainrule.optimizers import LBFGS, SGD, Adam, AdamW, Nadam, RMSprop
+from chainrule.optimizers import LBFGS, SGD, Adam, AdamW, Nadam, Optimizer, RMSprop
 from chainrule.testing import check_layer
 from chainrule.training import Callback, Checkpoint
 
@@ -93,6 +109,60 @@ def test_zeros_stay_exactly_zero(engine, optimizer):
     before = net.parameters[NAME].copy()
     net.fit(X, y, **QUIET, optimizer=optimizer, engine=engine)
     assert (net.parameters[NAME][~MASK] == 0).all() and (net.parameters[NAME][MASK] != before[MASK]).any()
+
+
+@pytest.mark.parametrize("name", sorted(Optimizer.registry))
+def test_no_optimizer_moves_a_zero(name):
+    kind = Optimizer.registry[name]
+    if kind.__module__.partition(".")[0] != "chainrule":
+        pytest.skip("a class of another test")
+    dense = made().represent(NAME, Masked(np.ones_like(MASK)))
+    dense.partial_fit(X, y, optimizer=kind())  # the optimizer's state is one of dense weights
+    dense.represent(NAME, Masked(MASK))
+    for _ in range(3):
+        dense.fit(X, y, **QUIET, optimizer=kind())
+        assert (dense.parameters[NAME][~MASK] == 0).all()
+    if not kind().full_batch:
+        again = made().represent(NAME, Masked(np.ones_like(MASK)))
+        for mask in (np.ones_like(MASK), MASK, MASK & (np.arange(9) < 5)):
+            again.represent(NAME, Masked(mask))
+            again.partial_fit(X, y, optimizer=kind())
+            assert (again.parameters[NAME][~mask] == 0).all()
+
+
+LAYERS = {
+    "LSTM": ((12, 7), lambda: [LSTM(9)], "recurrent_weight"),
+    "GRU": ((12, 7), lambda: [GRU(9)], "weight"),
+    "SimpleRNN": ((12, 7), lambda: [SimpleRNN(9)], "recurrent_weight"),
+    "attention": ((12, 8), lambda: [MultiHeadAttention(2), Flatten()], "weight"),
+    "Conv2D": ((10, 10, 16), lambda: [Conv2D(32, 3, padding="same"), GlobalAveragePool()], "weight"),
+    "strided": ((9, 9, 3), lambda: [Conv2D(16, 3, stride=2), Flatten()], "weight"),
+    "depthwise": ((8, 8, 16), lambda: [DepthwiseConv2D(3), GlobalAveragePool()], "weight"),
+    "transposed": ((5, 5, 8), lambda: [ConvTranspose2D(16, 3, stride=2), GlobalAveragePool()], "weight"),
+    "wide": ((600,), lambda: [Dense(256), ReLU(), Dense(128), ReLU()], "weight"),
+    "steps": ((12, 7), lambda: [Dense(16), Flatten()], "weight"),
+}
+
+
+@pytest.mark.parametrize("how", ["masked", "sign"])
+@pytest.mark.parametrize("kind", LAYERS)
+def test_every_kind_of_layer_on_both_engines(kind, how):
+    shape, layers, part = LAYERS[kind]
+    x = RNG.normal(size=(24, *shape)).astype(np.float32)
+    nets = []
+    for engine in ENGINES:
+        net = Network([*layers(), Dense(2)], random_state=0).build(shape)
+        name = next(n for n in net.parameters if n.endswith(part) and net.parameters[n].ndim > 1)
+        mask = np.random.default_rng(1).random(net.parameters[name].shape) < 0.4
+        net.represent(name, Masked(mask) if how == "masked" else Sign())
+        net.fit(x, y[:24], epochs=2, batch_size=10, verbose=0, optimizer=SGD(0.01), engine=engine)
+        nets.append(net)
+        if how == "masked":
+            assert (net.parameters[name][~mask] == 0).all()
+    for name in nets[0].parameters:
+        np.testing.assert_allclose(nets[0].parameters[name], nets[1].parameters[name], rtol=2e-3, atol=2e-4)
+    np.testing.assert_allclose(nets[0].predict(x), nets[1].predict(x), rtol=5e-3, atol=5e-4)
+    np.testing.assert_allclose(nets[1].predict(x[:1]), nets[1].predict(x)[:1], rtol=1e-3, atol=1e-4)
 
 
 def test_zeros_stay_zero_when_pruned_between_steps_of_one_optimizer():
