@@ -18,7 +18,7 @@ from ..layers import Layer, Tensor
 from ..network import NetworkGraph
 from ._contract import check_feature_names
 from .parameters import Parameters
-from .scaling import mean_and_scale, needs_scaling
+from .scaling import mean_and_scale, needs_scaling, row_parts
 
 __all__ = ["Features"]
 
@@ -95,6 +95,8 @@ class Features(Parameters):
         """Numbers that are to be scaled are read in float64, since a mean may hide their spread in fewer digits."""
         scaled = self._may_scale() if reset else getattr(self, "input_scale_", None) is not None
         own = self._feature_dtype()
+        if isinstance(X, np.ndarray) and np.can_cast(X.dtype, own):
+            return own  # no digits are lost
         axes = len(X.shape) if hasattr(X, "shape") else 2  # deeper lists are narrowed afterwards
         return np.float64 if scaled and axes == 2 and np.issubdtype(own, np.floating) else own
 
@@ -113,8 +115,11 @@ class Features(Parameters):
         if not isinstance(X, np.ndarray) or isinstance(X, np.memmap):
             return X
         if self.input_scale_ is not None:
+            found = np.empty(X.shape, self._dtype())
             with np.errstate(over="ignore"):
-                return as_features((X - self.input_mean_) / self.input_scale_, dtype=self._dtype())
+                for rows in row_parts(X):
+                    found[rows] = (X[rows] - self.input_mean_) / self.input_scale_
+            return as_features(found, dtype=self._dtype())
         return as_features(X, dtype=self._feature_dtype()) if X.dtype != self._feature_dtype() else X
 
     # ------------------------------------------------------------ what kind of X

@@ -34,7 +34,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
 
     ``p = softmax(f(x))`` for three classes and more; ``p = σ(f(x))`` for two classes, and for each of several labels at once
     when y is a matrix of zeros and ones. The network f is Dense, activation, Dropout for each hidden layer, a last Dense.
-    For texts a vector for each token comes first, and their mean: the hidden layers take that.
+    For texts, the network first looks up a vector for each token; the hidden layers take the mean of these vectors.
 
     Parameters
         hidden : numbers of units of the hidden layers, or one int = (100,) ; () makes a linear model
@@ -44,9 +44,9 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
             Network that has weights starts from them
         activation : name or layer = "relu" ; dropout : in [0, 1) = 0, after every hidden activation
         weight_init : Initializer or its name; None follows the activation
-        tokenizer : for texts, "words", "characters", "byte_pairs" or a Tokenizer; its vocabulary is learned from the texts
-            of fit and saved with the model ; embedding : int = 64, length of each token's vector. Layers of your own for
-            texts get the vectors (T, embedding), unless they begin with an Embedding
+        tokenizer : for texts, "words", "characters", "byte_pairs" or a Tokenizer. Its vocabulary is learned from the texts
+            of fit, unless the Tokenizer has one, and is saved with the model ; embedding : int = 64, length of the vector of
+            each token. Layers of your own for texts get the vectors (T, embedding), unless they begin with an Embedding
         loss : a loss or its name. None: softmax_cross_entropy for three classes and more, else binary_cross_entropy
         class_weight : None; {label: weight}, 1 for labels not named; "balanced" = N / (K · count of the class). For several
             labels at once {number of the label: weight}, one weight a label, or "balanced", which makes the yes and the
@@ -174,7 +174,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         """One pass over (X, y) that goes on from weights, optimizer state and step count of the last call.
 
         Parameters
-            X, y : as in fit ; sample_weight : (N,), taken as given, so that calls can be weighed against each other
+            X, y : as in fit ; sample_weight : (N,), factors of the losses, which are not normalised, so that the samples of
+                one call can count more than those of another
             classes : all labels that will ever come, needed by the first call unless y is a matrix of zeros and ones
         Raises      as ``fit`` ; DataError for labels that are not among the classes
         """
@@ -224,7 +225,9 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
     def predict_proba(self, X: Any) -> Floats:
         """The probabilities (N, K) of the classes in the order of ``classes_``, or of each of several labels at once.
 
-        There for losses that give probabilities only (cross-entropies, not hinge losses). In float64.
+        Only losses that give probabilities have this method: cross-entropies do, hinge losses do not. In float64.
+
+        Raises      as ``predict`` ; DataError when the outputs of the network are not finite
         """
         z = self._outputs(X, "predict_proba")
         loss = self._fitted_loss()
@@ -380,9 +383,10 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
 
     @staticmethod
     def _check_named(named: Mapping[Any, Any], known: Mapping[Any, int]) -> None:
-        """Refuses a label that names no class while a class has no weight: then a label is misspelt.
+        """Refuses a label that names no class while another class has no weight, since the label is then misspelt.
 
-        Where every class has a weight, others may have one, too: a part of the data may lack a class. So does scikit-learn.
+        Where every class has a weight, further labels may have one, since a part of the data may lack a class. scikit-learn
+        has the same rule.
         """
         strange = [label for label in named if label not in known]
         bare = [label for label in known if label not in named]

@@ -241,8 +241,8 @@ class NeuralForecaster(NeuralEstimator):
         return self
 
     def _windows_of(self, X: Any, y: Any) -> tuple[_Series, Array, int, int]:
-        """The series, the numbers of its windows, how many of the first are learned from before the last are held out, and
-        how many these are."""
+        """(the series, the numbers of its windows, how many of the first windows are trained on while the last are held out,
+        how many are held out)."""
         self._check_parameters()
         self.horizons_ = _horizons(self.horizon)
         y, X = _series_and_columns("fit", X, y)
@@ -261,13 +261,13 @@ class NeuralForecaster(NeuralEstimator):
                 "steps, or a smaller window or horizon."
             )
         held = min(max(1, math.ceil(n * float(self.validation_fraction))), n - 1)
-        # No value to be forecast for a held-out window may be among those that were learned from.
+        # A value that is forecast for a held-out window must not be one that was trained on.
         return series, np.arange(n), max(1, n - held - (reach - 1)), held
 
     def diagnose(self, X: Any = None, y: Any = None, **options: Any) -> Diagnosis:  # type: ignore[override]
         """What keeps this forecaster from learning the series, if anything. See Network.diagnose.
 
-        Before a fit a training such as fit's is looked at, after it the fit itself. Nothing is changed or learned.
+        Before a fit, it looks at a trial of the training that fit would do; after a fit, at that fit. Nothing is changed.
 
         Parameters  X, y : as in fit ; options : of Network.diagnose, such as ``rules``
         Raises      as ``fit``

@@ -117,7 +117,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
 
         The first call fixes the features and the scale of the targets.
 
-        Parameters  X, y : as in fit ; sample_weight : (N,), taken as given, so that calls can be weighed against each other
+        Parameters  X, y : as in fit ; sample_weight : (N,), factors of the losses, which are not normalised
         Raises      as ``fit``
         """
         return self._partial_fit(X, y, sample_weight, self._learn_target)

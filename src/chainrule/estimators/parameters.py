@@ -180,7 +180,7 @@ class Parameters(BaseEstimator):
         Example
             >>> from chainrule import NeuralClassifier
             >>> NeuralClassifier(optimizer="sgd").set_params(optimizer__momentum=0.9).optimizer
-            SGD(0.01, momentum=0.9)
+            SGD(momentum=0.9)
         """
         check_names(type(self).__name__, (name.partition("__")[0] for name in params), super().get_params(deep=False))
         nested: dict[str, dict[str, Any]] = {}

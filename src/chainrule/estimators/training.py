@@ -92,6 +92,7 @@ class Training(Features):
         raise NotImplementedError
 
     def _keep(self, network: Network) -> None:
+        """Takes the network and what its fit left as fitted attributes."""
         raise NotImplementedError
 
     def _fitted_attributes(self, network: Network) -> dict[str, Any]:
@@ -279,7 +280,7 @@ class Training(Features):
         return self
 
     def _read(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> tuple[Any, Array, Floats | None]:
-        """Checked X, y and weights (None where they are all alike)."""
+        """X, y and the weights, checked; weights are None where none are given."""
         X = self._features(X, reset=reset)
         y = self._read_target(y)
         weight = None
@@ -331,8 +332,8 @@ class Training(Features):
     def diagnose(self, X: Any, y: Any, sample_weight: Any = None, **options: Any) -> Diagnosis:
         """What keeps this estimator from learning these samples, if anything. See Network.diagnose.
 
-        Before a fit a training such as fit's is looked at, after it the fit itself, with its weights and its history.
-        Nothing is changed or learned.
+        Before a fit, it looks at a trial of the training that fit would do; after a fit, at that fit, with its weights and
+        its history. Nothing is changed.
 
         Parameters  X, y, sample_weight : as in fit ; options : of Network.diagnose, such as ``rules``
         Raises      as ``fit``
@@ -355,9 +356,9 @@ class Training(Features):
     ) -> Self:  # fmt: skip
         """A new estimator that learns, fitted on (X, y), with the evidence in its attribute ``cure_``. See Network.cure.
 
-        Its parameters are those with the changes that won: ``layers`` where the network is another, else the optimizer,
-        the epochs and so on. So it can be cloned and fitted again, in a pipeline or a search. When nothing wins, they are
-        as they were. This estimator is not changed.
+        The changes that won are in the parameters of the new estimator: in ``layers`` where they change the network, else in
+        the optimizer, the epochs and so on. So it can be cloned and fitted again, in a pipeline or a search. When no change
+        wins, the parameters are the same as before. This estimator is not changed.
 
         Parameters  X, y, sample_weight : as in fit ; time_budget : seconds for the search ; options : of Network.cure
         Raises      as ``fit``
@@ -389,7 +390,7 @@ class Training(Features):
         return {**copy.deepcopy(params), **({"callbacks": kept} if callbacks else {})}
 
     def _blank(self) -> Self:
-        """The same estimator, not fitted, with nobody who listens and random numbers of its own."""
+        """The same estimator, not fitted, without callbacks, and with its own copy of the random state."""
         return type(self)(**self._copied_params())
 
     def _cured_params(self, cure: Cure) -> dict[str, Any]:
