@@ -351,6 +351,18 @@ def test_a_network_without_anything_to_learn_has_no_update(optimizer) -> None:
     assert not any(n.where.phase == "update" for n in plan.nodes)
 
 
+def test_a_place_of_an_arena_is_one_value_of_one_arena() -> None:
+    """By the identity of arenas passes see what is overwritten, by that of values what is read twice."""
+    x, shared = Input((I,)), Dense(I)
+    network = NetworkGraph(inputs=x, outputs=shared(BatchNorm()(shared(x))), random_state=0).build()
+    for plan in (lower_training(network, [SquaredError()], Adam(), N), lower_prediction(network, N)):
+        used = [v for n in plan.nodes for v in (*n.inputs, *n.outputs) if v.base is not None]
+        assert used and all(v.base is plan.arenas[v.base.name] for v in used)
+        named = [v for v in used if v.role in ("parameter", "state") and v.producer is None]
+        assert len({id(v) for v in named}) == len({(v.base.name, v.offset) for v in named})
+        assert {v.name for v in named} >= {"0.dense.weight", "0.dense.bias"}
+
+
 def test_every_slot_has_an_arena() -> None:
     plan = lower_training(built([Dense(O)]), [SquaredError()], Adam(), N)
     assert set(plan.arenas) == {"parameters", "gradients", "slot.m", "slot.v"}

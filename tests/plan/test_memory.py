@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chainrule.ops import Builder, Node, Value
-from chainrule.plan.memory import is_view, plan_memory, root
+from chainrule.plan.memory import is_view, overlap, place, plan_memory, root
 
 LINE = 64
 
@@ -171,3 +171,19 @@ def test_a_value_that_is_written_over_another_lies_there() -> None:
     base = Value((64,), role="arena", name="a")
     values[1].base = base
     assert root(values[1]) is values[1]
+
+
+def test_the_place_of_a_value_is_seen_through_other_shapes_of_it() -> None:
+    k = Builder()
+    arena = Value((64,), role="arena", name="a")
+    w = Value((2, 4), role="parameter", base=arena, offset=8)
+    assert place(w) is w and place(k.reshape(w, (8,))) is w
+    assert place(Value((2,), role="input")) is None and place(k.exp(w)) is None
+
+
+@pytest.mark.parametrize(("at", "shared"), [(0, False), (3, False), (4, True), (8, True), (11, True), (12, False)])
+def test_places_overlap_where_they_share_an_element(at: int, shared: bool) -> None:
+    one, other = Value((64,), role="arena", name="a"), Value((64,), role="arena", name="b")
+    w = Value((2, 2), base=one, offset=8)
+    assert overlap(w, Value((5,), base=one, offset=at)) == shared == overlap(Value((5,), base=one, offset=at), w)
+    assert not overlap(w, Value((4,), base=other, offset=8))

@@ -123,6 +123,14 @@ def test_a_view_of_what_was_replaced_lies_in_what_replaces_it(d: Draft) -> None:
     assert root(flat) is second
 
 
+def test_a_read_of_another_shape_of_a_place_after_an_assignment_is_another(d: Draft) -> None:
+    shown = d.k.reshape(d.place(2, 2), (4,))
+    first = d.k.exp(shown)
+    d.k.assign(d.place(4), d.input(4))
+    plan = check(d.plan(first, d.k.exp(shown)), eliminate_common)
+    assert ops(plan) == ["reshape", "exp", "copy", "exp"]
+
+
 # ------------------------------------------------------------ dead code
 
 
@@ -249,6 +257,14 @@ def test_an_operand_that_the_step_overwrites_is_not_read_again(d: Draft, at: int
     assert len(check(plan, recompute).nodes) - len(plan.nodes) == copies
 
 
+def test_another_shape_of_a_place_that_the_step_overwrites_is_not_read_again(d: Draft) -> None:
+    shown = d.k.reshape(d.place(2, 2), (4,))
+    c = d.k.multiply(shown, 2.0)
+    outputs = [d.k.exp(c), d.k.softmax(shown)]
+    d.k.assign(d.place(4), d.input(4))
+    assert _copies(d, *outputs, d.k.tanh(c)) == 0
+
+
 def test_an_assignment_to_another_arena_disturbs_nothing(d: Draft) -> None:
     c = d.k.multiply(d.place(8), 2.0)
     first = d.k.exp(c)
@@ -360,6 +376,18 @@ def test_a_read_before_the_place_that_a_chain_has_stored(d: Draft) -> None:
     a = d.k.exp(d.input(8))
     d.k.assign(d.place(8, at=8), a)
     assert ops(check(d.plan(d.k.add(a, d.place(8))))) == ["exp+copy+add"]
+
+
+def test_a_read_of_another_shape_of_a_place(d: Draft) -> None:
+    shown = d.k.reshape(d.place(2, 4), (8,))
+    a = d.k.exp(d.input(8))
+    d.k.assign(d.place(8), a)
+    assert ops(check(d.plan(d.k.add(a, shown)))) == ["reshape", "exp+copy", "add"]
+    e = Draft()
+    shown = e.k.reshape(e.place(2, 4), (8,))
+    a = e.k.exp(shown)
+    e.k.assign(e.place(8), e.k.softmax(e.input(8)))
+    assert ops(check(e.plan(e.k.square(a)))) == ["reshape", "exp", "softmax", "copy", "square"]
 
 
 def test_a_read_after_the_stores_of_chains_that_were_joined(d: Draft) -> None:
@@ -540,6 +568,13 @@ def test_a_product_that_is_needed_itself_stays_apart(d: Draft, emit) -> None:
     assert ops(plan)[0] == "matmul" and len(plan.nodes) > 1
 
 
+@pytest.mark.parametrize("emit", [lambda d, z: d.k.softmax(z), lambda d, z: d.k.matmul(z, d.input(3, 3))])
+def test_a_product_takes_along_nothing_but_chains(d: Draft, emit) -> None:
+    z, _ = _dense(d)
+    plan = check(d.plan(emit(d, z)))
+    assert [n.op for n in plan.nodes] == [n.op for n in d.k.nodes]
+
+
 def test_a_product_that_is_stored_stays_apart(d: Draft) -> None:
     z, _ = _dense(d)
     z.base, z.offset = d.place(4, 3).base, 0
@@ -599,6 +634,13 @@ def test_a_product_is_not_moved_past_a_change_of_what_it_reads(d: Draft, arena: 
         assert ops(plan) == ["matmul", "softmax", "copy", "relu"]
     else:
         assert ops(plan) == ["softmax", "copy", "matmul+relu"]
+
+
+def test_a_product_of_another_shape_of_a_place_is_not_moved_past_a_change_of_it(d: Draft) -> None:
+    w = d.k.reshape(d.place(9), (3, 3))
+    z = d.k.matmul(d.input(4, 3), w)
+    d.k.assign(d.place(9), d.k.softmax(d.input(9)))
+    assert ops(check(d.plan(d.k.relu(z)))) == ["reshape", "matmul", "softmax", "copy", "relu"]
 
 
 def test_a_product_between_a_product_and_its_chain(d: Draft) -> None:

@@ -20,6 +20,17 @@ def root(value: Value) -> Value:
     return value
 
 
+def place(value: Value) -> Value | None:
+    """What lies in an arena where this value lies, which may be another shape of it; None for a value in no arena."""
+    found = root(value)
+    return found if found.base is not None else None
+
+
+def overlap(a: Value, b: Value) -> bool:
+    """Whether two values in arenas share an element."""
+    return a.base is b.base and a.offset < b.offset + b.size and b.offset < a.offset + a.size
+
+
 def is_view(node: Node) -> bool:
     """Whether the node only gives the same elements another shape."""
     return node.op in OPS and OPS[node.op].kind == "view"

@@ -6,6 +6,7 @@ from collections.abc import Hashable
 
 from ...ops import Node, Value
 from ...registry import identity
+from ..memory import place
 from ..plan import Plan
 from .rewrite import Rewriting
 
@@ -29,13 +30,13 @@ def eliminate_common(plan: Plan) -> Plan:
     kept: list[Node] = []
     for given in plan.nodes:
         node = rewriting.node(given)
-        places = [id(v.base) for v in node.outputs if v.base is not None]
-        if places:
-            for place in places:
-                versions[place] = versions.get(place, 0) + 1
+        arenas = [id(v.base) for v in node.outputs if v.base is not None]
+        if arenas:
+            for arena in arenas:
+                versions[arena] = versions.get(arena, 0) + 1
             kept.append(node)
             continue
-        bases = tuple([versions.get(id(v.base), 0) for v in node.inputs if v.base is not None])
+        bases = tuple([versions.get(id(p.base), 0) for v in node.inputs if (p := place(v)) is not None])
         key = (node.op, tuple([_key(v) for v in node.inputs]), bases, identity(node.attrs))
         earlier = seen.setdefault(key, node)
         if earlier is node:

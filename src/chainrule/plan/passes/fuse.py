@@ -13,6 +13,7 @@ from math import prod
 
 from ...ops import OPS, Node, Value
 from ...registry import identity
+from ..memory import overlap, place
 from ..plan import Plan
 from .rewrite import Rewriting
 
@@ -73,14 +74,14 @@ class _Group:
 def _grouped(nodes: list[Node]) -> list[tuple[int, Node | _Group]]:
     """Groups and single nodes, each with the number of the node in whose place it runs."""
     home: dict[int, _Group] = {}
-    #: For each arena, the places that were assigned to: (start, stop, what was stored there).
-    written: dict[int, list[tuple[int, int, Value]]] = {}
-    #: For each arena, the places that were read: (start, stop, what was made of it).
-    read: dict[int, list[tuple[int, int, Value]]] = {}
+    #: For each arena, what was stored in it, and which of its places were read and what was made of them.
+    written: dict[int, list[Value]] = {}
+    read: dict[int, list[tuple[Value, Value]]] = {}
     items: dict[int, Node | _Group] = {}
     sums: set[int] = set()
     for index, node in enumerate(nodes):
         sources: list[_Group] = []
+        places: list[Value] = []
         for v in node.inputs:
             group = home.get(id(v))
             if group is not None:
@@ -89,11 +90,12 @@ def _grouped(nodes: list[Node]) -> list[tuple[int, Node | _Group]]:
                     group.closed = True
                 if group not in sources:
                     sources.append(group)
-            elif v.base is not None and v.producer is None:
-                # A view of an arena: it reads what groups before have assigned to the same place.
-                for start, stop, stored in written.get(id(v.base), ()):
+            elif (lies := place(v)) is not None and lies.producer is None:
+                # A place of an arena: what is read is what groups before have assigned to it.
+                places.append(lies)
+                for stored in written.get(id(lies.base), ()):
                     writer = home.get(id(stored))
-                    if writer is not None and start < v.offset + v.size and v.offset < stop:
+                    if writer is not None and overlap(stored, lies):
                         writer.closed = True
         if _joins_as_sum(node, home.get(id(node.inputs[0])) if node.inputs else None):
             # It needs nothing but the chain, so it can be done where the chain is, also when others have used that already.
@@ -111,19 +113,18 @@ def _grouped(nodes: list[Node]) -> list[tuple[int, Node | _Group]]:
             for g in sources:
                 g.closed = True
             items[index] = node
-        for v in node.inputs:
-            if v.base is not None and v.producer is None:
-                read.setdefault(id(v.base), []).append((v.offset, v.offset + v.size, node.outputs[0]))
+        for lies in places:
+            read.setdefault(id(lies.base), []).append((lies, node.outputs[0]))
         for v in node.outputs:
             if v.base is None:
                 continue
             own = home.get(id(v))
-            for start, stop, made in read.get(id(v.base), ()):
+            for lies, made in read.get(id(v.base), ()):
                 reader = home.get(id(made))
-                if reader is not None and reader is not own and start < v.offset + v.size and v.offset < stop:
+                if reader is not None and reader is not own and overlap(lies, v):
                     # It has to run before its operand is overwritten, so nothing that comes later may join it.
                     reader.closed = True
-            written.setdefault(id(v.base), []).append((v.offset, v.offset + v.size, v))
+            written.setdefault(id(v.base), []).append(v)
     return list(items.items())
 
 
@@ -234,7 +235,8 @@ def _absorb_products(nodes: list[Node], outside: _Outside) -> list[Node]:
 
 def _changes(node: Node, head: Node) -> bool:
     """Whether a node assigns to something that a product reads."""
-    return any(v.base is not None and v.base is w.base for v in node.outputs for w in head.inputs)
+    read = [p.base for v in head.inputs if (p := place(v)) is not None]
+    return any(v.base is not None and v.base in read for v in node.outputs)
 
 
 def _has_home(product: Value, members: list[Node], outputs: tuple[Value, ...]) -> bool:

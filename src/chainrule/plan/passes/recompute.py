@@ -9,6 +9,7 @@ front of each of its readers, where fusion makes it part of their pass.
 from __future__ import annotations
 
 from ...ops import OPS, Node, Value, Where
+from ..memory import overlap, place
 from ..plan import Plan
 from .rewrite import Rewriting
 
@@ -55,9 +56,8 @@ def _to_copy(plan: Plan) -> dict[int, Node]:
 
     def changes(v: Value) -> bool:
         """Whether the step overwrites an operand at some time."""
-        return v.base is not None and any(
-            v.base is a.base and v.offset < a.offset + a.size and a.offset < v.offset + v.size for a in assigned
-        )
+        lies = place(v)
+        return lies is not None and any(overlap(lies, a) for a in assigned)
 
     copied: dict[int, Node] = {}
     for node in plan.nodes:
