@@ -39,10 +39,10 @@ def write_whole(
     Raises      the error when the file cannot be written; a file that was there before is then unchanged
 
     Example
-        >>> import tempfile
+        >>> import pathlib, tempfile
         >>> place = os.path.join(tempfile.mkdtemp(), "notes.txt")
         >>> write_whole(place, "first"); write_whole(place, "second")
-        >>> open(place).read(), os.listdir(os.path.dirname(place))
+        >>> pathlib.Path(place).read_text(), os.listdir(os.path.dirname(place))
         ('second', ['notes.txt'])
     """
     with replacing(path, what=what, error=error) as file:

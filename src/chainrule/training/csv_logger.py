@@ -31,7 +31,7 @@ class CSVLogger(Callback):
         >>> place = os.path.join(tempfile.mkdtemp(), "log.csv")
         >>> X = np.ones((8, 2), np.float32)
         >>> net = Network([Dense(1)], random_state=0).fit(X, X[:, :1], epochs=2, callbacks=CSVLogger(place), verbose=0)
-        >>> print(*(line.split(",")[0] for line in open(place)))
+        >>> print(*(line.split(",")[0] for line in Path(place).read_text().splitlines()))
         epoch 1 2
     """
 
