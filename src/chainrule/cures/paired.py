@@ -25,9 +25,9 @@ from .setup import Setup
 __all__ = ["Comparison", "PairedRuns", "Run", "Trial"]
 
 Array = NDArray[Any]
-#: Held-out samples that a curve is measured on, at most.
+#: The most held-out samples that a curve is measured on.
 _CURVE_SAMPLES = 512
-#: Short runs have fewer epochs, down to so many, and below that fewer samples, down to so many.
+#: Short runs have fewer epochs, but at least so many; runs that are shorter still have fewer samples, but at least so many.
 _LEAST_EPOCHS, _LEAST_SAMPLES = 3, 200
 
 
@@ -38,9 +38,9 @@ class Run:
     Attributes
         seed ; score : on the held-out data at the end, the worst one when it diverged ; curve : the score after each epoch
         losses : by epoch, as minimised ; learning_rate : of the optimizer when it is a number
-        failed : "" or why it gave no network: a divergence, or an error of fit
-        complete : False when it was ended before its last epoch ; behind : "" or why it was not worth going on with
-        seconds : it took ; whole : seconds that it takes to its last epoch, estimated where it was ended before
+        failed : why there is no trained network (a divergence, or an error of fit), "" where there is one
+        complete : whether it came to its last epoch ; behind : why it was ended early, "" where it was not
+        seconds : that it took ; whole : seconds to its last epoch, estimated where it was ended before
         seen : the score on samples that it was trained on
     """
 
@@ -63,7 +63,8 @@ class Trial:
 
     Attributes
         changes : that made it, () for the setup as it was ; setup ; runs : {seed: Run}, those that came to their end
-        length : of the runs, 1 for all epochs on all samples ; behind : "" or why its first run was not worth going on with
+        length : of the runs, 1 for all epochs on all samples ; behind : why its first run was ended early, "" where it was
+        not
     """
 
     changes: tuple[Change, ...]
@@ -74,7 +75,7 @@ class Trial:
 
     @property
     def score(self) -> float:
-        """The mean over its seeds."""
+        """The mean score over the seeds."""
         return float(np.mean([run.score for run in self.runs.values()])) if self.runs else float("-inf")
 
     @property
@@ -101,17 +102,17 @@ class Comparison:
 
     @property
     def wins(self) -> bool:
-        # One seed has no spread to exceed.
+        # With one seed there is no spread, so nothing can be proved.
         return self.difference > self.spread and self.seeds > 1
 
     @property
     def clear(self) -> bool:
-        """Whether it wins by so much that another seed would hardly change it."""
+        """Whether the second wins by so much that one more seed would hardly change the result."""
         return self.wins and self.difference > 3 * self.spread
 
     @property
     def alike(self) -> bool:
-        """Whether the second is better by a small part of the spread only, if at all."""
+        """Whether the second is better by no more than a small part of the spread."""
         return self.difference <= self.spread / 4
 
     @property
@@ -124,7 +125,7 @@ class Comparison:
 
 
 class _TimeIsOver(Callback):
-    """Ends a fit when the time for it is over, and measures what a whole one takes.
+    """Ends a fit when its time is over, and estimates how long the whole fit would take.
 
     Parameters  hopeless : also ends it as soon as it is plain that the time will not do
     Attributes  over : whether it was ended ; share : of the planned steps that are done ; whole : seconds for all of them
@@ -142,10 +143,10 @@ class _TimeIsOver(Callback):
         now, done = time.perf_counter(), state.step - self._start
         if self._first is None:
             self._first = done, now
-        # The first chunk holds what is done once, such as compiling.
+        # The first chunk contains work that is done only once, such as compiling.
         steps, since = (done - self._first[0], now - self._first[1]) if done > self._first[0] else (done, now - self._begun)
         self.share, self.whole = done / max(1, self.steps), since / max(1, steps) * self.steps
-        # Plain: a few chunks are done, and what is to come takes half as long again as there is time.
+        # After a few chunks it is plain when the rest would take half as long again as there is time.
         plain = self.hopeless and done > 3 * self._first[0] and self.whole * (1 - self.share) > 1.5 * (self.deadline - now)
         if now > self.deadline or plain:
             self.over = True
@@ -173,7 +174,7 @@ class _Curve(Callback):
             return
         best, other = max(self.values), max(self.leader[:then])
         chance = min(self.values[0], self.leader[0]) if self.chance is None else self.chance
-        # One that has learned nothing itself leads nobody.
+        # A run that has not learned anything itself is no leader that others could be behind.
         if other > chance + self.margin and best - chance < share * (other - chance) - self.margin:
             self.behind = f"ended early: {best:.3g} after {done} of {self.epochs} epochs, where another had {other:.3g}"
             raise KeyboardInterrupt
@@ -214,15 +215,15 @@ class PairedRuns:
     # ------------------------------------------------------------ short runs
 
     def share(self, length: float) -> tuple[float, float]:
-        """(share of the epochs, share of the samples) of runs of this length."""
+        """The share of the epochs and the share of the samples that runs of this length have."""
         least = min(_LEAST_EPOCHS, self.epochs) / self.epochs
-        # A step of a graph is of all its nodes, however many of them count.
+        # Every step on a graph takes all nodes, whatever the number of those that count.
         if length >= least or self.train.nodes is not None:
             return length, 1.0
         return least, min(1.0, max(length / least, _LEAST_SAMPLES / len(self.train)))
 
     def some(self, share: float) -> Samples:
-        """This share of the training samples, of every class in proportion."""
+        """This share of the training samples, with each class in proportion."""
         n = len(self.train)
         if share >= 1 or round(share * n) >= n or n < 8:
             return self.train
@@ -230,16 +231,16 @@ class PairedRuns:
         return self.train.take(split_validation(n, 1 - share, np.random.default_rng(0), strata)[0])
 
     def judged(self, length: float) -> int:
-        """Held-out samples that runs of this length are scored on."""
+        """The number of held-out samples that runs of this length are scored on."""
         n, share = len(self.held), self.share(length)[1]
         return n if share >= 1 else min(n, max(_CURVE_SAMPLES, round(share * n)))
 
     def batches(self, samples: Samples, setup: Setup) -> int:
-        """Steps of an epoch."""
+        """The number of steps in an epoch."""
         return 1 if samples.nodes is not None else -(-len(samples) // setup.fit.batch_size)
 
     def describe(self, length: float) -> str:
-        """What runs of this length are made of, in words."""
+        """The epochs and samples of a run of this length, in words."""
         epochs, samples = self.share(length)
         n, some = len(self.train), len(self.some(samples))
         of_epochs = f"{max(1, round(self.epochs * epochs))} of {self.epochs} epochs"
@@ -249,14 +250,14 @@ class PairedRuns:
     # ------------------------------------------------------------ running
 
     def network(self, setup: Setup, seed: int) -> Trainable:
-        """The network of a setup with its start weights."""
+        """The network of a setup, with the start weights of this seed."""
         network, names = setup.definition.build(self.kind, random_state=seed)
         network.build(*self.shapes)
         setup.definition.put_weights(network, names, setup.weights)
         return network
 
     def tuned(self, setup: Setup, seeds: Sequence[int], steps: int = 100) -> Setup:
-        """The setup with the learning rate that range tests find: the least of those from each seed's weights and order.
+        """The setup with the learning rate that range tests find: the least of the rates found from the seeds.
 
         All runs of a setup, and the network that is made of it, have one rate. One that is too small by a factor learns
         later, one that is too large not at all.
@@ -284,11 +285,12 @@ class PairedRuns:
         hopeless: bool = False,
         leader: Sequence[float] = (),
     ) -> Run:
-        """Trains from this seed for a share of the setup's work; a fit that fails is a result.
+        """Trains from this seed for a share of the setup's work. A fit that fails is a result, too.
 
         Parameters
-            seconds : at most ; hopeless : ended as soon as it is plain that these will not do
-            leader : the curve of another run; one that is clearly behind it is ended
+            seconds : the most that the run may take ; hopeless : whether to end it as soon as it is plain that they will
+            not do
+            leader : the curve of another run; this run is ended when it is clearly behind that one
         """
         started = time.perf_counter()
         share, part = self.share(length)
@@ -353,13 +355,13 @@ class PairedRuns:
             return self.scorer.worst
 
     def data(self, setup: Setup, samples: Samples) -> Samples:
-        """The samples as the setup takes them."""
+        """The samples with targets as the setup takes them."""
         if not setup.integer_targets:
             return samples
         return replace(samples, targets=[v.astype(np.int64) if v.dtype.kind == "f" else v for v in samples.targets])
 
     def compare(self, first: Trial, second: Trial) -> Comparison:
-        """Both trials on the seeds that they share."""
+        """Compares two trials on the seeds that both were run from."""
         seeds = sorted(first.runs.keys() & second.runs.keys())
         a = np.asarray([first.runs[s].score for s in seeds])
         b = np.asarray([second.runs[s].score for s in seeds])
@@ -367,7 +369,8 @@ class PairedRuns:
             return Comparison(0.0, float("inf"), 0)
         d = b - a
         several = len(seeds) > 1
-        # A run that failed has no spread of its own, and neither have runs that all got stuck at the same score.
+        # Runs that failed, or that all got stuck at the same score, have no spread of their own; the resolution of the score
+        # is added for them.
         spreads = [float(np.std(v, ddof=1)) for v in (a, b, d)] if several else [0.0]
         n = self.judged(min(first.length, second.length))
         spreads.append(max(self.scorer.resolution(float(v.mean()), n) for v in (a, b)))

@@ -1,4 +1,4 @@
-"""One score for trainings that differ in their output and their loss: what their predictions are worth on held-out data."""
+"""One score for trainings with different outputs and losses: how good their predictions of held-out samples are."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ..training.samples import Samples
 __all__ = ["Scorer", "Scores"]
 
 Array = NDArray[Any]
-#: More distinct whole numbers than this are quantities, not classes.
+#: Targets with more distinct whole numbers than this are quantities, not classes.
 _MOST_CLASSES = 100
 _CLASS_LOSSES = ("softmax_cross_entropy", "binary_cross_entropy", "hinge", "multi_class_hinge", "kl_divergence")
 
 
 class Scorer:
-    """Scores the first output of a network, larger is better.
+    """Scores the first output of a network; a larger score is better.
 
     Parameters
         y : targets of the first output ; loss : as given to fit, or None ; classes : whether the targets are classes,
@@ -111,7 +111,7 @@ class Scorer:
             if len(self.labels) == 2:
                 limit = float(np.mean(self.labels)) if loss.threshold is None else loss.threshold
                 return self.labels[(z > limit).astype(int)], flat
-            # One number for several classes: the nearest label is what it says.
+            # Where one output stands for several classes, the prediction is the nearest label.
             return self.labels[np.abs(z[:, None] - self.labels[None, :]).argmin(axis=1)], flat
         return z.reshape(len(flat), -1).argmax(axis=1), flat
 
@@ -125,7 +125,7 @@ class Scorer:
         return float(np.clip(np.nan_to_num(r2, nan=-1.0, neginf=-1.0), -1.0, 1.0).mean())
 
     def resolution(self, score: float, n: int) -> float:
-        """The standard error of a score near this one that comes from holding out n samples only."""
+        """The standard error of a score near this one, since only n samples are held out."""
         if self.metric is not None:
             return 0.0
         if self.kind == "numbers":
@@ -152,7 +152,7 @@ class Scores:
         self.most, self.chance = 1.0, None
 
     def strata(self, y: Array) -> Array | None:
-        """As of a Scorer, of the first output."""
+        """The class of every sample by the first output; see ``Scorer.strata``."""
         return self.parts[0].strata(y)
 
     def __call__(self, session: Session, held: Samples) -> float:
@@ -162,5 +162,5 @@ class Scores:
                               zip(self.parts, outputs, targets, session.losses, strict=True)]))  # fmt: skip
 
     def resolution(self, score: float, n: int) -> float:
-        """As of a Scorer: those of the outputs are of the same samples, so their mean is no surer than one of them."""
+        """See ``Scorer.resolution``. All outputs are scored on the same samples, so their mean is no more exact than one."""
         return max(part.resolution(score, n) for part in self.parts)

@@ -1,4 +1,4 @@
-"""Which changes cure: tried alone and together in paired runs, the likeliest first, within the time that is given."""
+"""The search for the changes that cure: they are tried alone and together in paired runs, the likeliest first."""
 
 from __future__ import annotations
 
@@ -19,27 +19,31 @@ from .setup import Setup
 
 __all__ = ["Rejected", "Search", "compatible", "expand", "joined"]
 
-#: Networks with more parameters than this use all threads one after the other instead of one thread each side by side.
+#: Networks with more parameters than this are trained one after the other, each on all threads; smaller ones side by side,
+#: each on one thread.
 _SMALL = 300_000
-#: Trials that are run side by side before it is decided again which one leads: few at first, as the likeliest come first.
+#: How many trials are run before it is decided again which one leads: fewer at first, since the likeliest come first.
 _FIRST_WAVE, _WAVE = 2, 4
-#: Trials that are run from every seed at most, and combinations that are tried when no single change wins.
+#: The most trials that are run from every seed, and the most combinations that are tried when no single change wins.
 _MOST_CONFIRMED, _MOST_COMBINATIONS = 6, 10
-#: The share of the time that the first run may take, which shows how long the others may be.
+#: The share of the time that the first run may take; this run shows how long the others may be.
 _FIRST = 0.12
-#: Steps below which a run shows nothing.
+#: A run of fewer steps shows nothing.
 _LEAST_STEPS = 150
-#: What a second core is worth at least, while other programs use it as well.
+#: The least that a second core adds to the speed of the first, while other programs use it as well.
 _GAIN = 0.3
-#: Of the time for short runs, the share that the search may take; the rest is for longer runs of what won.
+#: The share of the time that the search by short runs may take; the rest is for longer runs of the changes that won.
 _SEARCHING = 0.6
-#: Kinds of which the later change takes the place of the earlier one.
+#: Kinds of changes of which a later one takes the place of an earlier one.
 _ONE = ("learning_rate", "optimizer", "batch_size", "class_weight", "early_stopping", "clip", "weight_decay")
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """Changes that were looked at and not kept. Parameters  changes ; reason : in words ; score : or None when not run"""
+    """Changes that were looked at and not kept.
+
+    Parameters  changes ; reason : in words ; score : of their trial, None when it was not run
+    """
 
     changes: tuple[Change, ...]
     reason: str
@@ -50,7 +54,7 @@ class Rejected:
 
 
 def expand(changes: Iterable[Change]) -> list[Change]:
-    """The changes, each one that leaves a choice (a rate by a factor, or by a range test) as its alternatives."""
+    """The changes; one that leaves a choice (a rate by a factor, or by a range test) is replaced by its alternatives."""
     found: list[Change] = []
     for change in changes:
         if change.kind == "learning_rate" and change["range_test"] and change["factor"] is not None:
@@ -61,7 +65,7 @@ def expand(changes: Iterable[Change]) -> list[Change]:
 
 
 def joined(kept: Iterable[Change], new: Change) -> tuple[Change, ...]:
-    """The changes with one more: of the same kind two factors are multiplied, and two settings are the later one.
+    """The changes with one more. Two factors of the same kind are multiplied; of two settings the later one counts.
 
     Example
         >>> from chainrule.diagnosis import Change
@@ -88,7 +92,7 @@ def joined(kept: Iterable[Change], new: Change) -> tuple[Change, ...]:
     return (*found, new)
 
 
-#: Kinds that may be right a second time: equal changes of these are two.
+#: Kinds of changes that may help a second time, so that two equal ones are two changes.
 _GROWING = ("epochs", "capacity")
 
 
@@ -97,8 +101,9 @@ class Search:
     """The search for changes that win.
 
     Parameters
-        runs : paired runs ; base : the setup as it was ; context : for changes ; seeds : the first one screens ;
-        say : called with what is being done
+        runs : makes the paired runs ; base : the setup as it was ; context : what changes may look at
+        seeds : of the runs; from the first seed every trial is run, from the others the best ones ; say : called with a text
+            that says what is being done
     Attributes
         baseline, best : Trials, the best one is the baseline while nothing wins ; rejected ; trials : all that were run ;
         wins : {change: what it adds to all others that are kept} ; length : of the runs ; each : seconds of a whole run of
@@ -129,16 +134,17 @@ class Search:
         self.workers = min(2 if cores < 4 else cores, cores) if small else 1
         if small:
             self.runs.machine["threads"] = 1
-        #: Seconds that a whole run of the setup as it was would take, as each run that came to its end shows.
+        #: Seconds that a whole run of the setup as it was would take, as estimated from each run that was completed.
         self._paces: list[float] = []
         self.short = False
-        #: Seconds on the clock over seconds of work: above 1 where runs side by side, or other programs, slow each other.
+        #: Elapsed seconds divided by seconds of work: above 1 where runs side by side, or other programs, slow each other
+        #: down.
         self._slow = 1.0
 
     # ------------------------------------------------------------ how long runs may be
 
     def measure(self) -> None:
-        """Runs the setup as it was, as far as the first part of the time allows: this shows what a whole run takes."""
+        """Runs the setup as it was for the first part of the time, which shows how long a whole run takes."""
         self.say("the network as it is")
         first = self._probe(self.base)
         if first.complete:
@@ -151,15 +157,16 @@ class Search:
         return run
 
     def plan(self, changes: Sequence[Change]) -> None:
-        """Chooses how long the runs are, from the time that is left and the changes that are to be tried."""
+        """Chooses the length of the runs by the time that is left and the number of changes to try."""
         if not self._measured:
-            # A network that diverges at once shows nothing of its pace; its first remedy does.
+            # A network that diverges at once does not show how long its runs take; with its first remedy it does.
             tried = (t for c in changes if (t := self.trial((c,))) is not None)
             if (first := next(tried, None)) is not None:
                 self._probe(first.setup)
         count, seeds = len(changes), len(self.seeds)
         possible = self.runs.time_left * (1 + _GAIN * (self.workers - 1)) / self.each
-        # The setup as it was, what wins, and an alternative from every seed; of the others, half are ended early.
+        # Every seed is needed for the setup as it was and for the one that wins, and one or two runs for an alternative;
+        # half of the other runs are ended early.
         needed = 2 * seeds + 2 + 0.5 * min(count, 8)
         self.length = 1.0
         self.short = possible < needed
@@ -172,7 +179,7 @@ class Search:
         self.say(f"runs of {self.runs.describe(self.length)}")
 
     def _cost(self, trial: Trial, length: float) -> float:
-        """Seconds of work of one run of a trial: measured where it has run, else by its epochs."""
+        """The seconds of work of one run of a trial: measured where it was run, else estimated by its epochs."""
         runs = [r.seconds / trial.length for r in trial.runs.values() if trial.length]
         if runs:
             return max(runs) * length
@@ -183,13 +190,13 @@ class Search:
         return float(trial.setup.fit.epochs / self.base.fit.epochs)
 
     def _wall(self, trials: Iterable[Trial], seeds: Sequence[int], length: float) -> float:
-        """Seconds on the clock until these trials have run from these seeds."""
+        """The seconds that will pass until these trials have been run from these seeds."""
         jobs = [self._cost(t, length) for t in trials for s in seeds if t.length != length or s not in t.runs]
         return self._slow * max(sum(jobs) / self.workers, max(jobs, default=0.0))
 
     @property
     def settled(self) -> bool:
-        """Whether nothing can win any more: time is over, or the score is as high as it can be told."""
+        """Whether no change can win any more: the time is over, or no higher score could be told from the best one."""
         best, n = self.best, self.runs.judged(self.length)
         full = bool(best.runs) and self.runs.scorer.most - best.score <= self.runs.scorer.resolution(best.score, n)
         return full or self.runs.time_left <= 0
@@ -197,18 +204,18 @@ class Search:
     # ------------------------------------------------------------ running
 
     def _run(self, trials: Sequence[Trial], seeds: Sequence[int], length: float, leader: Sequence[float] = ()) -> None:
-        """Runs the trials from the seeds, side by side where the networks are small; runs of this length are kept."""
+        """Runs the trials from the seeds, small networks side by side. Runs of this length are not repeated."""
         for trial in trials:
             if trial.length != length:
                 trial.runs, trial.length, trial.behind = {}, length, ""
         self.tune(trials)
-        # Two seeds of every trial are worth more than all of one.
+        # It is better to have two runs of every trial than all runs of some.
         jobs = [(t, s) for s in seeds for t in trials if s not in t.runs]
 
         def one(trial: Trial, seed: int) -> Run | None:
             if self.runs.time_left <= 0:
                 return None
-            # What is kept is what the others are compared with: it is run to its end.
+            # The best trial so far is run to its end, since all others are compared with it.
             return self.runs.run(trial.setup, seed, length, leader=() if trial is self.best else leader)
 
         started = time.perf_counter()
@@ -231,7 +238,7 @@ class Search:
         return map_all(jobs) if self.workers > 1 else [job() for job in jobs]
 
     def tune(self, trials: Iterable[Trial]) -> None:
-        """Finds the learning rates of those that are to have them found."""
+        """Finds the learning rates of those trials that ask for a range test."""
         open_ones = [t for t in trials if t.setup.range_test and self.runs.time_left > 0]
         seeds, steps = (self.seeds[:1], 60) if self.short else (self.seeds[:2], 100)
         found = self._all([partial(self.runs.tuned, t.setup, seeds, steps) for t in open_ones])
@@ -239,7 +246,7 @@ class Search:
             trial.setup = setup
 
     def trial(self, changes: Iterable[Change]) -> Trial | None:
-        """The trial of these changes on the setup as it was; None, and a rejection, when they cannot be made."""
+        """The trial of these changes of the setup as it was; None, and a rejection, when they cannot be made."""
         ordered = tuple(in_order(changes))
         if ordered not in self._known:
             try:
@@ -257,7 +264,7 @@ class Search:
             self.rejected.append(Rejected(changes, reason, score))
 
     def run_baseline(self) -> None:
-        """The setup as it was from every seed, where there is nothing to try."""
+        """Runs the setup as it was from every seed, for when there is nothing to try."""
         self._run([self.baseline], self.seeds, self.length)
 
     def unlucky(self) -> int | None:
@@ -278,11 +285,11 @@ class Search:
         upon: Iterable[Change] = (),
         pairs: Iterable[tuple[Change, Change]] = (),
     ) -> bool:
-        """Tries changes on top of those that are kept; whether one was added.
+        """Tries changes in addition to those that are kept; returns whether one was added.
 
         Parameters
             groups : the changes that each finding calls for, the most promising first
-            upon : changes that have not won alone, and on top of which the others are tried
+            upon : changes that did not win alone, and that are made in every one of these trials
             pairs : changes that are tried together right after the first one
         """
         kept, before = self.best.changes, self.best
@@ -293,7 +300,7 @@ class Search:
         singles = _ranked(groups)
         sets = [joined(kept, c) for c in singles]
         sets[1:1] = [joined(joined(kept, a), b) for a, b in pairs if a in singles and b in singles]
-        # Faults that hide each other are cured only together: also the first choice of each finding at once.
+        # Faults that hide each other are cured only together, so the first choices of all findings are tried at once, too.
         together = compatible([group[0] for group in groups if group])
         if len(together) > 1:
             everything = kept
@@ -304,7 +311,7 @@ class Search:
         if self.best is before and len(singles) > 1 and not self.settled:
             pairs = [p for p in combinations(self._by_score(kept, singles), 2) if p[0].kind != p[1].kind]
             self._try([joined(joined(kept, a), b) for a, b in pairs[:_MOST_COMBINATIONS]])
-        # What won alone may win more together with others, and more epochs may be more than once.
+        # A change that won alone may win more together with others, and more epochs may help more than once.
         while self.best is not before and not self.settled:
             last = self.best
             kinds = {c.kind for c in last.changes}
@@ -320,14 +327,14 @@ class Search:
 
     @staticmethod
     def _neighbours(trial: Trial) -> list[Change]:
-        """Rates beside one that won."""
+        """Changes to a learning rate three times as large, and a third as large, as one that won."""
         rate = trial.setup.optimizer.learning_rate
         if not isinstance(rate, float) or all(c.kind != "learning_rate" for c in trial.changes):
             return []
         return [Change("learning_rate", {"value": float(f"{rate * factor:.2g}")}) for factor in (3.0, 1 / 3)]
 
     def _affordable(self, change: Change) -> Change | None:
-        """The change, as far as it can be judged in the time that is left; None when it cannot be."""
+        """The change, reduced where there is too little time to judge it in full; None when it cannot be judged."""
         if change.kind == "data":
             return None
         if change.kind != "epochs":
@@ -335,7 +342,7 @@ class Search:
         epochs, factor = self.best.setup.fit.epochs, float(change["factor"])
         each = self.each * self.best.setup.fit.epochs / self.base.fit.epochs
         possible = self.runs.time_left * self.workers / (self._slow * len(self.seeds) * each)
-        # Of short runs the longer one is always better: that more epochs help is shown by whole runs only.
+        # Among short runs the longer one is always better, so only whole runs can show that more epochs help.
         if self.length >= 1 and possible >= min(factor, 1.5):
             return change if possible >= factor else Change("epochs", {"factor": float(f"{possible:.1f}")})
         reason = f"{round(factor * epochs)} epochs, about {_time(each * factor)} a run, are too long for the time left"
@@ -343,19 +350,19 @@ class Search:
         return None
 
     def _try(self, sets: Sequence[tuple[Change, ...]]) -> None:
-        """Runs sets of changes, the likeliest first, and keeps what wins."""
+        """Runs sets of changes, the likeliest first, and keeps the one that wins."""
         now = tuple(in_order(self.best.changes))
         new = [changes for key, changes in {tuple(in_order(s)): s for s in reversed(sets)}.items() if key != now]
         if new and not self.settled:
-            self._take_best(self._confirm(self._screen(new[::-1])))
+            self._keep_best(self._confirm(self._screen(new[::-1])))
 
     def _screen(self, sets: Sequence[tuple[Change, ...]]) -> list[Trial]:
-        """One seed of each, in the given order; runs that are clearly behind the best of those before them are ended."""
+        """Runs each set from one seed, in the given order, and ends runs that are clearly behind the best one so far."""
         first, length = self.seeds[:1], self.length
         left, found, leader = list(sets), list[Trial](), self.best
         while left and not self.settled:
             size, wave = _WAVE if found else _FIRST_WAVE, list[Trial]()
-            # What leads is nothing before it is proved.
+            # Time is kept to prove the leader: until it has run from several seeds, its lead may be chance.
             reserved = 1.2 * self._wall([self.best, leader], self.seeds[:2], length) if found else 0.0
             while left and len(wave) < size:
                 trial = self.trial(left[0])
@@ -376,10 +383,10 @@ class Search:
         return found
 
     def _confirm(self, found: list[Trial]) -> list[Trial]:
-        """The best ones from every seed, as many as half of the time that is left allows."""
+        """Runs the best trials from every seed, as many of them as half of the time that is left allows."""
         ranked = sorted(found, key=lambda t: t.score, reverse=True)
         if self.short:
-            # What is not better from the first seed hardly wins from several; the time is for what may.
+            # A trial that is not better from the first seed will hardly win from several, so the time goes to the others.
             bar = self.best.score if self.best.length == self.length else -math.inf
             bar += self.runs.scorer.resolution(bar, self.runs.judged(self.length)) if self.best.runs else 0.0
             ranked = [t for t in ranked if t.score > bar] or ranked[:0]
@@ -391,7 +398,7 @@ class Search:
         self.say(f"{len(chosen)} changes from {len(self.seeds)} seeds")
         for seeds in (self.seeds[:2], self.seeds):
             self._run([self.best, *chosen], seeds, self.length)
-            # Where time is short, what wins clearly needs no further proof.
+            # Where time is short, a trial that wins clearly needs no further proof.
             if self.short and any(self.runs.compare(self.best, t).clear for t in chosen):
                 break
         for trial in found:
@@ -399,8 +406,8 @@ class Search:
                 self.reject(trial.changes, "others did better from the first seed", trial.score)
         return [t for t in found if t in chosen and len(t.runs) > 1]
 
-    def _take_best(self, trials: Sequence[Trial]) -> None:
-        """Keeps, of the trials that win, the first that is as good as the best of them: the likeliest cause."""
+    def _keep_best(self, trials: Sequence[Trial]) -> None:
+        """Keeps, of the trials that win, the first one that is as good as the best: it names the likeliest cause."""
         before = self.best
         winners = [t for t in trials if self.runs.compare(before, t).wins]
         if winners:
@@ -428,7 +435,7 @@ class Search:
     # ------------------------------------------------------------ what is kept in the end
 
     def prune(self) -> None:
-        """Takes out every change without which the score is no worse than the spread; notes what each other one adds."""
+        """Takes out the changes without which the score falls by no more than the spread; notes what each other one adds."""
         while len(self.best.changes) > 1:
             without = []
             for change in self.best.changes:
@@ -449,7 +456,7 @@ class Search:
             self.wins = {self.best.changes[0]: self.runs.compare(self.baseline, self.best)}
 
     def correct_what_is_wrong(self, changes: Iterable[Change]) -> None:
-        """Adds changes without which the network contradicts its loss, where the score is no worse: they need not win."""
+        """Adds changes without which the network contradicts its loss. They need not win, but must not lower the score."""
         for change in changes:
             if any(c.kind == change.kind for c in self.best.changes) or self.runs.time_left <= 0:
                 continue
@@ -467,7 +474,7 @@ class Search:
             self.wins[change] = found
 
     def verify(self) -> None:
-        """Runs what won in short runs for longer, as far as the time allows: what wins only in short runs is not kept."""
+        """Runs the winner of short runs for longer, as the time allows. Changes that win only in short runs are not kept."""
         won, before = self.best, self.baseline
         if won.length >= 1 or not won.changes:
             return
@@ -489,14 +496,14 @@ class Search:
 
 
 def _ranked(groups: Sequence[Sequence[Change]]) -> list[Change]:
-    """Every change once, the likeliest first: first choices before second ones, those of the first finding before others."""
+    """Every change once, the likeliest first: first choices before second ones, and those of the first finding first."""
     places = [(i + j, i, c) for i, group in enumerate(groups) for j, c in enumerate(group)]
     places.sort(key=lambda item: item[:2])
     return list(dict.fromkeys(c for _, _, c in places))
 
 
 def compatible(changes: Sequence[Change]) -> list[Change]:
-    """One change of each kind, the first."""
+    """The first change of each kind."""
     return list({c.kind: c for c in reversed(changes)}.values())[::-1]
 
 

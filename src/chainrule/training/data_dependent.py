@@ -83,7 +83,7 @@ def initialise_from_data(network: NetworkGraph, executables: Executables, inputs
     if not wanted:
         return
     batch = len(inputs["x0"])
-    # A use of its own: the key is not that of any prediction.
+    # The key differs from that of every prediction, because this plan has other outputs.
     shapes = tuple(inputs[f"x{i}"].shape[1:] for i in range(len(network.input_ids)))
     compiled = executables.get(
         ("layers", batch, shapes), lambda: lower_prediction(network, batch, shapes=shapes, every_layer=True)

@@ -1,4 +1,4 @@
-"""When a number stops being finite: back to the last good step, and where it went wrong.
+"""What happens when a number stops being finite: the last good weights are restored, and the bad step is located.
 
 Checking every number of every step would cost more than the step. So the trainer only looks at the losses of many steps at
 once, and this module keeps what is needed to find out more: a copy of the arenas and the pieces that were run since. A step
@@ -22,9 +22,9 @@ from ..ops import Node
 from .feeds import Piece
 
 Array = NDArray[Any]
-#: Bytes of samples read from disk or an iterator that are kept for a second run.
+#: The most bytes of samples from the disk or an iterator that are kept so that steps can be run again.
 KEEP_BYTES = 128 * 2**20
-#: When the reference engine stays finite where the fast one did not.
+#: The place that is named when the reference engine stays finite in a step in which the fast engine did not.
 _ROUNDING = "this engine's rounding alone; the reference engine stays finite in this step"
 
 
@@ -75,7 +75,7 @@ class Culprit(NamedTuple):
 
 
 class Recorder:
-    """Copies of the arenas and the pieces run since, so that the steps can be run again.
+    """Keeps a copy of the arenas and the pieces that were run since, so that the steps can be run again.
 
     Parameters  network : whose training it is ; arenas : what training changes ;
                 interval : seconds of work between copies, at least
@@ -97,7 +97,7 @@ class Recorder:
         self._loss_before: float | None = None
 
     def forget(self) -> None:
-        """Somebody else may have changed the arenas: the next piece starts from a new copy."""
+        """Forgets the copy, because the arenas may have been changed from outside; the next piece makes a new one."""
         self.runs.clear()
 
     def before(self, run: Run) -> None:
@@ -110,7 +110,7 @@ class Recorder:
                 self.older_step = self._copied_step
             self._copy(self.arenas, self.copies)
             self._copied_step = run.step
-            # A copy takes at most a fiftieth of the time that the steps take.
+            # Copies take at most a fiftieth of the time of the steps.
             self.interval = max(self.shortest, 50 * (time.perf_counter() - started))
             self.runs.clear()
             self.seconds, self.owned = 0.0, 0
@@ -212,6 +212,6 @@ class Recorder:
 
 
 def finite(array: Array) -> bool:
-    """Whether every number is finite. A finite sum proves it in one read without a mask."""
+    """Whether every number is finite. A finite sum proves it with one pass over the array and no mask."""
     with np.errstate(all="ignore"):
         return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())

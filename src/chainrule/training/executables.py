@@ -1,4 +1,4 @@
-"""Plans compiled on first use and kept, so that the same batch size is compiled once."""
+"""A cache of compiled plans, so that the plan of a batch size is compiled only once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Compiled:
 
 
 class Executables:
-    """A bounded cache of executables over the same arenas; the one not used for longest goes first.
+    """A bounded cache of executables over the same arenas. The least recently used one is dropped first.
 
     Parameters  engine : compiles ; arenas : {name: flat array} that all plans work on ; limit : how many are kept
                 signature : of the network's representations that the plans are for
@@ -63,7 +63,7 @@ class Executables:
 
 
 def total(name: str, values: NDArray[Any], terms: int) -> float:
-    """Of a plan's scalar output at several steps, the sum over all their samples.
+    """The sum over the samples of several steps of a scalar output of their plan.
 
     A plan gives its loss as a mean over the ``terms`` of a step and its metrics as sums, so that a share of whole samples
     stays exact.

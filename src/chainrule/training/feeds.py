@@ -21,15 +21,15 @@ from ..ops.value import Shape
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 Order = NDArray[np.int64]
-#: Bytes of samples that are read from disk at a time.
+#: How many bytes of samples are read from the disk at a time.
 BLOCK_BYTES = 32 * 2**20
-#: Steps that a data set is asked for at a time, and the bytes they may have together.
+#: The most steps that a data set is asked for at a time, and the most bytes of these steps.
 _MOST_STEPS, _STEPS_BYTES = 16, 4 * 2**20
 #: The largest share of the work on sequences that may be padding, where smaller batches can prevent more.
 _MOST_PADDING = 0.1
 #: The same where one batch shall hold all samples, so that its gradient is that of all of them.
 _MOST_PADDING_OF_ALL = 0.5
-#: Plans that sequences may ask to be kept.
+#: The most plans that a feed of sequences asks to be kept.
 _MOST_PLANS = 256
 
 
@@ -62,17 +62,17 @@ Pace = Callable[[int, "tuple[Shape, ...] | None"], int]
 
 
 class Feed(Protocol):
-    """What the trainer needs of its data."""
+    """What the trainer needs to know of its data."""
 
     #: How many plans an epoch needs, at most.
     plans: int
 
     @property
     def n_samples(self) -> int | None:
-        """Samples an epoch, None when that is not known."""
+        """The number of samples in an epoch, None when it is not known."""
 
     def steps(self, batch_size: int) -> int | None:
-        """Steps an epoch, None when that is not known."""
+        """The number of steps in an epoch, None when it is not known."""
 
     def pieces(
         self, batch_size: int, pace: Pace, rng: np.random.Generator | None = None, *, shuffle: bool = True
@@ -157,7 +157,7 @@ class ArrayFeed:
         rows: Any = slice(start, stop)
         inner = None
         if order is not None:
-            # Ascending rows are read several times faster from disk than rows in any order.
+            # Rows in ascending order are read from the disk several times faster than rows in random order.
             wanted = order[start:stop]
             rows = np.sort(wanted)
             inner = np.searchsorted(rows, wanted).astype(np.int64, copy=False)
@@ -208,7 +208,7 @@ class SequenceFeed:
                 self._group[name] = group = next(same, len(self._lengths))
                 if group == len(self._lengths):
                     self._lengths.append(a.lengths)
-        # With several lengths a sample, the longest decides first: it has most of the work.
+        # Where a sample has several lengths, batches are formed by the longest first, since it causes most of the work.
         self._by = sorted(range(len(self._lengths)), key=lambda g: -int(self._lengths[g][self.rows].sum()))
         self._exact = sorted({group for name, group in self._group.items() if name in exact})
         self._edges = [
@@ -304,7 +304,8 @@ class SequenceFeed:
             data[name] = a.padded(rows, to[self._group[name]]) if isinstance(a, Sequences) else a[rows]
         for name, (of, tail) in self.masks.items():
             lengths, length = self._lengths[self._group[of]][rows], to[self._group[of]]
-            # J is a mean over the padded steps; this makes it the mean over those that are there, of all samples together.
+            # J is a mean over all steps, padding included; these weights make it the mean over the real steps of all
+            # samples.
             weight = len(rows) * length / lengths.sum() * (np.arange(length) < lengths[:, None])
             given = data.get(name)
             if given is not None and given.ndim == 1:
@@ -376,7 +377,7 @@ class DataSetFeed:
         self, batch_size: int, pace: Pace, rng: np.random.Generator | None = None, *, shuffle: bool = True
     ) -> Iterator[Piece]:
         batch = batch_size if self._n is None else min(batch_size, self._n)
-        # Not by the pace: what is drawn at random for a batch must not depend on how fast the machine is.
+        # This does not depend on the pace, since the random changes of a batch must not depend on the speed of the machine.
         at_once = max(1, min(_MOST_STEPS, _STEPS_BYTES // max(1, self._bytes * batch)))
         with closing(self._epoch(batch * at_once, rng, shuffle)) as batches:  # type: ignore[type-var]
             for data in batches:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .trainer import Trainer
 
 Floats = NDArray[np.float64]
-#: Samples that the loss is computed on at a time, so that memory does not grow with the data.
+#: How many samples the loss is computed on at a time, so that memory does not grow with the data.
 BATCH = 4096
 _METRIC = "metric."
 
@@ -37,7 +37,8 @@ class FullBatch:
                 f"it. Pass arrays or memory maps, or use another optimizer such as Adam."
             )
         self.trainer, self.feed = trainer, feed
-        #: Running statistics of the weights accepted last; those of weights only tried on the way must not stay.
+        #: The running statistics of the weights that were accepted last; those of weights that were only tried must not
+        #: stay.
         self.states = trainer.network.states.packed()
         self._tried: dict[float, Any] = {}
         #: Metrics by the loss they came with, since the last call of ``forget``.
@@ -70,17 +71,17 @@ class FullBatch:
         return means["loss"], gradient / samples
 
     def recall(self, arrays: dict[str, Any]) -> None:
-        """Takes up the metrics that ``kept`` gave to a checkpoint."""
+        """Restores the metrics that ``kept`` gave to a checkpoint."""
         logs = {name.removeprefix(_METRIC): float(a) for name, a in arrays.items() if name.startswith(_METRIC)}
         if logs:
             self.metrics = {logs["loss"]: logs}
 
     def kept(self, loss: float) -> dict[str, Any]:
-        """The metrics of the weights accepted last, as arrays."""
+        """The metrics of the weights that were accepted last, as arrays."""
         return {_METRIC + name: np.array(value) for name, value in self.metrics[loss].items()}
 
     def accept(self, loss: float) -> None:
-        """The weights tried that gave this loss are taken: so are their metrics and running statistics."""
+        """Accepts the weights that gave this loss, with their metrics and running statistics."""
         self.metrics = {loss: self.metrics.get(loss, {"loss": loss})}
         self.states = self._tried.get(loss, self.states)
         self._tried.clear()
@@ -143,7 +144,7 @@ def fit_full_batch(
 
 
 def _where(trainer: Trainer, feed: Feed) -> str:
-    """Which layer the first number that is not finite comes from, as a sentence; nothing when all are finite."""
+    """A sentence that names the layer which the first number that is not finite comes from; "" when all are finite."""
     for piece in feed.pieces(trainer.network.samples or BATCH, lambda batch, shapes: 1):
         executable = trainer.executable(piece.batch, piece.shapes).executable
         run = Run(executable, piece, trainer.scalars(1), 0, trainer.seed, trainer.state.epoch + 1, 0)

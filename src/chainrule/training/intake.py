@@ -29,9 +29,9 @@ from .objective import Objective
 from .targets import element_weights, fit_target, pick_loss, sample_weights, target_array, weigh
 
 Array = NDArray[Any]
-#: Samples of a memory map that are checked at a time, in bytes.
+#: How many bytes of a memory map are checked at a time.
 _CHECK_BYTES = 32 * 2**20
-#: Samples of a data set that are looked at before training.
+#: How many samples of a data set are looked at before training.
 _LOOKED_AT = 32
 
 
@@ -414,7 +414,7 @@ def is_stream(X: Any, y: Any) -> bool:
 
 
 def _is_array(item: Any) -> bool:
-    """Whether the first part of a tuple is itself data, not a number of a row."""
+    """Whether the first part of a tuple is an array of samples, and not a number in a row."""
     return hasattr(item, "__array__") or hasattr(item, "__dlpack__") or isinstance(item, (list, tuple))
 
 
@@ -433,7 +433,7 @@ class _BatchIntake:
             )
 
     def _arrays(self, batches: Iterable[Batch], losses: list[Loss], like: Intake) -> Iterator[Mapping[str, Array]]:
-        """The arrays of every batch, once it is sure that it is like the first."""
+        """The arrays of every batch, each checked to be like the first one."""
         for number, batch in enumerate(batches):
             try:
                 found = self._intake(batch, losses, like.objective.weights)
@@ -481,7 +481,7 @@ class StreamIntake(_BatchIntake):
 
     def __init__(self, source: Any, network: NetworkGraph, *, class_weight: Any = None) -> None:
         super().__init__(network, class_weight)
-        # A network whose sizes are free sees for itself whether a batch fits.
+        # A network with free sizes checks by itself whether a batch fits.
         free = any(FREE in (t or ()) for t in network.declared_input_shapes() or network.input_shapes or [])
         self.data = IteratorData(source, input_dtype=self.input_dtype, free=free)
         self._iterator: Iterator[Batch] = self.data.batches()
@@ -522,7 +522,7 @@ class DataSetIntake(_BatchIntake):
 
     def take(self, loss: Any) -> Intake:
         """The data set as a feed, once the network is built."""
-        # The loss is picked from targets as they are: mixed at random they may look like something else.
+        # The loss is chosen by the targets as they are; when they are mixed at random, they may look like another kind.
         losses = choose_losses(loss, self._targets(self.first), self.network)
         first = self._first(np.random.default_rng(0)) if self.training else self.first
         intake = self._intake(first, losses, None)
@@ -556,7 +556,7 @@ class DataSetIntake(_BatchIntake):
 def batch_intake(
     X: Any, network: NetworkGraph, *, class_weight: Any = None, training: bool = False
 ) -> DataSetIntake | StreamIntake:
-    """The intake of what ``is_stream`` found to be batches."""
+    """The intake of a stream of batches (see ``is_stream``)."""
     if isinstance(X, Batches):
         return DataSetIntake(X, network, class_weight=class_weight, training=training)
     return StreamIntake(X, network, class_weight=class_weight)

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 __all__ = ["Moment"]
 
 Array = NDArray[Any]
-#: Samples that are looked at backwards, at most; those of the start, that are looked at forwards; bytes of them that are
-#: kept, and that looking may need.
+#: The most samples that are traced forwards and backwards, and the most of the start that are traced forwards only; the most
+#: bytes of samples that are kept, and of memory that a trace may need.
 SAMPLES, MORE_SAMPLES, _KEPT, BYTES = 32, 256, 2**23, 128e6
-#: What looking at them may cost: this share of the operations of the training, as the reference engine needs some ten times
-#: as long for one as the fast engine; but so many at least and at most.
+#: The operations of a trace: this share of those of the training, since the reference engine takes some ten times as long
+#: for an operation as the fast one; but at least and at most so many.
 _SHARE, _LEAST, _MOST = 1.5e-3, 1e8, 2e9
 
 
 class Moment:
-    """Some samples of one step, and the weights before it or those of now.
+    """Some samples of one step, with the weights before that step or with the present ones.
 
     Parameters  state : of the training ; run : the piece whose first step it is ; samples : that are kept, at most
     Attributes  step : number of it ; network : of the training
@@ -38,7 +38,7 @@ class Moment:
     def __init__(self, state: FitState, run: Run, samples: int = SAMPLES) -> None:
         self.state, self.network, self.step, self.seed = state, state.network, run.step, run.seed
         self.shapes, self._flops = run.piece.shapes, run.executable.plan.flops
-        # Where samples belong together, as the nodes of a graph, a part of them is no batch.
+        # Where samples belong together, such as the nodes of a graph, some of them are no batch.
         whole = bool(state.objective.constants) or any(call.layer.samples() is not None for call in self.network.calls)
         names = () if whole else run.executable.plan.inputs
         bytes_each = sum(run.piece.data[name][:1].nbytes for name in names)
@@ -54,7 +54,7 @@ class Moment:
         return any(name.endswith(".recurrent_weight") for name in self.network.parameters)
 
     def keep_weights(self) -> None:
-        """Copies the weights as they are now; without it those of the moment of looking are taken."""
+        """Copies the present weights, to be used in the later traces instead of those of that time."""
         if self.inputs:
             self._kept = {name: array.copy() for name, array in self._weights().items()}
 
@@ -62,7 +62,7 @@ class Moment:
         return self.network.arenas()
 
     def now(self) -> Moment:
-        """The same samples with the weights of the moment of looking."""
+        """The same samples with the weights that the network has when it is traced."""
         found = copy.copy(self)
         found._kept = None
         return found

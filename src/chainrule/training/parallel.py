@@ -1,4 +1,4 @@
-"""Many small trainings at once."""
+"""Many small trainings side by side."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _silent(done: int, of: int) -> None:
 
 
 def map_all(jobs: Sequence[Callable[[], Any]], progress: Callable[[int, int], None] = _silent) -> list[Any]:
-    """Does all jobs, as many at a time as there are cores; the results in the order of the jobs.
+    """Runs all jobs, as many at a time as there are cores; returns the results in the order of the jobs.
 
     An epoch is one call of the engine that holds no lock of Python's, so threads are enough: they share the data and the
     compiled kernels, and the numbers do not depend on how many there are. Jobs should train with ``threads=1``.
@@ -35,5 +35,5 @@ def map_all(jobs: Sequence[Callable[[], Any]], progress: Callable[[int, int], No
             progress(len(jobs) - len(waiting), len(jobs))
         return [one.result() for one in futures]
     finally:
-        # After Ctrl-C or an error what has not begun is dropped.
+        # After Ctrl-C or an error, jobs that have not begun are dropped.
         pool.shutdown(wait=True, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""Probes: at some steps of a training the statistics of all it computes, without changing it by a bit.
+"""Probes take the statistics of everything that a training computes at some of its steps, and change none of its bits.
 
 A probe runs a plan of its own (``plan.statistics``) on the samples that the next step will see, with the same seed and step
 number, before that step. Parameters, states and slots are read and never written, so a probed training gives the same
@@ -24,15 +24,16 @@ from .executables import Executables
 if TYPE_CHECKING:
     from .trainer import Trainer
 
-#: Share of a training's time that probes may take; compiling their plan, and what they push out of the caches, comes on top.
+#: The share of a training's time that probes may take. Compiling their plan, and refilling the caches after them, comes on
+#: top.
 SHARE = 0.025
-#: Probes that are taken in any case, however short the training: so many that they take about FREE_SECONDS, but at least
-#: as many as the rules want to see something persist over, and at most enough for any of them.
+#: The number of probes that are taken however short the training is: as many as take about FREE_SECONDS, but at least
+#: FEWEST, over which the rules want a fault to persist, and at most MOST, which is enough for every rule.
 FREE_SECONDS, FEWEST, MOST = 0.1, 8, 40
-#: A probe costs its step again, about as much for the statistics, and this much beside: coming back to Python, and for each
-#: output reading it.
+#: A probe costs about twice as much as its step (the step itself and the statistics), and in addition the seconds for the
+#: call from Python and for reading each output.
 _CALL_SECONDS, _OUTPUT_SECONDS = 200e-6, 4e-6
-#: What the fast engine reaches at best: more than it does, so that the time of a step is not overestimated.
+#: The speed of the fast engine at its best, which it does not reach, so that the time of a step is not overestimated.
 _FLOPS_PER_SECOND, _BYTES_PER_SECOND, _STEP_SECONDS = 300e9, 60e9, 3e-6
 
 Found = Mapping[str, NDArray[Any]]
@@ -48,22 +49,22 @@ class Probe:
     """
 
     def __init__(self, take: Callable[[Run, Found, dict[str, int], float], None], every: int | None = None) -> None:
-        self._take, self.wanted = take, every
+        self._report, self.wanted = take, every
         self.every = self.spacing = every or 0
         self.free = 0
         self.early: list[int] = []
         self.taken = 0
-        #: What sampling has taken so far, compiling its plan included.
+        #: The seconds that the probes have taken so far, including those for compiling their plan.
         self.seconds = 0.0
         self._batch = 0
-        #: What made a probe fail, in words.
+        #: Why a probe failed, in words; "" while none did.
         self.error = ""
         self._executables: Executables | None = None
         self._arenas: dict[str, NDArray[Any]] = {}
         self._sizes: dict[Any, dict[str, int]] = {}
 
     def prepare(self, trainer: Trainer, batch: int) -> None:
-        """Before an epoch: ``batch`` is that of its full steps."""
+        """To be called before an epoch. Parameters  batch : the number of samples in its full steps"""
         if self._executables is not None:
             return
         parameters = trainer.network.parameters
@@ -75,8 +76,9 @@ class Probe:
             self._plan_samples(trainer.plan(batch, trainer.network.concrete()), trainer)
 
     def _plan_samples(self, step: Plan, trainer: Trainer) -> None:
-        """Which steps to sample: some at the start that lie ever further apart, some at even distances whatever they cost,
-        and so many more that all of them take their share of the time."""
+        """Chooses the steps to sample: some at the start at growing distances, some at even distances whatever they cost,
+        and as
+        many more as fit into the share of the time that probes may take."""
         seconds = _STEP_SECONDS + step.flops / _FLOPS_PER_SECOND + step.bytes / _BYTES_PER_SECOND
         outputs = 4 * len(trainer.network.calls) + 3 * len(trainer.network.parameters)
         sample = _CALL_SECONDS + _OUTPUT_SECONDS * outputs + 2 * seconds
@@ -86,7 +88,7 @@ class Probe:
         self.every = math.ceil(sample / (SHARE * seconds))
         self.spacing = an_epoch or self.every
         if steps is not None:
-            # The share of all steps, less what is taken in any case.
+            # The number of probes that fit into the share of the time, less those that are taken in any case.
             left = SHARE * steps * seconds / sample - self.free
             self.every = math.ceil(steps / left) if left >= 1 else steps
             self.spacing = max(1, min(self.spacing, math.ceil(steps / (self.free - self.free // 2))))
@@ -144,7 +146,7 @@ class Probe:
                 for name, value in executable.plan.outputs.items()
                 if value.producer is not None and value.producer.op == "moments"
             }
-        self._take(run, found, self._sizes[key], rate)
+        self._report(run, found, self._sizes[key], rate)
 
     def _lower(self, trainer: Trainer, batch: int, shapes: Any, optimizer: Any) -> Plan:
         objective = trainer.state.objective

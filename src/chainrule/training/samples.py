@@ -1,4 +1,4 @@
-"""Samples in memory, of any kind that fit takes, of which some can be taken: to hold them out, or to look at a few."""
+"""Samples of any kind that fit takes, in memory, so that some can be held out or looked at."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ __all__ = ["Recorder", "Samples", "collect", "recorded"]
 
 Array = NDArray[Any]
 Rows = NDArray[np.int64]
-#: Bytes of samples that are kept of a stream, at most.
+#: The most bytes of samples of a stream that are kept in memory.
 _MOST_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Samples, and how to take some of them.
+    """Samples of which some can be taken.
 
     Parameters
         inputs, targets : one array or Sequences for each input and output; an input of a graph may be a SparseMatrix
@@ -57,7 +57,7 @@ class Samples:
         graph: bool = False,
         unlabelled: Sequence[int | None] = (),
     ) -> Samples:
-        """Arrays as fit takes them. Parameters  graph : whether they are its nodes"""
+        """Samples from arrays as fit takes them. Parameters  graph : whether the samples are the nodes of a graph"""
         weight = None if weight is None else np.asarray(weight)
         if not graph:
             return cls(inputs, targets, weight, total=len(targets[0]))
@@ -73,7 +73,7 @@ class Samples:
 
     @property
     def X(self) -> Any:
-        """As fit takes it."""
+        """The inputs in the form that fit takes: one array, or a list of arrays."""
         return self.inputs[0] if len(self.inputs) == 1 else list(self.inputs)
 
     @property
@@ -82,7 +82,7 @@ class Samples:
 
     @property
     def validation(self) -> tuple[Any, ...]:
-        """As ``validation_data`` of fit. Only of a graph has it weights: those that leave nodes out."""
+        """The samples as ``validation_data`` of fit. Only those of a graph have weights, which leave nodes out."""
         return (self.X, self.y) if self.nodes is None or self.weight is None else (self.X, self.y, self.weight)
 
     @property
@@ -91,7 +91,7 @@ class Samples:
 
     @property
     def by_step(self) -> bool:
-        """Whether targets are of steps, and so is what is compared with them."""
+        """Whether there is one target for each step, so that predictions are compared step by step."""
         return any(isinstance(y, Sequences) for y in self.targets)
 
     @property
@@ -101,7 +101,7 @@ class Samples:
     # ------------------------------------------------------------ some of them
 
     def take(self, rows: Any) -> Samples:
-        """Those with these numbers, from 0 to ``len(self) - 1``."""
+        """The samples with these numbers, from 0 to ``len(self) - 1``."""
         if self.nodes is not None:
             return self._take_nodes(np.asarray(rows))
         weight = None if self.weight is None else self.weight[rows]
@@ -122,7 +122,8 @@ class Samples:
         if masked or weight is not None:
             whole = np.ones(len(targets[0])) if weight is None else weight
             weight = np.zeros(len(whole))
-            # J is a mean over all nodes: what is left counts as much as all did.
+            # J is a mean over all nodes, so the weights of those that are left are raised until they count as much as all
+            # did.
             weight[nodes] = whole[nodes] * (whole[self.nodes].sum() / max(whole[nodes].sum(), 1e-30))
         return replace(self, targets=targets, weight=weight, nodes=nodes)
 
@@ -130,7 +131,7 @@ class Samples:
         return self if len(self) <= count else self.take(np.arange(count))
 
     def drawn(self, count: int, seed: int = 0) -> Samples:
-        """So many at random, in the order in which they lie; all where there are no more."""
+        """This number of samples, drawn at random and in their old order; all samples where there are no more."""
         if len(self) <= count:
             return self
         return self.take(np.sort(np.random.default_rng(seed).choice(len(self), count, replace=False)))
@@ -156,12 +157,12 @@ class Samples:
         return found
 
     def _repeated(self, x: Array) -> Array:
-        """Once for each step of the targets."""
+        """Repeats each sample once for every step of its targets."""
         found: Array = np.repeat(x, next(y.lengths for y in self.targets if isinstance(y, Sequences)), axis=0)
         return found
 
     def dense_targets(self) -> list[Array]:
-        """One array for each output; of Sequences all steps, of a graph the nodes that count."""
+        """One array for each output: all steps of Sequences one after the other, and of a graph the nodes that count."""
         if self.nodes is not None:
             return [np.asarray(y)[self.nodes] for y in self.targets]
         return [y.values if isinstance(y, Sequences) else self._repeated(y) if self.by_step else np.asarray(y)
@@ -195,7 +196,7 @@ def _dense_rows(matrix: SparseMatrix, rows: Rows) -> Array:
 
 
 class Recorder:
-    """A stream of batches that keeps a copy of the first samples that it yields, so that nobody has to read it twice.
+    """A stream of batches that keeps a copy of the first samples it yields, so that the source is read only once.
 
     Parameters  source : as fit takes it ; most : samples that are kept
 
@@ -205,7 +206,7 @@ class Recorder:
     def __init__(self, source: Any, most: int) -> None:
         self.source, self.most = source, most
         self.kept: list[tuple[Any, ...]] = []
-        #: Whether the kept batches are all of an epoch, or as many as are wanted.
+        #: whole: as many samples were kept as are wanted, or all of an epoch ; ended: an epoch came to its end.
         self.whole = self.ended = False
 
     def __iter__(self) -> Iterator[Any]:
@@ -228,7 +229,7 @@ class Recorder:
 
 
 class _OnceRecorder(Recorder):
-    """A recorder of an iterator, which can be gone through once; it is one itself, so whoever finds it empty can say so."""
+    """A recorder of an iterator, which can be read only once. It is an iterator itself, so that an empty one is noticed."""
 
     def __init__(self, source: Any, most: int) -> None:
         super().__init__(source, most)
@@ -264,7 +265,7 @@ class _Record:
         self.samples = self.bytes = 0
 
     def add(self, item: Any) -> bool:
-        """Keeps a copy of a batch; whether that is all that is wanted. What is no batch is left to others to complain of."""
+        """Keeps a copy of a batch; returns whether enough is kept. The fit itself complains of what is no batch."""
         with suppress(Exception):
             inputs, targets = item[0], item[1]
             copied = tuple(tuple(np.array(a) for a in (part if isinstance(part, tuple) else (part,))) for part in
@@ -339,7 +340,7 @@ def _of_data_set(data: Any, most: int) -> list[tuple[Any, ...]]:
 
 
 def _joined(parts: list[Array]) -> Any:
-    """Arrays one after the other; Sequences where their samples have lengths of their own."""
+    """The arrays joined along the samples; as Sequences where their samples have different lengths."""
     if all(p.shape[1:] == parts[0].shape[1:] for p in parts):
         return np.concatenate(parts)
     return Sequences([sample for part in parts for sample in part])
