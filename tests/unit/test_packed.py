@@ -218,3 +218,23 @@ def test_what_cannot_be_packed_or_predicted() -> None:
     with pytest.raises(DataError, match="not finite"):
         net.pack()
     assert isinstance(packed.engine, Engine)
+
+
+def test_matrices_whose_rows_lie_a_power_of_two_apart_are_copied_once_and_give_the_same_numbers() -> None:
+    net = Network([Dense(256), ReLU(), Dense(384), ReLU(), Dense(128)], random_state=0).build((128,))
+    packed = net.pack()
+    for n in (1, 2, 7, 64, 200):
+        X = RNG.normal(size=(n, 128)).astype(np.float32)
+        for _ in range(2):
+            np.testing.assert_array_equal(packed.predict(X), net.predict(X))
+
+
+def test_weights_of_convolutions_are_laid_out_once() -> None:
+    net = Network([Conv2D(16, 3, padding="same"), ReLU(), Conv2D(32, 3)], random_state=0).build((9, 9, 3))
+    packed = net.pack()
+    for n in (1, 2, 5):
+        X = RNG.normal(size=(n, 9, 9, 3)).astype(np.float32)
+        for _ in range(2):
+            np.testing.assert_array_equal(packed.predict(X), net.predict(X))
+    with pytest.raises(DataError):
+        packed.predict(np.full((1, 9, 9, 3), np.nan, np.float32))

@@ -21,6 +21,7 @@ class Plan:
         arenas : flat arrays kept between runs, by name: "parameters", "gradients", "states", "slot.m", ...
         scalars : numbers that change from step to step, by name, in order
         batch : samples a step works on
+        constants : the arenas whose numbers will not change, so that an engine may lay them out as it likes, once
     """
 
     nodes: list[Node]
@@ -30,6 +31,7 @@ class Plan:
     scalars: dict[str, Value]
     batch: int
     notes: list[str] = field(default_factory=list)
+    constants: frozenset[str] = frozenset()
 
     @property
     def flops(self) -> int:

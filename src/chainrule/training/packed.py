@@ -25,6 +25,7 @@ from ..ops.value import Shape
 from ..plan import Plan, lower_prediction, optimise
 from ..plan.frozen import Frozen, FrozenWeight, Geometry, arenas_in_use
 from .intake import input_arrays, input_dtypes
+from .prediction import needs_no_conversion
 
 __all__ = ["PackedNetwork"]
 
@@ -107,6 +108,11 @@ class PackedNetwork:
         Raises      ShapeError, DtypeError, DataError, ParameterError when X or batch_size does not fit
         """
         graph = self._graph
+        if batch_size is None and needs_no_conversion(graph, X) and len(X) <= graph.samples_at_once((X.shape[1:],)):
+            with self._lock:
+                executable = self._executable(len(X), (X.shape[1:],))
+                if len(graph.output_ids) == 1:
+                    return executable.predict(X)
         xs = input_arrays(graph, X)
         if not all(isinstance(x, np.ndarray) for x in xs):
             kind = "Sequences" if any(isinstance(x, Sequences) for x in xs) else "sparse matrices"
@@ -139,7 +145,7 @@ class PackedNetwork:
     def _lowered(self, batch: int, shapes: tuple[Shape, ...] | None) -> Plan:
         plan = optimise(lower_prediction(self._graph, batch, shapes=shapes, frozen=self._frozen))
         used = arenas_in_use(plan.nodes, plan.outputs)
-        return replace(plan, arenas={name: v for name, v in plan.arenas.items() if name in used})
+        return replace(plan, arenas={name: v for name, v in plan.arenas.items() if name in used}, constants=frozenset(used))
 
     def _executable(self, batch: int, shapes: tuple[Shape, ...]) -> Executable:
         found = self._compiled.get((batch, shapes))

@@ -49,7 +49,7 @@ def predict(network: NetworkGraph, runtime: Runtime, X: Any, batch_size: int | N
     """One array, or Sequences, for each output. Parameters  as of ``Network.predict``"""
     if isinstance(X, Batches):
         return _predict_batches(network, runtime, DataSetIntake(X, network), batch_size)
-    quick = _needs_no_conversion(network, X)
+    quick = needs_no_conversion(network, X)
     xs = [X] if quick else input_arrays(network, X)
     executables = runtime.predictors(network)
     if any(isinstance(x, Sequences) for x in xs):
@@ -86,7 +86,7 @@ def predict(network: NetworkGraph, runtime: Runtime, X: Any, batch_size: int | N
     return whole
 
 
-def _needs_no_conversion(network: NetworkGraph, X: Any) -> bool:
+def needs_no_conversion(network: NetworkGraph, X: Any) -> bool:
     """Whether X is already what plans read: an array of the right dtype, shape and order, with finite numbers only."""
     if type(X) is not np.ndarray or network.input_shapes is None or len(network.input_shapes) != 1:
         return False

@@ -7,7 +7,7 @@ memory is planned.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -112,7 +112,7 @@ class ProductCall:
     """A matrix product C = A B, or with ``add`` C + A B: matrices, and where they start."""
 
     matrices: tuple[Matrix, Matrix, Matrix]
-    addresses: tuple[Address | Memory, Address, Address | Memory | Within]
+    addresses: tuple[Address | Memory, Address | Data, Address | Memory | Within]
     add: bool = False
 
 
@@ -121,7 +121,7 @@ class PrimitiveCall:
     """A primitive of oneDNN, made when it is needed, and where its arguments are, by their numbers."""
 
     make: Callable[[], Primitive]
-    arguments: dict[int, Address | Memory | Within]
+    arguments: Mapping[int, Address | Memory | Within | Data]
 
 
 AnyCall = Call | ProductCall | PrimitiveCall
