@@ -23,7 +23,7 @@ from chainrule.data.booleans_in_text import are_booleans
 from chainrule.data.dates_in_text import parse_dates
 from chainrule.data.numbers_in_text import NumberStyle, looks_like_number, parse_number
 from chainrule.data.unknown import UnknownValuesWarning
-from chainrule.errors import DataError, ParameterError, TableError
+from chainrule.errors import ChainruleError, DataError, ParameterError, TableError
 
 
 def read(tmp_path: Path, content: str | bytes, name: str = "data.csv", **options: Any) -> Table:
@@ -249,6 +249,7 @@ def test_words_for_missing_are_classes_unless_the_file_says_otherwise(tmp_path: 
             [f"{i / 7:.3f}" for i in range(60)] + ["n.v.", "about 7"] * 10,
             r"'y' holds numbers, but 20 of 80 cells.*'n.v.' \(10 times",
         ),
+        (["1", "2", "3", "4"] * 19 + ["n.v."] * 4, r"'y' holds numbers, but 4 of 80 cells are none: 'n.v.' \(4 times\)"),
         ([f"word {i}" for i in range(70)] + ["a", "b"] * 5, "72 classes in 80 rows, 70 of them in a single row"),
         ([f"2024-01-{1 + i % 28:02d}" for i in range(80)], "holds dates"),
     ],
@@ -544,3 +545,64 @@ def test_many_columns(tmp_path: Path) -> None:
     assert len(table.names) == n + 1
     repeated = read(tmp_path, ",".join(["same"] * n) + "\n" + ",".join(["1"] * n) + "\n")
     assert len(set(repeated.names)) == n and repeated.names[-1] == f"same_{n}"
+
+
+# ---------------------------------------------------------------- whatever comes
+
+_SEEDS = [
+    "a,b,c,y\n" + "".join(f"{i},{i / 7:.3f},{'uvw'[i % 3]},{'yes' if i % 2 else 'no'}\n" for i in range(30)),
+    "sep=;\n# note\nt;p;y\n" + "".join(f"{1 + i % 28:02d}.03.2024 10:00;1.{i:03d},5 €;{i / 3}\n" for i in range(30)),
+    'x  y\n' + "".join(f"{i}  {i * i}\n" for i in range(30)),
+    'name,"the, note",y,\n' + "".join(f'"n{i}","two\nlines ""q""",{"none" if i % 3 else "NA"},\n' for i in range(30)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(len(_SEEDS)))
+@pytest.mark.filterwarnings("ignore::chainrule.data.UnknownValuesWarning")
+def test_no_damage_to_a_file_leads_to_another_error_than_ours(tmp_path: Path, seed: int) -> None:
+    rng, good = np.random.default_rng(seed), _SEEDS[seed].encode()
+    signs = [
+        b",",
+        b";",
+        b'"',
+        b"\n",
+        b"\r",
+        b"\0",
+        b"#",
+        b" ",
+        b"-",
+        b"\xff",
+        b"9" * 400,
+        b"1e999",
+        b"\xe2\x88\x92",
+        b"NA",
+        b"99:99",
+        b"_",
+    ]
+    outcomes = set()
+    for _ in range(120):
+        data = bytearray(good)
+        for _ in range(int(rng.integers(1, 8))):
+            at, n = int(rng.integers(len(data) + 1)), int(rng.integers(0, 6))
+            data[at : at + n] = signs[int(rng.integers(len(signs)))] if rng.random() < 0.7 else rng.bytes(n)
+        (tmp_path / "a.csv").write_bytes(bytes(data[: int(rng.integers(1, len(data) + 1))] if rng.random() < 0.2 else data))
+        try:
+            table = read_table(tmp_path / "a.csv")
+            preprocessor = TablePreprocessor(table.names[-1]).fit(table)
+            features, y = preprocessor.training_arrays(table)
+            again = TablePreprocessor.from_config(json.loads(json.dumps(preprocessor.to_config(), allow_nan=False)))
+            assert again.to_config() == preprocessor.to_config()
+            assert np.isfinite(features["numeric"]).all() and len(y) == len(features["numeric"])
+            again.transform(read_table(tmp_path / "a.csv", kinds=again.kinds_))
+            outcomes.add("read")
+        except ChainruleError:
+            outcomes.add("refused")
+    assert outcomes == {"read", "refused"}
+
+
+def test_long_names_and_long_cells_are_no_trouble(tmp_path: Path) -> None:
+    for name in ("x" * 5000 + ".csv", "x" * 5000, "x" * 5000 + ".foo"):
+        with pytest.raises(TableError):
+            read_table(tmp_path / name)
+    long = "1 " * 100_000 + "x"
+    assert read(tmp_path, column(long, "1/" * 50_000, "1,5")).column("x").kind == "categorical"

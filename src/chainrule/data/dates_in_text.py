@@ -48,6 +48,8 @@ _STAMPS = (946_684_800.0, 2_208_988_800.0)
 _TIME_NAMES = frozenset({"time", "date", "datetime", "timestamp", "stamp", "ts", "epoch", "created", "updated", "modified",
                          "unix", "utc", "at", "when"})  # fmt: skip
 _FEWEST_COMPACT = 5
+#: A longer text is no date.
+_LONGEST = 60
 
 
 @dataclass
@@ -195,7 +197,7 @@ def _iso(cells: Sequence[str]) -> Instants | None:
 
 
 def _matched(text: str) -> re.Match[str] | None:
-    for form in _FORMS:
+    for form in _FORMS if len(text) <= _LONGEST else ():
         match = form.fullmatch(text)
         if match is not None:
             return match

@@ -36,6 +36,8 @@ MISSING_NUMBERS = frozenset(
      "tba", "k.a.", "k. a.", "unbekannt", "*", "**", "***", "…", "..."}
 )  # fmt: skip
 
+#: A longer text with signs in it is no number.
+_LONGEST = 80
 _SPACES = "\u0020\u00a0\u202f\u2009"
 _CURRENCY = (
     r"(?:[$€£¥₹₩₽₺₫₴₪฿₦]|R\$|US\$|C\$|A\$|HK\$|kr\.?|zł|Kč|Ft|CHF|USD|EUR|GBP|JPY|CNY|INR|CAD|AUD|SEK|NOK|DKK|PLN|BRL)"
@@ -156,7 +158,7 @@ def style_from(evidence: Evidence, decimal: str, thousands: str | None = None) -
 
 
 def _matched(text: str) -> re.Match[str] | None:
-    match = _NUMBER.fullmatch(text)
+    match = _NUMBER.fullmatch(text) if len(text) <= _LONGEST else None
     if match is None or (match["open"] is None) != (match["close"] is None):
         return None
     signs = [s for s in (match["sign"], match["sign2"], match["after"], match["open"]) if s]

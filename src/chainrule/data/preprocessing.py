@@ -27,7 +27,7 @@ from .column_encoders import (
     numbers_of,
     unknown_texts,
 )
-from .columns import Column, object_array
+from .columns import MOST_OTHERS, Column, object_array
 from .labels import ClassLabels
 from .numbers_in_text import looks_like_number, parse_number
 from .table import Table
@@ -330,7 +330,7 @@ class TablePreprocessor:
         """A note when nearly every text is a number: then it is a numeric column with a typing error."""
         texts = [text for text in counts if not looks_like_number(text)]
         n = sum(counts[text] for text in texts)
-        if texts and n <= 0.1 * counts.total():
+        if texts and n <= MOST_OTHERS * counts.total():
             self.notes_.append(
                 f"Column {name!r} is taken as text because of {n} value(s) that are no numbers, e.g. "
                 f"{texts[0]!r}. Correct them, or leave them empty, to have it numeric."
@@ -451,9 +451,10 @@ class TablePreprocessor:
         if not is_text or self.task is not None:
             return
         numbers = [label for label in counts if looks_like_number(label)]
+        others = [label for label in counts if not looks_like_number(label)]
         many = n > MAX_INTEGER_CLASSES or table.n_rows < MIN_ROWS_A_CLASS * n
-        if numbers and 2 * len(numbers) >= n and many:
-            others = [label for label in counts if not looks_like_number(label)]
+        few_others = sum(counts[label] for label in others) <= MOST_OTHERS * table.n_rows
+        if numbers and 2 * len(numbers) >= n and (many or few_others):
             cells = ", ".join(
                 f"{label!r} ({counts[label]:,} times)" for label in sorted(others, key=lambda t: -counts[t])[:5]
             )

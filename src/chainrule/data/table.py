@@ -151,7 +151,7 @@ def read_table(
     if last == ".parquet" and suffixes[-1] != ".gz":
         names, values = read_parquet_columns(path, how.max_memory)
         return _table(names, values, str(path))
-    if last not in TEXT_SUFFIXES and not path.is_dir():
+    if last not in TEXT_SUFFIXES and not os.path.isdir(path):
         raise TableError(
             f"{path}: expected a file named .csv, .tsv, .txt (each also .gz) or .parquet, "
             f"got {path.suffix or 'no suffix'!r}."

@@ -76,7 +76,7 @@ def class_folders(folder: str | os.PathLike[str]) -> dict[str, list[Path]]:
 
 def _checked(folder: str | os.PathLike[str]) -> Path:
     place = Path(folder)
-    if not place.exists():
+    if not os.path.exists(place):
         raise ImageError(f"{place}: there is no such folder.")
     if not place.is_dir():
         raise ImageError(f"{place}: expected a folder, got a file.")
