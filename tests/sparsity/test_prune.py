@@ -265,6 +265,13 @@ def test_pruning_goes_with_dropout_convolutions_and_early_stopping():
         assert (net.parameters[name][how.mask == 0] == 0).all()
 
 
+def test_an_average_of_weights_is_pruned_too():
+    from chainrule.training import WeightAveraging
+
+    net = made().fit(X, y, epochs=8, **QUIET, callbacks=[GradualPruning(0.8, every=5, end=6), WeightAveraging(start=2)])
+    assert net.sparsity().sparsity == pytest.approx(0.8, abs=0.002)
+
+
 # ------------------------------------------------------------ RigL
 
 

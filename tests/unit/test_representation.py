@@ -11,7 +11,7 @@ import pytest
 
 import chainrule
 from chainrule import Dense, Network
-from chainrule.errors import ModelFileError, ParameterError, ShapeError, UnknownNameError
+from chainrule.errors import DataError, ModelFileError, ParameterError, ShapeError, UnknownNameError
 from chainrule.layers import (
     GRU,
     LSTM,
@@ -29,7 +29,7 @@ from chainrule.layers import (
     ReLU,
     SimpleRNN,
 )
-from chainrule.network import Bits, Definition, Masked, NetworkGraph, Representation, Sign
+from chainrule.network import Bits, Definition, LowPrecision, Masked, NetworkGraph, Representation, Sign
 from chainrule.ops import Saved
 from chainrule.optimizers import LBFGS, SGD, Adam, AdamW, Nadam, Optimizer, RMSprop
 from chainrule.testing import check_layer
@@ -406,6 +406,57 @@ def test_binarised_networks_saved_for_predictions_hold_a_bit_for_each_sign(tmp_p
 def test_damaged_bits_are_refused(bits):
     with pytest.raises(ModelFileError, match="damaged"):
         Bits.unpack({}, {"bits": bits}, (8, 8), np.float32)
+
+
+@pytest.mark.parametrize("kind, digits", [("bfloat16", 7), ("float16", 10)])
+def test_low_precision_is_rounded_once_and_takes_half_the_place(kind, digits, tmp_path):
+    net = Network([Dense(200), ReLU(), Dense(200)], random_state=0).build((200,))
+    exact = net.parameters[NAME].copy()
+    net.save(tmp_path / "dense")
+    for name in (NAME, "2.dense.weight"):
+        net.represent(name, LowPrecision(kind))
+    rounded = net.parameters[NAME]
+    error = np.abs(rounded - exact) / np.abs(exact)
+    assert 0 < error.max() <= 2.0 ** -(digits + 1) * (1.001 if kind == "bfloat16" else 100)  # float16 is coarser near 0
+    assert np.median(error) < 2.0 ** -(digits + 1)
+    net.save(tmp_path / "half")
+    assert (tmp_path / "half").stat().st_size < 0.52 * (tmp_path / "dense").stat().st_size
+    again, x = chainrule.load(tmp_path / "half"), RNG.normal(size=(9, 200)).astype(np.float32)
+    np.testing.assert_array_equal(again.predict(x), net.predict(x))
+    assert again.representation(NAME) == LowPrecision(kind)
+    again.fit(x, x, epochs=1, verbose=0)
+    np.testing.assert_array_equal(again.parameters[NAME], rounded)
+
+
+def test_rounding_to_sixteen_bits_is_that_of_the_standard():
+    w = np.float32(
+        [1 + 2**-8, 1 + 3 * 2**-8, -(1 + 2**-8), 1 + 2**-8 + 2**-20, 3e38, np.inf, -np.inf, np.nan, 0.0, -0.0, 1e-41]
+    )
+    found = LowPrecision().project(w)
+    np.testing.assert_array_equal(found[:4], np.float32([1, 1 + 2**-6, -1, 1 + 2**-7]))  # ties to even
+    assert np.isfinite(found[4]) and found[5] == np.inf and found[6] == -np.inf and np.isnan(found[7])
+    assert np.signbit(found[9]) and not np.signbit(found[8]) and 0 <= found[10] < 2e-41
+    with pytest.raises(DataError, match="float16"):
+        LowPrecision("float16").project(np.float32([1e6]))
+    net = made()
+    net.parameters[NAME][0, 0] = 1e6
+    with pytest.raises(DataError, match="float16"):
+        net.represent(NAME, LowPrecision("float16"))
+    assert net.representation(NAME) is None and net.parameters[NAME][0, 0] == 1e6
+    with pytest.raises(ParameterError, match="kind must be"):
+        made().represent(NAME, LowPrecision("int4"))
+    for bits in (np.zeros((2, 3), np.uint16), np.zeros((3, 2), np.int32)):
+        with pytest.raises(ModelFileError, match="damaged"):
+            LowPrecision.unpack({}, {"bits": bits}, (3, 2), np.float32)
+
+
+def test_whatever_is_written_for_a_user_stays_under_the_mask():
+    net = made().represent(NAME, Masked(MASK)).represent("2.dense.weight", Sign(clip=0.5))
+    net.parameters.assign({NAME: np.ones((6, 9)), "2.dense.weight": np.full((9, 2), 3.0)})
+    np.testing.assert_array_equal(net.parameters[NAME], MASK)
+    assert (net.parameters["2.dense.weight"] == 0.5).all()
+    net.parameters.unpack(np.ones_like(net.parameters.packed()))
+    np.testing.assert_array_equal(net.parameters[NAME], MASK)
 
 
 def test_a_checkpoint_after_a_representation_has_gone(tmp_path):

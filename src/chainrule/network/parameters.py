@@ -114,7 +114,10 @@ class Arena(Mapping[str, NDArray[Any]]):
         return sum(e.size for e in self.entries.values())
 
     def assign(self, values: Mapping[str, Any]) -> None:
-        """Copies arrays into the arena. UnknownNameError or ShapeError when one does not fit; then nothing is changed."""
+        """Copies arrays into the arena, where a mask keeps its zeros.
+
+        Raises  UnknownNameError or ShapeError when one does not fit; then nothing is changed
+        """
         arrays = {name: np.asarray(value) for name, value in values.items()}
         for name, array in arrays.items():
             if name not in self.entries:
@@ -123,6 +126,7 @@ class Arena(Mapping[str, NDArray[Any]]):
                 raise ShapeError(f"parameter {name!r} has shape {self.entries[name].shape}, got {array.shape}.")
         for name, array in arrays.items():
             self[name][...] = array
+            self.variables[name].project()
 
     # ------------------------------------------------------------ flat arrays of this layout
 
@@ -170,13 +174,15 @@ class Arena(Mapping[str, NDArray[Any]]):
         return found
 
     def unpack(self, flat: NDArray[Any], arenas: Arrays | None = None, kind: str = "parameters") -> None:
-        """Copies what ``packed`` gave back to its places."""
+        """Copies what ``packed`` gave back to its places; in the arrays themselves it becomes what may be stored there."""
         places, size = self._packing()
         if flat.shape != (size,):
             raise ShapeError(f"expected a flat array of {size} numbers, got shape {flat.shape}.")
         for (name, e), at in zip(self.entries.items(), places, strict=True):
             target = self[name] if arenas is None else self.part(arenas, kind, name)
             np.copyto(target, flat[at : at + e.size].reshape(e.shape), casting="same_kind")
+            if arenas is None:
+                self.variables[name].project()
 
     def _packing(self) -> tuple[list[int], int]:
         return offsets((e.shape, e.decay) for e in self.entries.values())

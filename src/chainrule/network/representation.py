@@ -28,13 +28,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ..errors import ModelFileError, ParameterError, ShapeError
+from ..errors import DataError, ModelFileError, ParameterError, ShapeError
 from ..ops import Builder, Value
 from ..ops.memory import aligned_zeros
 from ..ops.value import Shape
 from ..registry import Configurable
 
-__all__ = ["Bits", "Held", "Masked", "Representation", "Sign"]
+__all__ = ["Bits", "Held", "LowPrecision", "Masked", "Representation", "Sign"]
 
 Array = NDArray[Any]
 #: The array of a file that holds what is stored, where the representation packs nothing.
@@ -320,6 +320,62 @@ def representation_of(given: Representation | tuple[str, Mapping[str, Any]]) -> 
         return given
     name, arguments = given
     return Representation.registry[name](**arguments)
+
+
+class LowPrecision(Representation):
+    """A parameter of numbers of 16 bits that no fit changes: it takes half the place in a file.
+
+    It is rounded once, to the nearest, when it is held so; what is computed with is the same before and after a file.
+
+    Parameters  kind : "bfloat16" (8 bits of exponent, 7 of fraction) or "float16" (5 and 10; up to 65,504) = "bfloat16"
+    Raises      ParameterError for another kind ; DataError when a number is too large for float16
+
+    Example
+        >>> LowPrecision().project(np.array([1.001, 3.14159], np.float32)).tolist()
+        [1.0, 3.140625]
+    """
+
+    trainable: ClassVar[bool] = False
+
+    def __init__(self, kind: str = "bfloat16") -> None:
+        self.kind = kind
+
+    def check(self, name: str, shape: Shape) -> None:
+        if self.kind not in ("bfloat16", "float16"):
+            raise ParameterError(f'LowPrecision: kind must be "bfloat16" or "float16". Got {self.kind!r}.')
+
+    def project(self, w: Array) -> Array:
+        return self._whole(self._short(w)).astype(w.dtype)
+
+    def _short(self, w: Array) -> Array:
+        """The 16 bits of each number, rounded to nearest, ties to even."""
+        if self.kind == "float16":
+            with np.errstate(over="ignore"):
+                half = w.astype(np.float16)
+            if (np.isinf(half) & np.isfinite(w)).any():
+                raise DataError('LowPrecision: numbers above 65,504 have no place in float16. Use kind="bfloat16".')
+            return half.view(np.uint16)
+        bits = np.ascontiguousarray(w, np.float32).view(np.uint32)
+        rounded = (bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
+        return np.where(np.isnan(w), np.uint16(0x7FC0), rounded.astype(np.uint16))
+
+    def _whole(self, short: Array) -> Array:
+        if self.kind == "float16":
+            return short.view(np.float16).astype(np.float32)
+        return (short.astype(np.uint32) << np.uint32(16)).view(np.float32)
+
+    def pack(self, stored: Array) -> dict[str, Array]:
+        return {"bits": self._short(stored)}
+
+    @classmethod
+    def unpack(
+        cls, arguments: Mapping[str, Any], packed: Mapping[str, Array], shape: Shape, dtype: DTypeLike
+    ) -> tuple[Representation, Array]:
+        how, bits = cls(**arguments), packed["bits"]
+        how.check("", shape)
+        if bits.dtype != np.uint16 or bits.shape != shape:
+            raise ModelFileError(f"the 16-bit numbers of an array of shape {shape} are damaged.")
+        return how, how._whole(np.ascontiguousarray(bits)).astype(dtype)
 
 
 def unpack_of(name: str) -> Callable[..., tuple[Representation, Array]]:

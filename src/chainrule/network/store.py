@@ -75,21 +75,20 @@ class Variable:
 
     def represent(self, representation: Representation | None) -> None:
         """Holds the array in this way from now on; None as it is. What is stored becomes what may be stored."""
-        old = self.representation
-        self.representation, flats = (None, {}) if representation is None else representation.bind(self.block.dtype)
-        same = type(old) is type(self.representation) and (
-            old is None or self.representation is None or old.config() == self.representation.config()
-        )
+        old, own = self.representation, None
+        flats: dict[str, NDArray[Any]] = {}
+        if representation is not None:
+            own, flats = representation.bind(self.block.dtype)
+            self.array[...] = own.project(self.array)  # before anything is changed, as it may refuse the numbers
+        same = type(old) is type(own) and (old is None or own is None or old.config() == own.config())
         if same and {n: a.size for n, a in flats.items()} == {n: a.size for n, a in self.held.items()}:
             # Only the numbers of its arrays are new: compiled plans read them where they lie.
             for name, flat in flats.items():
                 self.held[name][...] = flat
-            self.representation = old
         else:
-            self.held = flats
+            self.representation, self.held = own, flats
             self.version = _next_version()
         self.changed()
-        self.project()
 
     def project(self) -> None:
         """Makes what is stored what may be stored."""

@@ -59,7 +59,6 @@ class _Keep(Callback):
     def give(self, network: Trainable) -> None:
         network.parameters.unpack(self.kept["parameters"])
         network.states.unpack(self.kept["states"])
-        network.project()
 
 
 def lottery_ticket(

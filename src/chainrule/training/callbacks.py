@@ -220,11 +220,12 @@ class EarlyStopping(Callback):
         """Gives the network the weights of the best epoch; whether there are any."""
         if self.restore_best and self._weights:
             arenas, held = self._arenas(state), state.network.held_arrays()
+            # Masks first, as weights under a mask are zero.
             for name, array in self._weights.items():
-                if name in arenas:
-                    arenas[name].unpack(array)
-                elif (target := held.get(name.removeprefix("held."))) is not None:
+                if (target := held.get(name.removeprefix("held."))) is not None:
                     np.copyto(target, array)
+            for name, arena in arenas.items():
+                arena.unpack(self._weights[name])
             for variable in state.network.parameters.variables.values():
                 variable.changed()
         return self.restore_best and bool(self._weights)

@@ -140,7 +140,6 @@ def fit_full_batch(
     finally:
         trainer.search = {}  # of no use in another fit, and large
     parameters.unpack(best)
-    trainer.network.project()
 
 
 def _where(trainer: Trainer, feed: Feed) -> str:
