@@ -14,7 +14,8 @@ from .training.intake import choose_losses, target_arrays, warn_of_lost_resoluti
 from .training.packed import PackedNetwork
 from .training.prediction import predict_repeated
 from .training.session import Session
-from .training.settings import FitOptions, FitSettings, PassOptions, takes_settings
+from .training.settings import FitSettings
+from .training.signature import FitOptions, PassOptions, takes_settings
 from .training.trainable import Trainable
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ import pytest
 
 from chainrule import Dense, Dropout, Input, Network, ReLU, Residual, Sigmoid, Standardize, load
 from chainrule.cures import Comparison, Cure, Trial, range_test
+from chainrule.cures.change_sets import expand
 from chainrule.cures.paired import PairedRuns, Run
 from chainrule.cures.scorer import Scorer
-from chainrule.cures.search import Search, expand
+from chainrule.cures.search import Search
 from chainrule.cures.setup import Setup
 from chainrule.diagnosis import Change, Diagnosis, Finding
 from chainrule.errors import DataError, ParameterError, ShapeError, UnknownNameError

@@ -11,10 +11,11 @@ import pytest
 from chainrule import Dense, LeakyReLU, Network, ReLU
 from chainrule.cures import range_test
 from chainrule.cures.apply import Context
+from chainrule.cures.change_sets import joined
 from chainrule.cures.paired import Comparison, PairedRuns, Run, _Curve
 from chainrule.cures.range_test import rates_of
 from chainrule.cures.scorer import Scorer
-from chainrule.cures.search import Search, joined
+from chainrule.cures.search import Search
 from chainrule.cures.setup import Setup
 from chainrule.diagnosis import Change, Diagnosis, Finding
 from chainrule.errors import DataError, ParameterError

@@ -13,7 +13,8 @@ from chainrule import Network
 from chainrule.errors import ParameterError, UnknownNameError
 from chainrule.optimizers import SGD, Cosine
 from chainrule.training import Callback, EarlyStopping
-from chainrule.training.settings import FitOptions, FitSettings, PassOptions
+from chainrule.training.settings import FitSettings
+from chainrule.training.signature import FitOptions, PassOptions
 
 BAD = [
     ({"epochs": 0}, "epochs must be an int of at least 1. Got 0."),

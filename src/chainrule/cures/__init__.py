@@ -5,6 +5,7 @@ apply.py      changes carried out on a setup, in order; changes/ holds each kind
 range_test.py how large the learning rate may be
 scorer.py     one score for networks of other outputs and losses
 paired.py     runs of different setups on the same samples, orders and seeds
+change_sets.py sets of changes that are tried together
 search.py     which changes win, alone and together, the likeliest first, under a time budget
 findings.py   which changes the findings of a diagnosis call for
 cure.py       from a diagnosis to a changed network, phase by phase; options.py and result.py are what it takes and gives

@@ -29,6 +29,7 @@ from ..training.trainable import Trainable
 from ..trials import diagnose
 from .advice import advice
 from .apply import Context
+from .change_sets import expand
 from .final_training import reserve_time, train_best
 from .findings import called_for, classes_named, first_choices, groups_of, hidden_pairs, is_of_data
 from .options import CureOptions
@@ -36,7 +37,7 @@ from .paired import Comparison, PairedRuns, Run, Trial
 from .result import Cure
 from .samples import all_samples, not_finite, shapes_of, split
 from .scorer import Scorer, Scores
-from .search import Search, expand
+from .search import Search
 from .setup import Setup
 from .start_weights import kept_weights
 from .status import Clock, Status

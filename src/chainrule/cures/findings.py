@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..diagnosis import Change, Diagnosis, Finding
-from .search import compatible, expand
+from .change_sets import compatible, expand
 
 __all__ = ["called_for", "classes_named", "first_choices", "groups_of", "hidden_pairs", "is_of_data"]
 

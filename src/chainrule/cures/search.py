@@ -14,10 +14,11 @@ from typing import Any
 from ..diagnosis import Change
 from ..training.parallel import map_all
 from .apply import Context, NotApplicable, apply, in_order
+from .change_sets import compatible, joined, ranked
 from .paired import Comparison, PairedRuns, Run, Trial
 from .setup import Setup
 
-__all__ = ["Rejected", "Search", "compatible", "expand", "joined"]
+__all__ = ["Rejected", "Search"]
 
 #: Networks with more parameters than this are trained one after the other, each on all threads; smaller ones side by side,
 #: each on one thread.
@@ -34,8 +35,6 @@ _LEAST_STEPS = 150
 _GAIN = 0.3
 #: The share of the time that the search by short runs may take; the rest is for longer runs of the changes that won.
 _SEARCHING = 0.6
-#: Kinds of changes of which a later one takes the place of an earlier one.
-_ONE = ("learning_rate", "optimizer", "batch_size", "class_weight", "early_stopping", "clip", "weight_decay")
 
 
 @dataclass(frozen=True)
@@ -51,49 +50,6 @@ class Rejected:
 
     def __str__(self) -> str:
         return f"{'; '.join(map(str, self.changes))}: {self.reason}"
-
-
-def expand(changes: Iterable[Change]) -> list[Change]:
-    """The changes; one that leaves a choice (a rate by a factor, or by a range test) is replaced by its alternatives."""
-    found: list[Change] = []
-    for change in changes:
-        if change.kind == "learning_rate" and change["range_test"] and change["factor"] is not None:
-            found += [Change("learning_rate", {"range_test": True}), Change("learning_rate", {"factor": change["factor"]})]
-        else:
-            found.append(change)
-    return list(dict.fromkeys(found))
-
-
-def joined(kept: Iterable[Change], new: Change) -> tuple[Change, ...]:
-    """The changes with one more. Two factors of the same kind are multiplied; of two settings the later one counts.
-
-    Example
-        >>> from chainrule.diagnosis import Change
-        >>> print(*joined([Change("epochs", {"factor": 5.0})], Change("epochs", {"factor": 3.0})))
-        train 15 times as many epochs
-    """
-    found = list(kept)
-    for i, old in enumerate(found):
-        if old.kind != new.kind:
-            continue
-        if new == old and new.kind not in _GROWING:
-            return tuple(found)
-        a, b = (dict(c.arguments) for c in (old, new))
-        if (
-            a.keys() == b.keys()
-            and "factor" in a
-            and {k: v for k, v in a.items() if k != "factor"} == {k: v for k, v in b.items() if k != "factor"}
-        ):
-            found[i] = Change(new.kind, {**b, "factor": float(f"{a['factor'] * b['factor']:.4g}")})
-            return tuple(found)
-        if new.kind in _ONE:
-            found[i] = new
-            return tuple(found)
-    return (*found, new)
-
-
-#: Kinds of changes that may help a second time, so that two equal ones are two changes.
-_GROWING = ("epochs", "capacity")
 
 
 @dataclass
@@ -295,9 +251,9 @@ class Search:
         kept, before = self.best.changes, self.best
         for change in upon:
             kept = joined(kept, change)
-        afforded = {c: self._affordable(c) for c in _ranked(groups)}
+        afforded = {c: self._affordable(c) for c in ranked(groups)}
         groups = [[a for c in group if (a := afforded[c]) is not None] for group in groups]
-        singles = _ranked(groups)
+        singles = ranked(groups)
         sets = [joined(kept, c) for c in singles]
         sets[1:1] = [joined(joined(kept, a), b) for a, b in pairs if a in singles and b in singles]
         # Faults that hide each other are cured only together, so the first choices of all findings are tried at once, too.
@@ -493,18 +449,6 @@ class Search:
         self.best = longer[1] if found.wins else longer[0]
         if not found.wins:
             self.reject(won.changes, _wording(f"won in runs of {self.runs.describe(won.length)} only: {found} than before"))
-
-
-def _ranked(groups: Sequence[Sequence[Change]]) -> list[Change]:
-    """Every change once, the likeliest first: first choices before second ones, and those of the first finding first."""
-    places = [(i + j, i, c) for i, group in enumerate(groups) for j, c in enumerate(group)]
-    places.sort(key=lambda item: item[:2])
-    return list(dict.fromkeys(c for _, _, c in places))
-
-
-def compatible(changes: Sequence[Change]) -> list[Change]:
-    """The first change of each kind."""
-    return list({c.kind: c for c in reversed(changes)}.values())[::-1]
 
 
 def _time(seconds: float) -> str:

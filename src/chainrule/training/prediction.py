@@ -16,9 +16,10 @@ from ..network import NetworkGraph
 from ..network.store import changes
 from ..ops.value import FREE
 from ..plan import Plan, lower_prediction
+from .batch_intake import DataSetIntake
 from .executables import Executables
 from .feeds import ArrayFeed, SequenceFeed
-from .intake import DataSetIntake, Intake, dense_and_constant, input_arrays, input_dtypes
+from .intake import Intake, dense_and_constant, input_arrays, input_dtypes
 from .objective import Objective
 from .runtime import Repeated, Runtime
 

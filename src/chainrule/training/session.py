@@ -19,6 +19,7 @@ from ..metrics import Metric
 from ..ops.value import FREE
 from ..optimizers import Optimizer, get_optimizer
 from ..optimizers.schedules import Schedule
+from .batch_intake import DataSetIntake, batch_intake
 from .callbacks import Callback
 from .checkpoint import CheckpointFile
 from .data_dependent import (
@@ -30,16 +31,7 @@ from .data_dependent import (
 from .evaluation import choose_metrics, evaluate, evaluate_outputs
 from .feeds import ArrayFeed, SequenceFeed
 from .history import History
-from .intake import (
-    DataSetIntake,
-    Intake,
-    batch_intake,
-    choose_losses,
-    input_arrays,
-    is_stream,
-    take_arrays,
-    target_arrays,
-)
+from .intake import Intake, choose_losses, input_arrays, is_stream, take_arrays, target_arrays
 from .objective import Objective
 from .prediction import input_gradient, predict
 from .settings import FitSettings

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import os
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, Self, TypedDict, TypeVar, cast
+from typing import Any, Literal, Self, cast
 
 from ..constraints import Accepted, AnyOf, Anything, Boolean, Constraint, Instance, Interval, Maybe, OneOf
 from ..errors import ParameterError, UnknownNameError
@@ -17,9 +16,7 @@ from ..metrics import Metric
 from ..optimizers import Optimizer, Schedule, get_optimizer
 from .callbacks import Callback, EarlyStopping
 
-__all__ = ["FitOptions", "FitSettings", "Group", "PassOptions", "takes_settings"]
-
-F = TypeVar("F", bound=Callable[..., Any])
+__all__ = ["FitSettings", "Group"]
 
 Path = str | os.PathLike[str]
 #: What an argument is about: what is minimised, how, the data, when to stop, the machine, or watching the fit.
@@ -350,84 +347,6 @@ class FitSettings:
             return wanted
         monitor = "val_loss" if validated else "loss"
         return EarlyStopping(monitor) if wanted is True else EarlyStopping(monitor, patience=wanted)
-
-
-def takes_settings(options: type, *, last: bool = False) -> Callable[[F], F]:
-    """Shows the arguments of a fit, which a method takes as ``**settings``, in its signature and its documentation.
-
-    Parameters
-        options : FitOptions or PassOptions, whose arguments the method takes
-        last : whether an argument that is not given is that of the last fit
-
-    In the docstring a line ``{settings}`` stands for the text of the arguments. An argument that the method need not have
-    the default of, because it may also be left as it was, is shown with the default None.
-    """
-
-    def decorate(method: F) -> F:
-        # Annotations are texts here, in a TypedDict within a ForwardRef.
-        types = {name: str(getattr(kind, "__forward_arg__", kind)) for name, kind in options.__annotations__.items()}
-        own, defaults = FitSettings.__annotations__, FitSettings.defaults()
-        if method.__doc__:
-            method.__doc__ = method.__doc__.replace("            {settings}", FitSettings.documentation(types))
-        signature = inspect.signature(method)
-        kept = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-        made = [
-            inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=None if last or types[name] != own[name] else defaults[name],
-                annotation=types[name],
-            )
-            for name in types
-        ]
-        first = [p for p in kept if p.kind is not p.KEYWORD_ONLY]
-        method.__signature__ = signature.replace(  # type: ignore[attr-defined]
-            parameters=[*first, *made, *(p for p in kept if p.kind is p.KEYWORD_ONLY)]
-        )
-        return method
-
-    return decorate
-
-
-class PassOptions(TypedDict, total=False):
-    """The arguments of ``Network.partial_fit`` for type checkers: those of FitSettings that say how one pass is made."""
-
-    loss: str | Loss | Sequence[Any] | None
-    optimizer: str | Optimizer | None
-    learning_rate: Any
-    batch_size: int
-    shuffle: bool
-    sample_weight: Any
-    class_weight: Any
-    loss_weights: Sequence[float] | None
-    metrics: str | Metric | Iterable[str | Metric] | None
-    engine: str | None
-    threads: int | None
-    precision: str | None
-
-
-class FitOptions(TypedDict, total=False):
-    """The arguments of ``Network.fit`` for type checkers: those of FitSettings."""
-
-    loss: str | Loss | Sequence[Any] | None
-    optimizer: str | Optimizer
-    learning_rate: Any
-    epochs: int
-    batch_size: int
-    validation_data: Any
-    validation_split: float
-    shuffle: bool
-    sample_weight: Any
-    class_weight: Any
-    loss_weights: Sequence[float] | None
-    metrics: str | Metric | Iterable[str | Metric] | None
-    callbacks: Callback | Sequence[Callback]
-    early_stopping: bool | int | EarlyStopping | None
-    verbose: int
-    engine: str
-    threads: int | None
-    precision: str
-    resume: Path | None
 
 
 def _callbacks(callbacks: Any) -> tuple[Callback, ...]:
