@@ -43,6 +43,8 @@ class Optimizer(Configurable):
     name: ClassVar[str] = ""
     #: Whether the training loop hands over the whole data and the optimizer drives it (see LBFGS), not step by step.
     full_batch: ClassVar[bool] = False
+    #: Whether ``update`` is called once for each parameter, with arrays of its shape, and not for flat arrays of many.
+    by_variable: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -58,6 +60,11 @@ class Optimizer(Configurable):
         self.learning_rate = learning_rate
         self.l1, self.l2, self.weight_decay = l1, l2, weight_decay
         self.clip_norm, self.clip_value, self.clip_variable_norm = clip_norm, clip_value, clip_variable_norm
+
+    @property
+    def each_variable(self) -> bool:
+        """Whether the plan has to update every parameter by itself."""
+        return self.by_variable or self.clip_variable_norm is not None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -236,7 +236,7 @@ class _Lowering:
         With l1, l2 or weight decay every row changes at every step, so then there are none, and so it is of a parameter that
         has a penalty or a constraint of its own.
         """
-        if optimizer is None or optimizer.l1 or optimizer.l2 or optimizer.weight_decay:
+        if optimizer is None or optimizer.by_variable or optimizer.l1 or optimizer.l2 or optimizer.weight_decay:
             return set()
         found = {f"{layer}.{name}" for layer, name in self.k.sparse}
         return {full for full in found - self.rules().keys() if self.network.trainable(full)}
@@ -300,7 +300,7 @@ class _Lowering:
             return Value(shape, name=kind, base=arena, offset=run.start)
 
         by_decay = bool(optimizer.l1 or optimizer.l2 or optimizer.weight_decay)
-        runs = self.runs(by_decay, sparse, each=optimizer.clip_variable_norm is not None)
+        runs = self.runs(by_decay, sparse, each=optimizer.each_variable)
         parts: list[tuple[Value, Value, dict[str, Value], bool]] = []
         for run in runs:
             w, g, decay = part("parameters", run), part("gradients", run), run.decay
