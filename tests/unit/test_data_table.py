@@ -6,6 +6,7 @@ import datetime
 import gzip
 import os
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chainrule.data.column_encoders import texts_of
 from chainrule.data.table import Column, Table, read_table, write_predictions
 from chainrule.errors import DtypeError, MissingDependencyError, ParameterError, ShapeError, TableError
 
@@ -207,6 +209,19 @@ def test_from_pandas() -> None:
     assert cells(table, "t") == ["a", None] and cells(table, "b") == ["True", "False"]
     assert cells(table, "3") == [datetime.datetime(2020, 1, 2), None]
     assert np.isnan(cells(table, "i")[1]) and np.isnan(cells(table, "o")[1])
+
+
+def test_numbers_and_times_of_other_types_are_numbers() -> None:
+    frame = pd.DataFrame({
+        "decimal": [Decimal("1.5"), None, Decimal("NaN")],
+        "duration": pd.to_timedelta(["1 h", None, "90 s"]),
+        "large": [2**53 + 1, None, 5],
+    })  # fmt: skip
+    table = Table.from_dataframe(frame)
+    np.testing.assert_array_equal(table.column("decimal").values, [1.5, np.nan, np.nan])
+    np.testing.assert_array_equal(table.column("duration").values, [3600, np.nan, 90])
+    polars = Table.from_dataframe(pl.DataFrame({"large": [2**53 + 1, None, 5]}))
+    assert texts_of(polars, "large") == [str(2**53 + 1), None, "5"]
 
 
 def test_bad_frames() -> None:

@@ -6,6 +6,7 @@ import datetime
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +180,7 @@ def _any_column(values: Array, name: str, source: str) -> Column:
     known = [v for v in items if not _is_none(v)]
     if any(isinstance(v, (list, tuple, dict, set, np.ndarray, complex)) for v in known):
         raise TableError(f"{source}: column {name!r} holds lists or other objects; expected numbers or text.")
-    if values.dtype.kind == "O" and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in known):
+    if values.dtype.kind == "O" and all(isinstance(v, (int, float, Decimal)) and not isinstance(v, bool) for v in known):
         try:
             numbers = np.array([np.nan if _is_none(v) else float(v) for v in items])
         except OverflowError as error:
@@ -199,4 +200,8 @@ def _any_column(values: Array, name: str, source: str) -> Column:
 
 
 def _is_none(value: object) -> bool:
-    return value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value)
+    return (
+        value is None
+        or type(value).__name__ in ("NAType", "NaTType")
+        or (isinstance(value, (float, Decimal)) and value != value)
+    )
