@@ -15,7 +15,7 @@ from chainrule.errors import NotFittedError, ShapeError
 from chainrule.layers import LSTM, Add, BatchNorm, Dense, Dropout, Embedding, Flatten, GraphConv, Input, Layer, Parameter
 from chainrule.losses import SoftmaxCrossEntropy, SquaredError
 from chainrule.metrics import MeanSquaredError
-from chainrule.network import NetworkGraph
+from chainrule.network import Masked, NetworkGraph, Representation
 from chainrule.ops import Saved, SparseMatrix, node_flops
 from chainrule.optimizers import SGD, Adam
 from chainrule.plan import Plan, lower_prediction, lower_trace, lower_training
@@ -87,6 +87,9 @@ def data(plan: Plan, seed: int = 0) -> dict[str, np.ndarray]:
 def run(plan: Plan, network: NetworkGraph, given=None, lr: float = 0.1) -> tuple[dict, dict]:
     """Outputs, and the arenas afterwards, in float64."""
     known = {**network.parameters.arenas("parameters"), **network.states.arenas("states")}
+    for name, variable in network.parameters.variables.items():
+        if variable.representation is not None:
+            known |= {f"{name}:{n}": a.reshape(-1) for n, a in variable.representation.arrays().items()}
     arenas = {n: np.array(known[n], np.float64) if n in known else np.zeros(v.size) for n, v in plan.arenas.items()}
     scalars = dict.fromkeys(plan.scalars, lr)
     return ReferenceEngine("float64").compile(plan, arenas).run(given or data(plan), scalars), arenas
@@ -392,6 +395,72 @@ def test_a_sparse_embedding_is_updated_by_rows_where_only_these_change(optimizer
         assert (array(network, {"parameters": arenas["gradients"]}, "0.embedding.weight") == 0).all()
     network.frozen.add("0.embedding")
     assert "put_rows" not in ops(lower_training(network, [SquaredError()], optimizer, N))
+
+
+# ------------------------------------------------------------ parameters that are held in another way
+
+
+class Doubled(Representation):
+    """The layer computes with twice what is stored."""
+
+    def value(self, k, held):
+        return k.multiply(held.stored, 2.0)
+
+    def gradient(self, k, held, dvalue):
+        return k.multiply(dvalue, 2.0)
+
+
+class OfAnotherShape(Representation):
+    def value(self, k, held):
+        return k.sum(held.stored, 0)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.5])
+def test_a_layer_computes_with_the_value_and_an_update_changes_what_is_stored(decay: float) -> None:
+    network = built([Dense(O)])
+    w, b = weights(network)
+    network.represent("0.dense.weight", Doubled())
+    plan = lower_training(network, [SquaredError()], SGD(0.1, weight_decay=decay), N, outputs=True)
+    given = data(plan)
+    found, arenas = run(plan, network, given)
+    z = given["x0"] @ (2 * w) + b
+    np.testing.assert_allclose(found["output0"], z)
+    dz = 2 / (N * O) * (z - given["y0"])
+    np.testing.assert_allclose(
+        array(network, arenas, "0.dense.weight"), w - 0.1 * decay * w - 0.1 * 2 * given["x0"].T @ dz, rtol=1e-6
+    )
+    np.testing.assert_allclose(array(network, arenas, "0.dense.bias"), b - 0.1 * dz.sum(0), rtol=1e-6)
+    predicted, _ = run(lower_prediction(network, N), network, {"x0": given["x0"]})
+    np.testing.assert_allclose(predicted["output0"], z)
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.1, weight_decay=0.1), SGD(0.1, momentum=0.9), Adam(l1=0.1)])
+def test_what_a_mask_takes_away_stays_away(optimizer) -> None:
+    network = built([Dense(O), Dense(O)])
+    mask = np.array([[1, 0], [0, 1], [1, 1]])
+    network.represent("0.dense.weight", Masked(mask))
+    plan = lower_training(network, [SquaredError()], optimizer, N)
+    _, arenas = run(plan, network)
+    after = array(network, arenas, "0.dense.weight")
+    assert (after[mask == 0] == 0).all() and (after[mask == 1] != network.parameters["0.dense.weight"][mask == 1]).all()
+    gradients = {"parameters": arenas["gradients"]}
+    assert ((array(network, gradients, "0.dense.weight") != 0) == (mask == 1)).all()
+    assert (array(network, gradients, "1.dense.weight") != 0).all()
+
+
+def test_a_value_that_is_read_twice_is_made_once() -> None:
+    x, shared = Input((I,)), Dense(I)
+    network = NetworkGraph(inputs=x, outputs=shared(shared(x)), random_state=0).build()
+    network.represent("0.dense.weight", Doubled())
+    plan = lower_prediction(network, N)
+    assert sorted(n.op for n in plan.nodes) == ["add", "add", "matmul", "matmul", "multiply"]
+
+
+def test_a_value_of_another_shape_is_refused() -> None:
+    network = built([Dense(O)])
+    network.represent("0.dense.weight", OfAnotherShape())
+    with pytest.raises(ShapeError, match=r"OfAnotherShape.value gave shape \(2,\) for '0.dense.weight'"):
+        lower_prediction(network, N)
 
 
 # ------------------------------------------------------------ what is asked for

@@ -167,11 +167,10 @@ def _joins_as_sum(node: Node, group: _Group | None) -> bool:
     shape = node.inputs[0].shape
     if group.shape != shape or len(shape) < 2 or node.attrs["axis"] != tuple(range(len(shape) - 1)):
         return False
-    made = {id(m.outputs[0]) for _, m in group.members}
-    outside = [v for _, m in group.members for v in m.inputs if id(v) not in made]
     return all(
         v.size in (1, group.size) or v.shape[-1:] == shape[-1:] == (v.size,) or v.size * shape[-1] == group.size
-        for v in outside
+        for _, member in group.members
+        for v in member.inputs
     )
 
 
