@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from .sources import display_name
-from .terminal import neutral
+from .terminal import known_letters, neutral
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -115,7 +115,7 @@ def facts(rows: Sequence[tuple[str, str]]) -> None:
     margin = max((len(name) for name, _ in rows), default=0) + 2
     room = max(20, console.width - margin) if is_terminal() else sys.maxsize
     for name, text in rows:
-        first, *more = textwrap.wrap(display_name(text), room, break_on_hyphens=False) or [""]
+        first, *more = textwrap.wrap(_as_shown(text), room, break_on_hyphens=False) or [""]
         console.print(Text(name.ljust(margin), style="cyan").append(first, style="default"), soft_wrap=True)
         for line in more:
             console.print(" " * margin + line, soft_wrap=True)
@@ -127,7 +127,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 
     from rich.text import Text
 
     console = out()
-    columns, rows = list(columns), [[display_name(one_line(text)) for text in row] for row in rows]
+    columns, rows = list(columns), [[_as_shown(one_line(text)) for text in row] for row in rows]
     widths = [max(cell_len(row[i]) for row in (columns, *rows)) for i in range(len(columns))]
     over = sum(widths) + 2 * len(widths) - 2 - console.width
     # The widest columns of words give up the room that a narrow terminal lacks, then those of numbers the lines go on below.
@@ -150,6 +150,11 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 
     console.print("─" * (sum(widths) + 2 * len(widths) - 2), style="bright_black", soft_wrap=True)
     for row in rows:
         console.print(line(row), soft_wrap=True)
+
+
+def _as_shown(text: str) -> str:
+    """The text as it will stand on the screen, for what is laid out by its width."""
+    return known_letters(display_name(text), sys.stdout)
 
 
 def one_line(text: str) -> str:

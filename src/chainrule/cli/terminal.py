@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["neutral", "prepared_streams"]
+__all__ = ["known_letters", "neutral", "prepared_streams"]
 
 #: Control characters as their pictures; marks of the direction of writing, and line ends of other kinds, as U+FFFD.
 _VISIBLE = {c: 0x2400 + c for c in range(32) if chr(c) not in "\n\t"} | {0x7F: 0x2421}
@@ -23,7 +23,7 @@ _VISIBLE |= dict.fromkeys(
 
 #: What stands for a sign on a terminal without it; of others the letter below their accents, else "?".
 _ASCII = {
-    "─": "-", "━": "=", "│": "|", "┃": "|", "→": "->", "←": "<-", "…": "...", "×": "x", "·": ".", "−": "-",
+    "─": "-", "━": "=", "│": "|", "┃": "|", "→": "->", "←": "<-", "…": "~", "×": "x", "·": ".", "−": "-",
     "–": "-", "—": "-",
     "Σ": "sum ", "Π": "prod ", "√": "sqrt", "∂": "d", "∇": "grad ", "∈": " in ", "≤": "<=", "≥": ">=", "≠": "!=",
     "≈": "~", "∞": "inf",
@@ -40,6 +40,12 @@ def neutral(text: str) -> str:
     Every sign stays one sign, so that columns keep their widths; newlines and tabs stay.
     """
     return text.translate(_VISIBLE)
+
+
+def known_letters(text: str, stream: Any) -> str:
+    """The text with signs that the stream lacks replaced, so that lines are cut where they end on the screen."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text if "utf" in encoding.lower() else text.encode(encoding, "chainrule").decode(encoding)
 
 
 def _replaced(error: UnicodeError) -> tuple[str, int]:

@@ -124,7 +124,7 @@ def _begin(
     if verbose and quiet:
         raise ParameterError("--verbose and --quiet exclude each other. Give one of them.")
     if grid is not None and not task.draws:
-        raise ParameterError(f"--grid draws pictures, and {data} is read as {task.name}. Leave it out.")
+        raise ParameterError(f"--grid draws pictures, and {data} is read as {task.what or task.name}. Leave it out.")
     settings = task.settings.typed(source, given)  # type: ignore[union-attr]
     if grid is not None and settings.shares[0] == 0 and settings.test is None:
         raise ParameterError("--grid draws the test part, and --test-fraction 0 leaves none. Give one without the other.")

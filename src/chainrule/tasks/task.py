@@ -35,14 +35,17 @@ class Task(ABC):
     """One kind of thing that can be learned.
 
     Attributes
-        name : of the folder, which users read as the plural of what is learned from: "tables" ; noun : its samples, one and
-        several ; file_key : under which its models keep their preprocessing in a file
-        settings : the dataclass of its settings, None for a task that only Python can train ; how : a sentence that says how
-        the command is told to do this task ; kernels : groups of compiled kernels that its networks need
+        name : of the folder, which users read as the plural of what is learned from: "tables"
+        what : one set of such data: "a table" ; noun : its samples, one and several
+        file_key : the key under which the files of its models hold their preprocessing
+        settings : the dataclass of its settings, None for a task that only Python can train
+        how : a sentence that says how the command is told to do this task
+        kernels : groups of compiled kernels that its networks need
         example : what ``chainrule predict MODEL`` may be followed by ; draws : whether ``draw`` can show predictions
     """
 
     name: ClassVar[str]
+    what: ClassVar[str] = ""
     noun: ClassVar[tuple[str, str]]
     file_key: ClassVar[str]
     how: ClassVar[str] = ""
@@ -232,7 +235,7 @@ def task_for(data: Path, given: Mapping[str, Any], use: Use) -> Task:
     """
     able = [task for task in all_tasks() if task.settings is not None]
     found = max(able, key=lambda task: task.recognises(data, given))
-    refuse_foreign(found, given, use, f"{data} is read as {found.name}")
+    refuse_foreign(found, given, use, f"{data} is read as {found.what or found.name}")
     return found
 
 
@@ -244,7 +247,7 @@ def task_of(model: Any) -> Task | None:
 def refuse_foreign(task: Task, given: Mapping[str, Any], use: Use, because: str) -> None:
     """ParameterError for the first option that the task does not have, or not for this use.
 
-    Parameters  given : typed options ; because : the facts that decided on the task, such as "a.csv is read as tables"
+    Parameters  given : typed options ; because : the facts that decided on the task, such as "a.csv is read as a table"
     """
     from ..errors import ParameterError
 

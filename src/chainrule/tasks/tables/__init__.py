@@ -16,6 +16,7 @@ class Tables(Task):
     """Learning a column of a table from its other columns."""
 
     name = "tables"
+    what = "a table"
     noun = ("row", "rows")
     file_key = "table"
     how = "A table is a .csv, .tsv, .txt or .parquet file."

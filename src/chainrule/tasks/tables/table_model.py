@@ -26,8 +26,8 @@ __all__ = ["TableModel"]
 
 Array = NDArray[Any]
 _FORMAT = 1
-#: Columns that are described one by one.
-_MOST_COLUMNS = 200
+#: Columns that are described one by one, and notes.
+_MOST_COLUMNS, _MOST_NOTES = 200, 30
 
 
 class TableModel(TaskModel):
@@ -228,10 +228,15 @@ class TableModel(TaskModel):
 
     def description(self) -> list[tuple[str, list[tuple[str, str]]]]:
         columns = [(encoder.name, encoder.describe()) for encoder in self.preprocessor.encoders_[:_MOST_COLUMNS]]
+        notes = list(self.preprocessor.notes_)
+        if len(notes) > _MOST_NOTES:
+            notes[_MOST_NOTES - 1] = (
+                f"and {len(notes) - _MOST_NOTES + 1:,} more notes, in the attribute preprocessor.notes_."
+            )
         more = len(self.preprocessor.encoders_) - _MOST_COLUMNS
         if more > 0:
             columns.append(("...", f"and {more:,} more columns"))
         return [
             ("", [("Target", self.target_text()), ("Inputs", self.inputs_text()), *self.trained_on()]),
-            ("Preprocessing", [*columns, *(("Note", note) for note in self.preprocessor.notes_[:_MOST_COLUMNS])]),
+            ("Preprocessing", [*columns, *(("Note", note) for note in notes[:_MOST_NOTES])]),
         ]
