@@ -442,6 +442,8 @@ def test_dates_come_back_from_every_order(moment: datetime.datetime) -> None:
         ("# made by hand\n# in May\na,b\n1,x\n", ["a", "b"], [1, "x"], "2 lines of comments above"),
         ("# made, by hand\na,b\n1,x\n# end\n", ["a", "b"], [1, "x"], "1 line of comments among the rows"),
         ("# a b\n1.5 2\n3 4\n5 6\n", ["a", "b"], [1.5, 2], "names are taken from the line '# a b'"),
+        ("#a,b\nu,v\nw,x\n", ["a", "b"], ["u", "v"], "names are taken from the line"),
+        ("#c,d\na,b\nu,1\nw,2\n", ["a", "b"], ["u", 1], "1 line of comments above"),
         ("#a,b\n1,2\n3,4\n", ["a", "b"], [1, 2], "names are taken from the line"),
         ("a  b   c\n1   2 x\n 3 4   y\n5 6 z\n", ["a", "b", "c"], [1, 2, "x"], "parted by spaces"),
         ("a b\n1\t2\n3  4\n5 6\n", ["a", "b"], [1, 2], "parted by spaces"),

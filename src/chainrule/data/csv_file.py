@@ -133,6 +133,8 @@ def _layout(text: str, delimiter: str | None, comment: str | None, notes: list[s
         header = comments[-1].lstrip("#").strip()
         names, row = _fields(header, delimiter), _fields(rest[0], delimiter)
         is_data = sum(map(looks_like_number, row)) * 2 >= len(row)
+        if not is_data and len(row) > 1 and not comments[-1].startswith("# "):  # #id,name above rows of texts alone
+            is_data = not any(looks_like_number(cell) for line in rest[:_LOOKED_AT] for cell in _fields(line, delimiter))
         if is_data and len(names) == len(row) and not any(map(looks_like_number, names)):
             layout.names = [name.strip() for name in names]
             notes.append(f"The column names are taken from the line {comments.pop()[:60]!r}.")
