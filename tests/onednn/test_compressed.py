@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -272,3 +276,14 @@ def test_sign_products_of_every_width(words: int, counting: bool) -> None:
         y = np.full((rows, outputs), np.nan, np.float32)
         _run(product, y, outputs, bits, signs.words, signs.bits[0], signs.words, rows, inputs, outputs, memory)
         np.testing.assert_array_equal(y, np.where(x >= 0, 1, -1) @ signs.to_dense())
+
+
+def test_the_kernels_of_wide_vectors_as_a_whole(tmp_path: Path) -> None:
+    """All kernels, compiled with vectors of 512 bits, which this processor does in halves where it has no such vectors."""
+    root = Path(__file__).parents[2]
+    chosen = "large_sparse or let_no_neighbour or more_signs or limits_of"
+    done = subprocess.run(
+        [sys.executable, "tests/onednn/wide_vectors.py", "counts", chosen],
+        cwd=root, env=os.environ | {"XDG_CACHE_HOME": str(tmp_path)}, capture_output=True, text=True, timeout=900,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
