@@ -94,6 +94,11 @@ LIMITS = {
     "silu": ((0, 0), (0, 1)),
     "softsign": ((-1e4 / 10001, 1 / 10001**2), (1e4 / 10001, 1 / 10001**2)),
     "hard_sigmoid": ((0, 0), (1, 0)),
+    "hard_swish": ((0, 0), (0, 1)),
+    "mish": ((0, 0), (0, 1)),
+    "relu6": ((0, 0), (6, 0)),
+    "exponential": ((0, 0), (np.inf, np.inf)),
+    "sign": ((-1, 0), (1, 0)),
 }
 
 
@@ -123,6 +128,9 @@ def test_limits_at_ten_thousand(name: str, dtype: str, engine: str) -> None:
 @pytest.mark.parametrize("name", CURVES)
 def test_largest_numbers_of_float32_stay_numbers(name: str, engine: str) -> None:
     found = run(get_activation(name), [[-3e38, 3e38, -1e20, 1e20]], engine=engine)
+    if name == "exponential":  # e^89 is beyond float32
+        np.testing.assert_array_equal(found["output0"], [[0, np.inf, 0, np.inf]])
+        return
     if name != "selu":  # λ · 3e38 is beyond float32
         assert np.isfinite(found["output0"]).all()
     assert np.isfinite(found["dx0"]).all()
@@ -140,10 +148,11 @@ def test_nan_goes_through(name: str, training: bool, engine: str) -> None:
 @pytest.mark.parametrize("name", CURVES)
 def test_zero_of_either_sign(name: str) -> None:
     found = run(get_activation(name), [[0.0, -0.0]], dtype="float64")
-    at_zero = {"sigmoid": 0.5, "softplus": np.log(2), "hard_sigmoid": 0.5}.get(name, 0.0)
+    at_zero = {"sigmoid": 0.5, "softplus": np.log(2), "hard_sigmoid": 0.5, "exponential": 1.0, "sign": 1.0}.get(name, 0.0)
     np.testing.assert_allclose(found["output0"][0], [at_zero] * 2, rtol=1e-15)
     slopes = {"sigmoid": 0.25, "softplus": 0.5, "hard_sigmoid": 1 / 6, "gelu": 0.5, "silu": 0.5, "tanh": 1, "softsign": 1}
     slopes |= {"elu": 1, "selu": SELU_SCALE * SELU_ALPHA, "relu": 0, "leaky_relu": 0.01, "prelu": 0.25, "rrelu": 11 / 48}
+    slopes |= {"exponential": 1, "hard_swish": 0.5, "mish": 0.6, "relu6": 0, "sign": 1}
     np.testing.assert_allclose(found["dx0"][0], [slopes[name]] * 2, rtol=1e-15)
 
 
@@ -161,6 +170,11 @@ KNOWN = {  # at -2, -0.5, 1, 2.5; from the formulas with 40 digits
     "silu": [-0.2384058440442351, -0.1887703343990727, 0.7310585786300049, 2.3103545499468914],
     "softsign": [-2 / 3, -1 / 3, 1 / 2, 2.5 / 3.5],
     "hard_sigmoid": [1 / 6, 5 / 12, 2 / 3, 11 / 12],
+    "hard_swish": [-1 / 3, -5 / 24, 2 / 3, 27.5 / 12],
+    "mish": [-0.25250148269570886, -0.22074377465173, 0.86509838826731035, 2.4713923045578811],
+    "relu6": [0, 0, 1, 2.5],
+    "exponential": [0.1353352832366127, 0.6065306597126334, 2.718281828459045, 12.182493960703473],
+    "sign": [-1, -1, 1, 1],
 }
 
 
@@ -447,15 +461,19 @@ def test_same_as_torch(name: str) -> None:
         "prelu": lambda z: F.prelu(z, torch.tensor([0.25], dtype=z.dtype)),
         "leaky_relu": lambda z: F.leaky_relu(z, 0.01),
         "hard_sigmoid": F.hardsigmoid,
+        "hard_swish": F.hardswish,
+        "exponential": torch.exp,
+        "sign": lambda z: torch.where(z >= 0, 1.0, -1.0) + F.hardtanh(z) - F.hardtanh(z).detach(),
     }.get(name) or getattr(F, name)
-    z = np.concatenate([np.linspace(-12, 12, 97), [-1e4, 1e4]])[None]
+    z = np.concatenate([np.linspace(-12, 12, 97), [-1e4, 1e4 if name != "exponential" else 600]])[None]
     found = run(get_activation(name), z, dtype="float64")
     t = torch.tensor(z, requires_grad=True)
     y = peer(t)
     y.sum().backward()
     np.testing.assert_allclose(found["output0"], y.detach().numpy(), rtol=1e-12, atol=1e-12)
-    smooth = (np.abs(z) > 1e-9) & (np.abs(np.abs(z) - 3) > 1e-9)  # at corners any subgradient is right
-    rtol = 1e-7 if name == "hard_sigmoid" else 1e-10  # PyTorch rounds 1/6 to float32, whatever the precision
+    corners = (0, 1, 3, 6)
+    smooth = np.all([np.abs(np.abs(z) - c) > 1e-9 for c in corners], axis=0)  # at corners any subgradient is right
+    rtol = 1e-7 if name.startswith("hard_") else 1e-10  # PyTorch rounds 1/6 to float32, whatever the precision
     np.testing.assert_allclose(found["dx0"][smooth], t.grad.numpy()[smooth], rtol=rtol, atol=1e-12)
 
 

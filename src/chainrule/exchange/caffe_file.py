@@ -72,9 +72,9 @@ def load_caffe(
 class _Reader:
     """Makes a graph of the messages of two files. Parameters  places of the files, for messages, and what they hold"""
 
-    def __init__(self, text_place: Path, net: Any, place: Path, held: Any) -> None:
-        self.text_place, self.net, self.place = text_place, net, place
-        self.layers = [layer for layer in _layers(net) if _is_for_prediction(layer)]
+    def __init__(self, text_place: Path, definition: Any, place: Path, held: Any) -> None:
+        self.text_place, self.definition, self.place = text_place, definition, place
+        self.layers = [layer for layer in _layers(definition) if _is_for_prediction(layer)]
         self.blobs = {layer.name: [self._blob(layer.name, b) for b in layer.blobs] for layer in _layers(held) if layer.blobs}
         self.nodes: list[ForeignNode] = []
         self.arrays: dict[str, Array] = {}
@@ -113,10 +113,10 @@ class _Reader:
         return ForeignGraph(self.text_place.name, self.nodes, self.arrays, self.inputs, outputs)
 
     def _declare_inputs(self) -> None:
-        shapes = [tuple(s.dim) for s in self.net.input_shape]
-        dims = list(self.net.input_dim)
+        shapes = [tuple(s.dim) for s in self.definition.input_shape]
+        dims = list(self.definition.input_dim)
         shapes += [tuple(dims[i : i + 4]) for i in range(0, len(dims), 4)]
-        named = list(zip(self.net.input, shapes, strict=False))
+        named = list(zip(self.definition.input, shapes, strict=False))
         for layer in self.layers:
             if _kind(layer) == "Input":
                 given = [tuple(s.dim) for s in layer.input_param.shape]
@@ -177,8 +177,8 @@ class _Reader:
         return outputs[0]
 
 
-def _layers(net: Any) -> list[Any]:
-    return [*net.layer, *net.layers]
+def _layers(message: Any) -> list[Any]:
+    return [*message.layer, *message.layers]
 
 
 def _kind(layer: Any) -> str:

@@ -25,4 +25,4 @@ class HardSwish(Activation):
 
     def derivative(self, k: Builder, saved: Saved) -> Value:
         inside = k.multiply(k.greater(saved.gate, 0.0), k.greater(1.0, saved.gate))
-        return k.add(saved.gate, k.multiply(inside, k.multiply(saved.z, 1 / 6)))
+        return k.add(saved.gate, k.multiply(k.multiply(saved.z, 1 / 6), inside))

@@ -39,10 +39,9 @@ class Sign(Activation):
     def apply(self, k: Builder, z: Value) -> tuple[Value, Saved]:
         if k.training and self.stochastic:
             p = k.minimum(k.maximum(k.multiply(k.add(z, 1.0), 0.5), 0.0), 1.0)
-            positive = k.greater(p, k.random_uniform(z.shape))
-        else:
-            positive = k.greater_equal(z, 0.0)
-        return k.where_(positive, 1.0, -1.0), Saved(z=z)
+            return k.where_(k.greater(p, k.random_uniform(z.shape)), 1.0, -1.0), Saved(z=z)
+        # The sign of NaN is NaN, so that a network that has diverged does not look healthy.
+        return k.add(k.sign(z), k.equal(z, 0.0)), Saved(z=z)
 
     def derivative(self, k: Builder, saved: Saved) -> Value:
         return k.greater_equal(float(self.clip), k.absolute(saved.z))
