@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..constraints import Interval
 from ..errors import ParameterError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -184,10 +185,8 @@ class EarlyStopping(Callback):
         return f"EarlyStopping({self.monitor!r}, patience={self.patience!r}, min_delta={self.min_delta!r}{rest})"
 
     def on_fit_begin(self, state: FitState) -> None:
-        if isinstance(self.patience, bool) or not isinstance(self.patience, int) or self.patience < 0:
-            raise ParameterError(f"EarlyStopping: patience must be an int of at least 0. Got {self.patience!r}.")
-        if not (isinstance(self.min_delta, (int, float)) and self.min_delta >= 0):
-            raise ParameterError(f"EarlyStopping: min_delta must be a number of at least 0. Got {self.min_delta!r}.")
+        self.patience = Interval(int, 0).check("EarlyStopping", "patience", self.patience)
+        self.min_delta = Interval(float, 0).check("EarlyStopping", "min_delta", self.min_delta)
         self._monitor = Monitor(self.monitor, largest=self.largest, min_delta=self.min_delta)
         self._weights: dict[str, Any] = {}
         self.stopped_epoch_: int | None = None
