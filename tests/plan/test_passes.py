@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from chainrule.engine.reference import ReferenceEngine
-from chainrule.ops import Builder, Value
+from chainrule.engine.reference.kernels import KERNELS
+from chainrule.ops import OPS, Builder, OpSpec, Value
 from chainrule.plan import Plan, optimise
 from chainrule.plan.memory import root
 from chainrule.plan.passes import eliminate_common, eliminate_dead_code, fuse, needed, recompute
@@ -329,6 +330,19 @@ def test_what_a_chain_cannot_hold_is_left_out(d: Draft, shape: tuple[int, ...], 
     assert ("square+add" in ops(plan)) == (shape != (0, 3))
 
 
+def test_an_elementwise_op_of_two_results_is_no_part_of_a_chain(d: Draft, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chain knows one result of each node; what reads the other would come before the chain."""
+    spec = OpSpec(
+        "both", "elementwise", lambda v, a: [(v[0].shape, "float")] * 2, lambda n: 1, "a", "a", more=(("b", "b", 0),)
+    )
+    monkeypatch.setitem(OPS, "both", spec)
+    monkeypatch.setitem(KERNELS, "both", lambda attrs, x: (np.sin(x), np.cos(x)))
+    first, second = d.k.emit("both", d.input(4, 4))
+    s = d.k.softmax(second)
+    plan = check(d.plan(s, d.k.add(first, s), d.k.tanh(first)))
+    assert ops(plan)[0] == "both"
+
+
 def test_a_chain_is_at_most_so_long(d: Draft) -> None:
     z = d.input(4, 3)
     for _ in range(LIMIT + 1):
@@ -396,6 +410,12 @@ def test_a_read_after_the_stores_of_chains_that_were_joined(d: Draft) -> None:
     both = d.k.add(b, a)
     plan = check(d.plan(d.k.multiply(both, d.place(8))))
     assert ops(plan) == ["exp+tanh+copy+add", "multiply"]
+
+
+def test_a_chain_that_overwrites_what_it_has_read_goes_on(d: Draft) -> None:
+    a = d.k.exp(d.place(8))
+    d.k.assign(d.place(8), a)
+    assert ops(check(d.plan(d.k.multiply(a, 2.0)))) == ["exp+copy+multiply"]
 
 
 def test_a_store_that_no_chain_has_made_closes_nothing(d: Draft) -> None:
@@ -496,6 +516,11 @@ def test_a_sum_of_what_no_chain_makes_stays_apart(d: Draft) -> None:
     x = d.input(4, 3)
     plan = check(d.plan(d.k.sum(x, 0), d.k.exp(x), d.k.sum(d.k.softmax(x), 0)))
     assert sorted(ops(plan)) == ["exp", "softmax", "sum", "sum"]
+
+
+def test_a_sum_of_a_sum_of_the_chain_stays_apart(d: Draft) -> None:
+    s = d.k.sum(d.k.exp(d.input(4, 5, 3)), (0, 1), keepdims=True)
+    assert ops(check(d.plan(d.k.sum(s, (0, 1))))) == ["exp+sum", "sum"]
 
 
 def test_a_sum_of_a_vector_stays_apart(d: Draft) -> None:
@@ -605,6 +630,13 @@ def test_a_product_and_a_sum_of_its_chain(d: Draft) -> None:
     a = e.k.relu(e.k.add(z, b))
     # Only the sum reaches memory: nowhere to make the product.
     assert ops(check(e.plan(e.k.sum(a, 0)))) == ["matmul", "add+relu+sum"]
+
+
+def test_a_sum_of_the_products_shape_is_no_home_for_it(d: Draft) -> None:
+    z = d.k.matmul(d.input(1, 5), d.input(5, 3))
+    total = d.k.sum(d.k.relu(z), 0, keepdims=True)
+    assert total.shape == z.shape
+    assert ops(check(d.plan(total))) == ["matmul", "relu+sum"]
 
 
 def test_nodes_between_stand_in_front(d: Draft) -> None:
