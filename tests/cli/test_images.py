@@ -260,7 +260,7 @@ def test_folders_and_files(run: Any, trained: str, shapes: Path, folder: Path, c
         (("train", "bad/few"), ["cannot be split", "--test-fraction 0"]),
         (("train", "bad/numbers.npz"), ["must be classes"]),
         (("train", "bad/one.npz"), ["one class only"]),
-        (("train", "bad/no.npz"), ["no .npz file that can be read. Write"]),
+        (("train", "bad/no.npz"), ["no .npz file that can be read"]),
         (("train", "bad/first.npz"), ["first.npz", "8 channels", "images.transpose(0, 2, 3, 1)"]),
         (("train", "bad/objects.npz"), ["objects.npz", "Python objects", "one size"]),
         (("predict", "s.chainrule", "bad/cut.png"), ["cut.png", "damaged or cut short", "--broken skip"]),

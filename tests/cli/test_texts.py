@@ -87,7 +87,7 @@ def test_numbers_from_texts(place: Path, run: Run) -> None:
         (("reviews.csv", "--text", "review", "-t", "label", "--tokenizer", "letters"), "characters"),
         (("reviews.csv", "-t", "label", "--tokenizer", "words"), "--text"),
         (("one.csv", "--text", "review", "-t", "label"), "in every row"),
-        (("latin.csv", "--text", "review", "-t", "label"), "line 3: byte 0xE9"),
+        (("latin.csv", "--text", "review", "-t", "label", "--encoding", "utf-8"), "line 3: byte 0xE9"),
         (("empty.csv", "--text", "review", "-t", "label"), "has no text in any row"),
     ],
 )
