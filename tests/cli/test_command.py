@@ -71,13 +71,16 @@ def test_interrupt_keeps_what_was_learned(run, folder, environment):
         [sys.executable, "-m", "chainrule", *LONG],
         cwd=folder, env=environment(PYTHONUNBUFFERED="1"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    assert process.stdout is not None
-    for line in process.stdout:
-        if "1/1000000" in line:
-            break
-    time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "1/1000000" in line:
+                break
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()  # a million epochs must not outlive the test
     assert process.returncode == 130 and "Interrupted after" in err and "kept" in err and "Traceback" not in err
     assert "Saved long.chainrule" in out and "accuracy" in out
     assert run("predict", "long.chainrule", "flowers.csv", "-q").code == 0

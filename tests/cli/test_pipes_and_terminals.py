@@ -89,13 +89,16 @@ def test_signals_keep_what_was_learned(folder: Path, environment: Environment, n
         [sys.executable, "-m", "chainrule", *arguments],
         cwd=folder, env=environment(PYTHONUNBUFFERED="1"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    assert process.stdout is not None
-    for line in process.stdout:
-        if "1/1000000" in line:
-            break
-    time.sleep(0.2)
-    process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "1/1000000" in line:
+                break
+        time.sleep(0.2)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()  # a million epochs must not outlive the test
     assert process.returncode == code and "what was learned so far is kept" in err and "Traceback" not in err
     assert f"Saved {name}" in out and (folder / name).is_file()
 
@@ -115,7 +118,10 @@ def test_a_quit_before_training_says_so(folder: Path, environment: Environment) 
         time.sleep(0.1)
     time.sleep(1)
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=60)
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 143 and "Traceback" not in err and out == ""
     assert "before the training began: nothing was learned, and nothing was saved" in err
 
