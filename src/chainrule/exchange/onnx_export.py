@@ -407,6 +407,13 @@ def _near_one(e: _Exporter, n: Node) -> None:
         e.put(n.output, e.node("Log", [e.node("Add", [x, one])]))
 
 
+@_op("erfc")
+def _erfc(e: _Exporter, n: Node) -> None:
+    # ONNX has the error function alone; far out its complement loses digits that are below 1e-7 in size.
+    one = e.constant(np.array(1.0, np.float32))
+    e.put(n.output, e.node("Sub", [one, e.node("Erf", [e.name(n.inputs[0])])]))
+
+
 @_op("cast")
 def _cast(e: _Exporter, n: Node) -> None:
     e.put(n.output, e.node("Cast", [e.name(n.inputs[0])], to=6 if n.attrs["to"] == "int" else 1))
