@@ -125,7 +125,7 @@ class Reader:
             axes = None if not letters else tuple({"ₙ": 0, "ₖ": -1, "ᵢ": 1}[c] for c in letters)
             return (np.max if token.startswith("max") else np.sum)(value, axis=axes, keepdims=self.keeps(value, axes))
         value = self.primary(kind)
-        while self.peek() in ("²", "ᵀ", "["):
+        while self.peek() in ("²", "ᵀ", "[") and not (kind == "number" and self.peek() == "["):
             token = self.take()
             if token == "[":
                 index = self.index()
@@ -182,9 +182,8 @@ class Reader:
             if self.peek() == "if":
                 self.take()
                 condition = self.sum()
-                if self.peek() == ">":
-                    self.take()
-                    condition = condition > self.sum()
+                if self.peek() in (">", "≥"):
+                    condition = condition > self.sum() if self.take() == ">" else condition >= self.sum()
                 self.take("else")
                 value = np.where(np.asarray(condition) != 0, value, self.sum())
             self.take(")")
