@@ -28,13 +28,20 @@ Geometry = dict[str, Any]
 
 
 def is_signs(value: Value) -> bool:
-    """Whether all elements are −1 or 1: the output of a sign activation, also moved about, or the largest of some."""
+    """Whether all elements are −1 or 1 (or NaN): the output of a sign activation, also moved about, or the largest of some."""
     node = value.producer
     if node is None:
         return False
     if node.op == "where":
         numbers = [v.constant if v.role == "constant" else 0.0 for v in node.inputs[1:]]
         return all(abs(n) == 1 for n in numbers)
+    if node.op == "add":
+        # sign z + [z = 0], as the activation states it.
+        makers = {v.producer.op: v.producer for v in node.inputs if v.producer is not None}
+        if set(makers) != {"sign", "equal"}:
+            return False
+        z, (same, zero) = makers["sign"].inputs[0], makers["equal"].inputs
+        return same is z and zero.role == "constant" and zero.constant == 0
     if node.op in ("reshape", "transpose", "slice", "copy", "concat"):
         return all(is_signs(v) for v in node.inputs)
     # A window of padding alone would have no largest element; there is none.

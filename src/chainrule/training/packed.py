@@ -41,7 +41,8 @@ class PackedNetwork:
 
     Weights of which most are zero are kept as sparse matrices, and signs as one bit each. For each layer and batch size the
     kernel for sparse weights is used where it is measured to be faster here than the dense one. A layer of signs behind
-    a sign activation multiplies bits, and gives what the network gives to the bit.
+    a sign activation multiplies bits, and gives what the network gives to the bit; only a number that overflows to NaN
+    before a sign counts as −1 there.
 
     Attributes  nbytes : of all weights and states as they are kept ; dense_nbytes : of the same as arrays
 
