@@ -28,7 +28,7 @@ Geometry = dict[str, Any]
 
 
 def is_signs(value: Value) -> bool:
-    """Whether all elements are −1 or 1 (or NaN): the output of a sign activation, also moved about, or the largest of some."""
+    """Whether all elements are −1, 1 or NaN: the output of a sign activation, also moved about, or the largest of some."""
     node = value.producer
     if node is None:
         return False
