@@ -418,6 +418,11 @@ class Network(Trainable):
 
     # ------------------------------------------------------------ keeping
 
+    @property
+    def network(self) -> Network:
+        """The network itself, so that all that ``chainrule.load`` gives has its network under this name."""
+        return self
+
     def save(self, path: Path, *, extra: dict[str, Any] | None = None, for_prediction: bool = False) -> None:
         """Writes the layers, the parameters and what the last fit used to one file (safetensors), atomically.
 

@@ -41,7 +41,8 @@ def rows(name: str) -> Any:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_load_gives_what_the_file_holds(name: str) -> None:
-    assert type(chainrule.load(MODELS / f"{name}.chainrule")) is KINDS[name]
+    model = chainrule.load(MODELS / f"{name}.chainrule")
+    assert type(model) is KINDS[name] and isinstance(model.network, Network)
 
 
 @pytest.mark.parametrize("name", ["table", "numbers", "texts", "pictures", "estimator", "network"])
@@ -56,7 +57,7 @@ def test_predictions_are_those_of_then(name: str) -> None:
         np.testing.assert_allclose(model.predict_proba(rows(name)), EXPECTED[name]["probabilities"], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["table", "numbers", "pictures", "translator", "generator"])
+@pytest.mark.parametrize("name", ["table", "numbers", "texts", "pictures", "translator", "generator"])
 def test_saved_again_they_are_the_same(name: str, tmp_path: Path) -> None:
     model = chainrule.load(MODELS / f"{name}.chainrule")
     model.save(tmp_path / "again.chainrule")

@@ -34,7 +34,7 @@ def show(
         facts([("Made by", "Network.save: a network without the preprocessing of data")])
     else:
         facts([("Made by", f"{type(loaded).__name__}.save"), ("Settings", repr(loaded))])
-    network = loaded if isinstance(loaded, Network) else getattr(loaded, "network", None) or loaded.network_
+    network = loaded.network
     heading("Network")
     fitted(network.summary())
     if equations:

@@ -262,6 +262,15 @@ class NeuralEstimator(CallbackSupport, Training, Files):
         assert isinstance(loss, Loss)  # the network has one output
         return loss
 
+    @property
+    def network(self) -> Network:
+        """The fitted Network, ``network_`` under the name that all that ``chainrule.load`` gives has for it.
+
+        Raises      NotFittedError before a fit
+        """
+        self._require_fitted("network")
+        return self.network_
+
     def equations(self, **options: Any) -> Any:
         """The chain rule of the fitted network: forward, loss, backward and update with shapes. See Network.equations.
 

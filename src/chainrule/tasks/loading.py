@@ -28,7 +28,7 @@ def load(path: Path) -> Any:
     ================================  =============================================================================
 
     Each has ``predict`` (the two of sequences ``generate`` and ``translate``), ``evaluate`` or ``score``, ``save``, and its
-    network as ``network`` (estimators ``network_``). No code from the file is run.
+    network as ``network``. No code from the file is run.
 
     Raises      ModelFileError when the file is missing, damaged, foreign or of a newer version
 
