@@ -62,8 +62,7 @@ def plan_memory(
             first.setdefault(id(r), epoch)
             last[id(r)] = max(last.get(id(r), 0), epoch)
     for v in kept:
-        if id(root(v)) in values:
-            last[id(root(v))] = forever
+        last[id(root(v))] = forever
     placed: list[tuple[int, int, int, int]] = []
     offsets: dict[int, int] = {}
     total = 0
