@@ -24,7 +24,7 @@ from chainrule.plan.passes import eliminate_dead_code
 N, I, O = 4, 3, 2
 
 
-class Scale(Layer):
+class ScaledLayer(Layer):
     """``y = w ⊙ x`` with a weight for each feature; its backward pass returns what the test wants."""
 
     def __init__(self, passes="dx"):
@@ -203,30 +203,31 @@ def test_a_layer_that_refuses_a_shape_is_named() -> None:
     ("passes", "message"), [("two", r"backward returned 2 gradient\(s\) for 1 input"), ("wrong", r"dx of shape \(3,\)")]
 )
 def test_a_backward_pass_that_returns_something_else_is_named(passes: str, message: str) -> None:
-    with pytest.raises(ShapeError, match=f"layer '0.scale': .*{message}"):
-        lower_training(built([Scale(passes)]), [SquaredError()], None, N)
+    with pytest.raises(ShapeError, match=f"layer '0.scaled_layer': .*{message}"):
+        lower_training(built([ScaledLayer(passes)]), [SquaredError()], None, N)
 
 
 def test_a_backward_pass_may_return_a_tuple() -> None:
     for passes in ("dx", "tuple"):
-        plan = lower_training(built([Dense(I), Scale(passes)]), [SquaredError()], None, N, input_gradients=True)
+        plan = lower_training(built([Dense(I), ScaledLayer(passes)]), [SquaredError()], None, N, input_gradients=True)
         assert set(plan.outputs) == {"loss", "dx0"}
 
 
 def test_where_no_gradient_comes_nothing_is_computed_backward() -> None:
-    network = built([Dense(I), Scale("none"), Dense(O)])
+    network = built([Dense(I), ScaledLayer("none"), Dense(O)])
     plan = lower_training(network, [SquaredError()], None, N, input_gradients=True)
     assert set(plan.outputs) == {"loss"}
     assert not any(n.where.layer == "0.dense" for n in plan.nodes if n.where.phase == "backward")
     assert set(lower_trace(network, [SquaredError()], N).outputs) == {
-        "y.0", "y.1", "y.2", "loss", "dy.1", "dy.2", "dx.2.0", "d.1.scale.weight", "d.2.dense.weight", "d.2.dense.bias",
+        "y.0", "y.1", "y.2", "loss", "dy.1", "dy.2", "dx.2.0", "d.1.scaled_layer.weight", "d.2.dense.weight",
+        "d.2.dense.bias",
     }  # fmt: skip
 
 
 def test_gradients_of_a_tensor_that_is_used_twice_are_added() -> None:
     x = Input((I,))
     a = Dense(I)(x)
-    network = NetworkGraph(inputs=x, outputs=Add()(Scale()(a), a), random_state=0).build()
+    network = NetworkGraph(inputs=x, outputs=Add()(ScaledLayer()(a), a), random_state=0).build()
     plan = lower_training(network, [SquaredError()], None, N, input_gradients=True, outputs=True)
     given = data(plan)
     found, _ = run(plan, network, given)
@@ -482,15 +483,19 @@ def test_parts_of_a_step() -> None:
 
 
 def test_predictions_give_every_layer_that_is_asked_for() -> None:
-    network = built([Dense(O), Scale()])
+    network = built([Dense(O), ScaledLayer()])
     assert set(lower_prediction(network, N).outputs) == {"output0"}
-    assert set(lower_prediction(network, N, every_layer=True).outputs) == {"output0", "layer.0.dense", "layer.1.scale"}
+    assert set(lower_prediction(network, N, every_layer=True).outputs) == {
+        "output0",
+        "layer.0.dense",
+        "layer.1.scaled_layer",
+    }
     plan = lower_prediction(network, N)
     assert [node_flops(n) for n in plan.nodes] == [2 * N * I * O, N * O, N * O]
 
 
 def test_a_trace_without_losses_is_the_forward_pass() -> None:
-    plan = lower_trace(built([Dense(O), Scale()]), None, N, training=False)
+    plan = lower_trace(built([Dense(O), ScaledLayer()]), None, N, training=False)
     assert set(plan.outputs) == {"y.0", "y.1"} and {n.where.phase for n in plan.nodes} == {"forward"}
 
 

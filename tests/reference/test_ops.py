@@ -250,7 +250,28 @@ def test_matmul(sizes: tuple[int, int, int], transpose_a: bool, transpose_b: boo
         close(c, np.reshape(np.array(wanted, np.float64), (m, p)))
 
 
+@pytest.mark.parametrize("transpose_a", [False, True])
+@pytest.mark.parametrize("transpose_b", [False, True])
+def test_batch_matmul(transpose_a: bool, transpose_b: bool) -> None:
+    a, b = draw((2, 3, 4, 5)), draw((2, 3, 5, 6))
+    for dtype in DTYPES:
+        (c,) = compute(
+            "batch_matmul",
+            a.swapaxes(-1, -2) if transpose_a else a,
+            b.swapaxes(-1, -2) if transpose_b else b,
+            dtype=dtype,
+            transpose_a=transpose_a,
+            transpose_b=transpose_b,
+        )
+        for i, j in np.ndindex(2, 3):
+            close(c[i, j], [[sum(a[i, j, m, k] * b[i, j, k, n] for k in range(5)) for n in range(6)] for m in range(4)])
+
+
 def test_matmul_names_what_does_not_fit() -> None:
+    with pytest.raises(ShapeError, match="of equal first axes"):
+        compute("batch_matmul", draw((2, 3, 4)), draw((3, 4, 2)), transpose_a=False, transpose_b=False)
+    with pytest.raises(ShapeError, match="inner sizes 4 and 3 differ"):
+        compute("batch_matmul", draw((2, 3, 4)), draw((2, 3, 4)), transpose_a=False, transpose_b=False)
     with pytest.raises(ShapeError, match="inner sizes 3 and 2 differ"):
         compute("matmul", draw((2, 3)), draw((2, 3)), transpose_a=False, transpose_b=False)
     with pytest.raises(ShapeError, match="expected two matrices"):
@@ -436,7 +457,8 @@ def test_gather_scatter_and_one_hot(shape: tuple[int, ...]) -> None:
 # ---------------------------------------------------------------- the whole set
 
 TESTED = {
-    *UNARY, *BINARY, "where", "random_uniform", "matmul", "sum", "max", "softmax", "log_softmax", "log_sum_exp", "argmax",
+    *UNARY, *BINARY, "where", "random_uniform", "matmul", "batch_matmul", "sum", "max", "softmax",
+    "log_softmax", "log_sum_exp", "argmax",
     "softmax_cross_entropy", "reshape", "transpose", "concat", "slice", "gather", "scatter_add", "one_hot", "cast",
     "moments",
     # in test_convolution_ops.py
