@@ -15,6 +15,9 @@ from chainrule.tasks.option import Use, flag
 from chainrule.tasks.settings import TrainingSettings
 from chainrule.tasks.task import all_tasks
 
+#: Where an option names numbers as texts, the data warn that there is little to read in them.
+pytestmark = pytest.mark.filterwarnings("ignore::chainrule.data.unknown.UnknownValuesWarning")
+
 MODELS = Path(__file__).parents[1] / "data" / "models"
 #: For each option a value that is not its default.
 VALUES = {
