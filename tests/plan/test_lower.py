@@ -449,6 +449,22 @@ def test_what_a_mask_takes_away_stays_away(optimizer) -> None:
     assert (array(network, gradients, "1.dense.weight") != 0).all()
 
 
+class Capped(Representation):
+    """What is stored is at most 0.01 after every update."""
+
+    def constrain(self, k, held, w):
+        return k.minimum(w, 0.01)
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.1), SGD(0.1, weight_decay=0.1), Adam()])
+def test_an_update_is_held_to_what_may_be_stored(optimizer) -> None:
+    network = built([Dense(O), Dense(O)])
+    network.represent("0.dense.weight", Capped())
+    _, arenas = run(lower_training(network, [SquaredError()], optimizer, N), network)
+    assert not np.isin(array(network, arenas, "1.dense.weight"), 0.01).any()
+    assert array(network, arenas, "0.dense.weight").max() == 0.01
+
+
 def test_a_value_that_is_read_twice_is_made_once() -> None:
     x, shared = Input((I,)), Dense(I)
     network = NetworkGraph(inputs=x, outputs=shared(shared(x)), random_state=0).build()
