@@ -31,7 +31,7 @@ def test_first_fit_measures_inputs(tmp_path):
     np.testing.assert_allclose(net.states["0.standardize.scale"], X.std(axis=0), rtol=1e-4)
     assert net.evaluate(X, labels)["accuracy"] > 0.95
     kept = net.states["0.standardize.mean"].copy()
-    net.fit(X + 1e6, labels, epochs=1, verbose=0)
+    net.fit(X + 1.0, labels, epochs=1, verbose=0)
     np.testing.assert_array_equal(net.states["0.standardize.mean"], kept)
     net.save(tmp_path / "net.chainrule")
     np.testing.assert_array_equal(load(tmp_path / "net.chainrule").predict(X), net.predict(X))
