@@ -39,7 +39,7 @@ def resolve(typed: str | Path) -> Path:
             raise DataError("- stands for standard input, and this process has none. Give a file.")
         if sys.stdin.isatty():
             print("Reading from the keyboard; Ctrl-D at the beginning of a line ends the input.", file=sys.stderr)
-        return _kept(sys.stdin.buffer, "standard-input")
+        return _copy_to_temporary_file(sys.stdin.buffer, "standard-input")
     path = Path(typed)
     try:
         piped = stat.S_ISFIFO(path.stat().st_mode)
@@ -48,10 +48,10 @@ def resolve(typed: str | Path) -> Path:
     if not piped:
         return path
     with path.open("rb") as stream:
-        return _kept(cast(BinaryIO, stream), path.name.split(".")[0] or "pipe")
+        return _copy_to_temporary_file(cast(BinaryIO, stream), path.name.split(".")[0] or "pipe")
 
 
-def _kept(stream: BinaryIO, name: str) -> Path:
+def _copy_to_temporary_file(stream: BinaryIO, name: str) -> Path:
     """A file with everything that comes through the stream."""
     from ..errors import DataError
 

@@ -99,14 +99,14 @@ class ArrayData:
         if len(indices) and (indices.min() < 0 or indices.max() >= self._n):
             raise DataError(f"Sample indices must be from 0 to {self._n - 1}, got {indices.min()} to {indices.max()}.")
         if out is None:
-            inputs = tuple(_take(a, indices) for a in self.inputs)
-            targets = tuple(_take(a, indices) for a in self.targets)
+            inputs = tuple(_rows_at(a, indices) for a in self.inputs)
+            targets = tuple(_rows_at(a, indices) for a in self.targets)
             weight = None if self.sample_weight is None else self.sample_weight[indices]
             return Batch(inputs, targets, weight)
         for source, into in zip(self.inputs + self.targets, out.inputs + out.targets, strict=True):
-            _take(source, indices, into)
+            _rows_at(source, indices, into)
         if self.sample_weight is not None and out.sample_weight is not None:
-            _take(self.sample_weight, indices, out.sample_weight)
+            _rows_at(self.sample_weight, indices, out.sample_weight)
         return out
 
     def batches(self, batch_size: int, rng: np.random.Generator | None = None, *, shuffle: bool = True) -> Iterator[Batch]:
@@ -276,7 +276,7 @@ def _quotas(counts: IndexArray, total: int) -> IndexArray:
     return quotas
 
 
-def _take(array: Array, indices: IndexArray, out: Array | None = None) -> Array:
+def _rows_at(array: Array, indices: IndexArray, out: Array | None = None) -> Array:
     if not array.flags.c_contiguous:  # np.take would first copy all of it
         rows: Array = np.asarray(array[indices])
         if out is None:

@@ -41,7 +41,7 @@ class _Reduction(Layer):
             raise ShapeError(f"{type(self).__name__}: the axes {given} of {shape} hold nothing.")
         return found
 
-    def _kept(self, shape: Shape) -> Shape:
+    def _reduced_shape(self, shape: Shape) -> Shape:
         axes = self._axes(shape)
         return tuple(1 if i in axes else s for i, s in enumerate(shape))
 
@@ -54,7 +54,7 @@ class _Reduction(Layer):
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         x = xs[0]
-        kept = self._kept(x.shape)
+        kept = self._reduced_shape(x.shape)
         y = k.reshape(self._reduce(k, x, self._axes(x.shape)), kept)
         saved = Saved(x=x, y=y, kept=kept, count=prod(x.shape) // max(1, prod(kept)))
         if not self.keepdims:

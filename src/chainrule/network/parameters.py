@@ -66,16 +66,16 @@ class Arena(Mapping[str, NDArray[Any]]):
     def __init__(self, shapes: Mapping[str, tuple[Shape, bool]], dtype: DTypeLike = np.float32):
         made = {name: Variable(shape, decay) for name, (shape, decay) in shapes.items()}
         allocate(made.values(), dtype)
-        self._take(made, np.dtype(dtype))
+        self._hold_variables(made, np.dtype(dtype))
 
     @classmethod
     def over(cls, variables: Mapping[str, Variable], dtype: DTypeLike) -> Arena:
         """The arena of variables that have their places."""
         found = cls.__new__(cls)
-        found._take(dict(variables), np.dtype(dtype))
+        found._hold_variables(dict(variables), np.dtype(dtype))
         return found
 
-    def _take(self, variables: dict[str, Variable], dtype: np.dtype[Any]) -> None:
+    def _hold_variables(self, variables: dict[str, Variable], dtype: np.dtype[Any]) -> None:
         self.variables, self.dtype = variables, dtype
         self.entries: dict[str, Entry] = {}
         blocks: dict[int, NDArray[Any]] = {}
@@ -90,7 +90,7 @@ class Arena(Mapping[str, NDArray[Any]]):
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Of several networks copied together the first puts the variables that they share into its block.
         allocate([v for v in state["variables"].values() if not v.settled], state["dtype"])
-        self._take(state["variables"], state["dtype"])
+        self._hold_variables(state["variables"], state["dtype"])
 
     # ------------------------------------------------------------ a mapping of arrays
 

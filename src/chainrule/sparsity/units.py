@@ -355,10 +355,10 @@ def _smaller(network: N, plan: _Plan, gone: set[int]) -> N:
     arrays: dict[str, NDArray[Any]] = {}
     for arena in (network.parameters, network.states):
         for name, array in arena.items():
-            arrays[name] = _kept(plan, name, array, gone)
+            arrays[name] = _remaining_part(plan, name, array, gone)
             how = definition.representations.get(name)
             if isinstance(how, Masked):
-                definition.representations[name] = Masked(_kept(plan, name, how.mask, gone) != 0)
+                definition.representations[name] = Masked(_remaining_part(plan, name, how.mask, gone) != 0)
     small, names = definition.build(type(network), random_state=network.random_state)
     small.build(*network.buildable_shapes)
     for old, new in ((network.parameters, small.parameters), (network.states, small.states)):
@@ -371,7 +371,7 @@ def _smaller(network: N, plan: _Plan, gone: set[int]) -> N:
     return small
 
 
-def _kept(plan: _Plan, name: str, array: NDArray[Any], gone: set[int]) -> NDArray[Any]:
+def _remaining_part(plan: _Plan, name: str, array: NDArray[Any], gone: set[int]) -> NDArray[Any]:
     for axis, labels in plan.axes.get(name, {}).items():
         stays = np.array([label not in gone for label in labels.tolist()], bool)
         if not stays.all():

@@ -53,10 +53,10 @@ class BytePairTokenizer(Tokenizer):
             show_progress=False,
         )
         made.train_from_iterator(as_texts(texts, name="texts"), trainer)
-        self._take(made)
+        self._hold_tokenizer(made)
         return self
 
-    def _take(self, made: Any) -> None:
+    def _hold_tokenizer(self, made: Any) -> None:
         made.encode_special_tokens = True  # "<end>" in a text is text
         self._tokenizer = made
         self.vocabulary_ = [made.id_to_token(i) for i in range(made.get_vocab_size())]
@@ -81,7 +81,7 @@ class BytePairTokenizer(Tokenizer):
         return {"tokenizer": self._tokenizer.to_str()}
 
     def _restore(self, state: Mapping[str, Any]) -> None:
-        self._take(_library().Tokenizer.from_str(state["tokenizer"]))
+        self._hold_tokenizer(_library().Tokenizer.from_str(state["tokenizer"]))
 
     # The library's object is one of Rust; copies and pickles of a model take its description instead.
 
@@ -94,7 +94,7 @@ class BytePairTokenizer(Tokenizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         if "_tokenizer" in state:
-            self._take(_library().Tokenizer.from_str(state["_tokenizer"]))
+            self._hold_tokenizer(_library().Tokenizer.from_str(state["_tokenizer"]))
 
 
 def _library() -> Any:
