@@ -14,7 +14,7 @@ from chainrule import BatchNorm, BinaryDense, Network, Sign
 from chainrule.ops import SignMatrix
 from chainrule.ops.sign_matrix import pack_signs
 
-from .turns import dense_conv, dense_product, executable, onnx_network, ratios, take_turns
+from .turns import dense_conv, dense_product, executable, main, onnx_network, ratios, take_turns
 
 LAYERS = [(n, width) for width in (1024, 2048, 4096) for n in (1, 32, 256)]
 CONVOLUTIONS = [(1, 16, 128, 128), (8, 32, 128, 128), (8, 16, 256, 256), (8, 8, 512, 512)]
@@ -68,16 +68,5 @@ def network(options: argparse.Namespace, rng: np.random.Generator) -> None:
         print(f"    batch {n:4}: {ratios(times)}", flush=True)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=0.5, help="for each line")
-    parser.add_argument("--only", choices=("layers", "convolutions", "network"))
-    options = parser.parse_args()
-    for part in (layers, convolutions, network):
-        if options.only in (None, part.__name__):
-            part(options, np.random.default_rng(0))
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, layers, convolutions, network)

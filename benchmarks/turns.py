@@ -8,6 +8,7 @@ for this process, so that a shared machine's other programs count only by what t
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -128,3 +129,15 @@ def onnx_network(layers: Sequence[tuple[str, dict[str, Any], Array | None]], x: 
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return {"onnxruntime": lambda: session.run(None, {"x": x})[0]}
+
+
+def main(doc: str | None, *parts: Callable[[argparse.Namespace, np.random.Generator], None]) -> None:
+    """The command of a benchmark: runs its parts, or the one that ``--only`` names, each from the same random numbers."""
+    parser = argparse.ArgumentParser(description=doc)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=0.5, help="for each line")
+    parser.add_argument("--only", choices=[part.__name__ for part in parts])
+    options = parser.parse_args()
+    for part in parts:
+        if options.only in (None, part.__name__):
+            part(options, np.random.default_rng(0))

@@ -17,7 +17,7 @@ from ..errors import ShapeError
 from .emitter import Emitter
 from .sign_matrix import SignMatrix, words_of
 from .sparse_matrix import SparseMatrix
-from .spatial import image, match, windows
+from .spatial import image, match, sliding, windows
 from .table import Attrs, Out, no_flops, op
 from .value import Node, Shape, Value
 
@@ -119,7 +119,7 @@ class Compressed(Emitter):
         groups: int = 1,
     ) -> Value:
         """``conv`` with constant sparse weights (*kernel, C / groups, O), given as a matrix (O, kernel · C / groups)"""
-        attrs = {"stride": tuple(stride), "padding": tuple(map(tuple, padding)), "dilation": tuple(dilation)}
+        attrs = sliding(stride=stride, padding=padding, dilation=dilation)
         return self.emit("sparse_weight_conv", x, matrix=matrix, kernel=tuple(kernel), **attrs, groups=groups)[0]
 
     @op("row", "bits({0})", r"\mathrm{{bits}}({0})", rule=_pack, flops=no_flops)
@@ -165,7 +165,7 @@ class Compressed(Emitter):
         dilation: Sequence[int],
     ) -> Value:
         """``conv`` of an image of bits (N, *spatial, words of C) with signs (*kernel, C, O); padding adds nothing"""
-        attrs = {"stride": tuple(stride), "padding": tuple(map(tuple, padding)), "dilation": tuple(dilation)}
+        attrs = sliding(stride=stride, padding=padding, dilation=dilation)
         return self.emit("binary_conv", x, weights=weights, **attrs)[0]
 
 

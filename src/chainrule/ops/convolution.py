@@ -7,7 +7,7 @@ from math import prod
 
 from ..errors import ShapeError
 from .emitter import Emitter
-from .spatial import Pairs, image, match, windows
+from .spatial import Pairs, image, match, sliding, windows
 from .table import Attrs, Out, op
 from .value import Node, Shape, Value
 
@@ -106,7 +106,7 @@ class Convolution(Emitter):
             found: Value | None = w.held.conv(self, x, stride=stride, padding=padding, dilation=dilation, groups=groups)
             if found is not None:
                 return found
-        attrs = {"stride": tuple(stride), "padding": tuple(map(tuple, padding)), "dilation": tuple(dilation)}
+        attrs = sliding(stride=stride, padding=padding, dilation=dilation)
         return self.emit("conv", x, w, **attrs, groups=groups)[0]
 
     @op("product", "{0} ∗ᵀ {1}", r"{0} \ast^{{\top}} {1}", 1, rule=_data, flops=_flops, takes_epilogue=True)
@@ -122,7 +122,7 @@ class Convolution(Emitter):
         groups: int = 1,
     ) -> Value:
         """dx of ``conv`` for an x of these spatial sizes: also the transposed convolution of dy"""
-        attrs = {"stride": tuple(stride), "padding": tuple(map(tuple, padding)), "dilation": tuple(dilation)}
+        attrs = sliding(stride=stride, padding=padding, dilation=dilation)
         return self.emit("conv_backward_data", dy, w, spatial=tuple(spatial), **attrs, groups=groups)[0]
 
     @op("product", "{0} ⋆ {1}", r"{0} \star {1}", 1, rule=_weights, flops=_flops)
@@ -138,5 +138,5 @@ class Convolution(Emitter):
         groups: int = 1,
     ) -> Value:
         """dw of ``conv`` for a kernel of these sizes"""
-        attrs = {"stride": tuple(stride), "padding": tuple(map(tuple, padding)), "dilation": tuple(dilation)}
+        attrs = sliding(stride=stride, padding=padding, dilation=dilation)
         return self.emit("conv_backward_weights", x, dy, kernel=tuple(kernel), **attrs, groups=groups)[0]

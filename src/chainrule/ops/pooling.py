@@ -7,7 +7,7 @@ from math import prod
 
 from ..errors import ShapeError
 from .emitter import Emitter
-from .spatial import image, match, windows
+from .spatial import image, match, sliding, windows
 from .table import Attrs, Out, op
 from .value import Node, Shape, Value
 
@@ -80,7 +80,7 @@ class Pooling(Emitter):
         The number is of the first largest one, counted along the last spatial axis first. Padding is never the largest.
         Nobody needs the numbers in prediction: an engine that sees them unused need not compute them.
         """
-        attrs = {"kernel": tuple(kernel), "stride": tuple(stride), "padding": tuple(map(tuple, padding))}
+        attrs = sliding(kernel=kernel, stride=stride, padding=padding)
         y, index = self.emit("max_pool", x, **attrs)
         return y, index
 
@@ -96,7 +96,7 @@ class Pooling(Emitter):
         padding: Sequence[tuple[int, int]],
     ) -> Value:
         """dx of ``max_pool`` for an x of these spatial sizes: each dy is added where its window's largest element was"""
-        attrs = {"kernel": tuple(kernel), "stride": tuple(stride), "padding": tuple(map(tuple, padding))}
+        attrs = sliding(kernel=kernel, stride=stride, padding=padding)
         return self.emit("max_pool_backward", dy, index, spatial=tuple(spatial), **attrs)[0]
 
     @op("window", "avgpool({0})", r"\operatorname{{avgpool}}({0})", rule=_average_pool, flops=_flops)
@@ -110,7 +110,7 @@ class Pooling(Emitter):
         count_padding: bool = False,
     ) -> Value:
         """The mean of each window; padding counts as zeros (count_padding) or not at all"""
-        attrs = {"kernel": tuple(kernel), "stride": tuple(stride), "padding": tuple(map(tuple, padding))}
+        attrs = sliding(kernel=kernel, stride=stride, padding=padding)
         return self.emit("average_pool", x, **attrs, count_padding=count_padding)[0]
 
     @op("window", "avgpoolᵀ({0})", r"\operatorname{{avgpool}}^{{\top}}({0})", rule=_average_pool_backward, flops=_flops)
@@ -125,5 +125,5 @@ class Pooling(Emitter):
         count_padding: bool = False,
     ) -> Value:
         """dx of ``average_pool`` for an x of these spatial sizes: each dy is spread evenly over its window"""
-        attrs = {"kernel": tuple(kernel), "stride": tuple(stride), "padding": tuple(map(tuple, padding))}
+        attrs = sliding(kernel=kernel, stride=stride, padding=padding)
         return self.emit("average_pool_backward", dy, spatial=tuple(spatial), **attrs, count_padding=count_padding)[0]

@@ -28,6 +28,15 @@ def covered(kernel: int, dilation: int = 1) -> int:
     return dilation * (kernel - 1) + 1
 
 
+def sliding(*, padding: Sequence[tuple[int, int]], **sizes: Sequence[int]) -> Attrs:
+    """The attributes of an op on windows, as tuples, which a plan can compare.
+
+    >>> sliding(stride=[2, 2], padding=[[1, 1], (0, 0)])
+    {'stride': (2, 2), 'padding': ((1, 1), (0, 0))}
+    """
+    return {name: tuple(size) for name, size in sizes.items()} | {"padding": tuple(map(tuple, padding))}
+
+
 def windows(op: str, spatial: Shape, kernel: Shape, stride: Shape, padding: Pairs, dilation: Shape) -> Shape:
     """How many windows fit on each spatial axis; ShapeError with the numbers of the axis on which none does.
 
