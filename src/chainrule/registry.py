@@ -21,7 +21,7 @@ import numpy as np
 
 from .errors import ModelFileError, ParameterError, did_you_mean
 
-__all__ = ["Configurable", "finite_number", "from_config", "identity", "to_config"]
+__all__ = ["Configurable", "finite_number", "from_config", "identity", "register", "to_config"]
 
 
 class Configurable:
@@ -197,6 +197,29 @@ def _encode(value: Any, where: str) -> Any:
         f"{where} cannot be saved: expected numbers, text, lists, or an object of chainrule. Got {value!r}. "
         "For a learning rate of your own write a subclass of Schedule instead of a function."
     )
+
+
+def register(registry: dict[str, type], cls: type) -> None:
+    """Enters a class into a registry of names, from the base's ``__init_subclass__``.
+
+    The key is the ``name`` that the class states itself. A class that only inherits a name, as a user's subclass of ``Adam``
+    does, is entered under the name of the class: it does not take the place of its base, and a saved model finds it.
+    A class without any name is a base and is not entered.
+
+    Example
+        >>> known = {}
+        >>> class Adam:
+        ...     name = "adam"
+        >>> class Mine(Adam):
+        ...     pass
+        >>> register(known, Adam), register(known, Mine)
+        (None, None)
+        >>> sorted(known)
+        ['Mine', 'adam']
+    """
+    own = vars(cls).get("name")
+    if own or (own is None and getattr(cls, "name", "")):
+        registry[own or cls.__name__] = cls
 
 
 def from_config(config: Any, *registries: Mapping[str, type]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+from ..registry import register
 from .case import Case
 from .change import Change
 from .finding import Finding, Threshold
@@ -47,8 +48,8 @@ class Rule:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if cls.always and cls.name:
-            Rule.registry[cls.name] = cls
+        if cls.always:
+            register(Rule.registry, cls)
 
     def check(self, case: Case) -> Iterable[Finding]:
         """The findings of this rule; nothing when all is well."""

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from ..errors import DataError, ParameterError, ShapeError, UnknownNameError
 from ..ops import Builder, Saved, Value
 from ..ops.value import Shape
-from ..registry import Configurable
+from ..registry import Configurable, register
 
 __all__ = ["ALIASES", "Array", "Builder", "ElementwiseLoss", "Loss", "Saved", "Value", "get_loss"]
 
@@ -70,8 +70,7 @@ class Loss(Configurable):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if cls.name:
-            Loss.registry[cls.name] = cls
+        register(Loss.registry, cls)
 
     # ------------------------------------------------------------ in a plan
 

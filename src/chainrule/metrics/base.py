@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, ParameterError, ShapeError, UnknownNameError
 from ..ops import Builder, Value
-from ..registry import Configurable
+from ..registry import Configurable, register
 
 __all__ = ["ALIASES", "Array", "Builder", "Metric", "Value", "get_metric"]
 
@@ -47,8 +47,7 @@ class Metric(Configurable):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if cls.name:
-            Metric.registry[cls.name] = cls
+        register(Metric.registry, cls)
 
     def __call__(self, y_true: Any, prediction: Any, sample_weight: Any = None) -> float:
         """The metric.

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import ParameterError, UnknownNameError
 from ..ops import Builder, Value
-from ..registry import Configurable, finite_number
+from ..registry import Configurable, finite_number, register
 from .schedules import Schedule
 
 __all__ = ["Builder", "Floats", "Optimizer", "Value", "get_optimizer"]
@@ -68,8 +68,7 @@ class Optimizer(Configurable):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if cls.name:
-            Optimizer.registry[cls.name] = cls
+        register(Optimizer.registry, cls)
 
     @property
     def slots(self) -> tuple[str, ...]:

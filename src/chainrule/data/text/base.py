@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ...errors import DataError, DtypeError, ModelFileError, NotFittedError, ParameterError, ShapeError, UnknownNameError
-from ...registry import Configurable, from_config, to_config
+from ...registry import Configurable, from_config, register, to_config
 from ..sequences import Sequences
 from ..unknown import MOSTLY, UnknownValuesWarning
 from .texts import as_texts
@@ -56,8 +56,7 @@ class Tokenizer(Configurable):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if cls.name:
-            Tokenizer.registry[cls.name] = cls
+        register(Tokenizer.registry, cls)
 
     # ------------------------------------------------------------ what a subclass says
 
