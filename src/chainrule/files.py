@@ -31,11 +31,16 @@ _UNFINISHED = ".part"
 
 
 def write_whole(
-    path: Path, content: bytes | str, *, what: str = "save", error: type[ChainruleError] = DataError
-) -> None:  # fmt: skip
+    path: Path,
+    content: bytes | str,
+    *,
+    what: str = "save",
+    error: type[ChainruleError] = DataError,
+    mode: int | None = None,
+) -> None:
     """Writes a file of this content, whole or not at all. Text is written as UTF-8.
 
-    Parameters  path : of the file, which is replaced where there is one ; what, error : as of ``replacing``
+    Parameters  path : of the file, which is replaced where there is one ; what, error, mode : as of ``replacing``
     Raises      the error when the file cannot be written; a file that was there before is then unchanged
 
     Example
@@ -45,17 +50,20 @@ def write_whole(
         >>> pathlib.Path(place).read_text(), os.listdir(os.path.dirname(place))
         ('second', ['notes.txt'])
     """
-    with replacing(path, what=what, error=error) as file:
+    with replacing(path, what=what, error=error, mode=mode) as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager
-def replacing(path: Path, *, what: str = "save", error: type[ChainruleError] = DataError) -> Iterator[BinaryIO]:
+def replacing(
+    path: Path, *, what: str = "save", error: type[ChainruleError] = DataError, mode: int | None = None
+) -> Iterator[BinaryIO]:
     """A file to write to; it takes the place of ``path`` when the block ends without an error.
 
     A link stays a link: the file that it points to is replaced. The permissions of a file that is replaced are kept.
 
-    Parameters  what : is done, for the message ; error : the class of the error
+    Parameters  what : is done, for the message ; error : the class of the error ; mode : the permissions of the file,
+                whatever those of an old one were; None keeps those
     Raises      the error when the file cannot be written; ParameterError when the path is none
     """
     try:
@@ -80,7 +88,7 @@ def replacing(path: Path, *, what: str = "save", error: type[ChainruleError] = D
                 raise
         try:
             with suppress(FileNotFoundError):
-                os.chmod(unfinished, stat.S_IMODE(os.stat(target).st_mode))
+                os.chmod(unfinished, stat.S_IMODE(os.stat(target).st_mode) if mode is None else mode)
             os.replace(unfinished, target)
         except BaseException:
             with suppress(OSError):

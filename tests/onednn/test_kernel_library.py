@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -75,3 +76,29 @@ def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setattr(library.Path, "home", no_home)
     monkeypatch.setattr(library.tempfile, "gettempdir", lambda: str(tmp_path))
     assert library.cache_folder().parent == tmp_path
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="permissions as on POSIX")
+@pytest.mark.parametrize("before", [None, 0o666])
+def test_the_cache_is_read_again_whatever_files_are_made_with(tmp_path: Path, before: int | None) -> None:
+    """Where a group may write to new files by default, the machine code would not be trusted and compiled in every process."""
+    path = tmp_path / "folder" / "kernels-x.bin"
+    if before is not None:
+        path.parent.mkdir()
+        path.write_bytes(b"damaged")
+        path.chmod(before)
+    old = os.umask(0o002)
+    try:
+        library._write(path, b"machine code")
+    finally:
+        os.umask(old)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert library._read(path) == b"machine code"
+    path.chmod(0o620)
+    assert library._read(path) is None
+
+
+def test_a_cache_that_cannot_be_written_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("no folder")
+    library._write(tmp_path / "file" / "kernels-x.bin", b"machine code")
+    assert "cannot be kept" in capfd.readouterr().err

@@ -2,7 +2,7 @@
 
     tensors      every parameter and state by its name ("0.dense.weight"), and the arrays of ``extra`` ("extra/...")
     metadata     {"chainrule": JSON}: version of the format, layers by class name and arguments, connections, shapes, dtype,
-                 frozen layers, ``extra``
+                 frozen layers, ``extra``, and last the checksum of the tensors and of the JSON before it
 
 Loading runs no code from the file: classes come from the registries of what is imported, arguments are plain data, and the
 tensors must be those that the layers ask for, in name, shape and type, before any memory is set aside for them.
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from .._version import __version__
 from ..errors import ChainruleError, ModelFileError, ParameterError
-from ..files import write_whole
+from ..files import checksum, write_whole
 from ..initializers import INITIALIZERS
 from ..layers import Layer, Regularizer, Tensor, WeightConstraint
 from ..losses import Loss
@@ -40,9 +40,12 @@ Path = str | os.PathLike[str]
 Arrays = dict[str, NDArray[Any]]
 N = TypeVar("N", bound=NetworkGraph)
 
-#: Version of the format. A file of a newer one is refused; all older ones can be read.
-FORMAT = 2
+#: Version of the format. A file of a newer one is refused; all older ones can be read. Files have a checksum from 3 on.
+FORMAT, _CHECKED_FROM = 3, 3
 _KEY = "chainrule"
+#: Stands between the description and its checksum. As a second entry of the metadata the checksum would let equal networks
+#: have unequal files, since safetensors writes these entries in any order.
+_CHECKSUM = ', "checksum": "'
 _EXTRA = "extra/"
 #: Plain data that a layer may hold beside numbers and text.
 _DATA = {"SparseMatrix": SparseMatrix}
@@ -91,7 +94,8 @@ def save(network: NetworkGraph, path: Path, extra: Mapping[str, Any] | None = No
     except ImportError as error:  # pragma: no cover
         raise ModelFileError("save needs the package safetensors. Install it with: pip install safetensors") from error
     contiguous = {name: np.ascontiguousarray(a) for name, a in tensors.items()}
-    content = to_bytes(contiguous, {_KEY: json.dumps(description, ensure_ascii=False)})
+    text = json.dumps(description, ensure_ascii=False)
+    content = to_bytes(contiguous, {_KEY: f'{text[:-1]}{_CHECKSUM}{checksum(contiguous, text)}"}}'})
     write_whole(path, content, error=ModelFileError)
 
 
@@ -112,7 +116,7 @@ def _describe(network: NetworkGraph, held: Mapping[str, Representation]) -> dict
     assert network.input_shapes is not None
     seed = network.random_state
     return {
-        "format": FORMAT if held else 1,
+        "format": FORMAT,
         "version": __version__,
         "dtype": network.dtype,
         "random_state": int(seed) if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) else None,
@@ -209,13 +213,15 @@ def _load(path: str | bytes, network_class: type[N]) -> tuple[N, dict[str, Any]]
                     "it is a safetensors file, but not one of chainrule. Only models saved by chainrule load."
                 )
             description = _parse(metadata[_KEY])
-            network = _network(description, network_class)
             present = {
                 name: (file.get_slice(name).get_dtype(), tuple(file.get_slice(name).get_shape()))
                 for name in file.keys()  # noqa: SIM118 (no mapping: it has no __iter__)
             }
-            shapes, arenas = _declare(network, description, present)
+            # safetensors has compared all shapes with the size of the file, so this takes no more memory than that.
             arrays = {name: file.get_tensor(name) for name in present}
+            _verify(metadata[_KEY], description, arrays)
+            network = _network(description, network_class)
+            shapes, arenas = _declare(network, description, present)
             held = _unpack(network, description, arrays, arenas[0])
     except SafetensorError as error:
         raise ModelFileError(f"it is truncated, damaged, or no model file ({error}).") from error
@@ -226,6 +232,21 @@ def _load(path: str | bytes, network_class: type[N]) -> tuple[N, dict[str, Any]]
     if not isinstance(extra, dict):
         raise ModelFileError("its extra part is no dict.")
     return network, extra
+
+
+def _verify(text: str, description: dict[str, Any], arrays: Arrays) -> None:
+    """ModelFileError unless the content is what was written. Only files of the first formats have no checksum.
+
+    Parameters  text : the JSON of the description
+    """
+    if "checksum" not in description and description["format"] < _CHECKED_FROM:
+        return
+    before, _, end = text.rpartition(_CHECKSUM)
+    if end != f'{checksum(arrays, before + "}")}"}}':
+        raise ModelFileError(
+            "its content is not what was saved: the checksum does not match, so at least one bit has changed since. Take "
+            "another copy of the file, or save the model again."
+        )
 
 
 def _check_beginning(path: str | bytes) -> None:

@@ -18,7 +18,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ...errors import EngineError
+from ...errors import DataError, EngineError
+from ...files import write_whole
 from .catalogue import GROUPS, compiled, group_of
 
 _MAGIC = b"chainrule-kernels-1\n"
@@ -252,13 +253,6 @@ def _write(path: Path, code: bytes) -> None:
     """Keeps the object code; a cache that cannot be written only costs the next process its compilation."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".kernels-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(_MAGIC + hashlib.sha256(code).digest() + code)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-    except OSError as error:
+        write_whole(path, _MAGIC + hashlib.sha256(code).digest() + code, mode=0o600)
+    except (OSError, DataError) as error:
         print(f"chainrule: the compiled kernels cannot be kept in {path.parent} ({error}).", file=sys.stderr)
