@@ -81,7 +81,7 @@ def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="permissions as on POSIX")
 @pytest.mark.parametrize("before", [None, 0o666])
 def test_the_cache_is_read_again_whatever_files_are_made_with(tmp_path: Path, before: int | None) -> None:
-    """Where a group may write to new files by default, the machine code would not be trusted and compiled in every process."""
+    """Code that others may write to is not trusted, so without a mode of its own it would be compiled in every process."""
     path = tmp_path / "folder" / "kernels-x.bin"
     if before is not None:
         path.parent.mkdir()

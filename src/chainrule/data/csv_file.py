@@ -10,7 +10,6 @@ import io
 import math
 import os
 import re
-import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from chainrule.errors import TableError
+from chainrule.files import replacing
 
 from .numbers_in_text import MISSING, looks_like_number, parse_number
 from .table_format import TableFormat
@@ -413,9 +413,7 @@ def _looks_like_data(names: Sequence[str]) -> bool:
 def write_predictions(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any]]) -> None:
     """Write columns as a CSV file, whole or not at all.
 
-    The rows go to a temporary file in the same folder, which then replaces ``path``: a reader never sees
-    half a file, and a failure leaves the old one. None and NaN become empty cells; floats are written so
-    that they read back exactly.
+    None and NaN become empty cells; floats are written so that they read back exactly.
 
     Parameters  path : the file to make or replace ; columns : name -> values, all of one length
     Raises      TableError for no columns, unequal lengths, or a folder that cannot be written to
@@ -436,21 +434,14 @@ def write_predictions(path: str | os.PathLike[str], columns: Mapping[str, Sequen
     # The csv module leaves a carriage return unquoted, though it ends a line for every reader.
     has_return = any(isinstance(value, str) and "\r" in value for values in (columns, *plain) for value in values)
     quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if has_return else csv.QUOTE_MINIMAL
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        try:
-            with temporary.open("x", encoding="utf-8", newline="") as file:
-                writer = csv.writer(file, lineterminator="\n", quoting=quoting)
-                writer.writerow(columns)
-                for row in zip(*plain, strict=True):
-                    writer.writerow(map(_cell, row))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise TableError(f"{path}: the file cannot be written: {error.strerror or error}.") from error
+        with replacing(path, what="predictions", error=TableError) as binary:
+            file = io.TextIOWrapper(binary, encoding="utf-8", newline="")
+            writer = csv.writer(file, lineterminator="\n", quoting=quoting)
+            writer.writerow(columns)
+            for row in zip(*plain, strict=True):
+                writer.writerow(map(_cell, row))
+            file.detach()  # written, and left open
     except UnicodeEncodeError as error:
         raise TableError(f"{path}: a text cannot be written as UTF-8: {error.object[error.start : error.end]!r}.") from error
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from .._version import __version__
 from ..errors import EngineError, MissingDependencyError, ModelFileError
+from ..files import write_whole
 from ..losses import Loss
 from ..network import NetworkGraph
 from ..ops import Node, Value
@@ -69,17 +69,7 @@ def save_onnx(
         onnx.checker.check_model(model, full_check=False)
     except onnx.checker.ValidationError as error:
         raise EngineError(f"to_onnx: the file that was made is not right ({error}).") from error
-    _write(Path(path), model.SerializeToString())
-
-
-def _write(place: Path, data: bytes) -> None:
-    temporary = place.with_name(f".{place.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, place)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise ModelFileError(f"{place}: the file cannot be written: {error.strerror or error}.") from error
+    write_whole(path, model.SerializeToString(), what="to_onnx", error=ModelFileError)
 
 
 class _Exporter:
