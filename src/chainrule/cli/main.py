@@ -33,6 +33,7 @@ from .import_model import import_model
 from .info import info
 from .lab import lab
 from .predict import predict
+from .serve import serve
 from .show import show
 from .sources import clean_up
 from .terminal import prepared_streams
@@ -76,6 +77,7 @@ app.command(short_help="Train a network on a table, on texts, or on folders of p
 app.command(short_help="Say why a network does not learn, or whether a model is healthy, and cure it.")(_command(diagnose))
 app.command(short_help="Predict new rows, texts or pictures with a trained model.")(_command(predict))
 app.command(short_help="Show a model: its preprocessing, layers and equations.")(_command(show))
+app.command(short_help="Serve a model over HTTP, with a page to try it.")(_command(serve))
 app.command("import", short_help="Read a network of ONNX, Keras, Caffe or MXNet.")(_command(import_model))
 app.command(short_help="Write a model as an ONNX file.")(_command(export))
 app.command(short_help="Show which engine, libraries and processor are used here.")(_command(info))

@@ -137,8 +137,17 @@ class TablePreprocessor:
 
         Warns       UnknownValuesWarning, with examples, when most values of a column were not there in training
         """
+        if said := self.doubts(table):
+            warnings.warn(
+                f"{table.source}: {'; '.join(said)}. Predictions cannot use these columns: write them as in training.",
+                UnknownValuesWarning,
+                stacklevel=2,
+            )
+        return self.features(table)
+
+    def features(self, table: Table) -> TableFeatures:
+        """As ``transform``, without a warning."""
         self._check_columns(table)
-        self._warn_of_unknown(table)
         blocks = [e.encode(table) for e in self.encoders_ if not isinstance(e, Embedded)]
         numeric = np.concatenate([np.empty((table.n_rows, 0)), *blocks], axis=1).astype(np.float32)
         embedded = [e for e in self.encoders_ if isinstance(e, Embedded)]
@@ -174,7 +183,9 @@ class TablePreprocessor:
                 f"{', '.join(map(repr, missing))}.{hints} Its columns are: {', '.join(map(repr, table.columns))}."
             )
 
-    def _warn_of_unknown(self, table: Table) -> None:
+    def doubts(self, table: Table) -> list[str]:
+        """What is said of columns that predictions cannot use: most of their values were not there in training, or they are
+        empty and in training never were."""
         said = []
         for name, values in self.unknown_values(table).items():
             if values.share > MOSTLY + values.expected / 2:
@@ -184,12 +195,7 @@ class TablePreprocessor:
             without = isinstance(encoder, (Numeric, OneHot, DateTime)) and not encoder.indicator
             if without and bool(table.column(encoder.name).is_missing.all()):
                 said.append(f"{encoder.name!r} is empty in every row, and in training it never was")
-        if said:
-            warnings.warn(
-                f"{table.source}: {'; '.join(said)}. Predictions cannot use these columns: write them as in training.",
-                UnknownValuesWarning,
-                stacklevel=3,
-            )
+        return said
 
     def transform_target(self, table: Table) -> tuple[Array, IndexArray]:
         """``(y, rows)``: the target of the rows that have one, and which rows these are.

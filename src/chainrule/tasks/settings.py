@@ -61,8 +61,11 @@ def yes_or_no(typed: str) -> bool:
     return known[typed.lower()]
 
 
-def bytes_of(typed: str) -> int:
-    """``"500MB"`` as 500,000,000; B, kB, MB, GB and KiB, MiB, GiB are known, and a bare number is in bytes."""
+def bytes_of(typed: str, option: str = "--max-memory") -> int:
+    """``"500MB"`` as 500,000,000; B, kB, MB, GB and KiB, MiB, GiB are known, and a bare number is in bytes.
+
+    Parameters  option : that it was typed for, for the error message
+    """
     import re
 
     from ..errors import ParameterError
@@ -70,7 +73,7 @@ def bytes_of(typed: str) -> int:
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmg]?)(i?)b?\s*", typed.lower())
     size = float(found[1]) * (1024 if found[3] else 1000) ** " kmg".index(found[2] or " ") if found else 0
     if size < 1 or size > 2**62:
-        raise ParameterError(f"--max-memory must be a size such as 500MB or 2GB. Got {typed!r}.")
+        raise ParameterError(f"{option} must be a size such as 500MB or 2GB. Got {typed!r}.")
     return int(size)
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "inner_share",
     "listed",
     "loss_for",
+    "plain_rows",
     "read_for",
     "require_columns",
     "require_target",
@@ -186,6 +187,32 @@ def _from_columns(columns: Mapping[Any, Any], source: str) -> Table:
                 "A single row is a list of one dict."
             )
     return Table.from_columns(columns, source=source)
+
+
+def plain_rows(data: Any, names: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows of plain data from a JSON text: a list of objects with one cell for each column, or one such object.
+
+    Parameters  names : of columns that a row may have, for the error messages
+    Raises      DataError for another form, or a cell that is not a number, a text, true, false or null
+    """
+    rows = [data] if isinstance(data, Mapping) else data
+    example = "{" + ", ".join(f'"{name}": ...' for name in names[:3]) + (", ..." if len(names) > 3 else "") + "}"
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, Mapping) for row in rows):
+        came = "an empty list" if rows == [] else f"{_json_kind(data)}" if not isinstance(data, list) else "a list of others"
+        raise DataError(f"Expected rows as a list of objects such as {example}. Got {came}.")
+    for i, row in enumerate(rows):
+        for name, cell in row.items():
+            if cell is not None and not isinstance(cell, (str, int, float, bool)):
+                raise DataError(
+                    f"Row {i} (counted from 0), column {str(name)!r:.60}: expected a number, a text, true, false or null. "
+                    f"Got {_json_kind(cell)}."
+                )
+    return [dict(row) for row in rows]
+
+
+def _json_kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a text", bool: "a truth value", int: "a number", float: "a number"}
+    return "null" if value is None else names.get(type(value), type(value).__name__)
 
 
 def given_columns(data: Any, table: Table, **reading: Any) -> dict[str, Sequence[Any]]:

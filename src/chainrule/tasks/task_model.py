@@ -83,9 +83,36 @@ class TaskModel(ABC):
     def read(self, data: Any, y: Any = None, **reading: Any) -> Samples:
         """The samples in any form that the task knows. Parameters  y : the truth ; reading : how files are read"""
 
-    @abstractmethod
+    def arrays(self, samples: Samples) -> list[Array] | None:
+        """What is predicted from: arrays with one entry for each sample, so that those of several ``read`` calls may be
+        joined along their first axis. None for a model whose samples cannot be joined; it overrides ``prediction``."""
+        return None
+
+    def predicted(self, arrays: Sequence[Array]) -> Prediction:
+        """Labels and probabilities, or numbers, from what ``arrays`` made."""
+        raise NotImplementedError
+
     def prediction(self, samples: Samples) -> Prediction:
         """Labels and probabilities, or numbers, of samples that ``read`` made."""
+        found = self.arrays(samples)
+        assert found is not None
+        return self.predicted(found)
+
+    def doubts(self, samples: Samples) -> list[str]:
+        """Sentences about why predictions for these samples may be poor, such as categories that training never saw."""
+        return []
+
+    def from_plain(self, data: Any) -> Any:
+        """What ``read`` takes, made from the plain data of a JSON text that a stranger sent, so never the path of a file.
+
+        Raises      DataError where the data have not the form that the model takes
+        """
+        raise DataError(f"A model of {self.noun[1]} takes files. Send them as a form, or one as the body of the request.")
+
+    def fields(self) -> list[dict[str, Any]]:
+        """What ``from_plain`` takes for one sample, as plain data: the name and the kind of each field, the categories where
+        they are known. Empty for a model that takes files alone."""
+        return []
 
     @abstractmethod
     def state(self) -> dict[str, Any]:

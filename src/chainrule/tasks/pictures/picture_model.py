@@ -196,7 +196,29 @@ class PictureModel(TaskModel):
         return whole, _numbered("", len(pixels))
 
     def prediction(self, samples: Samples) -> Prediction:
-        z = np.asarray(self.network.predict(samples.data), np.float64)
+        return self._decided(self.network.predict(samples.data))  # batch by batch, so that not all need be in memory
+
+    def arrays(self, samples: Samples) -> list[Array]:
+        return [samples.data.arrays()[0]]
+
+    def predicted(self, arrays: Sequence[Array]) -> Prediction:
+        return self._decided(self.network.predict(arrays[0]))
+
+    def from_plain(self, data: Any) -> Any:
+        try:
+            pixels = np.asarray(data)
+        except ValueError:
+            pixels = np.empty(0, object)
+        if pixels.dtype.kind not in "iuf" or not pixels.size:
+            shape = " × ".join(map(str, self.preprocessor.shape))
+            raise DataError(
+                f"Expected pictures as nested lists of numbers, {shape} (height, width, channels) for each picture. To send "
+                "files such as .png and .jpg, send them as a form, or one as the body of the request."
+            )
+        return pixels
+
+    def _decided(self, outputs: Any) -> Prediction:
+        z = np.asarray(outputs, np.float64)
         loss = self.network.loss_
         assert isinstance(loss, Loss)
         p = np.asarray(loss.prediction(z), np.float64)

@@ -18,7 +18,7 @@ from ...layers.base import get_activation
 from ...losses import Loss
 from ...model import Network
 from ..scores import Prediction
-from ..tabular import as_table, given_columns
+from ..tabular import as_table, given_columns, plain_rows
 from ..task_model import Samples, TaskModel
 from ..words import some
 
@@ -156,8 +156,16 @@ class TableModel(TaskModel):
             refused,
         )
 
+    def arrays(self, samples: Samples) -> list[Array]:
+        made = self.inputs(self.preprocessor.features(samples.data))
+        return made if isinstance(made, list) else [made]
+
     def prediction(self, samples: Samples) -> Prediction:
-        z = self.network.predict(self.inputs(self.preprocessor.transform(samples.data)))
+        made = self.inputs(self.preprocessor.transform(samples.data))  # which warns of unknown values
+        return self.predicted(made if isinstance(made, list) else [made])
+
+    def predicted(self, arrays: Sequence[Array]) -> Prediction:
+        z = self.network.predict(arrays[0] if len(arrays) == 1 else list(arrays))
         p = np.asarray(self._loss.prediction(np.asarray(z, np.float64)), np.float64)
         if self.preprocessor.classes_ is None:
             return Prediction(self.preprocessor.inverse_target(p.reshape(len(p))))
@@ -165,6 +173,23 @@ class TableModel(TaskModel):
             p = p.reshape(len(p), 1)
             p = np.concatenate([1 - p, p], axis=1)
         return Prediction(self.preprocessor.inverse_target(p.argmax(axis=1)), p)
+
+    def doubts(self, samples: Samples) -> list[str]:
+        return self.preprocessor.doubts(samples.data)
+
+    def from_plain(self, data: Any) -> Any:
+        return plain_rows(data, [encoder.name for encoder in self.preprocessor.encoders_])
+
+    def fields(self) -> list[dict[str, Any]]:
+        kinds = {"Numeric": "number", "DateTime": "date"}
+        return [
+            {
+                "name": encoder.name,
+                "kind": kinds.get(type(encoder).__name__, "category"),
+                **({"categories": list(encoder.categories)} if hasattr(encoder, "categories") else {}),
+            }
+            for encoder in self.preprocessor.encoders_
+        ]
 
     @property
     def _loss(self) -> Loss:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data import Column, Table
+from ...data.columns import object_array
 from ...data.frames import frame_kind
 from ...data.table import TEXT_SUFFIXES
 from ...data.text import as_texts
@@ -18,7 +19,7 @@ from ...errors import DataError, ModelFileError, ParameterError, TableError, did
 from ...estimators import NeuralClassifier, NeuralRegressor
 from ...model import Network
 from ..scores import Prediction
-from ..tabular import as_table, given_columns, listed
+from ..tabular import as_table, given_columns, listed, plain_rows
 from ..task_model import Samples, TaskModel
 from ..words import some
 
@@ -122,11 +123,25 @@ class TextModel(TaskModel):
             )
         return np.array(found, np.int64)
 
-    def prediction(self, samples: Samples) -> Prediction:
+    def arrays(self, samples: Samples) -> list[Array]:
+        return [object_array(samples.data)]
+
+    def predicted(self, arrays: Sequence[Array]) -> Prediction:
+        texts = arrays[0].tolist()
         if self.labels is None:
-            return Prediction(self.estimator.predict(samples.data))
-        p = self.estimator.predict_proba(samples.data)
+            return Prediction(self.estimator.predict(texts))
+        p = self.estimator.predict_proba(texts)
         return Prediction(self.labels[p.argmax(axis=1)], p)
+
+    def from_plain(self, data: Any) -> Any:
+        if isinstance(data, str):
+            return [data]
+        if isinstance(data, list) and data and all(isinstance(one, str) for one in data):
+            return data
+        return plain_rows(data, [self.text])
+
+    def fields(self) -> list[dict[str, Any]]:
+        return [{"name": self.text, "kind": "text"}]
 
     # ------------------------------------------------------------ files
 
