@@ -92,10 +92,10 @@ def test_what_differs_stays_apart(d: Draft, emit) -> None:
 
 
 def test_a_read_after_an_assignment_is_another(d: Draft) -> None:
-    w, again, other, far = d.place(4), d.place(4), d.place(4, at=16), d.place(4, arena="slots")
+    w, again, other, far = d.place(4), d.place(4), d.place(4, at=2), d.place(4, at=16)
     first, elsewhere = d.k.exp(w), d.k.exp(far)
     d.k.assign(other, d.input(4))
-    second, same = d.k.exp(again), d.k.exp(far)
+    second, same = d.k.exp(again), d.k.exp(d.place(4, at=16))
     plan = check(d.plan(first, second, elsewhere, same), eliminate_common)
     assert ops(plan) == ["exp", "exp", "copy", "exp"]
     assert plan.outputs["o2"] is plan.outputs["o3"] and plan.outputs["o0"] is not plan.outputs["o1"]

@@ -219,6 +219,11 @@ CASES: list[tuple[Layer, tuple[tuple[int, ...], ...]]] = [
     (layers.PositionalEncoding(4), ((3, 5),)),
     (layers.PositionalEncoding(4, learned=True), ((3, 5),)),
     (Embedding(5, 3, padding=0), ((4,),)),
+    *((layers.Noise(s, distribution=d), ((2,),)) for s, d in ((3, "normal"), ((2, 2), "uniform"))),
+    *((layers.GaussianNoise(s), ((3, 2),)) for s in (0.3, (0.1, 0.5), 0.0)),
+    (layers.GaussianSample(), ((3,), (3,))),
+    (layers.GaussianDivergence(), ((2, 3), (2, 3))),
+    *((layers.LearnedArray(s, init="normal"), ((2,),)) for s in (3, (2, 3))),
 ]
 
 
@@ -253,7 +258,8 @@ def test_the_table_holds_every_layer() -> None:
     public = {n for n in layers.__all__ if isinstance(getattr(layers, n), type) and issubclass(getattr(layers, n), Layer)}
     # A batch of GraphConv is the whole graph, and Masking takes lengths beside its sequences: see their own tables in
     # test_graph_conv.py and test_layers_recurrent.py. The gradients of binarised layers are estimates: see test_packed.py.
-    elsewhere = {"GraphConv", "Masking", "BinaryDense", "BinaryConv2D", "Sign"}
+    # That of StopGradient is 0 on purpose: see test_turns.py.
+    elsewhere = {"GraphConv", "Masking", "BinaryDense", "BinaryConv2D", "Sign", "StopGradient"}
     assert public - {"Layer", "Activation"} - elsewhere == {type(layer).__name__ for layer, _ in [*CASES, *AWAY_FROM_ZERO]}
 
 
@@ -325,6 +331,11 @@ BAD = [
     (lambda: layers.GRU(3, reset="never"), 'reset must be "after" or "before"'),
     (lambda: layers.GRU(3, truncate=0), "truncate must be an int of at least 1"),
     (lambda: layers.SimpleRNN(3, activation="gelu"), 'activation must be "tanh" or "relu"'),
+    (lambda: layers.Noise((2, 0)), "positive sizes of one sample"),
+    (lambda: layers.Noise(2, distribution="cauchy"), 'distribution must be "normal" or "uniform"'),
+    (lambda: layers.GaussianNoise(-1), "stddev must be a finite number of at least 0"),
+    (lambda: layers.GaussianNoise((2, 1)), r"stddev must be a number of at least 0, or \(lowest, highest\)"),
+    (lambda: layers.LearnedArray("big"), "shape must be positive sizes"),
     (lambda: layers.MultiHeadAttention(0), "heads must be an int"),
     (lambda: layers.MultiHeadAttention(3, width=4), "width must be a multiple of heads=3"),
     (lambda: layers.MultiHeadAttention(2, dropout=1), r"dropout must be a number in \[0, 1\)"),

@@ -41,6 +41,7 @@ from .identity import Identity
 from .instance_norm import InstanceNorm
 from .layer_norm import LayerNorm
 from .leaky_relu import LeakyReLU
+from .learned_array import LearnedArray
 from .local_response_norm import LocalResponseNorm
 from .log_softmax import LogSoftmax
 from .lstm import LSTM
@@ -54,6 +55,7 @@ from .minimum import Minimum
 from .mish import Mish
 from .multi_head_attention import MultiHeadAttention
 from .multiply import Multiply
+from .noise import GaussianDivergence, GaussianNoise, GaussianSample, Noise
 from .padding2d import Padding2D
 from .permute import Permute
 from .positional_encoding import PositionalEncoding
@@ -79,6 +81,7 @@ from .softplus import Softplus
 from .softsign import Softsign
 from .spatial_dropout import SpatialDropout
 from .standardize import Standardize
+from .stop_gradient import StopGradient
 from .subtract import Subtract
 from .subtract_last import SubtractLast
 from .tanh import Tanh
@@ -129,6 +132,9 @@ __all__ = [
     "ErrorFunction",
     "Exponential",
     "Flatten",
+    "GaussianDivergence",
+    "GaussianNoise",
+    "GaussianSample",
     "GlobalAveragePool",
     "GlobalMaxPool",
     "GraphConv",
@@ -141,6 +147,7 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "LeakyReLU",
+    "LearnedArray",
     "LocalResponseNorm",
     "LogSoftmax",
     "Logarithm",
@@ -155,6 +162,7 @@ __all__ = [
     "Mish",
     "MultiHeadAttention",
     "Multiply",
+    "Noise",
     "NonNegative",
     "PReLU",
     "Padding2D",
@@ -189,6 +197,7 @@ __all__ = [
     "SquareRoot",
     "Standardize",
     "State",
+    "StopGradient",
     "Subtract",
     "SubtractLast",
     "Tanh",

@@ -9,6 +9,7 @@ from .hinge import Hinge
 from .huber import Huber
 from .kl_divergence import KLDivergence
 from .multi_class_hinge import MultiClassHinge
+from .output import OutputLoss
 from .poisson import Poisson
 from .softmax_cross_entropy import SoftmaxCrossEntropy
 from .softmax_focal import SoftmaxFocal
@@ -27,6 +28,7 @@ __all__ = [
     "KLDivergence",
     "Loss",
     "MultiClassHinge",
+    "OutputLoss",
     "Poisson",
     "SoftmaxCrossEntropy",
     "SoftmaxFocal",

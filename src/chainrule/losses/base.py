@@ -67,6 +67,8 @@ class Loss(Configurable):
     #: The class index that stands for no label, where a loss has one: such entries have no part in J, which is the mean over
     #: the others. They come to ``forward`` as class 0 with weight 0.
     ignore_label: int | None = None
+    #: Whether ``forward`` reads a target; False for a term of the objective that stands by itself, such as a penalty.
+    needs_target: ClassVar[bool] = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -189,7 +191,7 @@ class ElementwiseLoss(Loss):
         return forms
 
     def apply(self, k: Builder, z: Value, y: Value) -> tuple[Value, Saved]:
-        """Emits ℓ for y of z's shape."""
+        """Emits ℓ for y of z's shape, or a constant that stands for y everywhere."""
         raise NotImplementedError
 
     def derivative(self, k: Builder, saved: Saved) -> Value:
@@ -198,7 +200,7 @@ class ElementwiseLoss(Loss):
 
     def forward(self, k: Builder, z: Value, y: Value) -> tuple[Value, Saved]:
         self.validate()
-        return self.apply(k, z, k.reshape(y, z.shape))
+        return self.apply(k, z, y if y.role == "constant" else k.reshape(y, z.shape))
 
     def backward(self, k: Builder, saved: Saved, dl: Value) -> Value:
         return k.multiply(self.derivative(k, saved), dl)

@@ -730,6 +730,24 @@ class NetworkGraph:
             part.build(*self.buildable_shapes)
         return part
 
+    def part(self, tensors: Iterable[int], frozen: Iterable[str]) -> Self:
+        """The calls that these tensors depend on, over the same arrays and under the same names, with these layers frozen.
+
+        Unlike a network of its own (``cut``) it stands for one of several things that this network is trained for.
+
+        Parameters  tensors : by number, the outputs of the part ; frozen : names of layers
+        """
+        wanted = list(dict.fromkeys(tensors))
+        needed, calls = set(wanted), []
+        for call in reversed(self.calls):
+            if needed.intersection(call.outputs):
+                needed.update(call.inputs)
+                calls.append(call)
+        found = object.__new__(type(self))
+        vars(found).update(vars(self))
+        found.calls, found.output_ids, found.frozen = calls[::-1], wanted, set(frozen)
+        return found
+
     def freeze(self, *layers: str | Layer | NetworkGraph) -> NetworkGraph:
         """Keeps all parameters of these layers as they are in later fits of this network. ``unfreeze`` undoes it.
 

@@ -54,6 +54,8 @@ class Builder(Product, Reduction, Row, Convolution, Pooling, Resampling, Recurre
     ) -> None:
         super().__init__()
         self.training = training
+        #: Whether layers may change their states; in a step that trains other layers they stay as they are.
+        self.keeps_states = True
         self.gradients: dict[tuple[str, str], Value] = {}
         #: Parameters whose gradient is one scatter_add that the layer wants applied row by row.
         self.sparse: set[tuple[str, str]] = set()
@@ -112,7 +114,8 @@ class Builder(Product, Reduction, Row, Convolution, Pooling, Resampling, Recurre
 
     def set_state(self, name: str, value: Value) -> None:
         """Makes ``value`` the current layer's state ``name`` for the next step."""
-        self.assign(self.state(name), value)
+        if self.keeps_states:
+            self.assign(self.state(name), value)
 
     def scalar(self, name: str) -> Value:
         """A number that changes from step to step, such as the learning rate; set by the training loop."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import sqrt
 
 from .emitter import Emitter, Operand
 from .table import Attrs, Method, Out, op, out_size
@@ -29,6 +30,18 @@ def elementwise(
 
 def _of_attribute(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
     return [(tuple(attrs["shape"]), "float")]
+
+
+#: Coefficients of erf⁻¹(u) / u by w = −log(1 − u²), around w = 2.5 and around √w = 3, the highest power first.
+#: M. Giles, Approximating the erfinv function, GPU Computing Gems 2, 2011, table 5.
+_INVERSE_ERF_MIDDLE = (
+    2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087, -0.00125372503, -0.00417768164,
+    0.246640727, 1.50140941,
+)  # fmt: skip
+_INVERSE_ERF_TAIL = (
+    -0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613, 0.00943887047,
+    1.00167406, 2.83297682,
+)  # fmt: skip
 
 
 class Elementwise(Emitter):
@@ -169,3 +182,23 @@ class Elementwise(Emitter):
         """Numbers in [0, 1), new at every step, from the plan's seed: the same on every engine and thread count."""
         self.random_count += 1
         return self.emit("random_uniform", shape=tuple(shape), stream=self.random_count)[0]
+
+    def random_normal(self, shape: Shape) -> Value:
+        """Numbers of mean 0 and variance 1, normally distributed: √2 erf⁻¹(u) of uniform u in (−1, 1).
+
+        The inverse of the error function is Giles's approximation, whose relative error is below 4e-7: every number is as
+        exact as the engine's float32. The largest that can come is 5.4 in size, once in 2²⁴ draws.
+        """
+        u = self.add(self.multiply(self.random_uniform(shape), 2.0), 2.0**-24 - 1.0)
+        w = self.negative(self.log(self.multiply(self.subtract(1.0, u), self.add(u, 1.0))))
+        middle = self._polynomial(self.subtract(w, 2.5), _INVERSE_ERF_MIDDLE)
+        tail = self._polynomial(self.subtract(self.sqrt(self.maximum(w, 5.0)), 3.0), _INVERSE_ERF_TAIL)
+        factor = self.where_(self.greater(w, 5.0), tail, middle)
+        return self.multiply(self.multiply(factor, u), sqrt(2.0))
+
+    def _polynomial(self, x: Value, coefficients: Sequence[float]) -> Value:
+        """Horner's rule, the coefficient of the highest power first."""
+        found: Value = self.add(self.multiply(x, coefficients[0]), coefficients[1])
+        for c in coefficients[2:]:
+            found = self.add(self.multiply(found, x), c)
+        return found

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ..errors import ParameterError, ShapeError
 from ..layers import Parameter
 from ..losses import Loss
-from ..network import Arena, NetworkGraph
+from ..network import Arena, Call, NetworkGraph
 from ..network.parameters import arena_name
 from ..network.representation import Held
 from ..ops import Builder, Saved, SparseMatrix, Value
@@ -118,9 +118,9 @@ class _Lowering:
         if full not in self._held:
             arrays = {}
             for name, array in representation.arrays().items():
-                base = Value((array.size,), role="arena", name=f"{full}:{name}")
+                key = f"{full}:{name}"
+                base = self.arenas.setdefault(key, Value((array.size,), role="arena", name=key))
                 arrays[name] = Value(array.shape, role="state", name=name, base=base)
-                self.arenas[base.name] = base
             self._held[full] = Held(representation, self.stored(full), arrays, self.training)
         return self._held[full]
 
@@ -147,10 +147,9 @@ class _Lowering:
 
     def forward(self) -> list[Value]:
         """Emits every layer's forward equations; returns the outputs."""
-        keeping = {name.rpartition(".")[0] for name in self.network.states}
+        self._keeping = {name.rpartition(".")[0] for name in self.network.states}
         for call in self.network.calls:
-            # A frozen layer keeps its running statistics, too, and computes with them.
-            self.k.training = self.training and not (call.name in self.network.frozen and call.name in keeping)
+            self.begin(call)
             with self.k.at("forward", call.name):
                 try:
                     self.saved.append(call.emit(self.k, self.tensors))
@@ -158,6 +157,10 @@ class _Lowering:
                     raise ShapeError(f"layer {call.name!r}: {error}") from None
         self.k.training = self.training
         return [self.tensors[i] for i in self.network.output_ids]
+
+    def begin(self, call: Call) -> None:
+        """Sets how the layer of a call is to act: a frozen one keeps its running statistics and computes with them."""
+        self.k.training = self.training and not (call.name in self.network.frozen and call.name in self._keeping)
 
     def backward(self, gradients: Mapping[int, Value]) -> dict[int, Value]:
         """Emits every layer's backward equations in reverse: the chain rule. Returns dx of each input, by tensor number."""
@@ -194,30 +197,37 @@ class _Lowering:
         outputs: Sequence[Value],
         losses: Sequence[Loss],
         loss_weights: Sequence[float],
-        targets: Sequence[int],
-        weights: Sequence[str | None],
+        targets: Sequence[int | Value],
+        weights: Sequence[str | Value | None],
     ) -> tuple[Value, dict[int, Value], list[Value]]:
-        """Emits J = Σ c ℓ for every output and the first gradients dz; returns J, {tensor: dz} and the targets."""
+        """Emits J = Σ c ℓ for every output and the first gradients dz; returns J, {tensor: dz} and the targets.
+
+        Parameters  targets : for each output the target itself, or the number of its form (``Loss.target``), for an input of
+                    the plan ; weights : the same, or None for weights of 1
+        """
         k, ys = self.k, []
         total: Value | None = None
         first: dict[int, Value] = {}
         backward = []
         for i, (z, loss) in enumerate(zip(outputs, losses, strict=True)):
-            shape, dtype = loss.target(z.shape)[targets[i]]
-            y = self.inputs[f"y{i}"] = Value(shape, dtype, "input", f"y{i}")
+            y, w = targets[i], weights[i]
+            if not isinstance(y, Value):
+                shape, dtype = loss.target(z.shape)[y]
+                y = self.inputs[f"y{i}"] = Value(shape, dtype, "input", f"y{i}")
             ys.append(y)
             with k.at("loss"):
                 ell, saved = loss.forward(k, z, y)
                 entries = loss.entries(ell.shape)
                 scale = loss_weights[i] / (self.batch * entries)
-                if weights[i] is None:
+                if w is None:
                     c = k.constant(scale)
                     j = k.multiply(k.sum(ell), c)
                 else:
-                    wanted = (self.batch,) if weights[i] == "sample" else ell.shape
-                    w = self.inputs[f"w{i}"] = Value(wanted, "float", "input", f"w{i}")
-                    if len(wanted) < ell.ndim:
-                        w = k.reshape(w, (self.batch, *(1,) * (ell.ndim - 1)))
+                    if not isinstance(w, Value):
+                        wanted = (self.batch,) if w == "sample" else ell.shape
+                        w = self.inputs[f"w{i}"] = Value(wanted, "float", "input", f"w{i}")
+                    if w.ndim < ell.ndim:
+                        w = k.reshape(w, (*w.shape, *(1,) * (ell.ndim - w.ndim)))
                     c = k.multiply(w, scale)
                     j = k.sum(k.multiply(ell, c))
                 total = j if total is None else k.add(total, j)

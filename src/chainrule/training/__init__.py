@@ -11,6 +11,7 @@ from .state import FitState
 from .tensorboard import TensorBoard
 from .through_time import gradient_through_time
 from .trainer import Trainer
+from .turns import Turn, Turns
 from .weight_averaging import WeightAveraging
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "Session",
     "TensorBoard",
     "Trainer",
+    "Turn",
+    "Turns",
     "WeightAveraging",
     "gradient_through_time",
 ]

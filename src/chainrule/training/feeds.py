@@ -90,6 +90,7 @@ class ArrayFeed:
     Parameters
         arrays : by the names of a plan's inputs ("x0", "y0", "w0", ...)
         dtypes : what each becomes ; rows : the samples that take part, None for all
+        whole : whether the samples at the end of an epoch that do not fill a batch are left out of it
 
     Arrays of the right dtype in C order are used where they lie; others are converted once. Memory maps stay on disk, and
     windows stay views of their series: each piece reads its own rows, in the order in which they lie.
@@ -97,7 +98,8 @@ class ArrayFeed:
 
     plans = 2
 
-    def __init__(self, arrays: Arrays, dtypes: Mapping[str, Any], rows: Order | None = None) -> None:
+    def __init__(self, arrays: Arrays, dtypes: Mapping[str, Any], rows: Order | None = None, *, whole: bool = False) -> None:
+        self.whole = whole
         self.by_piece = any(isinstance(a, np.memmap) or overlaps(a) for a in arrays.values())
         self.dtypes = {name: np.dtype(dtypes[name]) for name in arrays}
         self.arrays = {
@@ -116,7 +118,8 @@ class ArrayFeed:
         return Piece(self.arrays, None, 0, 0).shapes
 
     def steps(self, batch_size: int) -> int:
-        return -(-self._n // min(batch_size, self._n))
+        batch = min(batch_size, self._n)
+        return self._n // batch if self.whole else -(-self._n // batch)
 
     def all(self) -> dict[str, Array]:
         """All samples, as arrays of the right dtype."""
@@ -142,7 +145,7 @@ class ArrayFeed:
                 steps = max(1, min(steps, BLOCK_BYTES // max(1, self._bytes_a_sample() * batch)))
             yield self._piece(order, at * batch, batch, steps)
             at += steps
-        if rest:
+        if rest and not self.whole:
             yield self._piece(order, full * batch, rest, 1)
 
     def _bytes_a_sample(self) -> int:

@@ -194,9 +194,10 @@ class Trainer:
         self.follow_network()
         self.network.project()
         self.executables.limit = max(self.executables.limit, feed.plans)
-        if feed.n_samples and self.network.states and not self.optimizer.full_batch and feed.n_samples % batch_size:
+        rest = 0 if getattr(feed, "whole", False) else (feed.n_samples or 0) % batch_size
+        if rest and self.network.states and not self.optimizer.full_batch:
             # A shorter last batch may be impossible (BatchNorm on a single sample); that is said before the first epoch.
-            self.executable(feed.n_samples % batch_size, getattr(feed, "shapes", None))
+            self.executable(rest, getattr(feed, "shapes", None))
         self.recorder.forget()
         self.interrupts = InterruptGuard()
         begun: list[Callback] = []

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 
 from ...ops import Node, Value
 from ...registry import identity
-from ..memory import place
+from ..memory import overlap, place
 from ..plan import Plan
 from .rewrite import Rewriting
 
@@ -22,26 +22,32 @@ def _key(value: Value) -> Hashable:
 def eliminate_common(plan: Plan) -> Plan:
     """Replaces a node by an earlier one of the same op, inputs and attributes.
 
-    Nodes that assign to an arena stay, and so do reads of an arena that was assigned to in between.
+    Nodes that assign to an arena stay, and so do reads of a place of an arena that was assigned to in between.
     """
     seen: dict[Hashable, Node] = {}
     rewriting = Rewriting()
-    versions: dict[int, int] = {}
+    written: dict[int, list[Value]] = {}
+
+    def version(read: Value) -> int:
+        """How often what is read was assigned to so far."""
+        return sum(overlap(read, one) for one in written.get(id(read.base), ()))
+
     kept: list[Node] = []
     for given in plan.nodes:
         node = rewriting.node(given)
-        arenas = [id(v.base) for v in node.outputs if v.base is not None]
-        if arenas:
-            for arena in arenas:
-                versions[arena] = versions.get(arena, 0) + 1
+        stored = [v for v in node.outputs if v.base is not None]
+        if stored:
+            for v in stored:
+                written.setdefault(id(v.base), []).append(v)
             kept.append(node)
             continue
-        bases = tuple([versions.get(id(p.base), 0) for v in node.inputs if (p := place(v)) is not None])
+        bases = tuple([version(p) for v in node.inputs if (p := place(v)) is not None])
         key = (node.op, tuple([_key(v) for v in node.inputs]), bases, identity(node.attrs))
         earlier = seen.setdefault(key, node)
         if earlier is node:
             kept.append(node)
         else:
-            for old, new in zip(node.outputs, earlier.outputs, strict=True):
+            # A view that reads another input now makes another value: readers know it by the one that it made before.
+            for old, new in zip(given.outputs, earlier.outputs, strict=True):
                 rewriting.replace(old, new)
     return plan.replace(kept, rewriting.outputs(plan.outputs))
