@@ -21,6 +21,8 @@ class ProgressTable(Callback):
     Parameters  every_epoch : a row for each epoch, else about ten in all, more for slow epochs
     """
 
+    changes_weights = False
+
     def __init__(self, *, every_epoch: bool = False) -> None:
         self.every_epoch = every_epoch
 

@@ -13,7 +13,7 @@ from chainrule.errors import DataError, DtypeError, ParameterError, ShapeError
 from ._types import Array, IndexArray
 from .arrays import as_features, as_targets, check_lengths
 
-__all__ = ["ArrayData", "Batch", "Batches", "IteratorData", "shuffled_order", "split_validation"]
+__all__ = ["ArrayData", "Batch", "Batches", "IteratorData", "repeats_samples", "shuffled_order", "split_validation"]
 
 Arrays: TypeAlias = "Array | tuple[Array, ...]"
 
@@ -36,7 +36,8 @@ class Batches(Protocol):
     """A data set that makes its own batches, which ``Network.fit``, ``evaluate`` and ``predict`` take in place of X and y.
 
     How many samples it has (None: not known), and an epoch of batches. One with ``split(fraction, random_state)`` can be
-    given to fit with ``validation_split``.
+    given to fit with ``validation_split``. One that has the attribute ``repeats_samples`` and says True there gives the same
+    samples in every epoch, in the order of one ``rng.permutation(n_samples)``, and draws nothing else.
     """
 
     @property
@@ -49,6 +50,11 @@ class Batches(Protocol):
         Parameters  rng : None for evaluation, in the given order and without anything random ; else the source of the order
                     and of random changes ; shuffle : False keeps the given order in training too
         """
+
+
+def repeats_samples(data: Batches) -> bool:
+    """Whether every epoch of the data set has the same samples, in the order of ``rng.permutation`` alone."""
+    return bool(getattr(data, "repeats_samples", False))
 
 
 class ArrayData:

@@ -171,6 +171,11 @@ class ImageData:
         return len(self.rows)
 
     @property
+    def repeats_samples(self) -> bool:
+        """Whether every epoch has the same pictures, since none is changed at random."""
+        return self.augmentation is None
+
+    @property
     def targets(self) -> Array | None:
         """Class numbers (N,) int32, numbers (N, ...) float32, or None; masks are read with their pictures."""
         return None if self._all_targets is None else self._all_targets[self.rows]

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from glob import escape
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
@@ -754,18 +756,31 @@ class NetworkGraph:
         Running statistics are kept as well, and computed with: a frozen BatchNorm acts in training as in prediction.
         Other networks that use the layers still train them.
 
-        Parameters  layers : names, layers, or networks that stand inside this one, for all layers of them
+        Parameters  layers : names, layers, or networks that stand inside this one, for all layers of them. A name may be
+                    that of a layer, a prefix up to a dot ("block3" for "block3.expand.conv" and its like), or a pattern with
+                    * and ? ("block[0-3].*")
+        Raises      UnknownNameError for a name that no layer has
+
+        Example
+            >>> from chainrule import Dense, Network
+            >>> net = Network([Dense(8).named("body.0"), Dense(8).named("body.1"), Dense(2).named("head")])
+            >>> sorted(net.freeze("body").frozen)
+            ['body.0', 'body.1']
         """
-        self.frozen |= set(self._named(layers))
+        self.frozen |= set(self.named(*layers))
         return self
 
     def unfreeze(self, *layers: str | Layer | NetworkGraph) -> NetworkGraph:
-        """Lets the parameters of these layers (of all, when none is named) learn again."""
-        self.frozen -= set(self._named(layers)) if layers else set(self.frozen)
+        """Lets the parameters of these layers (of all, when none is named) learn again. Parameters  as of ``freeze``"""
+        self.frozen -= set(self.named(*layers)) if layers else set(self.frozen)
         return self
 
-    def _named(self, wanted: Iterable[str | Layer | NetworkGraph]) -> list[str]:
-        """The names of layers that are given by name, as objects, or as networks of them."""
+    def named(self, *wanted: str | Layer | NetworkGraph) -> list[str]:
+        """The names of layers that are given by a name, a prefix or a pattern, as objects, or as networks of them.
+
+        Parameters  wanted : as of ``freeze``
+        Raises      UnknownNameError for a name that no layer has ; ParameterError for a layer of another network
+        """
         found: list[str] = []
         names = {id(layer): name for name, layer in self.layers.items()}
         for one in wanted:
@@ -774,9 +789,14 @@ class NetworkGraph:
                 if any(id(part) not in names for part in parts):
                     raise ParameterError(f"{one!r} does not stand in this network. Known layers: {', '.join(self.layers)}.")
                 found += [names[id(part)] for part in parts]
-            else:
-                self.layer(one)
+            elif one in self.layers:
                 found.append(one)
+            else:
+                pattern = one if any(sign in one for sign in "*?[") else f"{escape(one.removesuffix('.'))}.*"
+                fitting = [name for name in self.layers if fnmatchcase(name, pattern)]
+                if not fitting:
+                    raise UnknownNameError("layer", one, self.layers)
+                found += fitting
         return found
 
     def trainable(self, parameter: str) -> bool:

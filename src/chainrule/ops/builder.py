@@ -29,6 +29,13 @@ from .row import Row
 from .value import Value, Where
 
 
+def scalar_of(name: str, factor: float) -> str:
+    """The name of a step scalar for ``factor`` times the learning rate, such as "0.1 η" and "step(0.1 η)"."""
+    if factor == 1:
+        return name
+    return f"{factor:g} η" if name == "lr" else f"{name}({factor:g} η)"
+
+
 class Saved(SimpleNamespace):
     """What a forward pass keeps for its backward pass: ``Saved(x=x, w=w)``."""
 
@@ -60,6 +67,8 @@ class Builder(Product, Reduction, Row, Convolution, Pooling, Resampling, Recurre
         #: Parameters whose gradient is one scatter_add that the layer wants applied row by row.
         self.sparse: set[tuple[str, str]] = set()
         self.scalars: dict[str, Value] = {}
+        #: How many times the optimizer's learning rate the rate of the layers is that are being updated.
+        self.rate_factor = 1.0
         self.watched: list[tuple[str, str, Value]] = []
         self._parameter = parameter
         self._state = state
@@ -118,7 +127,11 @@ class Builder(Product, Reduction, Row, Convolution, Pooling, Resampling, Recurre
             self.assign(self.state(name), value)
 
     def scalar(self, name: str) -> Value:
-        """A number that changes from step to step, such as the learning rate; set by the training loop."""
+        """A number that changes from step to step, such as the learning rate; set by the training loop.
+
+        Where ``rate_factor`` is another than 1 it is that number for so many times the learning rate.
+        """
+        name = scalar_of(name, self.rate_factor)
         if name not in self.scalars:
             self.scalars[name] = Value((), role="scalar", name=name)
         return self.scalars[name]

@@ -11,6 +11,7 @@ whole norm, then each value); decay; update.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from ..errors import ParameterError, UnknownNameError
 from ..ops import Builder, Value
+from ..ops.builder import scalar_of
 from ..registry import Configurable, finite_number, register
 from .schedules import Schedule
 
@@ -36,6 +38,9 @@ class Optimizer(Configurable):
         clip_norm : > 0 or None ; scales the whole gradient so that its 2-norm is at most this
         clip_variable_norm : > 0 or None ; scales the gradient of each parameter by itself so that its 2-norm is at most this
         clip_value : > 0 or None ; cuts every entry of the gradient to [−clip_value, clip_value]
+        learning_rate_factors : {layers: factor > 0} or None ; the learning rate of these layers is that many times the
+            optimizer's, such as {"body": 0.1}. Layers are named as in ``Network.freeze``; where several entries name a
+            layer, the last one counts
     References  decoupled decay: Loshchilov and Hutter, Decoupled weight decay regularization, ICLR 2019
     """
 
@@ -56,7 +61,9 @@ class Optimizer(Configurable):
         clip_norm: float | None = None,
         clip_value: float | None = None,
         clip_variable_norm: float | None = None,
+        learning_rate_factors: Mapping[str, float] | None = None,
     ):
+        self.learning_rate_factors = learning_rate_factors
         self.learning_rate = learning_rate
         self.l1, self.l2, self.weight_decay = l1, l2, weight_decay
         self.clip_norm, self.clip_value, self.clip_variable_norm = clip_norm, clip_value, clip_variable_norm
@@ -90,6 +97,15 @@ class Optimizer(Configurable):
             if not (value is None or (finite_number(value) and value > 0)):
                 raise ParameterError(f"{name}: {key} must be a positive number or None. Got {value!r}.")
 
+        factors = self.learning_rate_factors
+        if factors is not None:
+            check_factors(name, factors)
+            if factors and self.full_batch:
+                raise ParameterError(
+                    f"{name} changes all weights along one line, so layers cannot have learning rates of their own. Leave "
+                    f"learning_rate_factors out, or use another optimizer."
+                )
+
     def _require(self, argument: str, good: bool, expected: str) -> None:
         if not good:
             raise ParameterError(f"{type(self).__name__}: {argument} must be {expected}. Got {getattr(self, argument)!r}.")
@@ -118,6 +134,14 @@ class Optimizer(Configurable):
         """The step scalars, by the names that ``update`` asks ``k.scalar`` for."""
         return {"lr": lr}
 
+    def step_scalars(self, t: Floats, lr: Floats) -> dict[str, Floats]:
+        """``scalars`` for the steps t, and again for each factor of ``learning_rate_factors``, by ``scalar_of`` names."""
+        found = {name: np.asarray(value, np.float64) for name, value in self.scalars(t, lr).items()}
+        for factor in {float(value) for value in (self.learning_rate_factors or {}).values()} - {1.0}:
+            of_group = self.scalars(t, factor * lr).items()
+            found |= {scalar_of(name, factor): np.asarray(value, np.float64) for name, value in of_group}
+        return found
+
     def scalar_equations(self) -> dict[str, tuple[str, str]]:
         """How step scalars other than the learning rate η are made, for printed equations: {name: (text, LaTeX)}."""
         return {}
@@ -129,6 +153,18 @@ class Optimizer(Configurable):
     def update(self, k: Builder, w: Value, g: Value, slot: dict[str, Value]) -> None:
         """Emits the update of w by ``k.assign``."""
         raise NotImplementedError
+
+
+def check_factors(owner: str, factors: Any) -> None:
+    """ParameterError unless these are factors of learning rates, {layers: factor > 0}."""
+    if not isinstance(factors, Mapping) or not all(
+        isinstance(name, str) and finite_number(value) and value > 0 for name, value in factors.items()
+    ):
+        raise ParameterError(
+            f"{owner}: learning_rate_factors must be a dict from names of layers to positive numbers, such as "
+            f'{{"body": 0.1}}. Got {factors!r}. '
+            "Layers that shall not learn at all are frozen: network.freeze(...)."
+        )
 
 
 def get_optimizer(optimizer: str | Optimizer) -> Optimizer:

@@ -15,6 +15,7 @@ from ..network.parameters import arena_name
 from ..network.representation import Held
 from ..ops import Builder, Saved, SparseMatrix, Value
 from ..ops.memory import round_up
+from ..ops.table import OPS
 from ..ops.value import Shape
 from ..optimizers import Optimizer
 from .frozen import Frozen
@@ -25,7 +26,8 @@ from .plan import Plan
 class Run(NamedTuple):
     """A stretch of the parameters' block number ``block`` that one update covers, and whether it decays.
 
-    A parameter with a representation has one for itself, with its name.
+    Its learning rate is ``factor`` times the optimizer's. A parameter with a representation has one for itself, with its
+    name.
     """
 
     start: int
@@ -33,6 +35,17 @@ class Run(NamedTuple):
     decay: bool
     block: int
     name: str = ""
+    factor: float = 1.0
+
+
+class Update(NamedTuple):
+    """What one update works on: the weights, their gradient and slots, whether they decay, the factor of the rate."""
+
+    w: Value
+    g: Value
+    slots: dict[str, Value]
+    decay: bool
+    factor: float
 
 
 class _Lowering:
@@ -46,6 +59,7 @@ class _Lowering:
         shapes: Sequence[Shape] | None = None,
         constants: Mapping[int, SparseMatrix] | None = None,
         frozen: Frozen | None = None,
+        start: Sequence[int] = (),
     ) -> None:
         network.require_built("lowering")
         self.frozen = frozen
@@ -65,6 +79,14 @@ class _Lowering:
         self.passed: list[tuple[int, int, Value, Value]] = []
         #: What layers have inside that is worth looking at: (number of the call, name, value).
         self.inside: list[tuple[int, str, Value]] = []
+        #: The calls whose outputs are made elsewhere, or needed by nobody once the start is given.
+        self.skipped = _before(network, start) if start else frozenset()
+        if start:
+            for i, (number, shape) in enumerate(zip(start, shapes or (), strict=True)):
+                dtypes = dict(zip(network.input_ids, network.input_dtypes, strict=True))
+                x = Value((batch, *shape), dtypes.get(number, "float"), "input", f"x{i}")
+                self.inputs[x.name] = self.tensors[number] = x
+            return
         for i, shape in enumerate(network.concrete(None if constants else shapes)):
             matrix = (constants or {}).get(i)
             if matrix is not None:
@@ -148,7 +170,10 @@ class _Lowering:
     def forward(self) -> list[Value]:
         """Emits every layer's forward equations; returns the outputs."""
         self._keeping = {name.rpartition(".")[0] for name in self.network.states}
-        for call in self.network.calls:
+        for number, call in enumerate(self.network.calls):
+            if number in self.skipped:
+                self.saved.append(Saved())
+                continue
             self.begin(call)
             with self.k.at("forward", call.name):
                 try:
@@ -169,7 +194,7 @@ class _Lowering:
         for number in reversed(range(len(self.network.calls))):
             call, saved = self.network.calls[number], self.saved[number]
             dys = tuple(d.get(i) for i in call.outputs)
-            if all(dy is None for dy in dys):
+            if number in self.skipped or all(dy is None for dy in dys):
                 continue
             with k.at("backward", call.name):
                 watched = len(k.watched)
@@ -256,7 +281,8 @@ class _Lowering:
         if self._rules is None:
             self._rules = {
                 f"{call.name}.{name}": parameter
-                for call in self.network.calls
+                for number, call in enumerate(self.network.calls)
+                if number not in self.skipped
                 for name, parameter in call.layer.parameters(*(self.tensors[i].shape for i in call.inputs)).items()
                 if parameter.regularizer is not None or parameter.constraint is not None
             }
@@ -278,24 +304,33 @@ class _Lowering:
             e = parameters.entries[full]
             g.base, g.offset, g.name = self.arena("gradients", e.block), e.offset, full
 
-    def runs(self, by_decay: bool, sparse: Container[str] = (), *, each: bool = False) -> list[Run]:
+    def runs(self, optimizer: Optimizer, sparse: Container[str] = ()) -> list[Run]:
         """Stretches of the arenas that one update may cover; without parameters updated by rows, and without what belongs
         to other networks.
-
-        Parameters  each : whether every parameter is one for itself
         """
+        by_decay, each = bool(optimizer.l1 or optimizer.l2 or optimizer.weight_decay), optimizer.each_variable
+        factors = self.rate_factors(optimizer)
         runs: list[Run] = []
         for e in sorted(self.network.parameters.entries.values(), key=lambda e: (e.block, e.offset)):
             if not self.network.trainable(e.name) or e.name in sparse:
                 continue
             stop, decay = e.offset + round_up(e.size), e.decay and by_decay
+            factor = factors.get(e.name.rpartition(".")[0], 1.0)
             if each or self.held(e.name) is not None or e.name in self.rules():
-                runs.append(Run(e.offset, stop, decay, e.block, e.name))
-            elif runs and runs[-1][2:] == (decay, e.block, "") and runs[-1].stop == e.offset:
+                runs.append(Run(e.offset, stop, decay, e.block, e.name, factor))
+            elif runs and runs[-1][2:] == (decay, e.block, "", factor) and runs[-1].stop == e.offset:
                 runs[-1] = runs[-1]._replace(stop=stop)
             else:
-                runs.append(Run(e.offset, stop, decay, e.block))
+                runs.append(Run(e.offset, stop, decay, e.block, factor=factor))
         return runs
+
+    def rate_factors(self, optimizer: Optimizer) -> dict[str, float]:
+        """The factor of the learning rate of each layer that has one of its own."""
+        return {
+            layer: float(factor)
+            for name, factor in (optimizer.learning_rate_factors or {}).items()
+            for layer in self.network.named(name)
+        }
 
     def update(self, optimizer: Optimizer, penalty: Value, sparse: Collection[str] = ()) -> Value:
         """Emits penalties, clipping, decay and the optimizer's update; returns the loss with its penalty.
@@ -309,10 +344,8 @@ class _Lowering:
             shape = self.network.parameters.entries[run.name].shape if run.name else (run.stop - run.start,)
             return Value(shape, name=kind, base=arena, offset=run.start)
 
-        by_decay = bool(optimizer.l1 or optimizer.l2 or optimizer.weight_decay)
-        runs = self.runs(by_decay, sparse, each=optimizer.each_variable)
-        parts: list[tuple[Value, Value, dict[str, Value], bool]] = []
-        for run in runs:
+        parts: list[Update] = []
+        for run in self.runs(optimizer, sparse):
             w, g, decay = part("parameters", run), part("gradients", run), run.decay
             own = self.rules().get(run.name)
             self._constrain(w, run.name, own, optimizer)
@@ -336,20 +369,22 @@ class _Lowering:
                         g = k.add(g, k.multiply(w, optimizer.l2))
                     if optimizer.l1:
                         g = k.add(g, k.multiply(k.sign(w), optimizer.l1))
-            parts.append((w, g, {n: part(f"slot.{n}", run) for n in optimizer.slots}, decay))
+            parts.append(Update(w, g, {n: part(f"slot.{n}", run) for n in optimizer.slots}, decay, run.factor))
+        factors = self.rate_factors(optimizer)
         for full in sorted(sparse):
             with k.at("update"):
-                parts.append(self._rows(full, optimizer.slots))
+                parts.append(self._rows(full, optimizer.slots, factors.get(full.rpartition(".")[0], 1.0)))
         with k.at("update"):
             if optimizer.clip_variable_norm is not None:
                 limit = optimizer.clip_variable_norm
-                parts = [(w, k.multiply(g, self._shrink([g], limit)), slot, decay) for w, g, slot, decay in parts]
-            factor = None
+                parts = [one._replace(g=k.multiply(one.g, self._shrink([one.g], limit))) for one in parts]
+            shrunk = None
             if optimizer.clip_norm is not None and parts:
-                factor = self._shrink([g for _, g, *_ in parts], optimizer.clip_norm)
-            for w, g, slot, decay in parts:
-                if factor is not None:
-                    g = k.multiply(g, factor)
+                shrunk = self._shrink([one.g for one in parts], optimizer.clip_norm)
+            for w, g, slot, decay, factor in parts:
+                k.rate_factor = factor
+                if shrunk is not None:
+                    g = k.multiply(g, shrunk)
                 if optimizer.clip_value is not None:
                     g = k.minimum(k.maximum(g, -optimizer.clip_value), optimizer.clip_value)
                 new = w
@@ -359,6 +394,7 @@ class _Lowering:
                     new.name = w.name
                     k.stand_in(new, w)
                 optimizer.update(k, new, g, slot)
+            k.rate_factor = 1.0
         return penalty
 
     def _constrain(self, w: Value, name: str, own: Parameter | None, optimizer: Optimizer) -> None:
@@ -386,7 +422,7 @@ class _Lowering:
         total = k.maximum(reduce(k.add, squares), 1e-36)
         return k.minimum(k.divide(k.multiply(k.sqrt(total), limit * scale), total), 1.0)
 
-    def _rows(self, full: str, slots: Sequence[str]) -> tuple[Value, Value, dict[str, Value], bool]:
+    def _rows(self, full: str, slots: Sequence[str], factor: float) -> Update:
         """The rows of a parameter that occur in the batch, with their gradient and slots.
 
         Rows that do not occur keep their weights and their slots: moments of Adam do not decay meanwhile ("lazy").
@@ -404,10 +440,74 @@ class _Lowering:
             return k.by_rows(view, rows)
 
         w = taken("parameters")
-        return w, g, {n: taken(f"slot.{n}") for n in slots}, False
+        return Update(w, g, {n: taken(f"slot.{n}") for n in slots}, False, factor)
 
     def plan(self, outputs: dict[str, Value]) -> Plan:
         return Plan(self.k.nodes, self.inputs, outputs, self.arenas, self.k.scalars, self.batch)
+
+
+def _before(network: NetworkGraph, start: Sequence[int]) -> frozenset[int]:
+    """The numbers of the calls that the outputs need not, once the tensors of the start are given."""
+    wanted, found = set(network.output_ids), set[int]()
+    for number in reversed(range(len(network.calls))):
+        call = network.calls[number]
+        if wanted.isdisjoint(set(call.outputs) - set(start)):
+            found.add(number)
+        else:
+            wanted |= set(call.inputs) - set(start)
+    return frozenset(found)
+
+
+def lower_features(network: NetworkGraph, batch: int, wanted: Sequence[int], *, shapes: Sequence[Shape]) -> Plan:
+    """The forward pass, as in prediction, up to some tensors: outputs "x0", "x1", ..., as ``start`` takes them.
+
+    Parameters  wanted : the tensors, by number ; shapes : of one sample of each input
+    """
+    low = _Lowering(network, batch, False, shapes)
+    low.forward()
+    return low.plan({f"x{i}": low.tensors[number] for i, number in enumerate(wanted)})
+
+
+def fixed_tensors(network: NetworkGraph, *, repeatable: bool = True) -> tuple[set[int], set[int]]:
+    """The numbers of the tensors that no step of a training changes for a sample, which frozen layers make of the inputs;
+    and of those among them that are plain arrays of numbers, without a mask.
+
+    Layers without parameters count as frozen. A layer that draws random numbers, or computes with the statistics of the
+    batch, makes something else at every step.
+
+    Parameters  repeatable : False takes such layers for fixed, too, as they act in prediction
+    """
+    low = _Lowering(network, network.samples or 2, True)
+    low.forward()
+    fixed = _fixed(low, repeatable=repeatable)
+    plain = {i for i in fixed if low.k.mask_of(low.tensors[i]) is None and low.tensors[i].dtype == "float"}
+    return fixed, plain | set(network.input_ids)
+
+
+def _fixed(low: _Lowering, *, repeatable: bool = True) -> set[int]:
+    """The first part of ``fixed_tensors``, of a network whose forward pass was lowered for training."""
+    network = low.network
+    changing = {
+        node.where.layer
+        for node in low.k.nodes
+        if OPS[node.op].random or any(out.base is not None and out.base.role == "arena" for out in node.outputs)
+    }
+    learns = {name.rpartition(".")[0] for name in network.parameters if network.trainable(name)}
+    fixed = set(network.input_ids)
+    for call in network.calls:
+        if fixed.issuperset(call.inputs) and call.name not in learns and not (repeatable and call.name in changing):
+            fixed.update(call.outputs)
+    return fixed
+
+
+def _begins_frozen(low: _Lowering) -> bool:
+    """Whether layers with parameters make the same of a sample at every step."""
+    network = low.network
+    frozen = {name.rpartition(".")[0] for name in network.parameters if not network.trainable(name)}
+    if not frozen:
+        return False
+    fixed = _fixed(low)
+    return any(call.name in frozen and fixed.issuperset(call.outputs) for call in network.calls)
 
 
 def lower_prediction(
@@ -449,6 +549,7 @@ def lower_training(
     parameter_gradients: bool = True,
     outputs: bool = False,
     constants: Mapping[int, SparseMatrix] | None = None,
+    start: Sequence[int] = (),
 ) -> Plan:
     """Forward, loss, backward and update of one step.
 
@@ -463,11 +564,13 @@ def lower_training(
         input_gradients : also return dJ/dx as "dx0", ... ; parameter_gradients : False leaves out those of the
             parameters, and with them the update ; outputs : also return the network's outputs
         constants : as in ``lower_prediction``
+        start : tensors, by number, that are given as "x0", "x1", ... in place of the inputs; ``shapes`` are theirs
     """
-    low, count = _Lowering(network, batch, training, shapes, constants), len(network.output_ids)
+    low, count = _Lowering(network, batch, training, shapes, constants, start=start), len(network.output_ids)
     if len(losses) != count:
         raise ShapeError(f"the network has {count} output(s), got {len(losses)} loss(es).")
     zs = low.forward()
+    rows_alike = bool(start) or (training and _begins_frozen(low))
     total, first, ys = low.loss(zs, losses, loss_weights or [1.0] * count, targets or [0] * count, weights or [None] * count)
     found: dict[str, Value] = {}
     if backward:
@@ -490,7 +593,9 @@ def lower_training(
             found[f"metric.{metric.name}"] = low.k.sum(values)  # type: ignore[attr-defined]
     if outputs:
         found |= {f"output{i}": z for i, z in enumerate(zs)}
-    return low.plan({"loss": total} | found)
+    plan = low.plan({"loss": total} | found)
+    plan.rows_alike = rows_alike
+    return plan
 
 
 def lower_trace(

@@ -3,6 +3,7 @@
 from .callbacks import Callback, EarlyStopping, LambdaCallback
 from .checkpoint import Checkpoint
 from .csv_logger import CSVLogger
+from .gradual_unfreezing import GradualUnfreezing
 from .history import History
 from .objective import Objective
 from .session import Session
@@ -21,6 +22,7 @@ __all__ = [
     "EarlyStopping",
     "FitSettings",
     "FitState",
+    "GradualUnfreezing",
     "History",
     "LambdaCallback",
     "Objective",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -23,7 +23,12 @@ class Callback:
     and
     change ``state.network``, and ends the fit after the current epoch by ``state.stop = True``. Raising KeyboardInterrupt
     ends the fit as Ctrl-C does. Epochs are counted from 1.
+
+    Attributes  changes_weights : whether it may change weights between the epochs. One that never does says False, and
+                features of frozen layers are then not checked against their weights before each epoch
     """
+
+    changes_weights: ClassVar[bool] = True
 
     def on_fit_begin(self, state: FitState) -> None:
         """Before the first epoch."""
@@ -167,6 +172,8 @@ class EarlyStopping(Callback):
     Attributes  best_ : the best value ; best_epoch_ : its epoch ; stopped_epoch_ : the epoch after which it stopped, or None
     Raises      ParameterError when patience or min_delta is negative, or the logs lack the number
     """
+
+    changes_weights = False  # it does so only after the last epoch
 
     def __init__(
         self,

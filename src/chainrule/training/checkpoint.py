@@ -45,6 +45,8 @@ class Checkpoint(Callback):
     Raises      ParameterError when ``every`` is below 1 or the logs lack the number
     """
 
+    changes_weights = False
+
     def __init__(
         self,
         path: str | os.PathLike[str],

@@ -35,6 +35,8 @@ class CSVLogger(Callback):
         epoch 1 2
     """
 
+    changes_weights = False
+
     def __init__(self, path: str | os.PathLike[str], *, append: bool = False) -> None:
         self.path, self.append = path, append
         self._file: TextIO | None = None

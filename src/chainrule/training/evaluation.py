@@ -75,7 +75,8 @@ def evaluate(
     terms = 0
     kept: dict[str, list[Array]] = {"y0": [], "w0": [], "output0": []}
     executables.limit = max(executables.limit, feed.plans)
-    at_once = network.samples or batch_size or samples_at_once(network, getattr(feed, "arrays", {}))
+    given = {} if objective.start else getattr(feed, "arrays", {})
+    at_once = network.samples or batch_size or samples_at_once(network, given)
     for piece in feed.pieces(at_once, lambda batch, shapes: 1024):
 
         def lower(batch: int = piece.batch, shapes: tuple[Shape, ...] = piece.shapes) -> Plan:

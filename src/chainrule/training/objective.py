@@ -30,6 +30,8 @@ class Objective:
         loss_weights : v, the factor of each loss; None for 1
         metrics : of the first output, computed along with the loss
         constants : inputs, by number, that are constant sparse matrices and no part of a batch
+        start : tensors, by number, that a batch holds in place of the network's inputs; empty for the inputs
+        before : (FLOPs, bytes) for each sample of making these from the inputs
     """
 
     losses: Sequence[Loss]
@@ -38,6 +40,8 @@ class Objective:
     loss_weights: Sequence[float] | None = None
     metrics: Sequence[Metric] = ()
     constants: Mapping[int, SparseMatrix] = field(default_factory=dict)
+    start: tuple[int, ...] = ()
+    before: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         count = len(self.losses)
@@ -52,7 +56,7 @@ class Objective:
     @property
     def key(self) -> tuple[Hashable, ...]:
         """What tells the plans of two objectives apart, where the losses and the metrics are the same objects."""
-        return (*self.forms, *self.weights, *(one.digest for one in self.constants.values()))
+        return (*self.forms, *self.weights, *(one.digest for one in self.constants.values()), self.start)
 
     @property
     def full_key(self) -> tuple[Hashable, ...]:
@@ -68,7 +72,7 @@ class Objective:
         **options: Any,
     ) -> Plan:
         """The plan of a step. Parameters  shapes : of one sample of each input ; options : of ``lower_training``"""
-        return lower_training(
+        plan = lower_training(
             network,
             self.losses,
             optimizer,
@@ -79,5 +83,9 @@ class Objective:
             loss_weights=self.loss_weights,
             metrics=self.metrics,
             constants=self.constants,
+            start=self.start,
             **options,
         )
+        if self.start:
+            plan.beside = (round(self.before[0] * batch), round(self.before[1] * batch))
+        return plan

@@ -89,6 +89,8 @@ class Progress(Callback):
                 stream : where to, standard output by default
     """
 
+    changes_weights = False
+
     def __init__(self, verbose: int = 1, stream: Any = None) -> None:
         self.verbose, self.stream = verbose, stream
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.batches import Batches, split_validation
+from ..data.batches import Batches, repeats_samples, split_validation
 from ..data.sequences import Sequences
 from ..errors import DataError, DtypeError, ParameterError, ShapeError
 from ..losses import Loss
@@ -30,6 +29,8 @@ from .data_dependent import (
 )
 from .evaluation import choose_metrics, evaluate, evaluate_outputs
 from .feeds import ArrayFeed, SequenceFeed
+from .frozen_features import FrozenFeatures
+from .gradual_unfreezing import GradualUnfreezing
 from .history import History
 from .intake import Intake, choose_losses, input_arrays, is_stream, take_arrays, target_arrays
 from .objective import Objective
@@ -124,20 +125,38 @@ class Session:
         if isinstance(optimizer.learning_rate, Schedule):
             optimizer.learning_rate.reset()
         network.history_ = trainer.state.history
+        features = held_out = None
+        frozen = not all(map(network.trainable, network.parameters))
+        unfreezing = any(isinstance(callback, GradualUnfreezing) for callback in settings.own_callbacks)
+        if settings.epochs > 1 and not optimizer.full_batch and (frozen or unfreezing):
+            features = self._features_of(intake, settings, changing=isinstance(X, Batches) and not repeats_samples(X))
+            held_out = None if validation is None else self._features_of(validation, settings)
+
+        def validate() -> dict[str, float]:
+            assert validation is not None
+            measured = validation if held_out is None else held_out.follow(trainer.state)
+            return self._evaluate(measured, loss_weights, metrics)
+
         try:
             trainer.fit(
-                intake.feed,
+                intake.feed if features is None else features,
                 epochs=settings.epochs,
                 batch_size=settings.batch_size,
                 shuffle=settings.shuffle,
-                validation=None if validation is None else partial(self._evaluate, validation, loss_weights, metrics),
+                validation=None if validation is None else validate,
                 callbacks=self._callbacks(settings, validation is not None),
                 resume=checkpoint,
             )
         finally:
             network.history_ = trainer.state.history
             network._trained = True
+            trainer.state.objective = replace(trainer.state.objective, start=(), before=(0.0, 0.0))
         return network.history_
+
+    def _features_of(self, intake: Intake, settings: FitSettings, *, changing: bool = False) -> FrozenFeatures:
+        return FrozenFeatures(
+            self.network, self.runtime, intake, settings.keep_features, batch_size=settings.batch_size, changing=changing
+        )  # fmt: skip
 
     def partial_fit(self, X: Any, y: Any, settings: FitSettings) -> History:
         """``Network.partial_fit``. What the settings were not explicitly given stays as it was in the last pass."""
@@ -158,9 +177,8 @@ class Session:
                 self._initialise(intake, settings.batch_size)
             metrics = choose_metrics(settings.metrics, intake.losses[0], network.output_shapes[0])
             trainer = self._new_trainer(intake, optimizer, metrics, self._loss_weights(settings.loss_weights), seed)
-        elif settings.learning_rate is not None:
-            trainer.optimizer.learning_rate = copy.deepcopy(settings.learning_rate)
-            trainer.optimizer.validate()
+        else:
+            trainer.change_rates(settings.learning_rate, settings.learning_rate_factors)
         # The same losses and metrics, on targets and inputs that may be read in another way.
         taken = intake.objective
         trainer.state.objective = replace(

@@ -14,6 +14,7 @@ from ..errors import ParameterError, UnknownNameError
 from ..losses import Loss, get_loss
 from ..metrics import Metric
 from ..optimizers import Optimizer, Schedule, get_optimizer
+from ..optimizers.base import check_factors
 from .callbacks import Callback, EarlyStopping
 
 __all__ = ["FitSettings", "Group"]
@@ -83,6 +84,17 @@ class FitSettings:
             Maybe(_RATE),
             "learning",
             "a number above 0 or a Schedule, which takes the place of the optimizer's own learning rate",
+        ),
+    )
+    learning_rate_factors: Mapping[str, float] | None = field(
+        default=None,
+        metadata=_about(
+            Maybe(
+                Accepted(lambda factors: check_factors("fit", factors), "a dict from names of layers to positive numbers")
+            ),
+            "learning",
+            'factors of the learning rate by layers, such as {"body": 0.1}: a layer name, a prefix of names up to a dot, '
+            "or a pattern with * (see ``freeze``). They take the place of the optimizer's own",
         ),
     )
     epochs: int = field(
@@ -177,6 +189,17 @@ class FitSettings:
             "where nothing is validated",
         ),
     )
+    keep_features: bool | int | str = field(
+        default="auto",
+        metadata=_about(
+            AnyOf(OneOf("auto"), Boolean(), Interval(int, 1)),
+            "learning",
+            "whether what the frozen layers at the beginning of the network make of the samples is computed once and kept, "
+            'so that an epoch costs what the other layers cost. "auto" keeps it where no number of the fit changes, so not '
+            "with random changes of the samples; True draws these once, and a number n draws them n times and takes the "
+            "results by turns, one in each epoch",
+        ),
+    )
     verbose: int = field(
         default=1,
         metadata=_about(
@@ -228,7 +251,7 @@ class FitSettings:
         object.__setattr__(self, "callbacks", _callbacks(self.callbacks))
         if self.validation_split and self.validation_data is not None:
             raise ParameterError("Give either validation_data or validation_split, not both.")
-        if self.learning_rate is None:
+        if self.learning_rate is None and self.learning_rate_factors is None:
             get_optimizer(self.optimizer).validate()
         else:
             self.make_optimizer()
@@ -324,19 +347,21 @@ class FitSettings:
         return cast("tuple[Callback, ...]", self.callbacks)
 
     def make_optimizer(self) -> Optimizer:
-        """A copy of the optimizer, checked, with the learning rate that was given.
+        """A copy of the optimizer, checked, with the learning rate and the factors that were given.
 
         A fit has a copy, since schedules keep state in it and the user's object may serve another fit.
         """
         chosen = copy.deepcopy(get_optimizer(self.optimizer))
         if self.learning_rate is not None:
             chosen.learning_rate = copy.deepcopy(self.learning_rate)
+        if self.learning_rate_factors is not None:
+            chosen.learning_rate_factors = dict(self.learning_rate_factors)
         chosen.validate()
         return chosen
 
     def with_own_optimizer(self) -> Self:
-        """The same settings with the optimizer as an object of their own that holds the learning rate."""
-        return self.replace(optimizer=self.make_optimizer(), learning_rate=None)
+        """The same settings with the optimizer as an object of their own that holds the learning rate and the factors."""
+        return self.replace(optimizer=self.make_optimizer(), learning_rate=None, learning_rate_factors=None)
 
     def make_early_stopping(self, validated: bool) -> EarlyStopping | None:
         """The EarlyStopping that was asked for. Parameters  validated : whether the fit has validation data to follow"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypedDict, TypeVar
 
 from ..losses import Loss
@@ -62,6 +62,7 @@ class PassOptions(TypedDict, total=False):
     loss: str | Loss | Sequence[Any] | None
     optimizer: str | Optimizer | None
     learning_rate: Any
+    learning_rate_factors: Mapping[str, float] | None
     batch_size: int
     shuffle: bool
     sample_weight: Any
@@ -79,6 +80,7 @@ class FitOptions(TypedDict, total=False):
     loss: str | Loss | Sequence[Any] | None
     optimizer: str | Optimizer
     learning_rate: Any
+    learning_rate_factors: Mapping[str, float] | None
     epochs: int
     batch_size: int
     validation_data: Any
@@ -90,6 +92,7 @@ class FitOptions(TypedDict, total=False):
     metrics: str | Metric | Iterable[str | Metric] | None
     callbacks: Callback | Sequence[Callback]
     early_stopping: bool | int | EarlyStopping | None
+    keep_features: bool | int | str
     verbose: int
     engine: str
     threads: int | None

@@ -47,6 +47,8 @@ class SklearnCallbacks(Callback):
         reconstruct : returns the fitted attributes (by name) that make a copy of the estimator ready to predict
     """
 
+    changes_weights = False
+
     def __init__(
         self,
         estimator: Any,

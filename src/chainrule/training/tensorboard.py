@@ -28,6 +28,8 @@ class TensorBoard(Callback):
     Raises      MissingDependencyError without tensorboardX ; DataError when the folder cannot be written
     """
 
+    changes_weights = False
+
     def __init__(self, folder: str | os.PathLike[str], *, every: int = 0) -> None:
         self.folder, self.every = folder, every
         self._writers: dict[str, Any] = {}

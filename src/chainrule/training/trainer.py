@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from .checkpoint import Checkpoint, CheckpointFile
 from .divergence import Recorder, Run
 from .executables import Compiled, Executables, total
 from .feeds import Feed
+from .frozen_features import FrozenFeatures
 from .full_batch import fit_full_batch
 from .history import History
 from .interrupt import InterruptGuard
@@ -101,8 +104,10 @@ class Trainer:
     def executable(self, batch: int, shapes: Sequence[Shape] | None = None) -> Compiled:
         """The compiled plan of a step on ``batch`` samples, with inputs of these shapes."""
         objective = self.state.objective
-        of_inputs = tuple(self.network.concrete(None if objective.constants else shapes))
-        key = (batch, of_inputs, *objective.key, *sorted(self.network.frozen))
+        of_inputs = tuple(shapes or ()) if objective.start else ()
+        of_inputs = of_inputs or tuple(self.network.concrete(None if objective.constants else shapes))
+        factors = (self.optimizer.learning_rate_factors or {}).items()
+        key = (batch, of_inputs, *objective.key, *sorted(self.network.frozen), *factors)
         compiled = self.executables.get(key, lambda: self.plan(batch, of_inputs))
         if not compiled.pace:
             plan = compiled.executable.plan
@@ -120,11 +125,20 @@ class Trainer:
             start, stop = step, step + max(steps, min(self._steps_ahead, 1 << 20))
             t = np.arange(start + 1, stop + 1, dtype=np.float64)
             rates = self.optimizer.rates(t)
-            values = {n: np.asarray(v, np.float64) for n, v in self.optimizer.scalars(t, rates).items()}
+            values = self.optimizer.step_scalars(t, rates)
             self._rates = rates
             self._block = (start, stop, values)
         at = step - start
         return {name: v[at : at + steps] for name, v in values.items()}
+
+    def change_rates(self, learning_rate: Any, factors: Mapping[str, float] | None) -> None:
+        """Goes on with another learning rate, or other factors of it by layers; None keeps what there is."""
+        if learning_rate is not None:
+            self.optimizer.learning_rate = copy.deepcopy(learning_rate)
+        if factors is not None:
+            self.optimizer.learning_rate_factors = dict(factors)
+            self._block = (0, 0, {})
+        self.optimizer.validate()
 
     def learning_rate(self) -> float:
         """The learning rate of the last completed step; before the first step, that of the first one."""
@@ -194,10 +208,8 @@ class Trainer:
         self.follow_network()
         self.network.project()
         self.executables.limit = max(self.executables.limit, feed.plans)
-        rest = 0 if getattr(feed, "whole", False) else (feed.n_samples or 0) % batch_size
-        if rest and self.network.states and not self.optimizer.full_batch:
-            # A shorter last batch may be impossible (BatchNorm on a single sample); that is said before the first epoch.
-            self.executable(rest, getattr(feed, "shapes", None))
+        if not isinstance(feed, FrozenFeatures):
+            self._check_last_batch(feed, batch_size)
         self.recorder.forget()
         self.interrupts = InterruptGuard()
         begun: list[Callback] = []
@@ -237,12 +249,25 @@ class Trainer:
                 callback.on_fit_end(state)
         return state.history
 
+    def _check_last_batch(self, feed: Feed, batch_size: int) -> None:
+        """A shorter last batch may be impossible (BatchNorm on a single sample); that is said before the first epoch."""
+        rest = 0 if getattr(feed, "whole", False) else (feed.n_samples or 0) % batch_size
+        if rest and self.network.states and not self.optimizer.full_batch:
+            self.executable(rest, getattr(feed, "shapes", None))
+
     def _run_epochs(
         self, feed: Feed, batch_size: int, shuffle: bool, validation: Callable[[], dict[str, float]] | None
     ) -> None:
         while self.state.epoch < self.state.epochs and not self.state.stop:
             started = time.perf_counter()
             self._begin_epoch()
+            if isinstance(feed, FrozenFeatures):
+                changing = any(callback.changes_weights for callback in self.callbacks)
+                before = self.state.objective.start
+                taken = feed.follow(self.state, weights_may_change=changing).objective
+                self.state.objective = replace(self.state.objective, start=taken.start, before=taken.before)
+                if taken.start != before or not self.state.step:
+                    self._check_last_batch(feed, batch_size)
             self._finish_epoch(self._epoch(feed, batch_size, shuffle, started), started, validation)
 
     def _begin_epoch(self) -> None:

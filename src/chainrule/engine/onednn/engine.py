@@ -116,11 +116,13 @@ class OneDNNExecutable(Executable):
     def _build(self, threads: int) -> None:
         plan = self.plan
         self.library, self.kernels = open_library(), kernels().addresses
-        if threads > 1 and plan.flops / _FLOPS_PER_SECOND + plan.bytes / _BYTES_PER_SECOND < _WORTH_DIVIDING:
+        flops, read = plan.flops + plan.beside[0], plan.bytes + plan.beside[1]
+        if threads > 1 and flops / _FLOPS_PER_SECOND + read / _BYTES_PER_SECOND < _WORTH_DIVIDING:
             threads = 1
         self.threads, self.process = threads, os.getpid()
         # A prediction for a sample must not depend on the others. Kernels of AVX-512 see to that by themselves.
-        self._rows_alike = self.library.isa.startswith("AVX") and "512" not in self.library.isa and _predicts(plan)
+        alike = plan.rows_alike or _predicts(plan)
+        self._rows_alike = alike and self.library.isa.startswith("AVX") and "512" not in self.library.isa
         for name, value in plan.arenas.items():
             array = self.arenas[name]
             if array.dtype != np.float32 or array.size < value.size or not array.flags.c_contiguous:

@@ -9,6 +9,7 @@ from typing import Any
 from ...errors import ParameterError, ShapeError
 from ...losses import Loss, get_loss
 from ...network import NetworkGraph
+from ...ops.builder import scalar_of
 from ...optimizers import Optimizer, get_optimizer
 from .record import Record, Section
 from .symbols import Symbol, escape, upright
@@ -153,9 +154,17 @@ class Equations:
         """What the numbers that change from step to step are, as text and LaTeX."""
         if self.optimizer is None:
             return []
-        known = self.optimizer.scalar_equations()
-        used = [name for name in self._record.k.scalars if name in known]
-        return [(f"{name} = {known[name][0]}", rf"\mathrm{{{escape(name)}}} = {known[name][1]}") for name in used]
+        rows, known = [], self.optimizer.scalar_equations()
+        factors = {1.0, *map(float, (self.optimizer.learning_rate_factors or {}).values())}
+        made = {scalar_of(name, factor): (name, factor) for name in known for factor in factors}
+        for name in self._record.k.scalars:
+            if name in made:
+                plain, factor = made[name]
+                text, latex = known[plain]
+                if factor != 1:
+                    text, latex = text.replace("η", f"{factor:g} η"), latex.replace(r"\eta", rf"{factor:g} \eta")
+                rows.append((f"{name} = {text}", rf"\mathrm{{{escape(name)}}} = {latex}"))
+        return rows
 
     def _method(self) -> list[tuple[str, str]]:
         """What the optimizer does beyond the plan, as text and LaTeX."""

@@ -321,7 +321,7 @@ class Record:
                 self._accumulate(self.tensors[tensor].d, dx, summed, section_of_call[number])
         if optimizer is not None:
             spy = _Spy(optimizer)
-            self.runs = low.runs(bool(optimizer.l1 or optimizer.l2 or optimizer.weight_decay), each=optimizer.each_variable)
+            self.runs = low.runs(optimizer)
             total = low.update(spy, total)
             self._name_update(spy)
         self.target(total, Target(self.names.new(word("J")), loss_section))
