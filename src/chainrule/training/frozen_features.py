@@ -119,7 +119,8 @@ class FrozenFeatures:
     def _end_of_frozen_part(self) -> _Boundary | None:
         """None where nothing is frozen at the beginning, or what it makes cannot be kept."""
         network, n = self._network, self._given.feed.n_samples
-        if n is None or network.samples is not None or self._given.objective.constants:
+        partly = getattr(self._given.feed, "whole", False)
+        if n is None or partly or network.samples is not None or self._given.objective.constants:
             return None
         fixed, plain = fixed_tensors(network, repeatable=self._exactly)
         inside = [call for call in network.calls if fixed.issuperset(call.outputs)]
