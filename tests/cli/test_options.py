@@ -11,6 +11,8 @@ import pytest
 
 from chainrule.cli.main import main
 from chainrule.cli.options import options_for
+from chainrule.cli.prune import prepared_for_compression
+from chainrule.errors import ChainruleError
 from chainrule.tasks.option import Use, flag
 from chainrule.tasks.settings import TrainingSettings
 from chainrule.tasks.task import all_tasks
@@ -152,6 +154,22 @@ def test_diagnose_a_model(place: Path, kind: str, name: str, read: set[str], cap
     code, said = outcome(capfd, ["diagnose", model, str(data), *given, "--exit-zero", "--json", "-"])
     used = name in read and (code == 0 or has_effect(name, said))
     assert (code == 2 and flag(name) in said) or used, (code, said, sorted(read))
+
+
+@pytest.mark.parametrize("kind", ["t.csv", "r.csv", "p"])
+@pytest.mark.parametrize("name", [name for name, option in options_for(Use.COMPRESS).items()])
+def test_making_a_model_smaller(place: Path, kind: str, name: str, read: set[str]) -> None:
+    options, (_, target, text, loss) = options_for(Use.COMPRESS), KINDS[kind]
+    value: Any = VALUES[name]
+    value = True if value is None else value.format(data=place / kind, target=target, text=text, loss=loss)
+    typed = [value] if options[name].kind is list else value if isinstance(value, bool) else options[name].kind(value)
+    read.clear()
+    try:
+        prepared_for_compression((place / kind.split(".")[0]).with_suffix(".chainrule"), place / kind, {name: typed})
+    except ChainruleError as error:
+        assert flag(name) in str(error) or has_effect(name, str(error))
+        return
+    assert name in read
 
 
 @pytest.mark.parametrize("name", ["seed", "weight_decay", "learning_rate", "optimizer", "batch_size"])

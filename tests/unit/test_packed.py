@@ -15,7 +15,9 @@ from chainrule import (
     BinaryDense,
     Conv2D,
     Dense,
+    Embedding,
     Flatten,
+    GlobalAveragePool,
     Input,
     MaxPool2D,
     Network,
@@ -23,6 +25,7 @@ from chainrule import (
     Sign,
 )
 from chainrule.data import Sequences
+from chainrule.data.batches import ArrayData
 from chainrule.engine.base import Engine
 from chainrule.errors import DataError, NotFittedError, ParameterError, ShapeError
 from chainrule.network import Masked
@@ -203,6 +206,21 @@ def test_float64_stays_float64() -> None:
     np.testing.assert_array_equal(net.pack().predict(X), net.predict(X))
 
 
+def test_sequences_and_data_sets_are_predicted() -> None:
+    words = Sequences([RNG.integers(1, 20, int(n)) for n in RNG.integers(1, 30, 50)])
+    for last in ([GlobalAveragePool(), Dense(3)], [Dense(3)]):
+        net = Network([Input((None,), dtype="int"), Embedding(20, 8, padding=0), *last], random_state=0).build((None,))
+        packed = pruned(net, 0.8).pack()
+        for batch_size in (None, 7):
+            found, wanted = (one.predict(words, batch_size=batch_size) for one in (packed, net))
+            assert type(found) is type(wanted)
+            for a, b in zip(found, wanted, strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    x = RNG.normal(size=(40, 6)).astype(np.float32)
+    two = Network([Dense(3)], random_state=0).build((6,))
+    np.testing.assert_array_equal(two.pack().predict(ArrayData((x,), (np.zeros(40, int),))), two.predict(x))
+
+
 def test_what_cannot_be_packed_or_predicted() -> None:
     with pytest.raises(NotFittedError):
         Network([Dense(2)]).pack()
@@ -212,8 +230,6 @@ def test_what_cannot_be_packed_or_predicted() -> None:
         packed.predict(np.ones((2, 4)))
     with pytest.raises(ParameterError, match="batch_size"):
         packed.predict(np.ones((2, 3)), batch_size=0)
-    with pytest.raises(ParameterError, match="arrays"):
-        Network([Dense(2)], random_state=0).build((None, 3)).pack().predict(Sequences([np.ones((2, 3)), np.ones((4, 3))]))
     net.parameters["0.dense.weight"][0, 0] = np.nan
     with pytest.raises(DataError, match="not finite"):
         net.pack()

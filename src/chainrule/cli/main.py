@@ -33,6 +33,7 @@ from .import_model import import_model
 from .info import info
 from .lab import lab
 from .predict import predict
+from .prune import prune
 from .serve import serve
 from .show import show
 from .sources import clean_up
@@ -75,6 +76,7 @@ app = typer.Typer(
 )
 app.command(short_help="Train a network on a table, on texts, or on folders of pictures.")(_command(train))
 app.command(short_help="Say why a network does not learn, or whether a model is healthy, and cure it.")(_command(diagnose))
+app.command(short_help="Make a model smaller: remove weights, and measure what that costs.")(_command(prune))
 app.command(short_help="Predict new rows, texts or pictures with a trained model.")(_command(predict))
 app.command(short_help="Show a model: its preprocessing, layers and equations.")(_command(show))
 app.command(short_help="Serve a model over HTTP, with a page to try it.")(_command(serve))

@@ -38,6 +38,8 @@ Floats = NDArray[np.float64]
 _MOST_REPETITIONS = 10
 #: Data of more samples, or of more bytes, is not brought into an order of its own before it is shuffled.
 _ORDERED_SAMPLES, _ORDERED_BYTES = 100_000, 64 * 2**20
+#: Arguments of a fit that fine-tuning does not share: how long it is, and what decides its end.
+_OF_A_WHOLE_FIT = ("epochs", "early_stopping", "validation_split", "metrics", "callbacks")
 #: A loss that falls by more than this share of itself, over the last epochs, still falls.
 _STILL_FALLING = 0.01
 
@@ -93,6 +95,9 @@ class Training(Features):
 
     def _keep(self, network: Network) -> None:
         """Takes the network and what its fit left as fitted attributes."""
+        raise NotImplementedError
+
+    def _require_fitted(self, what: str) -> None:
         raise NotImplementedError
 
     def _fitted_attributes(self, network: Network) -> dict[str, Any]:
@@ -383,6 +388,42 @@ class Training(Features):
         better.fit(X, y, **({} if sample_weight is None else {"sample_weight": sample_weight}))
         better.cure_ = found
         return better
+
+    def prune(self, X: Any, y: Any, sample_weight: Any = None, **options: Any) -> Self:
+        """A copy of this fitted estimator with fewer weights, and with the measurements in its attribute ``frontier_``.
+
+        Its network is pruned further and further, with fine-tuning after each step, and the copy has the sparsest network
+        that is within the tolerance. This estimator is not changed.
+
+        Parameters
+            X, y, sample_weight : as in fit ; options : of chainrule.sparsity.frontier, such as ``sparsities=(0.5, 0.9)``,
+            ``structure="units"``, ``tolerance=0.005`` and ``epochs``
+        Raises      NotFittedError before a fit ; others as ``fit`` and ``frontier``
+
+        Example
+            >>> import numpy as np
+            >>> from chainrule import NeuralClassifier
+            >>> X = np.random.default_rng(0).normal(size=(300, 2))
+            >>> fitted = NeuralClassifier(hidden=[64], epochs=20, random_state=0, tolerance=None).fit(X, X[:, 0] > 0)
+            >>> small = fitted.prune(X, X[:, 0] > 0, sparsities=(0.5,), tolerance=0.1)
+            >>> small.network_.sparsity().sparsity
+            0.5
+        """
+        from ..sparsity import frontier
+
+        self._require_fitted("prune")
+        made = self._prepared(X, y, sample_weight, going_on=True)
+        own = {name: value for name, value in made.arguments().items() if name not in _OF_A_WHOLE_FIT}
+        found = frontier(made.network, *made.data, **(own | options))
+        small = self.with_network(found.network)
+        small.frontier_ = found
+        return small
+
+    def with_network(self, network: Network) -> Self:
+        """A copy of this fitted estimator that has another network for the same inputs and outputs."""
+        other = copy.copy(self)
+        other._keep(network)
+        return other
 
     def _copied_params(self, *, callbacks: bool = False) -> dict[str, Any]:
         params = self.get_params(deep=False)

@@ -4,6 +4,7 @@ from .adversarial_picture import adversarial_picture
 from .diagnosis_report import DiagnosisReport
 from .figures import check_picture_path
 from .forecast_picture import forecast_picture
+from .frontier_picture import frontier_picture
 from .gradient_through_time_picture import gradient_through_time_picture
 from .learning_curves import learning_curves
 from .prediction_grid import prediction_grid
@@ -14,6 +15,7 @@ __all__ = [
     "adversarial_picture",
     "check_picture_path",
     "forecast_picture",
+    "frontier_picture",
     "gradient_through_time_picture",
     "learning_curves",
     "prediction_grid",

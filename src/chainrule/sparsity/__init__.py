@@ -1,5 +1,7 @@
 """Networks with fewer weights: pruning, in one shot or while they train, and what it costs each layer."""
 
+from .comparison import Candidate, Measure
+from .frontier import Frontier, frontier
 from .gradual import GradualPruning
 from .lottery import lottery_ticket
 from .prune import prune
@@ -9,10 +11,14 @@ from .table import SparsityTable, sparsity
 from .units import remove_units
 
 __all__ = [
+    "Candidate",
+    "Frontier",
     "GradualPruning",
+    "Measure",
     "RigL",
     "Sensitivity",
     "SparsityTable",
+    "frontier",
     "lottery_ticket",
     "prune",
     "remove_units",

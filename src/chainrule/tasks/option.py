@@ -24,11 +24,13 @@ class Use(Enum):
     DIAGNOSE = "diagnosing the training on data"
     RESUME = "diagnosing a model that was trained"
     PREDICT = "predicting with a model that was trained"
+    COMPRESS = "making a model that was trained smaller"
 
 
 #: Uses by the names that many options share.
 LEARNING = frozenset({Use.TRAIN, Use.DIAGNOSE})
-ALSO_LATER = LEARNING | {Use.RESUME}
+ALSO_LATER = LEARNING | {Use.RESUME, Use.COMPRESS}
+TESTING = frozenset({Use.TRAIN, Use.COMPRESS})
 READING = frozenset(Use)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from .option import ALSO_LATER, LEARNING, READING, Use, flag, option, options_of
+from .option import ALSO_LATER, LEARNING, READING, TESTING, flag, option, options_of
 
 if TYPE_CHECKING:
     from ..constraints import Constraint
@@ -117,7 +117,7 @@ class TrainingSettings:
         None, Path, "Data that decide when to stop, instead of a part of DATA.", metavar="FILE", uses=LEARNING
     )
     test: Path | None = option(
-        None, Path, "Data for the final metrics, instead of a part of DATA.", metavar="FILE", uses=frozenset({Use.TRAIN})
+        None, Path, "Data for the final metrics, instead of a part of DATA.", metavar="FILE", uses=TESTING
     )
     epochs: int | None = option(
         None,
@@ -140,7 +140,12 @@ class TrainingSettings:
         None, float, "Decoupled weight decay.", metavar="RATE", shown="the optimizer's", uses=ALSO_LATER
     )
     test_fraction: float | None = option(
-        None, float, "Share of DATA that is kept apart for the final metrics.", metavar="SHARE", shown="0.25"
+        None,
+        float,
+        "Share of DATA that is kept apart for the final metrics.",
+        metavar="SHARE",
+        shown="0.25",
+        uses=LEARNING | TESTING,
     )
     validation_fraction: float | None = option(
         None, float, "Share of the training data that decides when to stop.", metavar="SHARE", shown="0.15"
@@ -255,6 +260,11 @@ class TrainingSettings:
         test = 0.25 if self.test_fraction is None else self.test_fraction
         validation = 0.15 if self.validation_fraction is None else self.validation_fraction
         return 0.0 if self.test is not None else test, 0.0 if self.validation is not None else validation
+
+    @property
+    def keeps_test_part(self) -> bool:
+        """Whether a part to test on was asked for, where a model is trained further; a new model always has one."""
+        return self.test is not None or bool(self.test_fraction)
 
     @property
     def random_state(self) -> int:

@@ -18,10 +18,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..errors import DataError
 from .option import Option, Use, flag, options_of
 
 if TYPE_CHECKING:
     from ..diagnosis import Diagnosis
+    from ..sparsity import Candidate, Frontier, Measure
     from ..training import Callback, History
     from ..training.settings import FitSettings
     from .scores import Prediction, Scores
@@ -77,7 +79,11 @@ class Task(ABC):
         raise NotImplementedError
 
     def resume(self, model: Any, settings: Any) -> Prepared:
-        """More training of a model on the data that the settings name; settings that are None are the model's own."""
+        """More training of a model on the data that the settings name; settings that are None are the model's own.
+
+        A part to test on is taken off only where the settings ask for one. With the data and the seed of the first training
+        it is the part that the model has never learned from.
+        """
         raise NotImplementedError
 
     def piped(self, model: Any, data: Path) -> Any:
@@ -151,6 +157,53 @@ class Prepared(ABC):
     def cure(self, seconds: float, diagnosis: Diagnosis) -> tuple[Any, Any]:
         """(the Cure, the cured learner), searched for so many seconds."""
 
+    def prune(self, **options: Any) -> tuple[Frontier, Any]:
+        """(the Frontier, the recommended learner). The networks are measured by the metrics of the test part, where there
+        is one. Parameters  options : of ``chainrule.sparsity.frontier``
+        """
+        found = self._frontier({"measure": self.measure(), **self._to_go_on(), **options})
+        return found, self.with_network(found.network)
+
+    def measure(self) -> Measure | None:
+        """The accuracy, or R², of models with other networks on the test part; None where there is none."""
+        if self.test is None:
+            return None
+        from ..sparsity import Measure
+
+        model = self.make_model(self.learner, {})
+        samples = model.read(self.test)
+        if samples.truth is None:
+            raise DataError(f"The test part cannot be used: {samples.refused or samples.missing}")
+        name = "R²" if model.labels is None else "accuracy"
+
+        def of(network: Any) -> float:
+            made = self.make_model(self.with_network(network), {})
+            return float(made.scores(samples, made.prediction(samples)).values[name])
+
+        return Measure(name, True, of)
+
+    def save_compressed(self, learner: Any, measured: Candidate, place: Path) -> None:
+        """Writes the model of a network that was made smaller, with the metrics of the test part."""
+        model = self.make_model(learner, {"compressed": measured.name})
+        if self.test is not None:
+            samples = model.read(self.test)
+            scores = model.scores(samples, model.prediction(samples))
+            model.facts["test"] = {metric: float(value) for metric, value in scores.values.items()}
+            model.facts["test rows"] = scores.samples
+        model.save(place)
+
+    @abstractmethod
+    def with_network(self, network: Any) -> Any:
+        """A learner like this one that has another network."""
+
+    @abstractmethod
+    def _to_go_on(self) -> dict[str, Any]:
+        """The arguments of more training."""
+
+    @abstractmethod
+    def _frontier(self, options: Mapping[str, Any]) -> Frontier:
+        """The frontier of the learner's network on the data."""
+
     def save(self, learner: Any, place: Path) -> None:
         """Writes the model with this learner, such as a cured one."""
         self.make_model(learner, {"data": self.name, "rows": self.samples, **self.facts}).save(place)
@@ -166,6 +219,17 @@ class PreparedNetwork(Prepared):
     def _given(self) -> dict[str, Any]:
         """The arguments of the fit that were set; all others are the network's own, or the defaults."""
         return {name: getattr(self.settings, name) for name in self.settings.given}
+
+    def with_network(self, network: Any) -> Any:
+        return network
+
+    def _to_go_on(self) -> dict[str, Any]:
+        return self._given()
+
+    def _frontier(self, options: Mapping[str, Any]) -> Frontier:
+        from ..sparsity import frontier
+
+        return frontier(self.learner, *self.data, **options)
 
     def train(self, callbacks: Sequence[Callback] = (), *, watch: bool = False) -> Trained:
         network = self.learner
@@ -193,6 +257,17 @@ class PreparedNetwork(Prepared):
 
 class PreparedEstimator(Prepared):
     """A training of an estimator, which holds its settings itself."""
+
+    def with_network(self, network: Any) -> Any:
+        return self.learner.with_network(network)
+
+    def _to_go_on(self) -> dict[str, Any]:
+        # The estimator knows the others; its epochs are those of a whole training.
+        return {"epochs": self.settings.epochs} if "epochs" in self.settings.given else {}
+
+    def _frontier(self, options: Mapping[str, Any]) -> Frontier:
+        found: Frontier = self.learner.prune(*self.data, **options).frontier_
+        return found
 
     def train(self, callbacks: Sequence[Callback] = (), *, watch: bool = False) -> Trained:
         estimator = self.learner

@@ -232,6 +232,8 @@ class TaskModel(ABC):
             if held.get("kept epoch"):
                 parts.append(f"weights of epoch {held['kept epoch']} kept")
             rows.append(("Trained on", ", ".join(parts)))
+        if held.get("compressed"):
+            rows.append(("Made smaller", str(held["compressed"])))
         if held.get("test"):
             scores = ", ".join(f"{name} {_four_digits(value)}" for name, value in held["test"].items())
             rows.append(("Test part", f"{scores} ({held.get('test rows', 0):,} {many})"))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.batches import Batches
 from ..data.sequences import Sequences
 from ..engine.base import Engine, Executable
 from ..engine.reference import ReferenceEngine
@@ -24,16 +25,18 @@ from ..ops.memory import aligned_zeros
 from ..ops.value import Shape
 from ..plan import Plan, lower_prediction, optimise
 from ..plan.frozen import Frozen, FrozenWeight, Geometry, arenas_in_use
+from .batch_intake import DataSetIntake
 from .intake import input_arrays, input_dtypes
-from .prediction import needs_no_conversion
+from .prediction import needs_no_conversion, predict_sequences
+from .timing import best_times
 
 __all__ = ["PackedNetwork"]
 
 Array = NDArray[Any]
-#: Compiled plans that are kept.
+#: Compiled plans that are kept, where a prediction does not need more.
 _KEPT = 8
-#: Runs of which the fastest counts where sparse and dense kernels are compared; sparse ones must take less than this share.
-_RUNS, _GAIN = 5, 0.97
+#: A compressed kernel must take less than this share of the time of the dense one.
+_GAIN = 0.97
 
 
 class PackedNetwork:
@@ -73,6 +76,7 @@ class PackedNetwork:
     def _ready(self) -> None:
         self._lock = threading.RLock()
         self._compiled: OrderedDict[Any, Executable] = OrderedDict()
+        self._most_plans = _KEPT
 
     def __getstate__(self) -> dict[str, Any]:
         left_out = ("_lock", "_compiled", "_engine", "_measured")
@@ -104,7 +108,7 @@ class PackedNetwork:
     # ------------------------------------------------------------ predictions
 
     def predict(self, X: Any, *, batch_size: int | None = None) -> Any:
-        """The raw outputs, as ``Network.predict`` gives them. Parameters  as there; X : arrays, not Sequences
+        """The raw outputs, as ``Network.predict`` gives them. Parameters  as there; X : arrays or Sequences
 
         Raises      ShapeError, DtypeError, DataError, ParameterError when X or batch_size does not fit
         """
@@ -114,12 +118,16 @@ class PackedNetwork:
                 executable = self._executable(len(X), (X.shape[1:],))
                 if len(graph.output_ids) == 1:
                     return executable.predict(X)
-        xs = input_arrays(graph, X)
-        if not all(isinstance(x, np.ndarray) for x in xs):
-            kind = "Sequences" if any(isinstance(x, Sequences) for x in xs) else "sparse matrices"
-            raise ParameterError(f"predict: a packed network takes arrays, no {kind}. Use X.padded() or X.toarray().")
         if batch_size is not None and (isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1):
             raise ParameterError(f"predict: batch_size must be None or an int of at least 1. Got {batch_size!r}.")
+        if isinstance(X, Batches):
+            return self._predict_batches(X, batch_size)
+        xs = input_arrays(graph, X)
+        if not all(isinstance(x, (np.ndarray, Sequences)) for x in xs):
+            raise ParameterError("predict: a packed network takes arrays or Sequences, no sparse matrices. Use X.toarray().")
+        if any(isinstance(x, Sequences) for x in xs):
+            several = predict_sequences(graph, xs, batch_size, self._run, self._expect)
+            return several[0] if len(several) == 1 else tuple(several)
         n, dtypes, shapes = len(xs[0]), input_dtypes(graph), tuple(x.shape[1:] for x in xs)
         size = graph.samples or batch_size or graph.samples_at_once(shapes)
         outputs = [f"output{i}" for i in range(len(graph.output_ids))]
@@ -139,6 +147,22 @@ class PackedNetwork:
                 array[start:stop] = found[name]
         return whole[0] if len(whole) == 1 else tuple(whole)
 
+    def _predict_batches(self, data: Batches, batch_size: int | None) -> Any:
+        parts = []
+        for batch in DataSetIntake(data, self._graph).batches(batch_size or self._graph.samples_at_once()):
+            found = self.predict(batch.inputs[0] if len(batch.inputs) == 1 else list(batch.inputs), batch_size=batch_size)
+            parts.append(found if isinstance(found, tuple) else (found,))
+        whole = tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+        return whole[0] if len(whole) == 1 else whole
+
+    def _run(self, batch: int, shapes: tuple[Shape, ...], data: Mapping[str, Array]) -> Mapping[str, Array]:
+        with self._lock:
+            found: Mapping[str, Array] = self._executable(batch, shapes).run(data)
+        return found
+
+    def _expect(self, plans: int) -> None:
+        self._most_plans = max(self._most_plans, plans)
+
     def plan(self, batch: int = 1) -> Plan:
         """The plan of a prediction of so many samples; ``plan().show()`` prints it."""
         return self._lowered(batch, None)
@@ -154,7 +178,7 @@ class PackedNetwork:
             plan = self._lowered(batch, shapes)
             found = self.engine.compile(plan, {name: _aligned(self._frozen.arena(name)) for name in plan.arenas})
             self._compiled[batch, shapes] = found
-            if len(self._compiled) > _KEPT:
+            if len(self._compiled) > self._most_plans:
                 self._compiled.popitem(last=False)
         else:
             self._compiled.move_to_end((batch, shapes))
@@ -183,7 +207,7 @@ class PackedNetwork:
 
 
 def _sparse_is_faster(engine: Engine, shape: Shape, weight: FrozenWeight, geometry: Geometry | None) -> bool:
-    """Runs both kernels in turn; what else the machine does then disturbs both alike, and the fastest runs count."""
+    """Whether the kernel for sparse weights is faster, by the times of both in turn."""
     assert weight.sparse is not None
     x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     runs: list[Executable] = []
@@ -200,13 +224,8 @@ def _sparse_is_faster(engine: Engine, shape: Shape, weight: FrozenWeight, geomet
         arenas = {} if sparse else {"w": base}
         plan = optimise(Plan(k.nodes, {"x0": value}, {"output0": y}, arenas, k.scalars, shape[0]))
         runs.append(engine.compile(plan, {} if sparse else {"w": _aligned(weight.dense().reshape(-1))}))
-    best = [float("inf")] * 2
-    for _ in range(_RUNS):
-        for i, run in enumerate(runs):
-            start = time.perf_counter()
-            run.predict(x)
-            best[i] = min(best[i], time.perf_counter() - start)
-    return best[1] < _GAIN * best[0]
+    dense, compressed = best_times([partial(run.predict, x) for run in runs], seconds=0.3)
+    return compressed < _GAIN * dense
 
 
 def _aligned(flat: Array) -> Array:

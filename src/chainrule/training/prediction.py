@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,12 @@ from ..network.store import changes
 from ..ops.value import FREE
 from ..plan import Plan, lower_prediction
 from .batch_intake import DataSetIntake
-from .executables import Executables
 from .feeds import ArrayFeed, SequenceFeed
 from .intake import Intake, dense_and_constant, input_arrays, input_dtypes
 from .objective import Objective
 from .runtime import Repeated, Runtime
 
-__all__ = ["input_gradient", "predict", "predict_repeated", "samples_at_once"]
+__all__ = ["input_gradient", "predict", "predict_repeated", "predict_sequences", "samples_at_once"]
 
 Array = NDArray[Any]
 
@@ -54,7 +53,19 @@ def predict(network: NetworkGraph, runtime: Runtime, X: Any, batch_size: int | N
     xs = [X] if quick else input_arrays(network, X)
     executables = runtime.predictors(network)
     if any(isinstance(x, Sequences) for x in xs):
-        return _predict_sequences(network, executables, xs, batch_size)
+
+        def run(batch: int, shapes: Any, data: Mapping[str, Array]) -> Mapping[str, Array]:
+            made = executables.get(
+                ("predict", batch, shapes), lambda: lower_prediction(network, batch, shapes=shapes)
+            )  # fmt: skip
+            with made.lock:
+                found: Mapping[str, Array] = made.executable.run(data)
+            return found
+
+        def expect(plans: int) -> None:
+            executables.limit = max(executables.limit, plans)
+
+        return predict_sequences(network, xs, batch_size, run, expect)
     dense, constants = dense_and_constant(xs)
     n, dtypes = len(xs[0]), input_dtypes(network)
     shapes = tuple(x.shape[1:] for x in xs)
@@ -147,29 +158,31 @@ def samples_at_once(network: NetworkGraph, arrays: Mapping[str, Array | Sequence
     return network.samples_at_once(longest if len(longest) == len(network.input_ids) else None)
 
 
-def _predict_sequences(
-    network: NetworkGraph, executables: Executables, xs: Sequence[Array | Sequences], batch_size: int | None
+def predict_sequences(
+    network: NetworkGraph,
+    xs: Sequence[Array | Sequences],
+    batch_size: int | None,
+    run: Callable[[int, Any, Mapping[str, Array]], Mapping[str, Array]],
+    expect: Callable[[int], None],
 ) -> list[Any]:
     """The outputs for inputs of which some are Sequences, in the order of the samples.
 
+    Parameters
+        run : gives the outputs of a batch of samples of one length, from (samples, shapes of the inputs, arrays)
+        expect : is told first how many plans ``run`` needs, so that none of them is thrown away in between
     Raises      ShapeError when an output for each step has another number of steps than its sample
     """
     dtypes = {f"x{i}": np.int32 if d == "int" else network.dtype for i, d in enumerate(network.input_dtypes)}
     exact = [f"x{i}" for i, reads in enumerate(network.reads_padding()) if reads]
     feed = SequenceFeed({f"x{i}": x for i, x in enumerate(xs)}, dtypes, exact=exact)
-    executables.limit = max(executables.limit, feed.plans)
+    expect(feed.plans)
     lengths = [x.lengths for x in xs if isinstance(x, Sequences)]
     free = [FREE in shape for shape in network.output_shapes]
     found: list[list[Array]] = [[] for _ in network.output_ids]
     batch_size = batch_size or samples_at_once(network, feed.arrays)
     rows = feed.batches(batch_size)
     for piece, which in zip(feed.pieces(batch_size, lambda batch, shapes: 1), rows, strict=True):
-        compiled = executables.get(
-            ("predict", piece.batch, piece.shapes),
-            lambda batch=piece.batch, shapes=piece.shapes: lower_prediction(network, batch, shapes=shapes),  # type: ignore[misc]
-        )
-        with compiled.lock:
-            outputs = compiled.executable.run(piece.data)
+        outputs = run(piece.batch, piece.shapes, piece.data)
         for i, parts in enumerate(found):
             z = outputs[f"output{i}"]
             if not free[i]:

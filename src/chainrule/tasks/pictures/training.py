@@ -88,13 +88,13 @@ def prepare(data: PictureParts, settings: PictureSettings) -> PreparedNetwork:
 
 def resume(model: PictureModel, settings: PictureSettings) -> PreparedNetwork:
     """More training of the network of a model, with its own settings where none is set."""
-    samples = model.read(settings.data, broken=settings.broken or "stop")
-    data: ImageData = samples.data
-    if samples.truth is None:
-        raise DataError(
-            f"{settings.data}: the pictures have no classes. Give a folder with one folder for each class, named like them: "
-            f"{some(model.classes or [])}."
-        )
+    parts = _own_parts(settings.data) if settings.keeps_test_part else {}
+    data = _with_classes(model, parts.get("train", settings.data), settings)
+    test = None
+    if settings.test is not None or "test" in parts:
+        test = _with_classes(model, settings.test or parts["test"], settings)
+    elif settings.keeps_test_part:
+        data, test = data.split(settings.shares[0], np.random.default_rng(settings.random_state))
     return PreparedNetwork(
         TASK,
         f"{settings.data}: {data.n_samples:,} pictures",
@@ -104,7 +104,27 @@ def resume(model: PictureModel, settings: PictureSettings) -> PreparedNetwork:
         lambda network, facts: PictureModel(network, model.preprocessor, model.class_labels, {**model.facts, **facts}),
         settings.data.resolve().name,
         data.n_samples,
+        test=test,
     )
+
+
+def _with_classes(model: PictureModel, place: Path, settings: PictureSettings) -> ImageData:
+    """Pictures as the model takes them. Raises  DataError where their classes are not known"""
+    samples = model.read(place, broken=settings.broken or "stop")
+    if samples.truth is None:
+        raise DataError(
+            f"{place}: the pictures have no classes. Give a folder with one folder for each class, named like them: "
+            f"{some(model.classes or [])}."
+        )
+    data: ImageData = samples.data
+    return data
+
+
+def _own_parts(folder: Path) -> dict[str, Path]:
+    """The parts of a data set that are folders of this one; none where that to train on is missing, or there are others."""
+    names = [p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")] if folder.is_dir() else []
+    parts = {PARTS[name.lower()]: folder / name for name in names if name.lower() in PARTS}
+    return parts if "train" in parts and all(name.lower() in PARTS for name in names) else {}
 
 
 def _fit_settings(settings: PictureSettings, data: PictureParts) -> FitSettings:
@@ -165,12 +185,8 @@ def _files(settings: PictureSettings) -> dict[str, Path]:
 
 def _read_folders(settings: PictureSettings) -> tuple[dict[str, ImageData], list[str]]:
     """The parts that are folders of their own, "train" first, and what should be said about the pictures."""
-    folders, own = {"train": settings.data}, {}
-    if settings.data.is_dir():
-        names = [p.name for p in settings.data.iterdir() if p.is_dir() and not p.name.startswith(".")]
-        if names and all(name.lower() in PARTS for name in names) and any(PARTS[name.lower()] == "train" for name in names):
-            own = {PARTS[name.lower()]: settings.data / name for name in names}
-            folders = {"train": own["train"]}
+    own = _own_parts(settings.data)
+    folders = {"train": own.get("train", settings.data)}
     notes: list[str] = []
     for part in ("validation", "test"):
         named = getattr(settings, part)

@@ -117,6 +117,15 @@ def resume(model: TableModel, settings: TableSettings) -> PreparedNetwork:
         raise ParameterError(f"--target: the model predicts {target!r}. Got {settings.target!r}.")
     data = read_for(settings, settings.data, model.preprocessor.kinds_)
     require_columns(data, {"The model's target": target})
+    test = None
+    if settings.test is not None:
+        test = read_for(settings, settings.test, model.preprocessor.kinds_)
+        require_columns(test, {"--test": target})
+    elif settings.keeps_test_part:
+        codes, rows = model.preprocessor.transform_target(data)
+        classes = codes if model.preprocessor.task_ == "classification" else None
+        split = split_rows(settings, data.source, len(rows), classes)
+        data, test = data.take(rows[split.train]), data.take(rows[split.test])
     features, y = model.preprocessor.training_arrays(data)
     outputs = model.network.output_shapes[0][-1]
     loss = None if settings.loss is None else _loss(model.preprocessor, settings.loss, outputs)
@@ -129,6 +138,7 @@ def resume(model: TableModel, settings: TableSettings) -> PreparedNetwork:
         lambda network, facts: TableModel(network, model.preprocessor, {**model.facts, **facts}, model.reading),
         settings.data.name,
         len(y),
+        test=test,
     )
 
 

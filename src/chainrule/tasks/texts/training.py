@@ -120,6 +120,15 @@ def resume(model: TextModel, settings: TextSettings) -> PreparedEstimator:
     data = read_for(settings, settings.data, {model.text: "categorical"})
     require_columns(data, {"The model's texts": model.text, "The model's target": model.target})
     texts, y, labels = _pairs(data, model.text, model.target, "regression" if model.labels is None else "classification")
+    test = None
+    if settings.test is not None:
+        test = read_for(settings, settings.test, {model.text: "categorical"})
+        require_columns(test, {"--test": (model.text, model.target)})
+    elif settings.keeps_test_part:
+        split = split_rows(settings, data.source, len(y), None if labels is None else y)
+        _, rows = texts_of_column(data, model.text)
+        test = data.take(rows[~data.column(model.target).is_missing[rows]][split.test])
+        texts, y = [texts[i] for i in split.train], y[split.train]
     estimator = model.estimator
     outputs = model.network.output_shapes[0][-1]
     loss = None if settings.loss is None else _loss(model.target, labels, settings.loss, outputs)
@@ -134,10 +143,11 @@ def resume(model: TextModel, settings: TextSettings) -> PreparedEstimator:
         f"{settings.data}: {len(texts):,} rows",
         estimator,
         (texts, y if labels is None else labels.decode(y)),
-        FitSettings(),
+        fit,
         lambda fitted, facts: TextModel(fitted, model.text, model.target, {**model.facts, **facts}, model.reading),
         settings.data.name,
         len(texts),
+        test=test,
     )
 
 
