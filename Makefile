@@ -3,6 +3,7 @@
 # make lint    style, types and which way the imports look
 # make mutation   change every condition of the passes over plans; a test must fail each time (an hour)
 # make bench   compare with the other libraries installed in .venv; ARGS="--budget 3" passes options on
+# make wheel   build a wheel that brings compiled kernels along, for Linux on x86-64, in dist/ (some minutes)
 # make clean   remove .venv and everything that was built
 #
 # PYTHON=/path/to/python3.12 make test   uses another Python (3.11 or newer)
@@ -27,7 +28,7 @@ else
 DEMO_NEEDS := $(DEMO_STAMP)
 endif
 
-.PHONY: help venv demo test lint mutation bench clean
+.PHONY: help venv demo test lint mutation bench wheel clean
 .DEFAULT_GOAL := help
 
 help:
@@ -77,6 +78,12 @@ mutation: $(TEST_STAMP)
 bench: $(TEST_STAMP)
 	$(BIN)/python -m benchmarks $(ARGS)
 
+# Zig's C compiler links against a C library that is old enough for every Linux of the last ten years.
+wheel: $(TEST_STAMP)
+	$(PIP) ziglang
+	$(BIN)/python -m chainrule.engine.kernels.shipped
+	$(BIN)/python -m pip wheel -q --disable-pip-version-check --no-deps -w dist .
+
 clean:
-	rm -rf $(VENV) build dist htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) src/chainrule/engine/kernels/compiled build dist htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find $(wildcard src tests benchmarks) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -12,20 +12,20 @@ from __future__ import annotations
 
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba import cfunc, njit, types
-from numba.core import cgutils, config
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .intrinsics import F32, I32, I64, LANES, load_f32, word
 from .lanes import Emitter, Loop
 from .signature import KERNEL
+from .target import features
 from .vectors import add, copy
 
 f32, i64 = np.float32, np.int64
-_FEATURES = {} if config.CPU_NAME or config.CPU_FEATURES else llvm.get_host_cpu_features()
+_FEATURES = features()
 #: Outputs of a block.
 BLOCK = 8
 #: Words of a vector, and whether the processor counts the bits of each.

@@ -1,11 +1,14 @@
 """Every compiled kernel: in which module it lies, and the groups that are compiled and loaded together.
 
-It knows names only; `compiled` imports Numba and compiles.
+It knows names only and imports nothing beside it, since a wheel is built with it; `compiled` imports Numba and compiles.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 #: Groups of modules with their kernels. What every network needs comes first; the rest is compiled when first asked for.
@@ -51,10 +54,20 @@ def group_of(kernel: str) -> str:
     return next(group for group, modules in GROUPS.items() if any(kernel in names for names in modules.values()))
 
 
-def compiled(group: str) -> dict[str, Any]:
-    """The kernels of a group by name, as Numba's functions."""
+def compiled(group: str, progress: Callable[[float], None] | None = None) -> dict[str, Any]:
+    """The kernels of a group by name, as Numba's functions; ``progress`` is called with the share that is compiled."""
     found = {}
-    for module, names in GROUPS[group].items():
+    for done, (module, names) in enumerate(GROUPS[group].items(), 1):
         loaded = import_module(f".{module}", __package__)
         found |= {name: getattr(loaded, name) for name in names}
+        if progress is not None:
+            progress(done / (len(GROUPS[group]) + 1))  # the last part is LLVM's code for the processor
     return found
+
+
+def fingerprint() -> str:
+    """A hash of all sources of kernels, by which it is told whether what a wheel brings along was made from them."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()

@@ -7,8 +7,10 @@ from typing import Any
 import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import njit, types
-from numba.core import cgutils, config
+from numba.core import cgutils
 from numba.extending import intrinsic
+
+from .target import features
 
 F32, I32, I64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
 
@@ -274,9 +276,7 @@ def call_sgemm(
 
 
 #: Lanes of the vector form below; 1 where the processor has no AVX-512, and then only the plain form is compiled.
-#: (Numba can be told to compile for another processor, which then decides.)
-_OWN_PROCESSOR = not config.CPU_NAME and not config.CPU_FEATURES
-LANES = 16 if _OWN_PROCESSOR and llvm.get_host_cpu_features().get("avx512f") else 1
+LANES = 16 if features().get("avx512f") else 1
 
 
 @intrinsic
