@@ -1,5 +1,6 @@
 # make demo    install chainrule in .venv and run the demonstration
-# make test    install it for testing and run the tests
+# make test    install it for testing and run the tests: under ten minutes, with as many of the slow ones as fit
+# make test-all   run every test, however long it takes
 # make lint    style, types and which way the imports look
 # make mutation   change every condition of the passes over plans; a test must fail each time (an hour)
 # make bench   compare with the other libraries installed in .venv; ARGS="--budget 3" passes options on
@@ -28,7 +29,7 @@ else
 DEMO_NEEDS := $(DEMO_STAMP)
 endif
 
-.PHONY: help venv demo test lint mutation bench wheel clean
+.PHONY: help venv demo test test-all lint mutation bench wheel clean
 .DEFAULT_GOAL := help
 
 help:
@@ -64,7 +65,10 @@ demo: $(DEMO_NEEDS)
 	$(BIN)/python -m chainrule demo --output build/demo
 
 test: $(TEST_STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal --slow-within 300
+
+test-all: $(TEST_STAMP)
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 lint: $(DEV_STAMP)
 	$(BIN)/ruff check .

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 
+import pytest
 from hypothesis import settings
 
 # At a desk every run tries new examples; a build that nobody watches always tries the same, so that only a change makes it
@@ -11,3 +13,27 @@ from hypothesis import settings
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+
+_BEGUN = time.monotonic()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--slow-within",
+        metavar="SECONDS",
+        type=float,
+        help="Begin tests marked slow within so many seconds from the start, and skip the rest. Without it all of them run.",
+    )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked slow come last, so that the others have run when the time for them is up."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    within = item.config.getoption("--slow-within")
+    if within is not None and item.get_closest_marker("slow") and time.monotonic() - _BEGUN > within:
+        pytest.skip(f"a slow test, not begun later than {within:.0f} s after the start; `make test-all` runs every test")

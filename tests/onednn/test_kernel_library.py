@@ -20,7 +20,7 @@ pytest.importorskip("llvmlite")
 def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A process that has not loaded the kernels yet, with an empty cache."""
     monkeypatch.setattr(library, "_library", None)
-    monkeypatch.setattr(cache.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
+    monkeypatch.setattr(cache, "gettempdir", lambda: str(tmp_path / "temporary"))
     monkeypatch.setattr(shipped, "FOLDER", tmp_path / "no wheel")
     monkeypatch.setenv("CHAINRULE_CACHE", str(tmp_path / "cache"))
     return tmp_path
@@ -76,14 +76,14 @@ def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     for name in ("CHAINRULE_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(cache.Path, "home", no_home)
-    monkeypatch.setattr(cache.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(cache, "gettempdir", lambda: str(tmp_path))
     assert cache.cache_folder().parent == tmp_path
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="permissions as on POSIX")
 @pytest.mark.parametrize("before", [None, 0o666])
 def test_the_cache_is_read_again_whatever_files_are_made_with(fresh: Path, before: int | None) -> None:
-    """Where a group may write to new files by default, the machine code would not be trusted and compiled in every process."""
+    """Code in a file that a group may write to, as some systems make new files, would not be trusted, and compiled again."""
     path = fresh / "cache" / "kernels-x.bin"
     if before is not None:
         path.parent.mkdir()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import gettempdir
 
 from ...errors import EngineError
 from ...files import write_whole
@@ -75,7 +75,7 @@ def _folders() -> Iterator[Path]:
 
 
 def _among_temporary_files() -> Path:
-    return Path(tempfile.gettempdir()) / f"chainrule-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+    return Path(gettempdir()) / f"chainrule-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
 
 
 def _digest(name: str, code: bytes) -> bytes:
