@@ -30,7 +30,8 @@ VALUES = {
     "na_values": "nothing", "no_default_na": None, "no_header": None,
     "comment": "#", "day_first": "yes", "max_memory": "1GB", "exclude": "b",
     "keep": "b", "text": "{text}", "tokenizer": "characters", "size": "6", "fit": "crop", "channels": "1",
-    "augment": "none", "network": "lenet5", "broken": "skip",
+    "augment": "none", "network": "lenet5", "broken": "skip", "pretrained": None,
+    "width": "16", "balanced": None, "wrong_boxes": "skip",
 }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Ready networks by name, each a function that returns a ``Network`` and names its paper."""
 
 from .autoencoder import autoencoder
+from .center_net import center_net
 from .efficientnet_lite import efficientnet_lite0
 from .lenet5 import lenet5
 from .mobilenet_small import mobilenet_small
@@ -12,6 +13,7 @@ from .vgg_small import vgg_small
 __all__ = [
     "ARCHITECTURES",
     "autoencoder",
+    "center_net",
     "efficientnet_lite0",
     "get_architecture",
     "lenet5",

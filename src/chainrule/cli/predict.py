@@ -34,7 +34,11 @@ def predict(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="CSV file to write, - for standard output. [default: show some rows]"
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="CSV file to write, - for standard output; of boxes also a .json file (COCO), or a folder such as out/ for "
+            "the pictures with their boxes. [default: show some rows]",
         ),
     ] = None,
     grid: Annotated[
@@ -58,7 +62,8 @@ def predict(
     from .metrics_table import show_scores
     from .sources import resolve
 
-    to_stdout = predictions_file.check_place(output)
+    if output is None or predictions_file.is_csv(output):
+        predictions_file.check_place(output)
     with waiting(f"Reading {model} ..."):
         loaded = load(resolve(model))
     task = task_of(loaded)
@@ -67,6 +72,7 @@ def predict(
             f"{model} holds a {type(loaded).__name__} without the preprocessing of data, so the command cannot use it. "
             f"Use it in Python: chainrule.load({str(model)!r})."
         )
+    to_stdout = predictions_file.check_place(output, task.writes)
     refuse_foreign(task, given, Use.PREDICT, f"{model} is a model of {task.name}")
     if grid is not None:
         if not task.draws:
@@ -78,14 +84,13 @@ def predict(
         warn(note)
     with waiting(f"Predicting {samples.count:,} {task.noun[samples.count != 1]} ..."):
         prediction = loaded.prediction(samples)
-    columns: dict[str, Sequence[Any]] = {}
-    if output is not None:
-        columns = dict(samples.columns())
-        given_names = list(columns)
-        columns |= _new_columns(loaded, prediction, given_names)
-        predictions_file.write(output, columns)
+    written: list[str] = []
+    if output is not None and not predictions_file.is_csv(output):
+        written.append(f"Wrote {task.write(output, loaded, samples, prediction)}")
+    elif output is not None:
+        written.append(_write_columns(output, task, loaded, samples, prediction))
     elif not quiet:
-        _preview(loaded, samples, prediction)
+        _preview(task, loaded, samples, prediction)
     if not quiet and not to_stdout:
         if samples.truth is not None:
             scores = loaded.scores(samples, prediction)
@@ -96,11 +101,6 @@ def predict(
     if grid is not None:
         task.draw(grid, loaded, samples, prediction, title=f"Predictions of {model.name}")
     if not quiet and not to_stdout:
-        written = []
-        if output is not None:
-            new = [name for name in columns if name not in given_names]
-            listed = ", ".join(new[:4]) + (f", ... ({len(new)} in all)" if len(new) > 4 else "")
-            written.append(f"Wrote {output}: {samples.count:,} {task.noun[samples.count != 1]}, new columns {listed}")
         for line in [*written, *([] if grid is None else [f"Wrote {grid}"])]:
             out().print(line, style="bold green", soft_wrap=True)
 
@@ -145,8 +145,35 @@ def _new_columns(model: Any, prediction: Any, taken: Sequence[str]) -> dict[str,
     return columns
 
 
-def _preview(model: Any, samples: Any, prediction: Any) -> None:
-    """All classes of one sample; the first of several with what was predicted and how sure it is."""
+def _write_columns(output: Path, task: Any, model: Any, samples: Any, prediction: Any) -> str:
+    """Writes the CSV file; what was written, in words."""
+    from . import predictions_file
+
+    columns, many = task.table(model, samples, prediction), f"{samples.count:,} {task.noun[samples.count != 1]}"
+    if columns is not None:
+        predictions_file.write(output, columns)
+        rows = len(next(iter(columns.values()), ()))
+        return f"Wrote {output}: {rows:,} {model.target} of {many}, columns {', '.join(columns)}"
+    columns = dict(samples.columns())
+    given_names = list(columns)
+    new = _new_columns(model, prediction, given_names)
+    predictions_file.write(output, {**columns, **new})
+    listed = ", ".join(list(new)[:4]) + (f", ... ({len(new)} in all)" if len(new) > 4 else "")
+    return f"Wrote {output}: {many}, new columns {listed}"
+
+
+def _preview(task: Any, model: Any, samples: Any, prediction: Any) -> None:
+    """What the task shows; else all classes of one sample, and the first of several with how sure each is."""
+    own = task.preview(model, samples, prediction)
+    if own is not None:
+        from .console import out, table
+
+        head, rows = own
+        table(head, rows)
+        more = samples.count - len(rows)
+        places = ", or ".join(("a .csv file", *task.writes))
+        out().print(f"{f'{more:,} more {task.noun[more != 1]}. ' if more > 0 else ''}Write all of it: -o with {places}.")
+        return
     if samples.count == 1 and model.classes is not None:
         _one(model, samples, prediction)
     else:

@@ -14,16 +14,33 @@ from ..errors import ParameterError
 from .options import path_to_write
 from .terminal import neutral
 
-__all__ = ["check_place", "write"]
+__all__ = ["check_place", "is_csv", "write"]
 
 
-def check_place(output: Path | None) -> bool:
-    """Whether predictions go to standard output; ParameterError, before the work, for a file that cannot be written."""
+_CSV = (".csv", ".txt")
+
+
+def is_csv(output: Path) -> bool:
+    """Whether the place is a CSV file, or standard output, rather than one that a task writes itself."""
+    return str(output) == "-" or output.suffix.lower() in _CSV
+
+
+def check_place(output: Path | None, others: Sequence[str] = ()) -> bool:
+    """Whether predictions go to standard output; ParameterError, before the work, for a file that cannot be written.
+
+    Parameters  others : places besides a CSV file that the task of the model writes to, in words
+    """
     to_stdout = output is not None and str(output) == "-"
     if output is not None and not to_stdout:
-        path_to_write("--output", output)
-        if output.suffix.lower() not in (".csv", ".txt"):
+        if is_csv(output):
+            path_to_write("--output", output)
+        elif not others:
+            path_to_write("--output", output)
             raise ParameterError(f"--output: predictions are written as CSV; name the file .csv. Got {str(output)!r}.")
+        elif output.suffix.lower() == ".json":
+            path_to_write("--output", output)
+        elif output.suffix and not output.is_dir():
+            raise ParameterError(f"--output: give a .csv file, {', or '.join(others)}. Got {str(output)!r}.")
     return to_stdout
 
 

@@ -4,7 +4,9 @@ from .absolute_error import AbsoluteError
 from .base import ElementwiseLoss, Loss, get_loss
 from .binary_cross_entropy import BinaryCrossEntropy
 from .binary_focal import BinaryFocal
+from .box_giou import BoxGIoU
 from .dice_loss import DiceLoss
+from .heat_map_focal import HeatMapFocal
 from .hinge import Hinge
 from .huber import Huber
 from .kl_divergence import KLDivergence
@@ -21,8 +23,10 @@ __all__ = [
     "AbsoluteError",
     "BinaryCrossEntropy",
     "BinaryFocal",
+    "BoxGIoU",
     "DiceLoss",
     "ElementwiseLoss",
+    "HeatMapFocal",
     "Hinge",
     "Huber",
     "KLDivergence",

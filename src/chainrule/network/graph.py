@@ -714,19 +714,7 @@ class NetworkGraph:
         Parameters  layer : its name, or the layer itself; where it is used several times, its last use counts
         Raises      UnknownNameError when there is no such layer
         """
-        wanted = self.layer(layer) if isinstance(layer, str) else layer
-        found: Tensor | None = None
-        waiting, seen = list(self._tensors[1]), set[int]()
-        while waiting and found is None:
-            tensor = waiting.pop(0)
-            if id(tensor) in seen:
-                continue
-            seen.add(id(tensor))
-            found = tensor.outputs[0] if tensor.caller is wanted else None
-            waiting += tensor.inputs
-        if found is None:
-            raise UnknownNameError("layer", repr(layer), self.layers)
-        part = type(self)(inputs=self._tensors[0], outputs=found, dtype=self.dtype)
+        part = type(self)(inputs=self._tensors[0], outputs=self.output_of(layer), dtype=self.dtype)
         part.frozen = {name for name in self.frozen if name in part.layers}
         if self.built:
             part.build(*self.buildable_shapes)
@@ -749,6 +737,29 @@ class NetworkGraph:
         vars(found).update(vars(self))
         found.calls, found.output_ids, found.frozen = calls[::-1], wanted, set(frozen)
         return found
+
+    def output_of(self, layer: str | Layer) -> Tensor:
+        """The Tensor that a layer makes, for further layers of the functional form; ``inputs`` are what it comes from.
+
+        Parameters  layer : its name, or the layer itself; where it is used several times, its last use counts
+        Raises      UnknownNameError when there is no such layer
+        """
+        wanted = self.layer(layer) if isinstance(layer, str) else layer
+        waiting, seen = list(self._tensors[1]), set[int]()
+        while waiting:
+            tensor = waiting.pop(0)
+            if id(tensor) in seen:
+                continue
+            seen.add(id(tensor))
+            if tensor.caller is wanted:
+                return tensor.outputs[0]
+            waiting += tensor.inputs
+        raise UnknownNameError("layer", repr(layer), self.layers)
+
+    @property
+    def inputs(self) -> list[Tensor]:
+        """The Tensors that the network is given, for networks in the functional form that share a part of its layers."""
+        return list(self._tensors[0])
 
     def freeze(self, *layers: str | Layer | NetworkGraph) -> NetworkGraph:
         """Keeps all parameters of these layers as they are in later fits of this network. ``unfreeze`` undoes it.

@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
+    "Detector": "detection.detector",
+    "DetectionSettings": "detection.settings",
     "PictureModel": "pictures.picture_model",
     "PictureSettings": "pictures.settings",
     "TableModel": "tables.table_model",
@@ -26,6 +28,8 @@ _HOME = {
 __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:
+    from .detection.detector import Detector as Detector
+    from .detection.settings import DetectionSettings as DetectionSettings
     from .loading import load as load
     from .pictures.picture_model import PictureModel as PictureModel
     from .pictures.settings import PictureSettings as PictureSettings

@@ -12,7 +12,16 @@ from .option import ALSO_LATER, LEARNING, READING, TESTING, flag, option, option
 if TYPE_CHECKING:
     from ..constraints import Constraint
 
-__all__ = ["TabularSettings", "TrainingSettings", "format_of", "hidden_layers", "list_of_names", "list_of_units"]
+__all__ = [
+    "TabularSettings",
+    "TrainingSettings",
+    "format_of",
+    "hidden_layers",
+    "list_of_names",
+    "list_of_units",
+    "size_of_text",
+    "task_option",
+]
 
 
 def list_of_units(typed: str) -> tuple[int, ...]:
@@ -75,6 +84,25 @@ def bytes_of(typed: str, option: str = "--max-memory") -> int:
     if size < 1 or size > 2**62:
         raise ParameterError(f"{option} must be a size such as 500MB or 2GB. Got {typed!r}.")
     return int(size)
+
+
+def size_of_text(typed: str) -> tuple[int, int]:
+    """``"64"`` as (64, 64), ``"48x64"`` as (48, 64): height and width."""
+    from ..errors import ParameterError
+
+    numbers = typed.lower().replace("×", "x").split("x")
+    if len(numbers) > 2 or not all(number.strip().isdecimal() and int(number) for number in numbers):
+        raise ParameterError(f"--size must be pixels, such as 64, or height and width, such as 48x64. Got {typed!r}.")
+    return int(numbers[0]), int(numbers[-1])
+
+
+def task_option(default: str, *known: str) -> Any:
+    """The setting that says what is learned. Parameters  default ; known : what it may be for this task"""
+    text = (
+        "What is learned: classification or regression of a column, or detect for boxes around objects in pictures; auto "
+        "finds out."
+    )
+    return option(default, str, text, metavar="TASK", known=lambda: known)
 
 
 def hidden_layers(*units: int) -> Any:
@@ -323,13 +351,7 @@ class TabularSettings(TrainingSettings):
     loss: str | None = option(
         None, str, "Loss that is minimised.", metavar="NAME", shown="by the target", uses=ALSO_LATER, known=_losses
     )
-    task: str = option(
-        "auto",
-        str,
-        "What the target is: classification, regression, or auto to find out.",
-        metavar="TASK",
-        known=lambda: ("auto", "classification", "regression"),
-    )
+    task: str = task_option("auto", "auto", "classification", "regression")
     delimiter: str | None = option(
         None,
         str,

@@ -44,6 +44,7 @@ class Task(ABC):
         how : a sentence that says how the command is told to do this task
         kernels : groups of compiled kernels that its networks need
         example : what ``chainrule predict MODEL`` may be followed by ; draws : whether ``draw`` can show predictions
+        writes : places that ``write`` knows besides a CSV file, in words; () for none
     """
 
     name: ClassVar[str]
@@ -55,6 +56,7 @@ class Task(ABC):
     kernels: ClassVar[tuple[str, ...]] = ()
     example: ClassVar[str] = ""
     draws: ClassVar[bool] = False
+    writes: ClassVar[tuple[str, ...]] = ()
 
     def options(self) -> Mapping[str, Option]:
         """The options of the settings by name; none for a task that only Python can train."""
@@ -92,6 +94,20 @@ class Task(ABC):
 
     def draw(self, place: Path, model: Any, samples: Samples, prediction: Prediction, *, title: str, seed: int = 0) -> None:
         """Writes a picture of samples with their predictions, for a task that ``draws``."""
+        raise NotImplementedError
+
+    def table(self, model: Any, samples: Samples, prediction: Prediction) -> Mapping[str, Sequence[Any]] | None:
+        """The columns of a CSV file with the predictions; None for those of the samples and one prediction for each."""
+        return None
+
+    def preview(
+        self, model: Any, samples: Samples, prediction: Prediction
+    ) -> tuple[Sequence[str], Sequence[Sequence[str]]] | None:
+        """What is shown of predictions that are written nowhere: headings and rows; None for one prediction a sample."""
+        return None
+
+    def write(self, place: Path, model: Any, samples: Samples, prediction: Prediction) -> str:
+        """Writes predictions to a place that is no CSV file; what was written, in words. Only where ``writes`` says so."""
         raise NotImplementedError
 
     @abstractmethod
@@ -233,7 +249,9 @@ class PreparedNetwork(Prepared):
 
     def train(self, callbacks: Sequence[Callback] = (), *, watch: bool = False) -> Trained:
         network = self.learner
-        network.fit(*self.data, **self._given(), callbacks=callbacks, verbose=0, diagnose=watch)
+        given = self._given()
+        given["callbacks"] = [*given.get("callbacks", ()), *callbacks]
+        network.fit(*self.data, **given, verbose=0, diagnose=watch)
         history, stopping = network.history_, self.settings.early_stopping
         best = getattr(stopping, "best_epoch_", None) if history.epochs else None
         return self._trained(network, history, best, getattr(stopping, "stopped_epoch_", None) is not None)

@@ -34,18 +34,20 @@ class Samples:
         rows : numbers of the samples whose truth is known ; against : what the truth is, in words, such as "the column 'y'"
         missing : why there is no truth, in words ; refused : why a truth that is there cannot be used, "" where it can
         names : what single samples are called on the screen, None for their numbers ; notes : sentences about what was read
+        numbers : identities of the samples in the data that they came from, where these have some
     """
 
     data: Any
     count: int
     columns: Callable[[], Mapping[str, Sequence[Any]]]
-    truth: Array | None = None
+    truth: Any = None
     rows: Array | None = None
     against: str = ""
     missing: str = ""
     refused: str = ""
     names: Sequence[str] | None = None
     notes: Sequence[str] = ()
+    numbers: Sequence[int] | None = None
 
 
 class TaskModel(ABC):

@@ -46,6 +46,13 @@ class Callback:
     def on_step(self, state: FitState) -> None:
         """After the step that ``next_step`` named: always the same step, however fast the machine is."""
 
+    def measure(self, state: FitState, epoch: int) -> Logs:
+        """Numbers of its own that the callback adds to those of an epoch, before any ``on_epoch_end``: {name: value}.
+
+        The history holds them, and progress shows them. The same names must come after every epoch.
+        """
+        return {}
+
     def on_epoch_end(self, state: FitState, epoch: int, logs: Logs) -> None:
         """After an epoch; ``logs`` has the names that History has."""
 

@@ -347,6 +347,8 @@ class Trainer:
         logs["learning_rate"] = self.learning_rate()
         if validation is not None:
             logs |= {f"val_{name}": value for name, value in validation().items()}
+        for callback in self.callbacks:
+            logs |= callback.measure(state, state.epoch)
         schedule = self.optimizer.learning_rate
         if isinstance(schedule, Schedule):
             schedule.epoch_end(schedule.monitored(logs))

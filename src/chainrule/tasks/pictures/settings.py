@@ -7,24 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..option import LEARNING, READING, option
-from ..settings import TrainingSettings
+from ..settings import TrainingSettings, size_of_text
 
 if TYPE_CHECKING:
     from ...constraints import Constraint
 
-__all__ = ["PictureSettings", "size_of_text"]
+__all__ = ["PictureSettings"]
 
 _FITS = ("stretch", "crop", "pad")
-
-
-def size_of_text(typed: str) -> tuple[int, int]:
-    """``"64"`` as (64, 64), ``"48x64"`` as (48, 64): height and width."""
-    from ...errors import ParameterError
-
-    numbers = typed.lower().replace("×", "x").split("x")
-    if len(numbers) > 2 or not all(number.strip().isdecimal() and int(number) for number in numbers):
-        raise ParameterError(f"--size must be pixels, such as 64, or height and width, such as 48x64. Got {typed!r}.")
-    return int(numbers[0]), int(numbers[-1])
 
 
 def _networks() -> Iterable[str]:
