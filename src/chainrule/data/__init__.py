@@ -3,6 +3,7 @@
 from .arrays import as_features, as_targets, check_features, check_lengths, feature_names
 from .batches import ArrayData, Batch, Batches, IteratorData, shuffled_order, split_validation
 from .datasets import load_digits
+from .decoding import beam_search_decode, best_path_decode
 from .labels import ClassLabels, TargetKind, target_kind
 from .preprocessing import TableFeatures, TablePreprocessor
 from .sequences import Sequences, length_buckets
@@ -31,6 +32,8 @@ __all__ = [
     "as_features",
     "as_series",
     "as_targets",
+    "beam_search_decode",
+    "best_path_decode",
     "check_features",
     "check_lengths",
     "feature_names",

@@ -5,6 +5,7 @@ from .base import ElementwiseLoss, Loss, get_loss
 from .binary_cross_entropy import BinaryCrossEntropy
 from .binary_focal import BinaryFocal
 from .box_giou import BoxGIoU
+from .ctc import CTC
 from .dice_loss import DiceLoss
 from .heat_map_focal import HeatMapFocal
 from .hinge import Hinge
@@ -20,6 +21,7 @@ from .sum_loss import SumLoss
 from .tversky_loss import TverskyLoss
 
 __all__ = [
+    "CTC",
     "AbsoluteError",
     "BinaryCrossEntropy",
     "BinaryFocal",

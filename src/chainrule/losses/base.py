@@ -40,6 +40,7 @@ ALIASES = {
     "categorical_crossentropy": "softmax_cross_entropy",
     "categorical_focal_crossentropy": "softmax_focal",
     "categorical_hinge": "multi_class_hinge",
+    "connectionist_temporal_classification": "ctc",
     "cross_entropy": "softmax_cross_entropy",
     "kl": "kl_divergence",
     "l1": "absolute_error",
@@ -69,6 +70,9 @@ class Loss(Configurable):
     ignore_label: int | None = None
     #: Whether ``forward`` reads a target; False for a term of the objective that stands by itself, such as a penalty.
     needs_target: ClassVar[bool] = True
+    #: Whether targets have a length of their own, which is not that of the output: y (N, L) for z (N, T, K). Such a loss has
+    #: ``blank``, the label that fills up shorter targets, and ``steps_needed``.
+    own_length: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -93,6 +97,10 @@ class Loss(Configurable):
         raise NotImplementedError
 
     # ------------------------------------------------------------ outside, in NumPy
+
+    def steps_needed(self, y: Array) -> Array:
+        """For targets of a length of their own: (N,) the fewest steps of the output that each can belong to."""
+        raise NotImplementedError
 
     def validate(self) -> None:
         """ParameterError when an argument of the constructor is out of its range."""

@@ -4,8 +4,10 @@ from .accuracy import Accuracy
 from .base import Metric, get_metric
 from .binary_accuracy import BinaryAccuracy
 from .dice import Dice
+from .edit_distance import character_error_rate, edit_distance, error_rate, word_error_rate
 from .f1 import F1
 from .iou import IoU
+from .label_error_rate import LabelErrorRate
 from .log_loss import LogLoss
 from .mean_absolute_error import MeanAbsoluteError
 from .mean_squared_error import MeanSquaredError
@@ -23,6 +25,7 @@ __all__ = [
     "BinaryAccuracy",
     "Dice",
     "IoU",
+    "LabelErrorRate",
     "LogLoss",
     "MeanAbsoluteError",
     "MeanSquaredError",
@@ -32,5 +35,9 @@ __all__ = [
     "RocAuc",
     "RootMeanSquaredError",
     "TopKAccuracy",
+    "character_error_rate",
+    "edit_distance",
+    "error_rate",
     "get_metric",
+    "word_error_rate",
 ]

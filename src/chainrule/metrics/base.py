@@ -27,6 +27,7 @@ ALIASES = {
     "acc": "accuracy",
     "auc": "roc_auc",
     "cross_entropy": "log_loss",
+    "ler": "label_error_rate",
     "mae": "mean_absolute_error",
     "mse": "mean_squared_error",
     "rmse": "root_mean_squared_error",

@@ -4,7 +4,7 @@ table.py                what is known of an op, and the table of all ops
 value.py                values and nodes: what a plan is made of
 emitter.py              how a node is emitted
 elementwise.py, product.py, sparse.py, reduction.py, row.py, move.py, spatial.py (the geometry of images) with
-convolution.py, pooling.py and resampling.py, recurrent.py, attention.py
+convolution.py, pooling.py and resampling.py, recurrent.py, attention.py, alignment.py
                         the families: each op's entry, its shape rule, its FLOPs, its equation and the Builder's method
 builder.py              the Builder: all families, and what layers know beside ops
 compressed.py           products with constant sparse weights, and with signs of one bit

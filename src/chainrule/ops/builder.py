@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 
 from ..errors import ShapeError
+from .alignment import Alignment
 from .attention import Attention
 from .compressed import Compressed
 from .convolution import Convolution
@@ -40,7 +41,7 @@ class Saved(SimpleNamespace):
     """What a forward pass keeps for its backward pass: ``Saved(x=x, w=w)``."""
 
 
-class Builder(Product, Reduction, Row, Convolution, Pooling, Resampling, Recurrent, Attention, Compressed):
+class Builder(Product, Reduction, Row, Convolution, Pooling, Resampling, Recurrent, Attention, Alignment, Compressed):
     """Emits nodes into ``nodes``.
 
     Parameters

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ..engine.reference import ReferenceEngine
 from ..errors import ParameterError
 from ..layers import Identity, Input
-from ..losses import Loss
-from ..metrics import Accuracy, BinaryAccuracy, Metric, get_metric
+from ..losses import CTC, Loss
+from ..metrics import Accuracy, BinaryAccuracy, LabelErrorRate, Metric, get_metric
 from ..network import NetworkGraph
 from ..ops.value import Shape
 from ..plan import Plan
@@ -28,12 +28,14 @@ Array = NDArray[Any]
 def choose_metrics(metrics: Any, loss: Loss, output_shape: tuple[int, ...]) -> list[Metric]:
     """Metrics of a network's first output.
 
-    None gives accuracy for losses of classes (of each output where there are several yes-or-no outputs) and nothing for
-    losses of numbers; () gives none. A metric by name gets the thresholds of the loss and, for several yes-or-no outputs, is
+    None gives accuracy for losses of classes (of each output where there are several yes-or-no outputs), the error rate of
+    labels for targets of a length of their own, and nothing for losses of numbers; () gives none. A metric by name gets the thresholds of the loss and, for several yes-or-no outputs, is
     the one of multilabel targets; a Metric is taken as it is.
     """
     units = output_shape[-1] if output_shape else 1
     if metrics is None:
+        if isinstance(loss, CTC):
+            return [LabelErrorRate(blank=loss.blank)]
         if loss.threshold is not None:
             return [_fitting(BinaryAccuracy() if units > 1 else Accuracy(), loss, units)]
         return [Accuracy()] if any(dtype == "int" for _, dtype in loss.target((2, *output_shape))) else []

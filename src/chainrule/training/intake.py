@@ -258,6 +258,11 @@ def take_arrays(
     several_outputs = len(ys) > 1
     n = check_lengths(X=xs[0], **{f"y[{i}]" if several_outputs else "y": y for i, y in enumerate(ys)})
     losses = choose_losses(loss, ys, network)
+    # Targets with a length of their own, which is not that of the output, are filled up with blanks.
+    ys = [
+        y.padded(padding=one.blank) if one.own_length and isinstance(y, Sequences) else y  # type: ignore[attr-defined]
+        for y, one in zip(ys, losses, strict=True)
+    ]
     by_sample = _sample_weights(sample_weight, n, len(ys))
     by_class = (
         list(class_weight) if several_outputs and isinstance(class_weight, (list, tuple)) else [class_weight] * len(ys)
@@ -278,6 +283,8 @@ def take_arrays(
         name = f"y[{i}]" if several_outputs else "y"
         y, shape = _flat(given, free)
         y, form, labelled = fit_target(one, y, shape, name=name)
+        if one.own_length:
+            _require_steps(network, xs, one, i, y, name)
         arrays[f"y{i}"], dtypes[f"y{i}"] = y, _target_dtype(network, one, y, form, shape)
         check_range(y, dtypes[f"y{i}"], name)
         if isinstance(given, Sequences):
@@ -305,6 +312,50 @@ def take_arrays(
     feed = SequenceFeed(arrays, dtypes, masks=masks, exact=exact, rows=rows)
     _check_steps(network, feed, losses, forms)
     return Intake(feed, objective)
+
+
+def _require_steps(network: NetworkGraph, xs: Sequence[Any], loss: Loss, output: int, y: Array, name: str) -> None:
+    """DataError when a target of a length of its own needs more steps than the network puts out for its sample."""
+    if getattr(loss, "zero_infinity", False):
+        return
+    needed = loss.steps_needed(y)
+    lengths = [_own_lengths(network, xs, i) for i in range(len(xs))]
+    each = np.stack(lengths, axis=1)
+    # Where a long sample has enough steps for what a sample needs, so have all that are longer and need no more.
+    order = np.lexsort((each.sum(axis=1), -needed))
+    known: dict[tuple[int, ...], int] = {}
+    enough: Array | None = None
+    for i in order:
+        if enough is not None and (each[i] >= enough).all():
+            continue
+        key = tuple(map(int, each[i]))
+        if key not in known:
+            shapes = [(length, *x.shape[2:]) if length else x.shape[1:] for length, x in zip(key, xs, strict=True)]
+            known[key] = network.outputs_for(shapes)[output][0]
+        if known[key] < needed[i]:
+            labels = int((y[i] != loss.blank).sum())  # type: ignore[attr-defined]
+            raise DataError(
+                f"{name}[{i}] has {labels} labels and needs {needed[i]} steps (one more between two equal labels), but for "
+                f"X[{i}] the network puts out {known[key]}. Leave such samples out, or let the network shorten sequences "
+                f"less (smaller strides and pooling). {type(loss).__name__}(zero_infinity=True) leaves them out of the loss."
+            )
+        enough = each[i] if enough is None else np.minimum(enough, each[i])
+
+
+def _own_lengths(network: NetworkGraph, xs: Sequence[Any], place: int) -> NDArray[np.int64]:
+    """(N,) the steps of each sample of an input: those of Sequences, or the lengths that a Masking is given for it; else 0,
+    which stands for the shape of the array."""
+    x = xs[place]
+    if isinstance(x, Sequences):
+        return x.lengths
+    for call in network.calls:
+        if len(call.inputs) == 2 and call.layer.masks(1) and call.inputs[0] == network.input_ids[place]:
+            lengths = dict(zip(network.input_ids, xs, strict=True)).get(call.inputs[1])
+            if isinstance(lengths, np.ndarray) and lengths.ndim == 1:
+                return lengths.astype(np.int64)
+            if isinstance(lengths, np.ndarray) and lengths.ndim == 2:
+                return lengths.sum(axis=1).astype(np.int64)
+    return np.zeros(len(x), np.int64)
 
 
 def _sample_weights(given: Any, n: int, outputs: int) -> list[Any]:
@@ -377,6 +428,8 @@ def _check_steps(network: NetworkGraph, feed: SequenceFeed, losses: Sequence[Los
     first = feed.first(2)
     inputs = [first[f"x{i}"].shape[1:] for i in range(len(network.input_ids))]
     for i, (shape, loss) in enumerate(zip(network.outputs_for(inputs), losses, strict=True)):
+        if loss.own_length:
+            continue
         y = first[f"y{i}"]
         wanted = loss.target((len(y), *shape))[forms[i]][0]
         if wanted != y.shape:

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from ..data.batches import Batches
 from ..data.sequences import Sequences
-from ..errors import ParameterError, ShapeError
+from ..errors import ParameterError
 from ..network import NetworkGraph
 from ..network.store import changes
-from ..ops.value import FREE
+from ..ops.value import FREE, Shape
 from ..plan import Plan, lower_prediction
 from .batch_intake import DataSetIntake
 from .feeds import ArrayFeed, SequenceFeed
@@ -167,10 +167,11 @@ def predict_sequences(
 ) -> list[Any]:
     """The outputs for inputs of which some are Sequences, in the order of the samples.
 
+    An output that has other steps than its sample, as behind strides, is cut to those that the sample has by itself.
+
     Parameters
         run : gives the outputs of a batch of samples of one length, from (samples, shapes of the inputs, arrays)
         expect : is told first how many plans ``run`` needs, so that none of them is thrown away in between
-    Raises      ShapeError when an output for each step has another number of steps than its sample
     """
     dtypes = {f"x{i}": np.int32 if d == "int" else network.dtype for i, d in enumerate(network.input_dtypes)}
     exact = [f"x{i}" for i, reads in enumerate(network.reads_padding()) if reads]
@@ -181,6 +182,19 @@ def predict_sequences(
     found: list[list[Array]] = [[] for _ in network.output_ids]
     batch_size = batch_size or samples_at_once(network, feed.arrays)
     rows = feed.batches(batch_size)
+    known: dict[tuple[Shape, ...], list[Shape]] = {}
+
+    def own_steps(output: int, sample: int, steps: int, padded: Sequence[Shape]) -> int:
+        if not any(isinstance(x, Sequences) and x.lengths[sample] < shape[0] for x, shape in zip(xs, padded, strict=True)):
+            return steps
+        shapes = tuple(
+            (int(x.lengths[sample]), *shape[1:]) if isinstance(x, Sequences) else shape
+            for x, shape in zip(xs, padded, strict=True)
+        )
+        if shapes not in known:
+            known[shapes] = network.outputs_for(shapes)
+        return known[shapes][output][0]
+
     for piece, which in zip(feed.pieces(batch_size, lambda batch, shapes: 1), rows, strict=True):
         outputs = run(piece.batch, piece.shapes, piece.data)
         for i, parts in enumerate(found):
@@ -188,14 +202,11 @@ def predict_sequences(
             if not free[i]:
                 parts.append(z)
                 continue
-            steps = next(
+            steps: Any = next(
                 (one[which] for one, shape in zip(lengths, piece.shapes, strict=False) if shape[0] == z.shape[1]), None
             )
             if steps is None:
-                raise ShapeError(
-                    f"predict: the output has {z.shape[1]} steps for sequences of {[s[0] for s in piece.shapes]}, so it "
-                    "cannot be cut to the lengths of the samples. Predict arrays of one length, such as X.padded()."
-                )
+                steps = [own_steps(i, int(n), z.shape[1], piece.shapes) for n in which]
             parts.extend(z[n, :t] for n, t in enumerate(steps))
     order = np.concatenate(rows)
     back = np.empty_like(order)

@@ -46,6 +46,9 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "attention": ("attention", "attention_backward"),
     },
+    "alignment": {
+        "alignment": ("ctc", "label_error_rate"),
+    },
 }  # fmt: skip
 
 

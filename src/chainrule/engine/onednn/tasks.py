@@ -8,6 +8,7 @@ from math import prod
 
 from ...ops import Node, Value
 from ...plan.memory import is_view
+from .alignment import align
 from .attention import attention
 from .calls import (
     Address,
@@ -437,6 +438,8 @@ _TASKS: dict[str, Callable[[Node, int], Task | list[Task]]] = {
     "one_hot": one_hot,
     "attention": attention,
     "attention_backward": attention,
+    "ctc": align,
+    "label_error_rate": align,
     "max_pool": pool,
     "max_pool_backward": pool,
     "average_pool": pool,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import compressed, convolution, recurrent
+from . import alignment, compressed, convolution, recurrent
 
 Array = NDArray[Any]
 Attrs = dict[str, Any]
@@ -277,3 +277,4 @@ KERNELS.update({name: lambda attrs, *xs, f=f: f(*xs) for name, f in ELEMENTWISE.
 KERNELS.update(compressed.KERNELS)
 KERNELS.update(convolution.KERNELS)
 KERNELS.update(recurrent.KERNELS)
+KERNELS.update(alignment.KERNELS)

@@ -295,7 +295,8 @@ class Record:
         for i, y in enumerate(ys):
             symbol = self.names.new(word("y"), index=i if count > 1 else None)
             self.symbols[id(y)] = symbol
-            self.sections[loss_section].shown.append((symbol, y.shape, " classes, as one-hot" if y.dtype == "int" else ""))
+            what = " labels" if losses[i].own_length else " classes, as one-hot" if y.dtype == "int" else ""
+            self.sections[loss_section].shown.append((symbol, y.shape, what))
         learning = self._learning(network)
         for at, dz in first.items():
             if at in learning:
