@@ -49,8 +49,8 @@ def beam_search_decode(
 ) -> list[list[tuple[list[int], float]]]:
     """Prefix beam search: the most probable sequences of labels, over all paths that make each of them.
 
-    At every step the ``beams`` most probable prefixes are kept. The probability of a prefix is that of the paths that end in a
-    blank and of those that do not; a label that repeats the last one makes a longer prefix only after a blank. With enough
+    At every step the ``beams`` most probable prefixes are kept. The probability of a prefix is that of the paths that end in
+    a blank and of those that do not; a label that repeats the last one makes a longer prefix only after a blank. With enough
     beams the search is exact.
 
     Parameters

@@ -16,8 +16,10 @@ _LONGEST = 2048
 
 
 class CTC(Loss):
-    """Connectionist temporal classification: ``ℓ = −ln P(y | x)``, where P(y | x) is the sum of the probabilities of all paths
-    of T labels that become y when repeats are taken together and then blanks ∅ are left out.
+    """Connectionist temporal classification: ``ℓ = −ln P(y | x)``, for targets whose steps nobody knows.
+
+    P(y | x) is the sum of the probabilities of all paths of T labels that become y when repeats are taken together and then
+    blanks ∅ are left out.
 
     With p = softmax(z) and the states s = [∅ y₁ ∅ y₂ ... y_L ∅] the sum is found forwards and backwards in time, in the log
     domain and in float64, so logits of ±1e4 are exact:
@@ -31,17 +33,17 @@ class CTC(Loss):
 
     Parameters
         blank : int >= 0 = 0, the label that stands for none
-        zero_infinity : bool = False ; a target that does not fit into the steps of its sample, which has ℓ = ∞, is an error where
-            data come in, and ends a fit; True: such samples are left out of the loss
-    Shapes      z (N, T, K), logits of K labels, one of them the blank ; y (N, L) int, each row ended by the first blank, so that
-                shorter targets are filled up with blanks and an empty one is a row of blanks; or Sequences of labels, of which
-                an empty one is the blank alone ; ℓ (N,)
+        zero_infinity : bool = False ; a target that does not fit into the steps of its sample, which has ℓ = ∞, is an error
+            where data come in, and ends a fit; True: such samples are left out of the loss
+    Shapes      z (N, T, K), logits of K labels, one of them the blank ; y (N, L) int, each row ended by the first blank, so
+                that shorter targets are filled up with blanks and an empty one is a row of blanks; or Sequences of labels,
+                of which an empty one is the blank alone ; ℓ (N,)
     Backward    dz = dℓ (p − Σⱼ exp(α(j) + β(j) − ln P(y | x)) [sⱼ = k])
     Raises      ParameterError for a blank below 0 ; ShapeError when z is no sequence of logits, or y is not (N, L) ;
-                DataError for labels that are not among the K, for labels behind a blank, and for a target that needs more steps
-                than its sample has: one for each label, and one more for the blank between two equal ones
-    References  Graves, Fernández, Gomez and Schmidhuber, Connectionist temporal classification: labelling unsegmented sequence
-                data with recurrent neural networks, ICML 2006
+                DataError for labels that are not among the K, for labels behind a blank, and for a target that needs more
+                steps than its sample has: one for each label, and one more for the blank between two equal ones
+    References  Graves, Fernández, Gomez and Schmidhuber, Connectionist temporal classification: labelling unsegmented
+                sequence data with recurrent neural networks, ICML 2006
 
     Example
         >>> from chainrule import LSTM, Bidirectional, Dense, Network
@@ -78,10 +80,10 @@ class CTC(Loss):
             )
         if y.ndim != 2 or not 1 <= y.shape[1] <= _LONGEST or y.dtype.kind not in "iub":
             raise ShapeError(
-                f"CTC: targets are whole numbers (N, L), with the blank {self.blank} behind the labels of shorter ones, L at most "
-                f"{_LONGEST}; or Sequences of labels. Got y of shape {y.shape}, {y.dtype}."
+                f"CTC: targets are whole numbers (N, L), with the blank {self.blank} behind the labels of shorter ones, L "
+                f"at most {_LONGEST}; or Sequences of labels. Got y of shape {y.shape}, {y.dtype}."
             )
-        return y.shape[1] - 1
+        return int(y.shape[1]) - 1
 
     def validate_targets(self, y: Array, output_shape: Shape) -> None:
         self.target_form(y, output_shape)
@@ -93,8 +95,8 @@ class CTC(Loss):
         if len(bad):
             at = tuple(map(int, bad[0]))
             raise DataError(
-                f"CTC: y[{at[0]}, {at[1]}] = {y[at]} stands behind a blank ({self.blank}), which ends a target. A target holds "
-                f"labels alone: leave the blanks out."
+                f"CTC: y[{at[0]}, {at[1]}] = {y[at]} stands behind a blank ({self.blank}), which ends a target. A target "
+                f"holds labels alone: leave the blanks out."
             )
 
     def steps_needed(self, y: Array) -> Array:

@@ -12,7 +12,7 @@ from ..errors import DataError, DtypeError, ShapeError
 __all__ = ["character_error_rate", "edit_distance", "error_rate", "word_error_rate"]
 
 
-def edit_distance(first: Sequence[Any], second: Sequence[Any]) -> int:
+def edit_distance(first: Any, second: Any) -> int:
     """The Levenshtein distance: the least number of insertions, deletions and substitutions that make one of the other.
 
     ``d(i, j) = min(d(i−1, j) + 1, d(i, j−1) + 1, d(i−1, j−1) + [aᵢ ≠ bⱼ])``, with d(i, 0) = i and d(0, j) = j.
@@ -38,8 +38,9 @@ def edit_distance(first: Sequence[Any], second: Sequence[Any]) -> int:
     return int(row[-1])
 
 
-def _listed(sequence: Sequence[Any]) -> Sequence[Any]:
-    return sequence.tolist() if isinstance(sequence, np.ndarray) else sequence
+def _listed(sequence: Any) -> Sequence[Any]:
+    found: Sequence[Any] = sequence.tolist() if isinstance(sequence, np.ndarray) else sequence
+    return found
 
 
 def error_rate(truth: Sequence[Sequence[Any]], found: Sequence[Sequence[Any]]) -> float:

@@ -1,7 +1,7 @@
 """Ops that align the outputs of a network with a shorter target of which nobody knows where it lies: CTC.
 
-Outputs z are (N, T, K): samples, steps, logits of K labels, of which one is the blank. A target is a row of labels; the first
-blank in the row ends it. The optional mask (N, T) is 0 at steps that are padding; they have no part in anything.
+Outputs z are (N, T, K): samples, steps, logits of K labels, of which one is the blank. A target is a row of labels; the
+first blank in the row ends it. The optional mask (N, T) is 0 at steps that are padding; they have no part in anything.
 """
 
 from __future__ import annotations
@@ -99,5 +99,5 @@ class Alignment(Emitter):
     @op("sequence", "d({1}, ŷ) / |{1}|", r"d({1}, \hat y) / |{1}|", 1,
         rule=_error_rate, flops=_errors_flops)  # fmt: skip
     def label_error_rate(self, z: Value, y: Value, *, blank: int = 0, mask: Value | None = None) -> Value:
-        """(N,) d(y, ŷ) / max(1, |y|), d the Levenshtein distance, ŷ the best label of each step without repeats and blanks"""
+        """(N,) d(y, ŷ) / max(1, |y|): d is the Levenshtein distance, ŷ the best path without repeats and blanks"""
         return self.emit_given("label_error_rate", (z, y), {"mask": mask}, blank=int(blank))[0]

@@ -29,8 +29,8 @@ def choose_metrics(metrics: Any, loss: Loss, output_shape: tuple[int, ...]) -> l
     """Metrics of a network's first output.
 
     None gives accuracy for losses of classes (of each output where there are several yes-or-no outputs), the error rate of
-    labels for targets of a length of their own, and nothing for losses of numbers; () gives none. A metric by name gets the thresholds of the loss and, for several yes-or-no outputs, is
-    the one of multilabel targets; a Metric is taken as it is.
+    labels for targets of a length of their own, and nothing for losses of numbers; () gives none. A metric by name gets the
+    thresholds of the loss and, for several yes-or-no outputs, is the one of multilabel targets; a Metric is taken as it is.
     """
     units = output_shape[-1] if output_shape else 1
     if metrics is None:

@@ -347,7 +347,8 @@ def _own_lengths(network: NetworkGraph, xs: Sequence[Any], place: int) -> NDArra
     which stands for the shape of the array."""
     x = xs[place]
     if isinstance(x, Sequences):
-        return x.lengths
+        own: NDArray[np.int64] = x.lengths
+        return own
     for call in network.calls:
         if len(call.inputs) == 2 and call.layer.masks(1) and call.inputs[0] == network.input_ids[place]:
             lengths = dict(zip(network.input_ids, xs, strict=True)).get(call.inputs[1])

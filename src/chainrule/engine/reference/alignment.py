@@ -77,7 +77,8 @@ def ctc(attrs: Attrs, z: Array, y: Array, *more: Array) -> tuple[Array, Array]:
         with np.errstate(invalid="ignore"):
             share = np.exp(alphas[:, t] + beta - log_total[:, None])
         share = np.where(possible[:, None] & there, share, 0.0)
-        np.subtract.at(dz, (np.arange(n)[:, None], t, states), share)
+        at: Any = (np.arange(n)[:, None], t, states)
+        np.subtract.at(dz, at, share)
         ahead = beta + emitted[:, t]
         two = _shift(np.where(skips, ahead, -np.inf), -2)
         beta = np.where(mask[:, t, None], _log_sum(ahead, _shift(ahead, -1), two), beta)
@@ -105,7 +106,7 @@ def label_error_rate(attrs: Attrs, z: Array, y: Array, *more: Array) -> Array:
     rates = []
     for i, length in enumerate(target_lengths(y, blank)):
         found = best_path(z[i], blank, None if mask is None else mask[i])
-        rates.append(edit_distance(y[i, :length], found) / max(1, length))
+        rates.append(edit_distance(y[i, :length].tolist(), found.tolist()) / max(1, length))
     return np.array(rates, z.dtype)
 
 
