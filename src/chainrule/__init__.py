@@ -28,7 +28,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
     ),
     "chainrule.tasks": ("load",),
     "chainrule.importing": ("load_caffe", "load_keras", "load_mxnet", "load_onnx", "load_torch"),
-    "chainrule.estimators": ("NeuralClassifier", "NeuralForecaster", "NeuralRegressor"),
+    "chainrule.estimators": ("Autoencoder", "NeuralClassifier", "NeuralForecaster", "NeuralRegressor"),
 }  # fmt: skip
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 _MODULES = (
@@ -40,6 +40,7 @@ _MODULES = (
 __all__ = ["__version__", *_HOME]
 
 if TYPE_CHECKING:
+    from .estimators import Autoencoder as Autoencoder
     from .estimators import NeuralClassifier as NeuralClassifier
     from .estimators import NeuralForecaster as NeuralForecaster
     from .estimators import NeuralRegressor as NeuralRegressor

@@ -7,7 +7,7 @@ import pytest
 
 from chainrule import BatchNorm, Conv2D, Dense, Dropout, Flatten, Input, Network, ReLU, Tanh
 from chainrule.errors import DataError, ParameterError, ShapeError
-from chainrule.layers import Concat, LeakyReLU, LearnedArray, Multiply, Noise, Reshape, StopGradient, Subtract
+from chainrule.layers import Concat, GaussianNoise, LeakyReLU, LearnedArray, Multiply, Noise, Reshape, StopGradient, Subtract
 from chainrule.losses import OutputLoss
 from chainrule.optimizers import Adam
 from chainrule.optimizers.schedules import Exponential
@@ -169,6 +169,16 @@ def test_a_teacher_acts_as_in_prediction_and_a_student_learns_from_it():
     assert all(np.array_equal(before[key], now) for key, now in weights(teacher).items())
     assert all(np.array_equal(states[n], a) for n, a in teacher.states.items())
     assert turns.history_["val_loss"][-1] == pytest.approx(turns.evaluate(X)["loss"])
+
+
+def test_noise_that_stands_in_the_graph_by_itself_acts_as_in_training():
+    net = Network([Dense(1, bias=False)], random_state=0)
+    x = Input((2,))
+    turn = Turn(net(GaussianNoise(1.0)(x)), "squared_error", targets=0.5, learns=net, optimizer="sgd", learning_rate=1e-9)
+    turns = Turns(turn, inputs=x, random_state=0).fit(np.zeros((512, 2)), epochs=1, batch_size=512, verbose=0)
+    size = np.square(net.parameters["0.dense.weight"]).sum()
+    assert turns.history_["loss"][0] == pytest.approx(0.25 + size, rel=0.2)
+    assert turns.evaluate(np.zeros((512, 2)))["loss"] == pytest.approx(0.25)
 
 
 def test_an_actor_is_trained_by_the_advantage_that_a_critic_finds():

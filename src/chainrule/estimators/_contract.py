@@ -12,17 +12,21 @@ from ..errors import NotFittedError
 __all__ = [
     "HAS_SKLEARN",
     "BaseEstimator",
+    "ClassNamePrefixFeaturesOutMixin",
     "ClassifierMixin",
     "ConvergenceWarning",
     "DataConversionWarning",
     "EstimatorNotFittedError",
     "RegressorMixin",
+    "TransformerMixin",
     "check_feature_names",
 ]
 
 BaseEstimator: Any
 ClassifierMixin: Any
 RegressorMixin: Any
+TransformerMixin: Any
+ClassNamePrefixFeaturesOutMixin: Any
 DataConversionWarning: Any
 ConvergenceWarning: Any
 EstimatorNotFittedError: type[NotFittedError]
@@ -37,6 +41,8 @@ except ImportError:  # not installed, or older than 1.6
     BaseEstimator = _standalone.BaseEstimator
     ClassifierMixin = _standalone.ClassifierMixin
     RegressorMixin = _standalone.RegressorMixin
+    TransformerMixin = _standalone.TransformerMixin
+    ClassNamePrefixFeaturesOutMixin = _standalone.ClassNamePrefixFeaturesOutMixin
     DataConversionWarning = _standalone.DataConversionWarning
     ConvergenceWarning = _standalone.ConvergenceWarning
     EstimatorNotFittedError = NotFittedError
@@ -45,6 +51,8 @@ else:
     BaseEstimator = base.BaseEstimator
     ClassifierMixin = base.ClassifierMixin
     RegressorMixin = base.RegressorMixin
+    TransformerMixin = base.TransformerMixin
+    ClassNamePrefixFeaturesOutMixin = base.ClassNamePrefixFeaturesOutMixin
     DataConversionWarning = exceptions.DataConversionWarning
     ConvergenceWarning = exceptions.ConvergenceWarning
 

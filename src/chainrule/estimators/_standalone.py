@@ -13,10 +13,12 @@ from ..errors import DataError, UnknownNameError
 
 __all__ = [
     "BaseEstimator",
+    "ClassNamePrefixFeaturesOutMixin",
     "ClassifierMixin",
     "ConvergenceWarning",
     "DataConversionWarning",
     "RegressorMixin",
+    "TransformerMixin",
     "check_feature_names",
 ]
 
@@ -82,6 +84,23 @@ class ClassifierMixin:
         check_lengths(X=predicted, y=y, sample_weight=sample_weight)
         right = predicted == y
         return float(np.average(right.all(axis=1) if right.ndim == 2 else right, weights=sample_weight))
+
+
+class TransformerMixin:
+    """``fit_transform`` for transformers."""
+
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
+        """``fit(X, y).transform(X)``"""
+        return self.fit(X, y, **fit_params).transform(X)  # type: ignore[attr-defined]
+
+
+class ClassNamePrefixFeaturesOutMixin:
+    """Names of the features that a transformer makes."""
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
+        """The name of the class in small letters, and the number of the feature."""
+        count = self._n_features_out  # type: ignore[attr-defined]
+        return np.array([f"{type(self).__name__.lower()}{i}" for i in range(count)], dtype=object)
 
 
 class RegressorMixin:

@@ -60,7 +60,7 @@ class Features(Parameters):
             given = array.shape
         else:
             # Rows of numbers for hidden layers; layers of the user's own may take pictures, sequences or volumes.
-            axes = (2,) if self.layers is None else (2, 3, 4, 5)
+            axes = self._axes()
             whole = isinstance(X, np.memmap) and X.ndim in axes and X.dtype.kind in "biuf" and X.nbytes > _SMALL_MAP_BYTES
             # A large memory map stays on disk: the network checks and converts it part by part.
             array = X if whole else as_features(_in_memory(X), dtype=self._reading_dtype(X, reset), ndim=axes)
@@ -123,6 +123,10 @@ class Features(Parameters):
         return as_features(X, dtype=self._feature_dtype()) if X.dtype != self._feature_dtype() else X
 
     # ------------------------------------------------------------ what kind of X
+
+    def _axes(self) -> tuple[int, ...]:
+        """How many axes X may have."""
+        return (2,) if self.layers is None else (2, 3, 4, 5)
 
     def _takes_channels(self, *, reset: bool) -> bool:
         """Whether a sample is a picture (H, W, C), so that one without channels lacks its last axis."""

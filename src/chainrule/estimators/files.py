@@ -116,8 +116,6 @@ class Files(Features):
 
     @classmethod
     def _from_file(cls, network: Network, held: Mapping[str, Any], fit: Mapping[str, Any]) -> Self:
-        from ..model import Network
-
         held = held if "state" in held else _brought_up_to_date(held)
         params = {name: _from_plain(value) for name, value in held["params"].items()}
         state = {name: _from_plain(value) for name, value in held["state"].items() if name in cls._state}
@@ -125,9 +123,7 @@ class Files(Features):
         if tokenizer is not None:
             params["tokenizer"] = type(tokenizer)(**tokenizer.config())
         if held["custom"]:
-            # The same layers, without the weights: a new fit starts anew as it did with the layers once given.
-            inputs, outputs = network._tensors
-            params["layers"] = Network(inputs=inputs, outputs=outputs, dtype=network.dtype)
+            params["layers"] = cls._layers_of(network)
         found = cls(**params)
         for name, value in state.items():
             setattr(found, name, value)
@@ -136,6 +132,14 @@ class Files(Features):
         found._check_loaded(network)
         found._keep(network)
         return found
+
+    @staticmethod
+    def _layers_of(network: Network) -> Any:
+        """The same layers, without the weights: a new fit starts anew as it did with the layers once given."""
+        from ..model import Network
+
+        inputs, outputs = network._tensors
+        return Network(inputs=inputs, outputs=outputs, dtype=network.dtype)
 
     def _check_loaded(self, network: Network) -> None:
         """Raises when the loaded parts do not belong together."""
@@ -146,11 +150,15 @@ class Files(Features):
                 raise ModelFileError("its network and its vocabulary do not belong together.")
         elif network.input_shapes != [self.sample_shape_]:
             raise ModelFileError(f"the network takes {network.input_shapes}, the estimator {self.sample_shape_}.")
-        elif self.input_scale_ is not None and self.input_mean_ is not None:
+        else:
+            self._check_scales()
+        self._loss_for(network)
+
+    def _check_scales(self) -> None:
+        if self.input_scale_ is not None and self.input_mean_ is not None:
             for values in (self.input_mean_, self.input_scale_):
                 if np.shape(values) != self.sample_shape_ or not np.isfinite(np.asarray(values, np.float64)).all():
                     raise ModelFileError("the scales of its inputs are damaged.")
-        self._loss_for(network)
 
 
 def _brought_up_to_date(held: Mapping[str, Any]) -> dict[str, Any]:

@@ -92,8 +92,8 @@ class _TurnLowering(_Lowering):
                 self.tensors[at] = x if rows == (0, round_.batch) else self.k.slice(x, 0, *rows)
 
     def begin(self, call: Call) -> None:
-        # What no turn trains acts as in prediction. A turn keeps the states of the layers that it trains itself.
-        self.k.training = self.training and call.name in self.round.learned
+        # A turn keeps the states of the layers that it trains itself.
+        self.k.training = self.training and call.name not in self.round.still
         self.k.keeps_states = call.name in self.turn.learns
         self.k.random_count = (self.repetition * len(self.round.places) + self.round.places[call.output]) * _STREAMS
 
@@ -157,14 +157,14 @@ class _TurnLowering(_Lowering):
 
 @dataclass
 class _Round:
-    """What the steps of a round share: their inputs and arenas, and which layers any of them trains."""
+    """What the steps of a round share: their inputs and arenas, and which layers act as in prediction."""
 
     arenas: dict[str, Value]
     inputs: dict[str, Value]
     batch: int
     shapes: Sequence[Shape]
     training: bool
-    learned: set[str]
+    still: Collection[str]
     places: dict[int, int]
 
 
@@ -174,6 +174,7 @@ def lower_round(
     batch: int,
     *,
     shapes: Sequence[Shape] | None = None,
+    still: Collection[str] = (),
     training: bool = True,
     update: bool = True,
 ) -> Plan:
@@ -185,6 +186,7 @@ def lower_round(
 
     Parameters
         turns : in their order ; batch : the samples of a round ; shapes : of one sample of each input
+        still : names of layers that act as in prediction, such as those of a teacher
         training : whether Dropout and the like train ; update : False computes the objectives only
     Outputs     "loss", the sum of the J of all turns, each the mean over its steps ; "metric.NAME" the J of a turn times the
                 samples of the round
@@ -198,8 +200,7 @@ def lower_round(
         for i, (shape, dtype) in enumerate(zip(given, network.input_dtypes, strict=True))
     }
     places = {output: n for n, call in enumerate(network.calls) for output in call.outputs}
-    learned = {name for turn in turns for name in turn.learns}
-    shared = _Round({}, inputs, batch, given, training, learned, places)
+    shared = _Round({}, inputs, batch, given, training, still, places)
     nodes, scalars = [], dict[str, Value]()
     found: dict[str, Value] = {}
     last = Builder()

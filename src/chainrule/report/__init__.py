@@ -1,6 +1,7 @@
 """Pictures of fits, forecasts, predictions and attacks. matplotlib is imported when a picture is drawn."""
 
 from .adversarial_picture import adversarial_picture
+from .code_picture import code_picture
 from .diagnosis_report import DiagnosisReport
 from .figures import check_picture_path
 from .forecast_picture import forecast_picture
@@ -14,6 +15,7 @@ __all__ = [
     "DiagnosisReport",
     "adversarial_picture",
     "check_picture_path",
+    "code_picture",
     "forecast_picture",
     "frontier_picture",
     "gradient_through_time_picture",

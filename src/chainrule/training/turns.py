@@ -186,6 +186,7 @@ class _RoundObjective:
     """What a round minimises; stands where a fit of one network has its ``Objective``."""
 
     turns: Sequence[PlannedTurn]
+    still: frozenset[str]
     constants: Mapping[int, SparseMatrix] = field(default_factory=dict)
 
     @property
@@ -199,7 +200,7 @@ class _RoundObjective:
     def lower(
         self, network: NetworkGraph, optimizer: Optimizer | None, batch: int, shapes: Sequence[Shape] | None = None
     ) -> Plan:
-        return lower_round(network, self.turns, batch, shapes=shapes)
+        return lower_round(network, self.turns, batch, shapes=shapes, still=self.still)
 
 
 class _Schedules(Callback):
@@ -224,7 +225,9 @@ class Turns:
     A round has all steps of all turns, one after the other; an epoch has as many rounds as the samples fill. The turns of a
     round see the same samples (a turn of k steps k batches of them) and, where they share a layer that draws random numbers,
     the same numbers. A layer that some turn trains acts as in training in all turns, and keeps its running statistics in
-    those that train it; a layer that no turn trains, such as a teacher, acts as in prediction.
+    those that train it. A layer with something to learn that no turn trains acts as in prediction, and so do all layers of a
+    network of which no turn trains any, such as a teacher. What stands in the graph by itself and has nothing to learn, such
+    as GaussianNoise, acts as in training.
 
     Networks that stand in the graph share its layers: ``generator.predict`` gives what was learned so far.
 
@@ -270,6 +273,10 @@ class Turns:
         )  # fmt: skip
         self._numbers = dict(zip(tensors, self.network.output_ids, strict=True))
         self._learns = [self.network._named(turn.learns) for turn in self.turns]
+        learned = {name for names in self._learns for name in names}
+        parts = [set(self.network._named([part])) for part, _ in self.network._inside]
+        #: Layers of networks of which nothing is learned.
+        self._still = {name for part in parts if not part & learned for name in part} - learned
         self._trainer: Trainer | None = None
 
     def __repr__(self) -> str:
@@ -368,12 +375,18 @@ class Turns:
         planned = [replace(one, optimizer=o) for one, (o, _) in zip(self._planned(), parts, strict=True)]
         return Trainer(
             network,
-            _RoundObjective(planned),  # type: ignore[arg-type]  # it has all that a trainer asks of an objective
+            _RoundObjective(planned, self._acting_still()),  # type: ignore[arg-type]  # it has all that a trainer asks of an objective
             _Together(parts),
             engine=network._runtime.engine(),
             seed=int(network.rng.integers(_SEEDS)),
             rng=network.rng,
         )
+
+    def _acting_still(self) -> frozenset[str]:
+        """The layers that act as in prediction."""
+        learned = {name for names in self._learns for name in names}
+        names = (full.rpartition(".")[0] for arena in (self.network.parameters, self.network.states) for full in arena)
+        return frozenset(self._still | {name for name in names if name not in learned})
 
     def _planned(self) -> list[PlannedTurn]:
         """The turns in terms of the graph's tensors."""
