@@ -19,8 +19,8 @@ parameter has changed that it depends on.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -32,7 +32,6 @@ from ..errors import NotFittedError, ParameterError
 from ..layers import Layer, Tensor
 from ..losses import Loss, get_loss
 from ..network import NetworkGraph
-from ..ops import SparseMatrix
 from ..ops.value import Shape
 from ..optimizers import Optimizer, Schedule, get_optimizer
 from ..plan import Plan
@@ -44,6 +43,7 @@ from .executables import Executables
 from .feeds import ArrayFeed
 from .history import History
 from .intake import input_arrays, input_dtypes
+from .objective import Objective
 from .settings import FitSettings
 from .state import FitState
 from .trainable import Trainable
@@ -182,25 +182,21 @@ class _Together(Optimizer):
 
 
 @dataclass(frozen=True, eq=False)
-class _RoundObjective:
-    """What a round minimises; stands where a fit of one network has its ``Objective``."""
+class _RoundObjective(Objective):
+    """What a round minimises. Parameters  turns ; still : names of layers that act as in prediction"""
 
-    turns: Sequence[PlannedTurn]
-    still: frozenset[str]
-    constants: Mapping[int, SparseMatrix] = field(default_factory=dict)
-
-    @property
-    def losses(self) -> list[Loss]:
-        return [loss for turn in self.turns for loss in turn.losses]
-
-    @property
-    def key(self) -> tuple[Hashable, ...]:
-        return ()
+    turns: Sequence[PlannedTurn] = ()
+    still: frozenset[str] = frozenset()
 
     def lower(
-        self, network: NetworkGraph, optimizer: Optimizer | None, batch: int, shapes: Sequence[Shape] | None = None
+        self,
+        network: NetworkGraph,
+        optimizer: Optimizer | None,
+        batch: int,
+        shapes: Sequence[Shape] | None = None,
+        **options: Any,
     ) -> Plan:
-        return lower_round(network, self.turns, batch, shapes=shapes, still=self.still)
+        return lower_round(network, self.turns, batch, shapes=shapes, still=self.still, **options)
 
 
 class _Schedules(Callback):
@@ -272,9 +268,9 @@ class Turns:
             inputs=inputs, outputs=list(tensors.values()), random_state=random_state, dtype=dtype
         )  # fmt: skip
         self._numbers = dict(zip(tensors, self.network.output_ids, strict=True))
-        self._learns = [self.network._named(turn.learns) for turn in self.turns]
+        self._learns = [self.network.named(*turn.learns) for turn in self.turns]
         learned = {name for names in self._learns for name in names}
-        parts = [set(self.network._named([part])) for part, _ in self.network._inside]
+        parts = [set(self.network.named(part)) for part, _ in self.network._inside]
         #: Layers of networks of which nothing is learned.
         self._still = {name for part in parts if not part & learned for name in part} - learned
         self._trainer: Trainer | None = None
@@ -373,9 +369,10 @@ class Turns:
         network = self.network
         parts = [(copy.deepcopy(turn.optimizer), turn.steps) for turn in self.turns]
         planned = [replace(one, optimizer=o) for one, (o, _) in zip(self._planned(), parts, strict=True)]
+        losses = [loss for turn in planned for loss in turn.losses]
         return Trainer(
             network,
-            _RoundObjective(planned, self._acting_still()),  # type: ignore[arg-type]  # it has all that a trainer asks of an objective
+            _RoundObjective(losses, turns=planned, still=self._acting_still()),
             _Together(parts),
             engine=network._runtime.engine(),
             seed=int(network.rng.integers(_SEEDS)),
