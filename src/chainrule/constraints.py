@@ -2,41 +2,50 @@
 
     Interval(int, 1)                    an int of at least 1
     Interval(float, 0, 1)               a number from 0 to below 1
+    POSITIVE                            a finite number above 0
     Boolean()                           True or False
     OneOf("float32", "bfloat16")        one of these values
     Instance(Loss)                      an object of this class
     Accepted(get_loss, "a loss ...")    what a function accepts
     EachOf(Interval(int, 1))            a list of such values
+    OneOrMore(Interval(int, 1))         one such value, or a list of them
+    DictOf(Interval(int, 1))            a dict from names to such values
     Maybe(...)                          None, or what the inner constraint asks for
     AnyOf(..., ...)                     what one of several constraints asks for
     Anything()                          every value, because something else checks it
 
 Every refusal has one form: "epochs must be an int of at least 1. Got 0.", after the owner's name where there is one. So the
-arguments of a fit, of an estimator, of a task and of the command are refused in the same words.
+arguments of a layer, an optimizer, a fit, an estimator, a task and of the command are refused in the same words. Layers,
+losses, optimizers and all others whose constructors take numbers are ``Constrained``: each class states its arguments once.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sized
+from itertools import pairwise
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .errors import ParameterError, did_you_mean
 
 __all__ = [
+    "POSITIVE",
     "Accepted",
     "AnyOf",
     "Anything",
     "Boolean",
+    "Constrained",
     "Constraint",
+    "DictOf",
     "EachOf",
     "Instance",
     "Interval",
     "Maybe",
     "OneOf",
+    "OneOrMore",
     "check_all",
 ]
 
@@ -142,7 +151,7 @@ class Interval(Constraint):
     def holds(self, value: Any) -> bool:
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral if self.kind is int else Real):
             return False
-        return (self.kind is int or math.isfinite(value)) and self._contains(value)
+        return (self.kind is int or _is_finite(value)) and self._contains(value)
 
     def _contains(self, value: Any) -> bool:
         above = self.low is None or value > self.low or (self.with_low and value == self.low)
@@ -151,6 +160,10 @@ class Interval(Constraint):
 
     def plain(self, value: Any) -> Any:
         return int(value) if self.kind is int else value
+
+
+#: A finite number above 0, such as a learning rate.
+POSITIVE = Interval(float, 0, closed="neither")
 
 
 class Boolean(Constraint):
@@ -195,6 +208,8 @@ class Instance(Constraint):
     """An object of one of these classes.
 
     Parameters  kinds : the classes ; words : what they are called, by default "a Loss or an Optimizer" after their names
+
+    The arguments of an object that is ``Constrained`` are checked as well.
     """
 
     def __init__(self, *kinds: Any, words: str | None = None, hint: str = "") -> None:
@@ -207,6 +222,12 @@ class Instance(Constraint):
 
     def holds(self, value: Any) -> bool:
         return isinstance(value, self.kinds)
+
+    def check(self, owner: str, name: str, value: Any) -> Any:
+        value = super().check(owner, name, value)
+        if isinstance(value, Constrained):
+            value.validate()
+        return value
 
 
 class Accepted(Constraint):
@@ -242,28 +263,104 @@ class Accepted(Constraint):
 
 
 class EachOf(Constraint):
-    """A list or another sequence (but no text) whose entries all meet one constraint. Parameters  inner ; fewest : entries
+    """A list or another sequence (but no text) whose entries all meet one constraint.
+
+    Parameters
+        inner : of each entry ; fewest : entries at least ; count : entries exactly, in place of fewest
+        rising : whether each entry must be above the one before ; hint : see Constraint
 
     Example
         >>> EachOf(Interval(int, 1), fewest=1).words
         'a list of at least 1 value, each an int of at least 1'
+        >>> EachOf(Interval(float), count=2, rising=True).words
+        'a list of 2 rising values, each a finite number'
     """
 
-    def __init__(self, inner: Constraint, *, fewest: int = 0) -> None:
-        self.inner, self.fewest = inner, fewest
+    def __init__(
+        self, inner: Constraint, *, fewest: int = 0, count: int | None = None, rising: bool = False, hint: str = ""
+    ) -> None:
+        self.inner, self.fewest, self.count, self.rising, self.hint = inner, fewest, count, rising, hint
 
     @property
     def parts(self) -> list[str]:
-        some = f"of at least {self.fewest} value{'s' * (self.fewest > 1)}, each" if self.fewest else "of values, each"
-        return [f"a list {some} {self.inner.words}"]
+        some = f"at least {self.fewest} " if self.fewest else "" if self.count is None else f"{self.count} "
+        many = "values" if 1 not in (self.fewest, self.count) else "value"
+        return [f"a list of {some}{'rising ' * self.rising}{many}, each {self.inner.words}"]
 
     def holds(self, value: Any) -> bool:
-        if isinstance(value, (str, bytes, Mapping)) or not (isinstance(value, Iterable) and isinstance(value, Sized)):
+        if not self._has_length(value) or not all(self.inner.holds(one) for one in value):
             return False
-        return len(value) >= self.fewest and all(self.inner.holds(one) for one in value)
+        return not (self.rising and any(not a < b for a, b in pairwise(value)))
+
+    def _has_length(self, value: Any) -> bool:
+        return _is_list(value) and (len(value) >= self.fewest if self.count is None else len(value) == self.count)
+
+    def check(self, owner: str, name: str, value: Any) -> Any:
+        if self._has_length(value):
+            value = _check_entries(self.inner, owner, name, value)
+        return super().check(owner, name, value)
 
     def plain(self, value: Any) -> Any:
         return [self.inner.plain(one) for one in value]
+
+
+class OneOrMore(Constraint):
+    """One value that meets a constraint, or a list of such values.
+
+    Parameters
+        inner : of each value ; count : how many values a list has, None for any number from 1 ; hint : see Constraint
+
+    Example
+        >>> OneOrMore(Interval(int, 1), count=2).words
+        'an int of at least 1 or a list of 2 of them'
+    """
+
+    def __init__(self, inner: Constraint, *, count: int | None = None, hint: str = "") -> None:
+        self.inner, self.count, self.hint = inner, count, hint
+
+    @property
+    def parts(self) -> list[str]:
+        return [*self.inner.parts, f"a list of {'' if self.count is None else f'{self.count} of '}them"]
+
+    def holds(self, value: Any) -> bool:
+        if not _is_list(value):
+            return self.inner.holds(value)
+        return self._has_length(value) and all(self.inner.holds(one) for one in value)
+
+    def _has_length(self, value: Any) -> bool:
+        return _is_list(value) and (len(value) >= 1 if self.count is None else len(value) == self.count)
+
+    def check(self, owner: str, name: str, value: Any) -> Any:
+        if self._has_length(value):
+            return _check_entries(self.inner, owner, name, value)
+        return super().check(owner, name, value)
+
+    def plain(self, value: Any) -> Any:
+        return [self.inner.plain(one) for one in value] if _is_list(value) else self.inner.plain(value)
+
+
+class DictOf(Constraint):
+    """A dict whose keys are names and whose values all meet one constraint.
+
+    Parameters  inner : of each value ; keys : what the names are of ; hint : see Constraint
+
+    Example
+        >>> DictOf(Interval(int, 1), keys="names of columns").words
+        'a dict from names of columns to values, each an int of at least 1'
+    """
+
+    def __init__(self, inner: Constraint, *, keys: str = "names", hint: str = "") -> None:
+        self.inner, self.keys, self.hint = inner, keys, hint
+
+    @property
+    def parts(self) -> list[str]:
+        return [f"a dict from {self.keys} to values, each {self.inner.words}"]
+
+    def holds(self, value: Any) -> bool:
+        return isinstance(value, Mapping) and all(isinstance(k, str) and self.inner.holds(v) for k, v in value.items())
+
+    def plain(self, value: Any) -> Any:
+        return {key: self.inner.plain(one) for key, one in value.items()}
 
 
 class AnyOf(Constraint):
@@ -283,6 +380,10 @@ class AnyOf(Constraint):
 
     def holds(self, value: Any) -> bool:
         return any(one.holds(value) for one in self.inner)
+
+    def check(self, owner: str, name: str, value: Any) -> Any:
+        fitting = next((one for one in self.inner if one.holds(value)), None)
+        return super().check(owner, name, value) if fitting is None else fitting.check(owner, name, value)
 
     def plain(self, value: Any) -> Any:
         return next((one.plain(value) for one in self.inner if one.holds(value)), value)
@@ -328,6 +429,39 @@ class Anything(Constraint):
         return True
 
 
+class Constrained:
+    """Base of objects whose constructor stores its arguments under their names: a class states what each may be.
+
+    Constructors only store; ``validate`` checks, where the object is taken into use. Rules about several arguments at once
+    are added by a class in its own ``validate``, after ``super().validate()``.
+
+    Example
+        >>> class Forest(Constrained):
+        ...     hyperparameters = {"trees": Interval(int, 1), "share": Interval(float, 0, 1)}
+        ...     def __init__(self, trees, *, share=0.5):
+        ...         self.trees, self.share = trees, share
+        >>> Forest(0).validate()
+        Traceback (most recent call last):
+        chainrule.errors.ParameterError: Forest: trees must be an int of at least 1. Got 0.
+    """
+
+    #: What each argument may be, by name. A class states its own; what its bases state about others holds as well.
+    hyperparameters: ClassVar[Mapping[str, Constraint]] = {}
+
+    @classmethod
+    def constraints(cls) -> dict[str, Constraint]:
+        """What each argument may be, by name, of the class and its bases together."""
+        found: dict[str, Constraint] = {}
+        for one in reversed(cls.__mro__):
+            found |= vars(one).get("hyperparameters", {})
+        return found
+
+    def validate(self) -> None:
+        """Checks the arguments. Raises  ParameterError for the first argument that is not what its class allows"""
+        for name, constraint in type(self).constraints().items():
+            constraint.check(type(self).__name__, name, getattr(self, name))
+
+
 def check_all(owner: str, constraints: Mapping[str, Constraint], values: Mapping[str, Any]) -> dict[str, Any]:
     """The values that have a constraint, checked in the order of the constraints and plain.
 
@@ -339,6 +473,23 @@ def check_all(owner: str, constraints: Mapping[str, Constraint], values: Mapping
         {'trees': 3}
     """
     return {name: one.check(owner, name, values[name]) for name, one in constraints.items() if name in values}
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an int beyond all floats
+        return False
+
+
+def _is_list(value: Any) -> bool:
+    several = isinstance(value, Iterable) and isinstance(value, Sized) and not isinstance(value, (str, bytes, Mapping))
+    return several and getattr(value, "ndim", 1) > 0  # an array without axes has no length
+
+
+def _check_entries(inner: Constraint, owner: str, name: str, values: Any) -> list[Any]:
+    """The entries of a list, checked one by one, so that an error names the entry that is wrong."""
+    return [inner.check(owner, f"{name}[{i}]", value) for i, value in enumerate(values)]
 
 
 def _quoted(value: object) -> str:

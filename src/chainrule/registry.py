@@ -5,26 +5,26 @@
     identity(value)                     a key that tells values apart, for what is kept under them
 
 Works on every class whose constructor stores its arguments under the same names. ``Configurable`` gives such a class its
-configuration, comparison by value and representation.
+configuration, comparison by value, representation and the checks of its arguments.
 """
 
 from __future__ import annotations
 
 import hashlib
 import inspect
-import math
 from collections.abc import Hashable, Mapping, Set
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
 
+from .constraints import Constrained
 from .errors import ModelFileError, ParameterError, did_you_mean
 
-__all__ = ["Configurable", "finite_number", "from_config", "identity", "register", "to_config"]
+__all__ = ["Configurable", "from_config", "identity", "register", "to_config"]
 
 
-class Configurable:
+class Configurable(Constrained):
     """Base of objects that are what their constructor was given: equal when the class and the arguments are.
 
     Example
@@ -162,12 +162,6 @@ def _identity_of_others(value: Any) -> Hashable:
     return type(value), value
 
 
-def finite_number(value: object) -> bool:
-    """Whether the value is a real number (NumPy's too), not a bool, and neither NaN nor infinite."""
-    real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    return real and math.isfinite(value)  # type: ignore[arg-type]
-
-
 def to_config(obj: Any) -> dict[str, Any]:
     """The class's name and the constructor's arguments, ready for JSON; arguments may be such objects themselves.
 
@@ -248,8 +242,8 @@ def from_config(config: Any, *registries: Mapping[str, type]) -> Any:
     try:
         made = known[name](**arguments)
         # Constructors only store, so a damaged number would be seen far from here.
-        if isinstance(made, Configurable) and callable(check := getattr(made, "validate", None)):
-            check()
+        if isinstance(made, Constrained):
+            made.validate()
         return made
     except (TypeError, ValueError) as error:
         raise ModelFileError(f"The class {name} refuses the arguments {config['args']!r:.200}: {error}") from error

@@ -224,7 +224,7 @@ def test_factors_go_on_with_partial_fit_and_are_written_as_equations() -> None:
 @pytest.mark.parametrize("factors", [{"body": 0}, {"body": -1}, {"body": "much"}, {"body": np.nan}, ["body"], {1: 0.5}])
 def test_bad_factors_are_refused(factors: Any) -> None:
     net = Network([Dense(4).named("body"), Dense(1)], random_state=0)
-    with pytest.raises(ParameterError, match="learning_rate_factors must be a dict from names of layers"):
+    with pytest.raises(ParameterError, match="learning_rate_factors must be None or a dict from names of layers"):
         net.fit(X[:, 0, 0], Y.astype(float), learning_rate_factors=factors, verbose=0)
 
 

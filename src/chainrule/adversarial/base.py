@@ -8,14 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..constraints import Boolean, EachOf, Interval, Maybe, OneOf
 from ..data import as_features
 from ..errors import DataError, ParameterError, ShapeError
 from ..model import Network
-from ..registry import Configurable, finite_number
+from ..registry import Configurable
 
 __all__ = ["Array", "Attack"]
 
 Array = NDArray[Any]
+
+_NORMS = '"inf" bounds the largest change of an element, 2 the length of the whole change.'
+_LIMITS = "Give the least and the largest value of good data, or None for no limits."
 
 
 class Attack(Configurable):
@@ -30,6 +34,13 @@ class Attack(Configurable):
     targeted: bool
     loss: Any
     batch_size: int | None
+    hyperparameters = {
+        "epsilon": Interval(float, 0, closed="neither", hint="It is in the unit of X."),
+        "norm": OneOf("inf", 2, math.inf, hint=_NORMS),
+        "clip": Maybe(EachOf(Interval(float), count=2, rising=True, hint=_LIMITS)),
+        "targeted": Boolean(),
+        "batch_size": Maybe(Interval(int, 1)),
+    }
 
     def __call__(self, net: Network, X: Any, y: Any) -> Array:
         """Samples (N, ...) within ``epsilon`` of X and within ``clip``.
@@ -72,21 +83,6 @@ class Attack(Configurable):
 
     def _generator(self) -> np.random.Generator:
         return np.random.default_rng()
-
-    def validate(self) -> None:
-        """ParameterError when an argument is out of its range."""
-        name = type(self).__name__
-        if not finite_number(self.epsilon) or self.epsilon <= 0:
-            raise ParameterError(f"{name}: epsilon must be a number above 0, in the unit of X. Got {self.epsilon!r}.")
-        if self.norm not in ("inf", 2) and self.norm != math.inf:
-            raise ParameterError(f'{name}: norm must be "inf" (largest change of an element) or 2. Got {self.norm!r}.')
-        if self.clip is not None:
-            pair = tuple(self.clip) if isinstance(self.clip, (tuple, list)) else ()
-            if len(pair) != 2 or not all(map(finite_number, pair)) or not pair[0] < pair[1]:
-                raise ParameterError(f"{name}: clip must be (least, largest) of good data, or None. Got {self.clip!r}.")
-        size = self.batch_size
-        if size is not None and (isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1):
-            raise ParameterError(f"{name}: batch_size must be an int of at least 1. Got {size!r}.")
 
     # ------------------------------------------------------------ for subclasses
 

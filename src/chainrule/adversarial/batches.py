@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
+from ..constraints import Boolean, Constrained, Instance, Interval
 from ..data import as_features
-from ..errors import ParameterError
 from ..model import Network
-from ..registry import finite_number
 from .base import Array, Attack, check_shapes, require_network
 
 __all__ = ["AdversarialBatches"]
 
 
-class AdversarialBatches:
+class AdversarialBatches(Constrained):
     """Batches of which a share is attacked, anew for the weights that the network has at that moment.
 
     ``net.fit(AdversarialBatches(net, X, y, attack), ...)`` is adversarial training: the weights go down the loss that the
@@ -46,6 +44,12 @@ class AdversarialBatches:
     share: float
     batch_size: int
     shuffle: bool
+    hyperparameters = {
+        "attack": Instance(Attack, hint="Give one as FGSM(0.1)."),
+        "share": Interval(float, 0, 1, closed="right"),
+        "batch_size": Interval(int, 1),
+        "shuffle": Boolean(),
+    }
 
     def __init__(
         self,
@@ -58,17 +62,9 @@ class AdversarialBatches:
         batch_size: int = 32,
         shuffle: bool = True,
     ) -> None:
-        if not isinstance(attack, Attack):
-            raise ParameterError(f"AdversarialBatches: attack must be an Attack, such as FGSM(0.1). Got {attack!r}.")
-        attack.validate()
-        if not finite_number(share) or not 0 < share <= 1:
-            raise ParameterError(f"AdversarialBatches: share must be a number above 0 and at most 1. Got {share!r}.")
-        if isinstance(batch_size, bool) or not isinstance(batch_size, Integral) or batch_size < 1:
-            raise ParameterError(f"AdversarialBatches: batch_size must be an int of at least 1. Got {batch_size!r}.")
+        self.net, self.attack, self.share, self.batch_size, self.shuffle = net, attack, share, batch_size, shuffle
+        self.validate()
         require_network("AdversarialBatches", net)
-        self.net = net
-        self.attack = attack
-        self.share, self.batch_size, self.shuffle = float(share), int(batch_size), bool(shuffle)
         self.X: Array = as_features(X, dtype=net.dtype)
         self.y: Array = np.asarray(y)
         check_shapes(self.X, self.y)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
-from ..errors import ParameterError
-from ..registry import finite_number
+from ..constraints import POSITIVE, Boolean, Interval, Maybe
 from .base import Array, Attack
 
 
@@ -37,6 +35,12 @@ class PGD(Attack):
         True
     """
 
+    hyperparameters = {
+        "steps": Interval(int, 1),
+        "step": Maybe(POSITIVE),
+        "random_start": Boolean(),
+    }
+
     def __init__(
         self,
         epsilon: float,
@@ -54,13 +58,6 @@ class PGD(Attack):
         self.epsilon, self.steps, self.step, self.norm, self.clip = epsilon, steps, step, norm, clip
         self.random_start, self.random_state, self.targeted = random_start, random_state, targeted
         self.loss, self.batch_size = loss, batch_size
-
-    def validate(self) -> None:
-        super().validate()
-        if isinstance(self.steps, bool) or not isinstance(self.steps, Integral) or self.steps < 1:
-            raise ParameterError(f"PGD: steps must be an int of at least 1. Got {self.steps!r}.")
-        if self.step is not None and (not finite_number(self.step) or self.step <= 0):
-            raise ParameterError(f"PGD: step must be a number above 0, or None. Got {self.step!r}.")
 
     def _generator(self) -> np.random.Generator:
         return np.random.default_rng(self.random_state)

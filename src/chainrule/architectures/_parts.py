@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from numbers import Integral
 from typing import Any
 
-from ..errors import ParameterError, ShapeError
+from ..constraints import EachOf, Interval
+from ..errors import ShapeError
 from ..layers import BatchNorm, Conv2D, ReLU
 from ..model import Network
 
@@ -17,19 +16,13 @@ InputShape = tuple[int, int, int] | None
 def check_count(owner: str, **counts: Any) -> None:
     """ParameterError unless each is an int of at least 1."""
     for name, value in counts.items():
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-            raise ParameterError(f"{owner}: {name} must be an int of at least 1. Got {value!r}.")
+        Interval(int, 1).check(owner, name, value)
 
 
 def check_widths(owner: str, name: str, widths: Any, *, fewest: int = 1) -> tuple[int, ...]:
     """Numbers of channels, one for each level; ParameterError when they are none."""
-    good = isinstance(widths, Sequence) and not isinstance(widths, str) and len(widths) >= fewest
-    if not good or any(isinstance(w, bool) or not isinstance(w, Integral) or w < 1 for w in widths):
-        raise ParameterError(
-            f"{owner}: {name} must be a sequence of at least {fewest} int(s) of at least 1, the channels of each level. "
-            f"Got {widths!r}."
-        )
-    return tuple(int(w) for w in widths)
+    channels = EachOf(Interval(int, 1), fewest=fewest, hint="They are the channels of each level.")
+    return tuple(channels.check(owner, name, widths))
 
 
 def check_divides(owner: str, input_shape: InputShape, factor: int, why: str) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import ParameterError
+from ..constraints import POSITIVE
 from ..layers import BatchNorm, Dense, DepthwiseConv2D, GlobalAveragePool, ReLU
 from ..model import Network
-from ..registry import finite_number
 from ._parts import InputShape, check_count, convolution, finished
 
 #: (channels, stride) of each block, after a first convolution of 32 channels.
@@ -41,8 +40,7 @@ def mobilenet_small(
         141994
     """
     check_count("mobilenet_small", classes=classes)
-    if not finite_number(width) or width <= 0:
-        raise ParameterError(f"mobilenet_small: width must be a number above 0. Got {width!r}.")
+    POSITIVE.check("mobilenet_small", "width", width)
 
     def scaled(channels: int) -> int:
         return max(1, round(channels * width))

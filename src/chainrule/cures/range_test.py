@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..constraints import Interval
+from ..constraints import POSITIVE, Interval
 from ..errors import DivergenceError, ParameterError
-from ..registry import finite_number
 from ..training import FitSettings, Session
 from ..training.intake import choose_losses, several, target_arrays
 from ..training.samples import Samples
@@ -98,8 +97,8 @@ def rates_of(
     seconds: float = math.inf,
 ) -> RangeTest:
     """``range_test`` of samples of any kind. Parameters  settings : of the fit ; seconds : after which no step is begun"""
-    if not (finite_number(lowest) and finite_number(highest) and 0 < lowest < highest):
-        raise ParameterError(f"range_test: rates must be 0 < lowest < highest. Got {lowest!r} and {highest!r}.")
+    lowest = POSITIVE.check("range_test", "lowest", lowest)
+    highest = Interval(float, lowest, closed="neither").check("range_test", "highest", highest)
     steps = Interval(int, 10).check("range_test", "steps", steps)
     session = Session.of(copy.deepcopy(network))
     chosen = settings.make_optimizer()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-
-from ..errors import EngineError, ParameterError, UnknownNameError
+from ..constraints import Interval, Maybe
+from ..errors import EngineError, UnknownNameError
 from .base import Engine, Executable
 
 __all__ = ["Engine", "Executable", "choose", "get_engine"]
@@ -27,10 +26,7 @@ def get_engine(name: str = "auto", *, dtype: str = "float32", threads: int | Non
         raise UnknownNameError("engine", name, ("auto", "onednn", "reference"))
     if dtype not in ("float32", "float64", "bfloat16"):
         raise UnknownNameError("precision", dtype, ("float32", "float64", "bfloat16"))
-    if threads is not None:
-        if isinstance(threads, bool) or not isinstance(threads, Integral) or threads < 1:
-            raise ParameterError(f"threads must be None or an int of at least 1. Got {threads!r}.")
-        threads = int(threads)
+    threads = Maybe(Interval(int, 1)).check("", "threads", threads)
     if name == "onednn" and dtype == "float64":
         raise EngineError("the onednn engine has no float64; use engine='reference' for it.")
     if name == "reference" and dtype == "bfloat16":

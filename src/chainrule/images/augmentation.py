@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..constraints import AnyOf, Boolean, Interval, Maybe, OneOf
 from ..errors import ParameterError
-from ..registry import Configurable, finite_number
+from ..registry import Configurable
 
 __all__ = ["Augmentation", "Draw"]
 
@@ -73,6 +74,18 @@ class Augmentation(Configurable):
 
     #: What is done when nobody says what: small changes that hardly any kind of picture minds. It mirrors nothing.
     LIGHT: ClassVar[dict[str, float]] = {"shift": 0.08, "rotate": 8, "zoom": 0.1, "brightness": 0.1}
+    hyperparameters = {
+        "flip": AnyOf(OneOf(None, "horizontal", "vertical", "both", "none"), Boolean()),
+        "crop": Maybe(Interval(float, 0, 1, closed="neither")),
+        "shift": AnyOf(Interval(int, 0), Interval(float, 0, 1), hint="An int counts pixels, a number below 1 is a share."),
+        "rotate": Interval(float, 0, 180, closed="both", hint="It is in degrees."),
+        "zoom": Interval(float, 0, 1),
+        "cutout": Interval(float, 0, 1),
+        "brightness": Interval(float, 0, 1, closed="both"),
+        "contrast": Interval(float, 0, 1, closed="both"),
+        "mixup": Interval(float, 0),
+        "fill": OneOf(*FILLS),
+    }
 
     def __init__(
         self,
@@ -116,28 +129,6 @@ class Augmentation(Configurable):
         made = cls(**arguments)
         made.validate()
         return made
-
-    def validate(self) -> None:
-        """ParameterError when an argument is out of its range."""
-
-        def require(name: str, good: bool, expected: str) -> None:
-            if not good:
-                raise ParameterError(f"Augmentation: {name} must be {expected}. Got {getattr(self, name)!r}.")
-
-        require("flip", isinstance(self.flip, (str, bool, type(None))) and self.flip in _FLIPS,
-                'None, "horizontal", "vertical" or "both"')  # fmt: skip
-        require("crop", self.crop is None or (_real(self.crop) and 0 < self.crop < 1), "None or a share between 0 and 1")
-        whole = isinstance(self.shift, (int, np.integer)) and not isinstance(self.shift, bool) and self.shift >= 0
-        require("shift", whole or (_real(self.shift) and 0 <= self.shift < 1), "pixels (an int) or a share below 1")
-        require("rotate", _real(self.rotate) and 0 <= self.rotate <= 180, "degrees from 0 to 180")
-        for name in ("zoom", "cutout"):
-            value = getattr(self, name)
-            require(name, _real(value) and 0 <= value < 1, "a number from 0 to below 1")
-        for name in ("brightness", "contrast"):
-            value = getattr(self, name)
-            require(name, _real(value) and 0 <= value <= 1, "a number from 0 to 1")
-        require("mixup", _real(self.mixup) and self.mixup >= 0, "a number of at least 0")
-        require("fill", self.fill in FILLS, f"one of {', '.join(FILLS)}")
 
     def draw(self, n: int, height: int, width: int, rng: np.random.Generator) -> Draw:
         """Random changes for n pictures of this size.
@@ -187,10 +178,6 @@ class Augmentation(Configurable):
         c = middle[0] + move[:, 0] - a * middle[0] - b * middle[1]
         f = middle[1] + move[:, 1] - d * middle[0] - e * middle[1]
         return np.stack([a, b, c, d, e, f], axis=1).astype(np.float32)
-
-
-def _real(value: Any) -> bool:
-    return finite_number(value)
 
 
 def _uniform(rng: np.random.Generator, low: float, high: float, n: int) -> Floats:

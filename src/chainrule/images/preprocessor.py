@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..constraints import POSITIVE, Interval, OneOf, OneOrMore
 from ..errors import ParameterError, ShapeError
-from ..registry import Configurable, finite_number
+from ..registry import Configurable
 from .picture import FITS, Pixels, read_picture
 from .resampling import resample
 
@@ -37,6 +38,13 @@ class ImagePreprocessor(Configurable):
                [ 1., -1.]], dtype=float32)
     """
 
+    hyperparameters = {
+        "channels": OneOf(1, 3),
+        "fit": OneOf(*FITS),
+        "mean": OneOrMore(Interval(float)),
+        "std": OneOrMore(POSITIVE),
+    }
+
     def __init__(
         self,
         size: int | Sequence[int],
@@ -51,18 +59,12 @@ class ImagePreprocessor(Configurable):
     def validate(self) -> None:
         """ParameterError when an argument is out of its range."""
         size_of(self.size)
-        if self.channels not in (1, 3):
-            raise ParameterError(f"ImagePreprocessor: channels must be 1 or 3. Got {self.channels!r}.")
-        if self.fit not in FITS:
-            raise ParameterError(f"ImagePreprocessor: fit must be one of {', '.join(FITS)}. Got {self.fit!r}.")
+        super().validate()
         for name in ("mean", "std"):
             value = getattr(self, name)
-            given = list(value) if isinstance(value, (list, tuple, np.ndarray)) else [value]
-            good = all(finite_number(v) for v in given) and len(given) in (1, self.channels)
-            if not good or (name == "std" and min(given) <= 0):
-                above = " above 0" * (name == "std")
+            if np.ndim(value) and len(value) not in (1, self.channels):
                 raise ParameterError(
-                    f"ImagePreprocessor: {name} must be a finite number{above}, or {self.channels} of them. Got {value!r}."
+                    f"ImagePreprocessor: {name} must be one number or {self.channels}, one for each channel. Got {value!r}."
                 )
 
     @property

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-import numbers
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from chainrule.constraints import Constrained, Constraint, Interval
 from chainrule.errors import DtypeError, ParameterError, ShapeError
 
 __all__ = ["Initializer"]
 
 
-class Initializer(ABC):
+class Initializer(Constrained, ABC):
     """A law for the first values of a parameter.
 
-    A subclass is a frozen dataclass: its fields are the parameters of the law, checked by `validate`
-    when it is made; it holds no arrays and no random state, and equal fields make equal initialisers.
-    It writes one method, `_draw`.
+    A subclass is a frozen dataclass: its fields are the parameters of the law, finite numbers unless
+    `hyperparameters` says otherwise, and checked when it is made; it holds no arrays and no random state,
+    and equal fields make equal initialisers. It writes one method, `_draw`.
 
     Values are drawn in float64 and then rounded to the dtype asked for, so that one seed gives the same
     weights, up to rounding, in float32 and float64.
@@ -62,25 +61,23 @@ class Initializer(ABC):
                 f"The rng of {type(self).__name__} must be a numpy.random.Generator. Got {rng!r} instead. "
                 "Make one with numpy.random.default_rng(seed)."
             )
-        for parameter, fan in (("fan_in", fan_in), ("fan_out", fan_out)):
-            if not _is_integer(fan) or fan < 1:
-                raise ParameterError(
-                    f"The {parameter} of {type(self).__name__} must be an integer >= 1. Got {fan!r} instead."
-                )
+        owner, count = type(self).__name__, Interval(int, 1)
+        fan_in, fan_out = count.check(owner, "fan_in", fan_in), count.check(owner, "fan_out", fan_out)
         target = np.dtype(dtype)
         if target.kind != "f":
             raise DtypeError(f"The dtype of {type(self).__name__} must be a floating dtype. Got {target} instead.")
-        values = self._draw(_checked_shape(self, shape), rng, int(fan_in), int(fan_out))
+        values = self._draw(_checked_shape(self, shape), rng, fan_in, fan_out)
         return np.ascontiguousarray(values, dtype=target).reshape(shape)
 
     @abstractmethod
     def _draw(self, shape: tuple[int, ...], rng: np.random.Generator, fan_in: int, fan_out: int) -> NDArray[np.float64]:
         """Values of the law in float64; the arguments are checked."""
 
-    def validate(self) -> None:
-        """Raise ParameterError when a parameter of the law is outside its range."""
-        for parameter in self.config():
-            self._check(parameter)
+    @classmethod
+    def constraints(cls) -> dict[str, Constraint]:
+        """What each parameter of the law may be: any finite number, where the class states nothing else."""
+        fields = dataclasses.fields(cls)  # type: ignore[arg-type]  # every concrete subclass is a dataclass
+        return {field.name: Interval(float) for field in fields} | super().constraints()
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments as plain Python values, ready for JSON."""
@@ -88,26 +85,9 @@ class Initializer(ABC):
         values = {field.name: getattr(self, field.name) for field in fields}
         return {key: value.item() if isinstance(value, np.generic) else value for key, value in values.items()}
 
-    def _check(self, parameter: str, *, minimum: float = -math.inf, integer: bool = False) -> None:
-        """Raise ParameterError unless the field is a finite number (or an integer) >= minimum."""
-        value = getattr(self, parameter)
-        good = _is_integer(value) if integer else _is_finite_number(value)
-        if not good or value < minimum:
-            kind = "an integer" if integer else "a finite number"
-            bound = "" if minimum == -math.inf else f" >= {minimum:g}"
-            raise ParameterError(f"The {parameter} of {type(self).__name__} must be {kind}{bound}. Got {value!r} instead.")
-
-
-def _is_integer(value: object) -> bool:
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
-
-
-def _is_finite_number(value: object) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
-
 
 def _checked_shape(initializer: Initializer, shape: object) -> tuple[int, ...]:
-    if not isinstance(shape, tuple) or not all(_is_integer(size) and size >= 1 for size in shape):
+    if not isinstance(shape, tuple) or not all(Interval(int, 1).holds(size) for size in shape):
         raise ShapeError(
             f"The shape given to {type(initializer).__name__} must be a tuple of integers >= 1. Got {shape!r} instead."
         )

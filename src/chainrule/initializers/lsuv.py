@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.constraints import Interval
 from chainrule.errors import DataError
 from chainrule.initializers.base import Initializer
 from chainrule.initializers.orthogonal import Orthogonal
@@ -47,10 +48,10 @@ class LSUV(Initializer):
     max_iterations: int = field(default=10, kw_only=True)
     name: ClassVar[str] = "lsuv"
     data_dependent: ClassVar[bool] = True
-
-    def validate(self) -> None:
-        self._check("tolerance", minimum=0.0)
-        self._check("max_iterations", minimum=1, integer=True)
+    hyperparameters = {
+        "tolerance": Interval(float, 0),
+        "max_iterations": Interval(int, 1),
+    }
 
     def _draw(self, shape: tuple[int, ...], rng: np.random.Generator, fan_in: int, fan_out: int) -> NDArray[np.float64]:
         return Orthogonal()._draw(shape, rng, fan_in, fan_out)

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.constraints import Interval
 from chainrule.initializers.base import Initializer
 
 __all__ = ["Normal"]
@@ -31,10 +32,7 @@ class Normal(Initializer):
     std: float = 0.01
     mean: float = field(default=0.0, kw_only=True)
     name: ClassVar[str] = "normal"
-
-    def validate(self) -> None:
-        self._check("std", minimum=0.0)
-        self._check("mean")
+    hyperparameters = {"std": Interval(float, 0)}
 
     def _draw(self, shape: tuple[int, ...], rng: np.random.Generator, fan_in: int, fan_out: int) -> NDArray[np.float64]:
         return self.mean + self.std * rng.standard_normal(shape)

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.constraints import Interval
 from chainrule.errors import ShapeError
 from chainrule.initializers.base import Initializer
 
@@ -41,9 +42,7 @@ class Orthogonal(Initializer):
 
     gain: float = 1.0
     name: ClassVar[str] = "orthogonal"
-
-    def validate(self) -> None:
-        self._check("gain", minimum=0.0)
+    hyperparameters = {"gain": Interval(float, 0)}
 
     def _draw(self, shape: tuple[int, ...], rng: np.random.Generator, fan_in: int, fan_out: int) -> NDArray[np.float64]:
         if len(shape) < 2:

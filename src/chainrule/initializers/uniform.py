@@ -33,13 +33,12 @@ class Uniform(Initializer):
     name: ClassVar[str] = "uniform"
 
     def validate(self) -> None:
-        self._check("low")
-        self._check("high")
+        super().validate()
         if self.low > self.high:
-            raise ParameterError(f"The low of Uniform must be <= high. Got low={self.low!r}, high={self.high!r} instead.")
+            raise ParameterError(f"Uniform: low must be at most high. Got low={self.low!r} and high={self.high!r}.")
         if not np.isfinite(float(self.high) - float(self.low)):
             raise ParameterError(
-                f"The interval of Uniform must have a finite length. Got low={self.low!r}, high={self.high!r} instead."
+                f"Uniform: the interval must have a finite length. Got low={self.low!r} and high={self.high!r}."
             )
 
     def _draw(self, shape: tuple[int, ...], rng: np.random.Generator, fan_in: int, fan_out: int) -> NDArray[np.float64]:

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
-from ..errors import ParameterError
-from .base import Parameter, check_number
+from .base import Parameter
 
-
-def check_clip(layer: Any) -> None:
-    """ParameterError unless the layer's clip is a finite number above 0."""
-    check_number(layer, "clip", low=0)
-    if layer.clip == 0:
-        raise ParameterError(f"{type(layer).__name__}: clip must be above 0, or no gradient reaches the weights. Got 0.")
+#: Why a clip of 0 is refused.
+NO_GRADIENT = "With 0 no gradient reaches the weights."
 
 
 def as_signs(parameters: dict[str, Parameter], clip: float) -> dict[str, Parameter]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ._spatial import Pairs, check_image, check_pairs, pairs
+from ..constraints import Constraint
+from ._spatial import Borders, Pairs, check_image, pairs
 from .base import Builder, Layer, Saved, ShapeError, Value
 
 
@@ -22,8 +23,9 @@ class _ZeroPadding(Layer):
     axes: ClassVar[int]
     padding: Any
 
-    def validate(self) -> None:
-        check_pairs(self, "padding", self.axes)
+    @classmethod
+    def constraints(cls) -> dict[str, Constraint]:
+        return super().constraints() | {"padding": Borders(cls.axes)}
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         check_image(self, self.axes, xs[0].shape)
@@ -40,8 +42,9 @@ class _Cropping(Layer):
     axes: ClassVar[int]
     cropping: Any
 
-    def validate(self) -> None:
-        check_pairs(self, "cropping", self.axes)
+    @classmethod
+    def constraints(cls) -> dict[str, Constraint]:
+        return super().constraints() | {"cropping": Borders(cls.axes)}
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         x, borders = xs[0], pairs(self.cropping, self.axes)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from math import prod
 from typing import Any, ClassVar
 
+from ..constraints import Boolean, Constraint, Interval
 from ..errors import ParameterError
 from ..ops.value import Shape
-from ._spatial import check_image, check_pairs, check_sizes, find_padding, sizes
+from ._spatial import Borders, check_image, find_padding, size_of_each_axis, sizes
 from ._window_mask import as_column, lengthen, shorten, window_mask
-from .base import Builder, Layer, Parameter, Saved, ShapeError, Value, check_integer, check_rules
-from .regularizers import Regularizer
-from .weight_constraints import WeightConstraint
+from .base import Builder, Layer, Parameter, Saved, ShapeError, Value
+from .regularizers import MAYBE_REGULARIZER, Regularizer
+from .weight_constraints import MAYBE_WEIGHT_CONSTRAINT, WeightConstraint
 
 
 class _Convolution(Layer):
@@ -33,6 +34,13 @@ class _Convolution(Layer):
     bias_init: Any
     weight_regularizer: Regularizer | None
     weight_constraint: WeightConstraint | None
+    hyperparameters = {
+        "channels": Interval(int, 1),
+        "groups": Interval(int, 1),
+        "bias": Boolean(),
+        "weight_regularizer": MAYBE_REGULARIZER,
+        "weight_constraint": MAYBE_WEIGHT_CONSTRAINT,
+    }
 
     def __init__(
         self,
@@ -53,23 +61,23 @@ class _Convolution(Layer):
         self.groups, self.bias, self.weight_init, self.bias_init = groups, bias, weight_init, bias_init
         self.weight_regularizer, self.weight_constraint = weight_regularizer, weight_constraint
 
+    @classmethod
+    def constraints(cls) -> dict[str, Constraint]:
+        sizes = size_of_each_axis(cls.axes)
+        return super().constraints() | {
+            "kernel": sizes,
+            "stride": sizes,
+            "padding": Borders(cls.axes, "valid", "same"),
+            "dilation": sizes,
+        }
+
     def validate(self) -> None:
-        check_integer(self, "channels")
-        check_integer(self, "groups")
-        self._check_window()
+        super().validate()
         if self.channels % self.groups:
             raise ParameterError(
                 f"{type(self).__name__}: groups={self.groups} does not divide channels={self.channels}. "
                 f"Each group makes the same number of channels."
             )
-
-    def _check_window(self) -> None:
-        for name in ("kernel", "stride", "dilation"):
-            check_sizes(self, name, self.axes)
-        check_pairs(self, "padding", self.axes, words=("valid", "same"))
-        check_rules(self)
-        if not isinstance(self.bias, bool):
-            raise ParameterError(f"{type(self).__name__}: bias must be True or False. Got {self.bias!r}.")
 
     def _counts(self, inputs: int) -> tuple[int, int]:
         """(channels, groups) for this number of input channels."""

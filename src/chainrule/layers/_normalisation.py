@@ -5,9 +5,9 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from ..errors import ParameterError
+from ..constraints import Boolean, Interval
 from ..ops.value import Shape
-from .base import Builder, Layer, Parameter, Saved, ShapeError, Value, check_number
+from .base import Builder, Layer, Parameter, Saved, ShapeError, Value
 
 
 class _Normalisation(Layer):
@@ -19,11 +19,10 @@ class _Normalisation(Layer):
     affine: bool
     gamma_init: Any
     beta_init: Any
-
-    def validate(self) -> None:
-        check_number(self, "epsilon", low=1e-30)
-        if not isinstance(self.affine, bool):
-            raise ParameterError(f"{type(self).__name__}: affine must be True or False. Got {self.affine!r}.")
+    hyperparameters = {
+        "epsilon": Interval(float, 1e-30),
+        "affine": Boolean(),
+    }
 
     def scale_and_shift(self, shape: Shape) -> dict[str, Parameter]:
         """γ and β of this shape. Neither decays: γ drawn to 0 would switch the channel off, and β is a bias."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ..errors import ParameterError
+from ..constraints import Boolean, Constraint, Maybe
 from ..ops.value import Shape
-from ._spatial import Pairs, check_image, check_pairs, check_sizes, find_padding, sizes
+from ._spatial import Borders, Pairs, check_image, find_padding, size_of_each_axis, sizes
 from ._window_mask import as_column, lengthen, shorten, window_mask
 from .base import Builder, Layer, Saved, Value
 
@@ -30,13 +30,15 @@ class _Pooling(Layer):
     padding: Any
     ceil: bool
 
-    def validate(self) -> None:
-        if not isinstance(self.ceil, bool):
-            raise ParameterError(f"{type(self).__name__}: ceil must be True or False. Got {self.ceil!r}.")
-        check_sizes(self, "kernel", self.axes)
-        if self.stride is not None:
-            check_sizes(self, "stride", self.axes)
-        check_pairs(self, "padding", self.axes, words=("valid", "same"))
+    @classmethod
+    def constraints(cls) -> dict[str, Constraint]:
+        sizes = size_of_each_axis(cls.axes)
+        return super().constraints() | {
+            "kernel": sizes,
+            "stride": Maybe(sizes),
+            "padding": Borders(cls.axes, "valid", "same"),
+            "ceil": Boolean(),
+        }
 
     def _window(self, shape: Shape) -> dict[str, Any]:
         """kernel, stride and padding for an input of this shape."""
@@ -115,6 +117,7 @@ class _AveragePooling(_Pooling):
     linear = True
 
     count_padding: bool
+    hyperparameters = {"count_padding": Boolean()}
 
     def __init__(
         self,
@@ -127,11 +130,6 @@ class _AveragePooling(_Pooling):
     ):
         self.kernel, self.stride, self.padding = kernel, stride, padding
         self.count_padding, self.ceil = count_padding, ceil
-
-    def validate(self) -> None:
-        super().validate()
-        if not isinstance(self.count_padding, bool):
-            raise ParameterError(f"{type(self).__name__}: count_padding must be True or False. Got {self.count_padding!r}.")
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         window, steps = self._window(xs[0].shape), xs[0].shape[1]

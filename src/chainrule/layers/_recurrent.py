@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any, ClassVar
 
-from ..errors import ParameterError
+from ..constraints import Boolean, Interval, Maybe
 from ..ops.value import Shape
-from .base import Builder, Layer, Parameter, Saved, ShapeError, Tensor, Value, check_integer
+from .base import Builder, Layer, Parameter, Saved, ShapeError, Tensor, Value
 
 
 class _Recurrent(Layer):
@@ -34,15 +34,13 @@ class _Recurrent(Layer):
     truncate: int | None
     weight_init: Any
     recurrent_init: Any
-
-    def validate(self) -> None:
-        check_integer(self, "units")
-        for name in ("return_sequences", "return_state", "reverse"):
-            value = getattr(self, name)
-            if not isinstance(value, bool):
-                raise ParameterError(f"{type(self).__name__}: {name} must be True or False. Got {value!r}.")
-        if self.truncate is not None:
-            check_integer(self, "truncate")
+    hyperparameters = {
+        "units": Interval(int, 1),
+        "return_sequences": Boolean(),
+        "return_state": Boolean(),
+        "reverse": Boolean(),
+        "truncate": Maybe(Interval(int, 1)),
+    }
 
     @property
     def recurrent_variance(self) -> float:

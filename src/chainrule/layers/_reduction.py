@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import prod
 from numbers import Integral
 from typing import Any
 
-from ..errors import ParameterError
+from ..constraints import Boolean, Interval, OneOrMore
 from ..ops.value import Shape
 from .base import Builder, Layer, Saved, ShapeError, Value
 
@@ -16,17 +15,13 @@ class _Reduction(Layer):
     """Base of the layers that reduce axes of a sample to one number."""
 
     role = "pooling"
+    hyperparameters = {
+        "axes": OneOrMore(Interval(int)),
+        "keepdims": Boolean(),
+    }
 
     def __init__(self, axes: int | tuple[int, ...] = -1, *, keepdims: bool = False):
         self.axes, self.keepdims = axes, keepdims
-
-    def validate(self) -> None:
-        axes: Any = self.axes if isinstance(self.axes, Sequence) and not isinstance(self.axes, str) else [self.axes]
-        name = type(self).__name__
-        if not axes or not all(isinstance(a, Integral) and not isinstance(a, bool) for a in axes):
-            raise ParameterError(f"{name}: axes must be an int or several ints. Got {self.axes!r}.")
-        if not isinstance(self.keepdims, bool):
-            raise ParameterError(f"{name}: keepdims must be True or False. Got {self.keepdims!r}.")
 
     def _axes(self, shape: Shape) -> tuple[int, ...]:
         axes: Any = self.axes

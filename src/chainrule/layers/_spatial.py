@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
 
-from ..errors import ParameterError, ShapeError
+from ..constraints import AnyOf, Constraint, EachOf, Interval, OneOf, OneOrMore
+from ..errors import ShapeError
 from ..ops.spatial import covered
 from ..ops.value import Shape
 from .base import Layer
@@ -15,12 +15,27 @@ Pairs = tuple[tuple[int, int], ...]
 _LETTERS = {1: "T", 2: "H, W", 3: "D, H, W"}
 
 
-def _integer(value: Any, low: int) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= low
+def size_of_each_axis(axes: int, *, low: int = 1) -> Constraint:
+    """What an argument may be that is one int for all spatial axes, or one for each."""
+    return OneOrMore(Interval(int, low), count=axes)
 
 
-def _listed(value: Any, length: int) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str) and len(value) == length
+class Borders(AnyOf):
+    """What an argument may be that says how much is added or cut off on each spatial axis, such as a padding.
+
+    Parameters  axes : how many spatial axes there are ; words : that are allowed in place of numbers, such as "same"
+    """
+
+    def __init__(self, axes: int, *words: str) -> None:
+        size = Interval(int, 0)
+        either = AnyOf(size, EachOf(size, count=2))
+        super().__init__(*([OneOf(*words)] if words else []), size, EachOf(either, count=axes))
+        self.axes = axes
+
+    @property
+    def parts(self) -> list[str]:
+        several = f"{self.axes} of them, one for each spatial axis, each an int or a (before, after) pair"
+        return [*(part for one in self.inner[:-1] for part in one.parts), f"{several}, such as {((1, 2),) * self.axes}"]
 
 
 def check_image(layer: Layer, axes: int, shape: Shape) -> None:
@@ -30,15 +45,6 @@ def check_image(layer: Layer, axes: int, shape: Shape) -> None:
         raise ShapeError(f"{type(layer).__name__}: expected input (N, {_LETTERS[axes]}, C), got {shape}.{hint}")
 
 
-def check_sizes(layer: Layer, name: str, axes: int, *, low: int = 1) -> None:
-    """ParameterError unless the argument ``name`` is an int of at least ``low``, or one for each spatial axis."""
-    value = getattr(layer, name)
-    if not (_integer(value, low) or (_listed(value, axes) and all(_integer(v, low) for v in value))):
-        raise ParameterError(
-            f"{type(layer).__name__}: {name} must be an int of at least {low}, or {axes} of them. Got {value!r}."
-        )
-
-
 def sizes(value: Any, axes: int) -> tuple[int, ...]:
     """One int for each spatial axis.
 
@@ -46,20 +52,6 @@ def sizes(value: Any, axes: int) -> tuple[int, ...]:
     ((3, 3), (3, 5))
     """
     return (int(value),) * axes if isinstance(value, Integral) else tuple(int(v) for v in value)
-
-
-def check_pairs(layer: Layer, name: str, axes: int, *, words: tuple[str, ...] = ()) -> None:
-    """ParameterError unless the argument ``name`` is a word, an int, an int or a (before, after) pair for each axis."""
-    value = getattr(layer, name)
-    good = value in words if isinstance(value, str) else _integer(value, 0)
-    if _listed(value, axes):
-        good = all(_integer(v, 0) or (_listed(v, 2) and all(_integer(i, 0) for i in v)) for v in value)
-    if not good:
-        named = "".join(f'"{word}", ' for word in words)
-        raise ParameterError(
-            f"{type(layer).__name__}: {name} must be {named}an int of at least 0, or {axes} of them, one for each spatial "
-            f"axis, each an int or a (before, after) pair: {((1, 2),) * axes}. Got {value!r}."
-        )
 
 
 def pairs(value: Any, axes: int) -> Pairs:

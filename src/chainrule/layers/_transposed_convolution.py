@@ -5,11 +5,12 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from ..constraints import Constraint
 from ..errors import ParameterError
 from ..ops.spatial import covered
 from ..ops.value import Shape
 from ._convolution import _Convolution
-from ._spatial import Pairs, check_image, check_sizes, find_padding, sizes
+from ._spatial import Pairs, check_image, find_padding, size_of_each_axis, sizes
 from .base import Builder, Parameter, Saved, ShapeError, Value
 from .regularizers import Regularizer
 from .weight_constraints import WeightConstraint
@@ -41,9 +42,12 @@ class _TransposedConvolution(_Convolution):
         self.weight_init, self.bias_init = weight_init, bias_init
         self.weight_regularizer, self.weight_constraint = weight_regularizer, weight_constraint
 
+    @classmethod
+    def constraints(cls) -> dict[str, Constraint]:
+        return super().constraints() | {"output_padding": size_of_each_axis(cls.axes, low=0)}
+
     def validate(self) -> None:
         super().validate()
-        check_sizes(self, "output_padding", self.axes, low=0)
         extra, stride = sizes(self.output_padding, self.axes), sizes(self.stride, self.axes)
         if any(e >= s for e, s in zip(extra, stride, strict=True)):
             raise ParameterError(

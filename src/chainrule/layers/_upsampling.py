@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ..errors import UnknownNameError
-from ._spatial import check_image, check_sizes, sizes
+from ..constraints import Constraint, OneOf
+from ._spatial import check_image, size_of_each_axis, sizes
 from .base import Builder, Layer, Saved, Value
 
 
@@ -19,10 +19,9 @@ class _UpSampling(Layer):
     scale: Any
     method: str
 
-    def validate(self) -> None:
-        check_sizes(self, "scale", self.axes)
-        if self.method not in self.methods:
-            raise UnknownNameError(f"method of {type(self).__name__}", self.method, self.methods)
+    @classmethod
+    def constraints(cls) -> dict[str, Constraint]:
+        return super().constraints() | {"scale": size_of_each_axis(cls.axes), "method": OneOf(*cls.methods)}
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         x = xs[0]

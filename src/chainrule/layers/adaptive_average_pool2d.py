@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._spatial import check_image, check_sizes, sizes
+from ..constraints import Interval, OneOrMore
+from ._spatial import check_image, sizes
 from .base import Builder, Layer, Saved, Value
 
 
@@ -27,12 +28,10 @@ class AdaptiveAveragePool2D(Layer):
 
     role = "pooling"
     linear = True
+    hyperparameters = {"size": OneOrMore(Interval(int, 1), count=2)}
 
     def __init__(self, size: int | tuple[int, int]):
         self.size = size
-
-    def validate(self) -> None:
-        check_sizes(self, "size", 2)
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         x = xs[0]

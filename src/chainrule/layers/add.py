@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import ParameterError
+from ..constraints import Boolean
 from ._join import check_joined
 from .base import Builder, Layer, Saved, Value
 
@@ -25,13 +25,10 @@ class Add(Layer):
     linear = True
     stepwise = True
     arity = None
+    hyperparameters = {"broadcast": Boolean()}
 
     def __init__(self, *, broadcast: bool = True):
         self.broadcast = broadcast
-
-    def validate(self) -> None:
-        if not isinstance(self.broadcast, bool):
-            raise ParameterError(f"Add: broadcast must be True or False. Got {self.broadcast!r}.")
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         check_joined("Add", xs, broadcast=self.broadcast)

@@ -6,8 +6,8 @@ A layer never computes, never holds arrays and never knows an engine. It answers
     forward(k, *xs)              its forward equations: (y, saved)
     backward(k, saved, dy)       its backward equations: dx, or a tuple with one entry for each input
 
-and ``validate()`` says whether its hyperparameters make sense; a network asks when it takes the layer in. What else is to
-know about a layer it states itself: its ``role``, whether it is ``linear``, whether it ``passes_scale`` on, and, of an
+and states what its hyperparameters may be (``hyperparameters``); a network checks them when it takes the layer in. What else
+is to know about a layer it states itself: its ``role``, whether it is ``linear``, whether it ``passes_scale`` on, and, of an
 activation, its ``curve()``. Diagnosis, cures and initialisation ask these facts and know no layer by name, so a layer of
 your own counts there like ours.
 
@@ -18,7 +18,6 @@ Shapes include the batch dimension N first. A user's own layer is a subclass wit
 from __future__ import annotations
 
 import inspect
-import math
 import numbers
 import re
 from collections.abc import Iterable
@@ -28,6 +27,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..constraints import Constrained, Constraint
 from ..errors import ParameterError, ShapeError, UnknownNameError
 from ..ops import Builder, Saved, Value
 from ..ops.value import FREE, Shape
@@ -48,9 +48,6 @@ __all__ = [
     "State",
     "Tensor",
     "Value",
-    "check_integer",
-    "check_number",
-    "check_rules",
     "get_activation",
 ]
 
@@ -143,8 +140,8 @@ def Input(shape: int | tuple[int | None, ...] | None, *, dtype: str = "float") -
     return Tensor(shape=tuple(FREE if s is None else int(s) for s in sizes), dtype=dtype)
 
 
-class Layer:
-    """Base of every layer. Constructors only store what they are given, under the same names."""
+class Layer(Constrained):
+    """Base of every layer. Constructors only store what they are given, under the same names; see ``Constrained``."""
 
     registry: ClassVar[dict[str, type[Layer]]] = {}
     #: Name by which an activation can be asked for: ``get_activation("relu")``.
@@ -236,8 +233,11 @@ class Layer:
                 shown.append(repr(value) if bare else f"{key}={value!r}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
-    def validate(self) -> None:
-        """ParameterError when a hyperparameter is out of its range; called when a network takes the layer in."""
+    @classmethod
+    def constraints(cls) -> dict[str, Constraint]:
+        """What each argument may be, by name. What a base states about an argument that the class has not is left out."""
+        names = cls.argument_names()
+        return {name: constraint for name, constraint in super().constraints().items() if name in names}
 
     def index_limit(self) -> int | None:
         """For a layer that takes indices: they must be in 0, ..., limit − 1. None for any other layer."""
@@ -381,43 +381,3 @@ def get_activation(activation: str | Layer | type[Layer]) -> Layer:
     if activation not in Activation.by_name:
         raise UnknownNameError("activation", activation, Activation.by_name)
     return Activation.by_name[activation]()
-
-
-def check_number(
-    layer: Layer, name: str, *, low: float = -math.inf, high: float = math.inf, below: float = math.inf
-) -> None:
-    """ParameterError unless the layer's argument ``name`` is a finite number in [low, high] and less than ``below``."""
-    value = getattr(layer, name)
-    good = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
-    if not (good and low <= value <= high and value < below):
-        upper = f"{below:g})" if below < math.inf else f"{high:g}]"
-        bounded = min(high, below) < math.inf
-        wanted = "a finite number" if low == -math.inf else f"a finite number of at least {low:g}"
-        if bounded:
-            wanted = f"a number in [{low:g}, {upper}"
-        raise ParameterError(f"{type(layer).__name__}: {name} must be {wanted}. Got {value!r}.")
-
-
-def check_integer(layer: Layer, name: str, *, low: int = 1) -> None:
-    """ParameterError unless the layer's argument ``name`` is an integer of at least ``low``."""
-    value = getattr(layer, name)
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < low:
-        raise ParameterError(f"{type(layer).__name__}: {name} must be an int of at least {low}. Got {value!r}.")
-
-
-def check_rules(layer: Layer) -> None:
-    """ParameterError unless each argument ``..._regularizer`` is a Regularizer or None, and each ``..._constraint`` a
-    WeightConstraint or None."""
-    kinds: tuple[tuple[str, type, str], ...] = (
-        ("_regularizer", Regularizer, "L2(1e-4)"),
-        ("_constraint", WeightConstraint, "MaxNorm(3.0)"),
-    )
-    for name in layer.argument_names():
-        for ending, kind, example in kinds:
-            rule = getattr(layer, name) if name.endswith(ending) else None
-            if rule is not None and not isinstance(rule, kind):
-                raise ParameterError(
-                    f"{type(layer).__name__}: {name} must be a {kind.__name__}, such as {example}, or None. Got {rule!r}."
-                )
-            if isinstance(rule, (Regularizer, WeightConstraint)):
-                rule.validate()

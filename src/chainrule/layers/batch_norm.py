@@ -5,9 +5,10 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from ..constraints import Interval
 from ..ops.value import Shape
 from ._normalisation import _Normalisation, called, inverse_root
-from .base import Builder, Parameter, Saved, ShapeError, State, Value, check_number
+from .base import Builder, Parameter, Saved, ShapeError, State, Value
 
 
 class BatchNorm(_Normalisation):
@@ -46,6 +47,7 @@ class BatchNorm(_Normalisation):
     linear = True  # in prediction
     uses_batch_statistics = True
     stepwise = True
+    hyperparameters = {"momentum": Interval(float, 0, 1)}
 
     def __init__(
         self,
@@ -58,10 +60,6 @@ class BatchNorm(_Normalisation):
     ):
         self.momentum, self.epsilon, self.affine = momentum, epsilon, affine
         self.gamma_init, self.beta_init = gamma_init, beta_init
-
-    def validate(self) -> None:
-        super().validate()
-        check_number(self, "momentum", low=0, below=1)
 
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
         if len(shapes[0]) < 2:

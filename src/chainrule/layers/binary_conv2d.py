@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..constraints import Interval
 from ..ops.value import Shape
-from ._binary import as_signs, check_clip
+from ._binary import NO_GRADIENT, as_signs
 from .base import Parameter
 from .conv2d import Conv2D
 
@@ -30,6 +31,8 @@ class BinaryConv2D(Conv2D):
         BinaryConv2D(128, kernel=3, padding='same')
     """
 
+    hyperparameters = {"clip": Interval(float, 0, closed="neither", hint=NO_GRADIENT)}
+
     def __init__(
         self,
         channels: int,
@@ -49,10 +52,6 @@ class BinaryConv2D(Conv2D):
             weight_init=weight_init, bias_init=bias_init,
         )  # fmt: skip
         self.clip = clip
-
-    def validate(self) -> None:
-        super().validate()
-        check_clip(self)
 
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
         return as_signs(super().parameters(*shapes), self.clip)

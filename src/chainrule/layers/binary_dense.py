@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..constraints import Interval
 from ..ops.value import Shape
-from ._binary import as_signs, check_clip
+from ._binary import NO_GRADIENT, as_signs
 from .base import Parameter
 from .dense import Dense
 
@@ -29,6 +30,8 @@ class BinaryDense(Dense):
         BinaryDense(1024)
     """
 
+    hyperparameters = {"clip": Interval(float, 0, closed="neither", hint=NO_GRADIENT)}
+
     def __init__(
         self,
         units: int,
@@ -40,10 +43,6 @@ class BinaryDense(Dense):
     ):
         super().__init__(units, bias=bias, weight_init=weight_init, bias_init=bias_init)
         self.clip = clip
-
-    def validate(self) -> None:
-        super().validate()
-        check_clip(self)
 
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
         return as_signs(super().parameters(*shapes), self.clip)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ..constraints import Interval, Maybe
 from ..errors import ParameterError
-from .base import Activation, Builder, Saved, Value, check_number
+from .base import Activation, Builder, Saved, Value
 
 
 class Clip(Activation):
@@ -19,13 +20,16 @@ class Clip(Activation):
         Clip(-1, high=1)
     """
 
+    hyperparameters = {
+        "low": Maybe(Interval(float)),
+        "high": Maybe(Interval(float)),
+    }
+
     def __init__(self, low: float | None = None, high: float | None = None):
         self.low, self.high = low, high
 
     def validate(self) -> None:
-        for name in ("low", "high"):
-            if getattr(self, name) is not None:
-                check_number(self, name)
+        super().validate()
         if self.low is None and self.high is None:
             raise ParameterError("Clip: at least one of low and high must be given.")
         if self.low is not None and self.high is not None and not self.low < self.high:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from itertools import accumulate
-from numbers import Integral
 
-from ..errors import DtypeError, ParameterError
+from ..constraints import Interval
+from ..errors import DtypeError
 from ._join import check_joined
 from .base import Builder, Layer, Saved, ShapeError, Value
 
@@ -28,13 +28,10 @@ class Concat(Layer):
     linear = True
     arity = None
     stepwise = True
+    hyperparameters = {"axis": Interval(int)}
 
     def __init__(self, axis: int = -1):
         self.axis = axis
-
-    def validate(self) -> None:
-        if not isinstance(self.axis, Integral) or isinstance(self.axis, bool):
-            raise ParameterError(f"Concat: axis must be an int. Got {self.axis!r}.")
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         ndim, axis = xs[0].ndim, int(self.axis)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from ..constraints import Boolean, Interval
 from ..ops.value import Shape
-from .base import Builder, Layer, Parameter, Saved, ShapeError, Value, check_integer, check_rules
-from .regularizers import Regularizer
-from .weight_constraints import WeightConstraint
+from .base import Builder, Layer, Parameter, Saved, ShapeError, Value
+from .regularizers import MAYBE_REGULARIZER, Regularizer
+from .weight_constraints import MAYBE_WEIGHT_CONSTRAINT, WeightConstraint
 
 
 class Dense(Layer):
@@ -30,6 +31,12 @@ class Dense(Layer):
     linear = True
     width_argument = "units"
     stepwise = True
+    hyperparameters = {
+        "units": Interval(int, 1),
+        "bias": Boolean(),
+        "weight_regularizer": MAYBE_REGULARIZER,
+        "weight_constraint": MAYBE_WEIGHT_CONSTRAINT,
+    }
 
     def __init__(
         self,
@@ -43,10 +50,6 @@ class Dense(Layer):
     ):
         self.units, self.bias, self.weight_init, self.bias_init = units, bias, weight_init, bias_init
         self.weight_regularizer, self.weight_constraint = weight_regularizer, weight_constraint
-
-    def validate(self) -> None:
-        check_integer(self, "units")
-        check_rules(self)
 
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
         if len(shapes[0]) < 2:

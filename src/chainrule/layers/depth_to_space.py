@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..errors import UnknownNameError
+from ..constraints import Interval, OneOf
 from ._spatial import check_image
-from .base import Builder, Layer, Saved, ShapeError, Value, check_integer
+from .base import Builder, Layer, Saved, ShapeError, Value
 
 #: How the b² groups of channels lie: of a channel's block one after the other, or of a block's channels.
 _ORDERS = ("channel_first", "block_first")
@@ -29,14 +29,13 @@ class DepthToSpace(Layer):
     """
 
     role = "reshaping"
+    hyperparameters = {
+        "block": Interval(int, 1),
+        "order": OneOf(*_ORDERS),
+    }
 
     def __init__(self, block: int = 2, *, order: str = "channel_first"):
         self.block, self.order = block, order
-
-    def validate(self) -> None:
-        check_integer(self, "block")
-        if self.order not in _ORDERS:
-            raise UnknownNameError("order of DepthToSpace", self.order, _ORDERS)
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         x, b = xs[0], int(self.block)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from ..constraints import Interval
 from ._convolution import _Convolution
-from .base import check_integer
 from .regularizers import Regularizer
 from .weight_constraints import WeightConstraint
 
@@ -39,6 +39,7 @@ class DepthwiseConv2D(_Convolution):
 
     width_argument = None  # as many as the input has, times the multiplier
     axes: ClassVar[int] = 2
+    hyperparameters = {"multiplier": Interval(int, 1)}
 
     def __init__(
         self,
@@ -58,10 +59,6 @@ class DepthwiseConv2D(_Convolution):
         self.stride, self.padding, self.dilation = stride, padding, dilation
         self.bias, self.weight_init, self.bias_init = bias, weight_init, bias_init
         self.weight_regularizer, self.weight_constraint = weight_regularizer, weight_constraint
-
-    def validate(self) -> None:
-        check_integer(self, "multiplier")
-        self._check_window()
 
     def _counts(self, inputs: int) -> tuple[int, int]:
         return inputs * int(self.multiplier), inputs

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .base import Activation, Builder, Saved, Value, check_number
+from ..constraints import Interval
+from .base import Activation, Builder, Saved, Value
 
 
 class ELU(Activation):
@@ -23,12 +24,10 @@ class ELU(Activation):
     """
 
     activation_name = "elu"
+    hyperparameters = {"alpha": Interval(float, 0)}
 
     def __init__(self, alpha: float = 1.0):
         self.alpha = alpha
-
-    def validate(self) -> None:
-        check_number(self, "alpha", low=0)
 
     def apply(self, k: Builder, z: Value) -> tuple[Value, Saved]:
         a = k.add(k.relu(z), k.multiply(k.expm1(k.minimum(z, 0.0)), float(self.alpha)))

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..constraints import Boolean, Interval, Maybe
 from ..errors import DataError, DtypeError, ParameterError
 from ..ops.value import Shape
-from .base import Builder, Layer, Parameter, Saved, Value, check_integer, check_rules
-from .regularizers import Regularizer
-from .weight_constraints import WeightConstraint
+from .base import Builder, Layer, Parameter, Saved, Value
+from .regularizers import MAYBE_REGULARIZER, Regularizer
+from .weight_constraints import MAYBE_WEIGHT_CONSTRAINT, WeightConstraint
 
 
 class Embedding(Layer):
@@ -40,6 +41,14 @@ class Embedding(Layer):
     """
 
     stepwise = True
+    hyperparameters = {
+        "rows": Interval(int, 1),
+        "width": Interval(int, 1),
+        "padding": Maybe(Interval(int, 0)),
+        "sparse": Boolean(),
+        "weight_regularizer": MAYBE_REGULARIZER,
+        "weight_constraint": MAYBE_WEIGHT_CONSTRAINT,
+    }
 
     def __init__(
         self,
@@ -57,17 +66,11 @@ class Embedding(Layer):
         self.weight_regularizer, self.weight_constraint = weight_regularizer, weight_constraint
 
     def validate(self) -> None:
-        check_integer(self, "rows")
-        check_integer(self, "width")
-        check_rules(self)
-        if not isinstance(self.sparse, bool):
-            raise ParameterError(f"Embedding: sparse must be True or False. Got {self.sparse!r}.")
-        if self.padding is not None:
-            check_integer(self, "padding", low=0)
-            if self.padding >= self.rows:
-                raise ParameterError(
-                    f"Embedding: padding must be one of the rows 0, ..., {self.rows - 1}, or None. Got {self.padding!r}."
-                )
+        super().validate()
+        if self.padding is not None and self.padding >= self.rows:
+            raise ParameterError(
+                f"Embedding: padding must be one of the rows 0, ..., {self.rows - 1}, or None. Got {self.padding!r}."
+            )
 
     def masks(self, place: int) -> bool:
         return self.padding is not None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from math import pi, sqrt
 
-from .base import Activation, Builder, Saved, Value, check_number
+from ..constraints import Interval
+from .base import Activation, Builder, Saved, Value
 
 
 class Exponential(Activation):
@@ -136,11 +137,10 @@ class Power(Activation):
         Power(1.5)
     """
 
+    hyperparameters = {"exponent": Interval(float)}
+
     def __init__(self, exponent: float):
         self.exponent = exponent
-
-    def validate(self) -> None:
-        check_number(self, "exponent")
 
     def apply(self, k: Builder, z: Value) -> tuple[Value, Saved]:
         log = k.log(z)

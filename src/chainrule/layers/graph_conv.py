@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from ..constraints import Boolean, Interval
 from ..errors import DtypeError, ParameterError
 from ..ops import SparseMatrix
 from ..ops.value import Shape
-from .base import Builder, Layer, Parameter, Saved, ShapeError, Value, check_integer, check_rules
-from .regularizers import Regularizer
-from .weight_constraints import WeightConstraint
+from .base import Builder, Layer, Parameter, Saved, ShapeError, Value
+from .regularizers import MAYBE_REGULARIZER, Regularizer
+from .weight_constraints import MAYBE_WEIGHT_CONSTRAINT, WeightConstraint
 
 
 class GraphConv(Layer):
@@ -45,6 +46,14 @@ class GraphConv(Layer):
 
     linear = True
     width_argument = "units"
+    hyperparameters = {
+        "units": Interval(int, 1),
+        "normalise": Boolean(),
+        "self_loops": Boolean(),
+        "bias": Boolean(),
+        "weight_regularizer": MAYBE_REGULARIZER,
+        "weight_constraint": MAYBE_WEIGHT_CONSTRAINT,
+    }
 
     def __init__(
         self,
@@ -64,11 +73,7 @@ class GraphConv(Layer):
         self.weight_regularizer, self.weight_constraint = weight_regularizer, weight_constraint
 
     def validate(self) -> None:
-        check_integer(self, "units")
-        check_rules(self)
-        for name in ("normalise", "self_loops", "bias"):
-            if not isinstance(getattr(self, name), bool):
-                raise ParameterError(f"GraphConv: {name} must be True or False. Got {getattr(self, name)!r}.")
+        super().validate()
         _ = self.matrix
 
     def config(self) -> dict[str, Any]:

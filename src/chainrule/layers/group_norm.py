@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..constraints import Interval
 from ._normalisation import _GroupNormalisation
-from .base import check_integer
 
 
 class GroupNorm(_GroupNormalisation):
@@ -30,6 +30,8 @@ class GroupNorm(_GroupNormalisation):
         GroupNorm(8)
     """
 
+    hyperparameters = {"groups": Interval(int, 1)}
+
     def __init__(
         self,
         groups: int,
@@ -41,10 +43,6 @@ class GroupNorm(_GroupNormalisation):
     ):
         self.groups, self.epsilon, self.affine = groups, epsilon, affine
         self.gamma_init, self.beta_init = gamma_init, beta_init
-
-    def validate(self) -> None:
-        super().validate()
-        check_integer(self, "groups")
 
     def group_count(self, channels: int) -> int:
         return int(self.groups)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import ParameterError
+from ..constraints import OneOf
 from ._recurrent import _flat, _Recurrent
 from .base import Builder, Parameter, Saved, Value
 
@@ -47,6 +47,7 @@ class GRU(_Recurrent):
 
     recurrence, cell = "gated", "gru"
     gates = 3
+    hyperparameters = {"reset": OneOf("after", "before")}
 
     def __init__(
         self,
@@ -64,11 +65,6 @@ class GRU(_Recurrent):
         self.return_sequences, self.return_state = return_sequences, return_state
         self.reverse, self.truncate = reverse, truncate
         self.weight_init, self.recurrent_init = weight_init, recurrent_init
-
-    def validate(self) -> None:
-        super().validate()
-        if self.reset not in ("after", "before"):
-            raise ParameterError(f'GRU: reset must be "after" or "before". Got {self.reset!r}.')
 
     def _biases(self, units: int) -> dict[str, Parameter]:
         found = super()._biases(units)

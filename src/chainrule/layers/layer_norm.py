@@ -5,9 +5,10 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from ..constraints import Interval
 from ..ops.value import Shape
 from ._normalisation import _Normalisation, standardise, standardise_backward
-from .base import Builder, Parameter, Saved, ShapeError, Value, check_integer
+from .base import Builder, Parameter, Saved, ShapeError, Value
 
 
 class LayerNorm(_Normalisation):
@@ -32,6 +33,7 @@ class LayerNorm(_Normalisation):
     """
 
     stepwise = True
+    hyperparameters = {"axes": Interval(int, 1)}
 
     def __init__(
         self,
@@ -44,10 +46,6 @@ class LayerNorm(_Normalisation):
     ):
         self.axes, self.epsilon, self.affine = axes, epsilon, affine
         self.gamma_init, self.beta_init = gamma_init, beta_init
-
-    def validate(self) -> None:
-        super().validate()
-        check_integer(self, "axes")
 
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
         shape, axes = shapes[0], int(self.axes)

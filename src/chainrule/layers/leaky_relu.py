@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .base import Activation, Builder, Saved, Value, check_number
+from ..constraints import Interval
+from .base import Activation, Builder, Saved, Value
 
 
 class LeakyReLU(Activation):
@@ -20,12 +21,10 @@ class LeakyReLU(Activation):
     """
 
     activation_name = "leaky_relu"
+    hyperparameters = {"negative_slope": Interval(float, 0)}
 
     def __init__(self, negative_slope: float = 0.01):
         self.negative_slope = negative_slope
-
-    def validate(self) -> None:
-        check_number(self, "negative_slope", low=0)
 
     def apply(self, k: Builder, z: Value) -> tuple[Value, Saved]:
         a = k.where_(k.greater(z, 0.0), z, k.multiply(z, float(self.negative_slope)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .base import Builder, Layer, Saved, ShapeError, Value, check_integer, check_number
+from ..constraints import Interval
+from .base import Builder, Layer, Saved, ShapeError, Value
 
 
 class LocalResponseNorm(Layer):
@@ -22,15 +23,15 @@ class LocalResponseNorm(Layer):
 
     role = "normalisation"
     stepwise = True
+    hyperparameters = {
+        "size": Interval(int, 1),
+        "alpha": Interval(float, 0),
+        "beta": Interval(float),
+        "kappa": Interval(float, 1e-30),
+    }
 
     def __init__(self, size: int = 5, *, alpha: float = 1e-4, beta: float = 0.75, kappa: float = 1.0):
         self.size, self.alpha, self.beta, self.kappa = size, alpha, beta, kappa
-
-    def validate(self) -> None:
-        check_integer(self, "size")
-        check_number(self, "alpha", low=0)
-        check_number(self, "beta")
-        check_number(self, "kappa", low=1e-30)
 
     def _sum(self, k: Builder, x: Value, before: int, after: int) -> Value:
         """Of every channel the sum over ``before`` channels before it, itself, and ``after`` channels after it."""

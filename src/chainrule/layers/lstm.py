@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..constraints import Interval
 from ..ops.value import Shape
 from ._recurrent import _Recurrent
-from .base import Builder, Parameter, Saved, Value, check_number
+from .base import Builder, Parameter, Saved, Value
 
 
 class LSTM(_Recurrent):
@@ -44,6 +45,7 @@ class LSTM(_Recurrent):
     recurrence, cell = "cell", "lstm"
     gates = 4
     carried = ("h", "c")
+    hyperparameters = {"forget_bias": Interval(float)}
 
     def __init__(
         self,
@@ -61,10 +63,6 @@ class LSTM(_Recurrent):
         self.return_sequences, self.return_state = return_sequences, return_state
         self.reverse, self.truncate, self.forget_bias = reverse, truncate, forget_bias
         self.weight_init, self.recurrent_init = weight_init, recurrent_init
-
-    def validate(self) -> None:
-        super().validate()
-        check_number(self, "forget_bias")
 
     def _biases(self, units: int) -> dict[str, Parameter]:
         shape: Shape = (4 * units,)

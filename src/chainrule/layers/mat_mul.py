@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import ParameterError
+from ..constraints import Boolean
 from .base import Builder, Layer, Saved, ShapeError, Value
 
 
@@ -20,14 +20,13 @@ class MatMul(Layer):
     """
 
     arity = 2
+    hyperparameters = {
+        "transpose_a": Boolean(),
+        "transpose_b": Boolean(),
+    }
 
     def __init__(self, *, transpose_a: bool = False, transpose_b: bool = False):
         self.transpose_a, self.transpose_b = transpose_a, transpose_b
-
-    def validate(self) -> None:
-        for name in ("transpose_a", "transpose_b"):
-            if not isinstance(getattr(self, name), bool):
-                raise ParameterError(f"MatMul: {name} must be True or False. Got {getattr(self, name)!r}.")
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         a, b = xs

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from math import prod, sqrt
 
+from ..constraints import Boolean, Interval, Maybe
 from ..errors import ParameterError
 from ..ops.value import Shape
 from ._attention import _Attention
-from .base import Builder, Parameter, Saved, ShapeError, Value, check_integer, check_number
+from .base import Builder, Parameter, Saved, ShapeError, Value
 
 
 class MultiHeadAttention(_Attention):
@@ -38,6 +39,14 @@ class MultiHeadAttention(_Attention):
         MultiHeadAttention(8, causal=True)
     """
 
+    hyperparameters = {
+        "heads": Interval(int, 1),
+        "width": Maybe(Interval(int, 1)),
+        "causal": Boolean(),
+        "dropout": Interval(float, 0, 1),
+        "bias": Boolean(),
+    }
+
     def __init__(
         self,
         heads: int,
@@ -52,17 +61,9 @@ class MultiHeadAttention(_Attention):
         self.bias, self.weight_init = bias, weight_init
 
     def validate(self) -> None:
-        check_integer(self, "heads")
-        if self.width is not None:
-            check_integer(self, "width")
-            if self.width % self.heads:
-                raise ParameterError(
-                    f"MultiHeadAttention: width must be a multiple of heads={self.heads}. Got {self.width!r}."
-                )
-        for name in ("causal", "bias"):
-            if not isinstance(getattr(self, name), bool):
-                raise ParameterError(f"MultiHeadAttention: {name} must be True or False. Got {getattr(self, name)!r}.")
-        check_number(self, "dropout", low=0, below=1)
+        super().validate()
+        if self.width is not None and self.width % self.heads:
+            raise ParameterError(f"MultiHeadAttention: width must be a multiple of heads={self.heads}. Got {self.width!r}.")
 
     def _width(self, query: Shape) -> int:
         width = query[2] if self.width is None else int(self.width)

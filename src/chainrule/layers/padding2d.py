@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import UnknownNameError
-from ._spatial import check_image, check_pairs, pairs
-from .base import Builder, Layer, Saved, ShapeError, Value, check_number
+from ..constraints import Interval, OneOf
+from ._spatial import Borders, check_image, pairs
+from .base import Builder, Layer, Saved, ShapeError, Value
 
 _MODES = ("reflect", "replicate", "constant")
 
@@ -28,15 +28,14 @@ class Padding2D(Layer):
     """
 
     role = "reshaping"
+    hyperparameters = {
+        "padding": Borders(2),
+        "mode": OneOf(*_MODES),
+        "value": Interval(float),
+    }
 
     def __init__(self, padding: Any = 1, *, mode: str = "reflect", value: float = 0.0):
         self.padding, self.mode, self.value = padding, mode, value
-
-    def validate(self) -> None:
-        check_pairs(self, "padding", 2)
-        check_number(self, "value")
-        if self.mode not in _MODES:
-            raise UnknownNameError("mode of Padding2D", self.mode, _MODES)
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         x = xs[0]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-
+from ..constraints import EachOf, Interval
 from ..errors import ParameterError
 from .base import Builder, Layer, Saved, ShapeError, Value
 
@@ -23,17 +22,14 @@ class Permute(Layer):
     """
 
     role = "reshaping"
+    hyperparameters = {"axes": EachOf(Interval(int, 1), hint="Number the axes of a sample from 1 on, as in (2, 1).")}
 
     def __init__(self, axes: tuple[int, ...]):
         self.axes = axes
 
     def validate(self) -> None:
-        try:
-            axes = list(self.axes)
-        except TypeError:
-            axes = [None]  # type: ignore[list-item]
-        whole = all(isinstance(a, Integral) and not isinstance(a, bool) for a in axes)
-        if not whole or sorted(axes) != list(range(1, len(axes) + 1)):
+        super().validate()
+        if sorted(self.axes) != list(range(1, len(self.axes) + 1)):
             raise ParameterError(
                 f"Permute: axes must be the numbers 1, ..., D of a sample's axes, each of them once, such as (2, 1). "
                 f"Got {self.axes!r}."

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ParameterError
+from ..constraints import Boolean, Interval
 from ..ops.value import Shape
-from .base import Builder, Layer, Parameter, Saved, ShapeError, State, Value, check_integer
+from .base import Builder, Layer, Parameter, Saved, ShapeError, State, Value
 
 
 class PositionalEncoding(Layer):
@@ -31,6 +31,10 @@ class PositionalEncoding(Layer):
     """
 
     stepwise = True
+    hyperparameters = {
+        "length": Interval(int, 1),
+        "learned": Boolean(),
+    }
 
     def __init__(self, length: int, *, learned: bool = False, weight_init: Any = "uniform"):
         self.length, self.learned, self.weight_init = length, learned, weight_init
@@ -38,11 +42,6 @@ class PositionalEncoding(Layer):
     @property
     def role(self) -> str:
         return "weight" if self.learned else "other"
-
-    def validate(self) -> None:
-        check_integer(self, "length")
-        if not isinstance(self.learned, bool):
-            raise ParameterError(f"PositionalEncoding: learned must be True or False. Got {self.learned!r}.")
 
     def _check(self, shape: Shape) -> Shape:
         if len(shape) != 3:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import ParameterError
+from ..constraints import Boolean
 from ..ops.value import Shape
 from .base import Activation, Builder, Parameter, Saved, ShapeError, Value
 
@@ -27,13 +27,10 @@ class PReLU(Activation):
     """
 
     activation_name = "prelu"
+    hyperparameters = {"shared": Boolean()}
 
     def __init__(self, *, shared: bool = False, init: Any = 0.25):
         self.shared, self.init = shared, init
-
-    def validate(self) -> None:
-        if not isinstance(self.shared, bool):
-            raise ParameterError(f"PReLU: shared must be True or False. Got {self.shared!r}.")
 
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
         if len(shapes[0]) < 2:

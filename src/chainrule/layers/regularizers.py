@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ..errors import ParameterError
+from ..constraints import Constraint, Instance, Interval, Maybe
 from ..ops import Builder, Value
-from ..registry import Configurable, finite_number
+from ..registry import Configurable
 
 __all__ = ["L1", "L1L2", "L2", "Regularizer"]
 
@@ -23,11 +23,10 @@ class Regularizer(Configurable):
         super().__init_subclass__(**kwargs)
         Regularizer.registry[cls.__name__] = cls
 
-    def validate(self) -> None:
-        """ParameterError when an argument is not a finite number of at least 0."""
-        for name, value in self.config().items():
-            if not finite_number(value) or value < 0:
-                raise ParameterError(f"{type(self).__name__}: {name} must be a finite number of at least 0. Got {value!r}.")
+    @classmethod
+    def constraints(cls) -> dict[str, Constraint]:
+        """What each argument may be: a finite number of at least 0, where the class states nothing else."""
+        return {name: Interval(float, 0) for name in cls.argument_names()} | super().constraints()
 
     def penalty(self, k: Builder, w: Value) -> Value:
         """Emits what is added to J."""
@@ -36,6 +35,10 @@ class Regularizer(Configurable):
     def gradient(self, k: Builder, w: Value) -> Value:
         """Emits the derivative of the penalty by w."""
         raise NotImplementedError
+
+
+#: What an argument ``weight_regularizer`` of a layer may be.
+MAYBE_REGULARIZER = Maybe(Instance(Regularizer, hint="Give one as L2(1e-4)."))
 
 
 class L1(Regularizer):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .base import Activation, Builder, Saved, Value, check_number
+from ..constraints import Interval
+from .base import Activation, Builder, Saved, Value
 
 
 class Rescale(Activation):
@@ -20,13 +21,13 @@ class Rescale(Activation):
 
     role = "other"  # it bends nothing
     linear = True
+    hyperparameters = {
+        "scale": Interval(float),
+        "offset": Interval(float),
+    }
 
     def __init__(self, scale: float = 1.0, offset: float = 0.0):
         self.scale, self.offset = scale, offset
-
-    def validate(self) -> None:
-        check_number(self, "scale")
-        check_number(self, "offset")
 
     def apply(self, k: Builder, z: Value) -> tuple[Value, Saved]:
         a = z if self.scale == 1 else k.multiply(z, float(self.scale))

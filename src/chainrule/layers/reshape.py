@@ -6,8 +6,11 @@ from math import prod
 from numbers import Integral
 from typing import Any
 
+from ..constraints import AnyOf, EachOf, Interval, OneOf
 from ..errors import ParameterError
 from .base import Builder, Layer, Saved, ShapeError, Value
+
+_SIZE = AnyOf(Interval(int, 1), OneOf(-1))
 
 
 class Reshape(Layer):
@@ -24,6 +27,7 @@ class Reshape(Layer):
     """
 
     role = "reshaping"
+    hyperparameters = {"shape": AnyOf(_SIZE, EachOf(_SIZE), hint="Give the sizes of one sample, as in (8, -1).")}
 
     def __init__(self, shape: int | tuple[int, ...]):
         self.shape = shape
@@ -32,16 +36,9 @@ class Reshape(Layer):
         return [self.shape] if isinstance(self.shape, (int, Integral, str)) else list(self.shape)
 
     def validate(self) -> None:
-        try:
-            sizes = self._sizes()
-        except TypeError:
-            sizes = [None]
-        wrong = [s for s in sizes if not isinstance(s, Integral) or isinstance(s, bool) or (s < 1 and s != -1)]
-        if wrong or sizes.count(-1) > 1:
-            raise ParameterError(
-                f"Reshape: shape must be the sizes of one sample, ints of at least 1 with at most one -1, such as (8, -1). "
-                f"Got {self.shape!r}."
-            )
+        super().validate()
+        if self._sizes().count(-1) > 1:
+            raise ParameterError(f"Reshape: only one size may be -1, such as (8, -1). Got {self.shape!r}.")
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         shape, sizes = xs[0].shape, [int(s) for s in self._sizes()]

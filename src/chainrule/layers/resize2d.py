@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from math import floor, inf
+from math import floor
 from numbers import Real
 from typing import Any
 
-from ..errors import ParameterError, UnknownNameError
+from ..constraints import POSITIVE, Interval, Maybe, OneOf, OneOrMore
+from ..errors import ParameterError
 from ..ops.resampling import COORDINATES, ROUNDINGS
-from ._spatial import check_image, check_sizes, sizes
+from ._spatial import check_image, sizes
 from .base import Builder, Layer, Saved, ShapeError, Value
 
 _METHODS = {"nearest": "nearest", "bilinear": "linear", "bicubic": "cubic", "area": "area"}
@@ -37,6 +38,13 @@ class Resize2D(Layer):
     """
 
     role = "reshaping"
+    hyperparameters = {
+        "size": Maybe(OneOrMore(Interval(int, 1), count=2)),
+        "scale": Maybe(OneOrMore(POSITIVE, count=2)),
+        "method": OneOf(*_METHODS),
+        "coordinates": OneOf(*COORDINATES),
+        "rounding": OneOf(*ROUNDINGS),
+    }
 
     def __init__(
         self,
@@ -51,21 +59,13 @@ class Resize2D(Layer):
         self.coordinates, self.rounding = coordinates, rounding
 
     def _scales(self) -> list[Any]:
-        return list(self.scale) if isinstance(self.scale, (tuple, list)) else [self.scale] * 2
+        scale: Any = self.scale
+        return [scale] * 2 if isinstance(scale, Real) else list(scale)
 
     def validate(self) -> None:
+        super().validate()
         if (self.size is None) == (self.scale is None):
             raise ParameterError(f"Resize2D: give either size or scale. Got size={self.size!r} and scale={self.scale!r}.")
-        if self.size is not None:
-            check_sizes(self, "size", 2)
-        else:
-            factors = self._scales()
-            good = all(isinstance(f, Real) and not isinstance(f, bool) and 0 < float(f) < inf for f in factors)
-            if not good or len(factors) != 2:
-                raise ParameterError(f"Resize2D: scale must be a positive number, or two. Got {self.scale!r}.")
-        for name, known in (("method", _METHODS), ("coordinates", COORDINATES), ("rounding", ROUNDINGS)):
-            if getattr(self, name) not in known:
-                raise UnknownNameError(f"{name} of Resize2D", getattr(self, name), known)
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         x = xs[0]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from ..constraints import Interval
 from ..ops.value import Shape
 from ._normalisation import inverse_root
-from .base import Builder, Layer, Parameter, Saved, ShapeError, Value, check_number
+from .base import Builder, Layer, Parameter, Saved, ShapeError, Value
 
 
 class RMSNorm(Layer):
@@ -26,12 +27,10 @@ class RMSNorm(Layer):
 
     role = "normalisation"
     stepwise = True
+    hyperparameters = {"epsilon": Interval(float, 1e-30)}
 
     def __init__(self, *, epsilon: float = 1e-6, gamma_init: Any = "ones"):
         self.epsilon, self.gamma_init = epsilon, gamma_init
-
-    def validate(self) -> None:
-        check_number(self, "epsilon", low=1e-30)
 
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
         if len(shapes[0]) < 2:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ..constraints import Interval
 from ..errors import ParameterError
-from .base import Activation, Builder, Saved, Value, check_number
+from .base import Activation, Builder, Saved, Value
 
 
 class RReLU(Activation):
@@ -23,13 +24,16 @@ class RReLU(Activation):
     """
 
     activation_name = "rrelu"
+    hyperparameters = {
+        "low": Interval(float, 0),
+        "high": Interval(float, 0),
+    }
 
     def __init__(self, low: float = 1 / 8, *, high: float = 1 / 3):
         self.low, self.high = low, high
 
     def validate(self) -> None:
-        check_number(self, "low", low=0)
-        check_number(self, "high", low=0)
+        super().validate()
         if self.low > self.high:
             raise ParameterError(f"RReLU: low must be at most high. Got low={self.low!r}, high={self.high!r}.")
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any
 
+from ..constraints import Boolean, EachOf, Interval, Maybe
 from ..errors import ParameterError
 from ..ops.value import Shape
 from .base import Builder, Layer, Parameter, Saved, ShapeError, Value
@@ -29,6 +29,11 @@ class Scale(Layer):
     role = "other"  # it learns a size and no direction
     linear = True
     stepwise = True
+    hyperparameters = {
+        "shape": Maybe(EachOf(Interval(int, 1), hint="They are the sizes of a sample.")),
+        "weight": Boolean(),
+        "bias": Boolean(),
+    }
 
     def __init__(
         self,
@@ -43,16 +48,9 @@ class Scale(Layer):
         self.weight_init, self.bias_init = weight_init, bias_init
 
     def validate(self) -> None:
-        for name in ("weight", "bias"):
-            if not isinstance(getattr(self, name), bool):
-                raise ParameterError(f"Scale: {name} must be True or False. Got {getattr(self, name)!r}.")
+        super().validate()
         if not (self.weight or self.bias):
             raise ParameterError("Scale: at least one of weight and bias must be True.")
-        sizes = () if self.shape is None else self.shape
-        if not isinstance(sizes, (tuple, list)) or not all(
-            isinstance(s, Integral) and not isinstance(s, bool) and s >= 1 for s in sizes
-        ):
-            raise ParameterError(f"Scale: shape must be the sizes of a sample, ints of at least 1. Got {self.shape!r}.")
 
     def _sizes(self, shape: Shape) -> Shape:
         if len(shape) < 2:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from math import sqrt
 
-from ..errors import ParameterError
+from ..constraints import Boolean, Interval
 from ..ops.value import Shape
 from ._attention import _Attention
-from .base import Builder, Parameter, Saved, ShapeError, Value, check_number
+from .base import Builder, Parameter, Saved, ShapeError, Value
 
 
 class ScaledDotProductAttention(_Attention):
@@ -30,13 +30,13 @@ class ScaledDotProductAttention(_Attention):
         >>> y = ScaledDotProductAttention()(query, memory)
     """
 
+    hyperparameters = {
+        "causal": Boolean(),
+        "dropout": Interval(float, 0, 1),
+    }
+
     def __init__(self, *, causal: bool = False, dropout: float = 0.0):
         self.causal, self.dropout = causal, dropout
-
-    def validate(self) -> None:
-        if not isinstance(self.causal, bool):
-            raise ParameterError(f"ScaledDotProductAttention: causal must be True or False. Got {self.causal!r}.")
-        check_number(self, "dropout", low=0, below=1)
 
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
         query, key, _ = self._three(shapes)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..errors import ParameterError
-from .base import Activation, Builder, Saved, Value, check_number
+from ..constraints import Boolean, Interval
+from .base import Activation, Builder, Saved, Value
 
 
 class Sign(Activation):
@@ -25,16 +25,13 @@ class Sign(Activation):
     """
 
     activation_name = "sign"
+    hyperparameters = {
+        "clip": Interval(float, 0, closed="neither", hint="With 0 no gradient goes through."),
+        "stochastic": Boolean(),
+    }
 
     def __init__(self, *, clip: float = 1.0, stochastic: bool = False):
         self.clip, self.stochastic = clip, stochastic
-
-    def validate(self) -> None:
-        check_number(self, "clip", low=0)
-        if self.clip == 0:
-            raise ParameterError("Sign: clip must be above 0, or no gradient goes through. Got 0.")
-        if not isinstance(self.stochastic, bool):
-            raise ParameterError(f"Sign: stochastic must be True or False. Got {self.stochastic!r}.")
 
     def apply(self, k: Builder, z: Value) -> tuple[Value, Saved]:
         if k.training and self.stochastic:

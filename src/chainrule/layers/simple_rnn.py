@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import ParameterError
+from ..constraints import OneOf
 from ._recurrent import _Recurrent
 from .base import Builder, Saved, Value, get_activation
 
@@ -38,6 +38,7 @@ class SimpleRNN(_Recurrent):
 
     recurrence, cell = "simple", "simple_rnn"
     gates = 1
+    hyperparameters = {"activation": OneOf("tanh", "relu")}
 
     def __init__(
         self,
@@ -55,11 +56,6 @@ class SimpleRNN(_Recurrent):
         self.return_sequences, self.return_state = return_sequences, return_state
         self.reverse, self.truncate = reverse, truncate
         self.weight_init, self.recurrent_init = weight_init, recurrent_init
-
-    def validate(self) -> None:
-        super().validate()
-        if self.activation not in ("tanh", "relu"):
-            raise ParameterError(f'SimpleRNN: activation must be "tanh" or "relu". Got {self.activation!r}.')
 
     @property
     def recurrent_variance(self) -> float:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-
-from ..errors import ParameterError
+from ..constraints import Interval, Maybe
 from .base import Builder, Layer, Saved, ShapeError, Value
 
 
@@ -24,16 +22,14 @@ class Slice(Layer):
     """
 
     role = "reshaping"
+    hyperparameters = {
+        "axis": Interval(int),
+        "start": Interval(int),
+        "stop": Maybe(Interval(int)),
+    }
 
     def __init__(self, axis: int = -1, start: int = 0, stop: int | None = None):
         self.axis, self.start, self.stop = axis, start, stop
-
-    def validate(self) -> None:
-        for name in ("axis", "start", "stop"):
-            value = getattr(self, name)
-            whole = isinstance(value, Integral) and not isinstance(value, bool)
-            if not whole and not (name == "stop" and value is None):
-                raise ParameterError(f"Slice: {name} must be an int{' or None' * (name == 'stop')}. Got {value!r}.")
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         x, axis = xs[0], int(self.axis)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .base import Builder, Layer, Saved, ShapeError, Value, check_number
+from ..constraints import Interval
+from .base import Builder, Layer, Saved, ShapeError, Value
 
 
 class SpatialDropout(Layer):
@@ -25,12 +26,10 @@ class SpatialDropout(Layer):
     role = "regularisation"
     linear = True
     stepwise = True
+    hyperparameters = {"rate": Interval(float, 0, 1)}
 
     def __init__(self, rate: float):
         self.rate = rate
-
-    def validate(self) -> None:
-        check_number(self, "rate", low=0, below=1)
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         x, rate = xs[0], float(self.rate)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ParameterError
+from ..constraints import Boolean
 from ..ops.value import Shape
 from ._normalisation import by_channel
 from .base import Builder, Layer, Saved, ShapeError, State, Value
@@ -40,13 +40,10 @@ class Standardize(Layer):
     role = "normalisation"
     linear = True
     stepwise = True
+    hyperparameters = {"inverse": Boolean()}
 
     def __init__(self, *, inverse: bool = False):
         self.inverse = inverse
-
-    def validate(self) -> None:
-        if not isinstance(self.inverse, bool):
-            raise ParameterError(f"Standardize: inverse must be True or False. Got {self.inverse!r}.")
 
     @property
     def measures(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
+from ..constraints import Instance
 from ..errors import ParameterError
 from ..ops.value import Shape
 from .base import Builder, Layer, Parameter, Saved, ShapeError, State, Value
@@ -28,16 +29,17 @@ class TimeDistributed(Layer):
     """
 
     stepwise = True
+    hyperparameters = {"layer": Instance(Layer, hint="Give one as Conv2D(8, 3).")}
 
     def __init__(self, layer: Layer):
         self.layer = layer
 
     def validate(self) -> None:
-        if not isinstance(self.layer, Layer) or self.layer.arity == 2 or self.layer.output_count != 1:
+        super().validate()
+        if self.layer.arity == 2 or self.layer.output_count != 1:
             raise ParameterError(
                 f"TimeDistributed: expected a layer of one input and one output, such as Conv2D(8, 3). Got {self.layer!r}."
             )
-        self.layer.validate()
 
     @property
     def role(self) -> str:

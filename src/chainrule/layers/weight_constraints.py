@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from ..errors import ParameterError, ShapeError
+from ..constraints import POSITIVE, Instance, Interval, Maybe, OneOrMore
+from ..errors import ShapeError
 from ..ops import Builder, Value
-from ..registry import Configurable, finite_number
+from ..registry import Configurable
 
 __all__ = ["MaxNorm", "NonNegative", "UnitNorm", "WeightConstraint"]
 
@@ -25,34 +26,28 @@ class WeightConstraint(Configurable):
         if not cls.__name__.startswith("_"):
             WeightConstraint.registry[cls.__name__] = cls
 
-    def validate(self) -> None:
-        """ParameterError when an argument is out of its range."""
-
     def apply(self, k: Builder, w: Value) -> Value:
         """Emits the weights that are stored."""
         raise NotImplementedError
+
+
+#: What an argument ``weight_constraint`` of a layer may be.
+MAYBE_WEIGHT_CONSTRAINT = Maybe(Instance(WeightConstraint, hint="Give one as MaxNorm(3.0)."))
 
 
 class _ByNorm(WeightConstraint):
     """Base of constraints on norms over some axes of the weights."""
 
     axes: int | tuple[int, ...] | None
-
-    def validate(self) -> None:
-        axes = self.axes if isinstance(self.axes, (tuple, list)) else [0 if self.axes is None else self.axes]
-        if not axes or not all(isinstance(a, Integral) and not isinstance(a, bool) for a in axes):
-            raise ParameterError(
-                f"{type(self).__name__}: axes must be an int, several ints, or None for all axes but the last. "
-                f"Got {self.axes!r}."
-            )
+    hyperparameters = {"axes": Maybe(OneOrMore(Interval(int), hint="None stands for all axes but the last."))}
 
     def norm(self, k: Builder, w: Value) -> Value:
         """Emits ‖w‖, with 1 on the axes that it is over."""
-        axes = tuple(range(w.ndim - 1)) if self.axes is None else self.axes
-        given = [axes] if isinstance(axes, int) else list(axes)
+        axes: Any = tuple(range(w.ndim - 1)) if self.axes is None else self.axes
+        given = [int(axes)] if isinstance(axes, Integral) else [int(a) for a in axes]
         if w.ndim < 2 or not all(-w.ndim <= a < w.ndim for a in given):
             raise ShapeError(f"{type(self).__name__}: weights of shape {w.shape} have no norms over the axes {given}.")
-        squares = k.sum(k.square(w), axis=tuple(sorted({int(a) % w.ndim for a in given})), keepdims=True)
+        squares = k.sum(k.square(w), axis=tuple(sorted({a % w.ndim for a in given})), keepdims=True)
         return k.maximum(k.sqrt(squares), _TINY)
 
 
@@ -71,13 +66,10 @@ class MaxNorm(_ByNorm):
         MaxNorm(3.0)
     """
 
+    hyperparameters = {"limit": POSITIVE}
+
     def __init__(self, limit: float = 2.0, *, axes: int | tuple[int, ...] | None = None):
         self.limit, self.axes = limit, axes
-
-    def validate(self) -> None:
-        super().validate()
-        if not finite_number(self.limit) or self.limit <= 0:
-            raise ParameterError(f"MaxNorm: limit must be a positive, finite number. Got {self.limit!r}.")
 
     def apply(self, k: Builder, w: Value) -> Value:
         return k.multiply(w, k.minimum(k.divide(float(self.limit), self.norm(k, w)), 1.0))

@@ -102,9 +102,6 @@ class Loss(Configurable):
         """For targets of a length of their own: (N,) the fewest steps of the output that each can belong to."""
         raise NotImplementedError
 
-    def validate(self) -> None:
-        """ParameterError when an argument of the constructor is out of its range."""
-
     @property
     def threshold(self) -> float | None:
         """The raw output above which an output means "yes"; None where outputs are no yes or no."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ..errors import ParameterError, ShapeError
+from ..constraints import POSITIVE, Boolean, Interval, OneOrMore
+from ..errors import ShapeError
 from ..ops.value import Shape
-from ..registry import finite_number
 from .base import Array, Builder, ElementwiseLoss, Saved, Value
 from .numeric import LARGEST_BELOW_ONE, SMALLEST_NORMAL, sigmoid
 
@@ -38,6 +38,11 @@ class BinaryCrossEntropy(ElementwiseLoss):
     name = "binary_cross_entropy"
     reduction = "sum"
     probabilities = True
+    hyperparameters = {
+        "label_smoothing": Interval(float, 0, 1),
+        "from_probabilities": Boolean(),
+        "pos_weight": OneOrMore(POSITIVE),
+    }
 
     def __init__(
         self,
@@ -52,15 +57,6 @@ class BinaryCrossEntropy(ElementwiseLoss):
     @property
     def threshold(self) -> float:
         return 0.5 if self.from_probabilities else 0.0
-
-    def validate(self) -> None:
-        if not finite_number(self.label_smoothing) or not 0 <= self.label_smoothing < 1:
-            raise ParameterError(f"BinaryCrossEntropy: label_smoothing must be in [0, 1). Got {self.label_smoothing!r}.")
-        given = self._weights()
-        if not given or not all(finite_number(w) and w > 0 for w in given):
-            raise ParameterError(
-                f"BinaryCrossEntropy: pos_weight must be a positive number, or one for each output. Got {self.pos_weight!r}."
-            )
 
     def _weights(self) -> list[float]:
         """One weight, or one for each output."""

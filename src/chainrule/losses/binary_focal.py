@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from ..errors import ParameterError
+from ..constraints import Interval, Maybe
 from ..ops.value import Shape
-from ..registry import finite_number
 from .base import Array, Builder, ElementwiseLoss, Saved, Value
 from .numeric import sigmoid
 
@@ -33,6 +32,10 @@ class BinaryFocal(ElementwiseLoss):
     reduction = "sum"
     probabilities = True
     reads_logits = True
+    hyperparameters = {
+        "gamma": Interval(float, 0),
+        "alpha": Maybe(Interval(float, 0, 1, closed="both")),
+    }
 
     def __init__(self, gamma: float = 2.0, *, alpha: float | None = None):
         self.gamma, self.alpha = gamma, alpha
@@ -40,12 +43,6 @@ class BinaryFocal(ElementwiseLoss):
     @property
     def threshold(self) -> float:
         return 0.0
-
-    def validate(self) -> None:
-        if not finite_number(self.gamma) or self.gamma < 0:
-            raise ParameterError(f"BinaryFocal: gamma must be a finite number of at least 0. Got {self.gamma!r}.")
-        if self.alpha is not None and not (finite_number(self.alpha) and 0 <= self.alpha <= 1):
-            raise ParameterError(f"BinaryFocal: alpha must be a number from 0 to 1 or None. Got {self.alpha!r}.")
 
     def prediction(self, z: Array) -> Array:
         return sigmoid(z)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import ParameterError
-from ..registry import finite_number
+from ..constraints import Interval
 from ._overlap import _Overlap
 
 
@@ -33,13 +32,10 @@ class DiceLoss(_Overlap):
     """
 
     name = "dice"
+    hyperparameters = {"smooth": Interval(float, 0)}
 
     def __init__(self, *, smooth: float = 1.0):
         self.smooth = smooth
-
-    def validate(self) -> None:
-        if not finite_number(self.smooth) or self.smooth < 0:
-            raise ParameterError(f"DiceLoss: smooth must be a finite number of at least 0. Got {self.smooth!r}.")
 
     def coefficients(self) -> tuple[float, float, float, float]:
         return 2.0, 0.0, 1.0, 1.0

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import ParameterError
-from ..registry import finite_number
+from ..constraints import POSITIVE
 from .base import Builder, ElementwiseLoss, Saved, Value
 
 
@@ -25,13 +24,10 @@ class Huber(ElementwiseLoss):
     """
 
     name = "huber"
+    hyperparameters = {"delta": POSITIVE}
 
     def __init__(self, *, delta: float = 1.0):
         self.delta = delta
-
-    def validate(self) -> None:
-        if not finite_number(self.delta) or self.delta <= 0:
-            raise ParameterError(f"Huber: delta must be positive and finite. Got {self.delta!r}.")
 
     def apply(self, k: Builder, z: Value, y: Value) -> tuple[Value, Saved]:
         d = k.subtract(z, y)

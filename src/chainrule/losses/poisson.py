@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..constraints import Boolean
 from ..ops.value import Shape
 from .base import Array, Builder, ElementwiseLoss, Saved, Value
 from .numeric import SMALLEST_NORMAL
@@ -28,6 +29,7 @@ class Poisson(ElementwiseLoss):
 
     name = "poisson"
     reads_logits = True
+    hyperparameters = {"log_input": Boolean()}
 
     def __init__(self, *, log_input: bool = True):
         self.log_input = log_input

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-
-from ..errors import ParameterError, ShapeError
+from ..constraints import Boolean, Interval, Maybe
+from ..errors import ShapeError
 from ..ops.value import Shape
-from ..registry import finite_number
 from .base import Array, Builder, Loss, Saved, Value
 from .numeric import SMALLEST_NORMAL, softmax
 
@@ -35,6 +33,11 @@ class SoftmaxCrossEntropy(Loss):
     name = "softmax_cross_entropy"
     reduction = "mean"
     probabilities = True
+    hyperparameters = {
+        "label_smoothing": Interval(float, 0, 1),
+        "from_probabilities": Boolean(),
+        "ignore_label": Maybe(Interval(int)),
+    }
 
     def __init__(self, *, label_smoothing: float = 0.0, from_probabilities: bool = False, ignore_label: int | None = None):
         self.label_smoothing, self.from_probabilities = label_smoothing, from_probabilities
@@ -42,15 +45,6 @@ class SoftmaxCrossEntropy(Loss):
 
     def target(self, output_shape: Shape) -> list[tuple[Shape, str]]:
         return [(output_shape[:-1], "int"), (output_shape, "float")]
-
-    def validate(self) -> None:
-        if not finite_number(self.label_smoothing) or not 0 <= self.label_smoothing < 1:
-            raise ParameterError(f"SoftmaxCrossEntropy: label_smoothing must be in [0, 1). Got {self.label_smoothing!r}.")
-
-        if self.ignore_label is not None and (
-            isinstance(self.ignore_label, bool) or not isinstance(self.ignore_label, Integral)
-        ):
-            raise ParameterError(f"SoftmaxCrossEntropy: ignore_label must be an int or None. Got {self.ignore_label!r}.")
 
     @property
     def reads_logits(self) -> bool:  # type: ignore[override]  # a class may state it, and instances compute it

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..errors import ParameterError, ShapeError
+from ..constraints import Interval
+from ..errors import ShapeError
 from ..ops.value import Shape
-from ..registry import finite_number
 from .base import Array, Builder, Loss, Saved, Value
 from .numeric import SMALLEST_NORMAL, softmax
 
@@ -31,13 +31,10 @@ class SoftmaxFocal(Loss):
     name = "softmax_focal"
     probabilities = True
     reads_logits = True
+    hyperparameters = {"gamma": Interval(float, 0)}
 
     def __init__(self, gamma: float = 2.0):
         self.gamma = gamma
-
-    def validate(self) -> None:
-        if not finite_number(self.gamma) or self.gamma < 0:
-            raise ParameterError(f"SoftmaxFocal: gamma must be a finite number of at least 0. Got {self.gamma!r}.")
 
     def target(self, output_shape: Shape) -> list[tuple[Shape, str]]:
         return [(output_shape[:-1], "int"), (output_shape, "float")]

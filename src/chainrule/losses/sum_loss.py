@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..constraints import Accepted, EachOf, Interval, Maybe
 from ..errors import ParameterError, ShapeError
 from ..ops.value import Shape
-from ..registry import finite_number
 from .base import Array, Builder, Loss, Saved, Value, get_loss
 
 
@@ -30,6 +30,14 @@ class SumLoss(Loss):
     """
 
     name = "sum"
+    hyperparameters = {
+        "losses": EachOf(
+            Accepted(lambda loss: get_loss(loss).validate(), "a loss or its name"),
+            fewest=1,
+            hint="Give them as [BinaryCrossEntropy(), DiceLoss()].",
+        ),
+        "weights": Maybe(EachOf(Interval(float, 0))),
+    }
 
     def __init__(
         self,
@@ -40,21 +48,15 @@ class SumLoss(Loss):
         self.losses, self.weights = losses, weights
 
     def validate(self) -> None:
-        if isinstance(self.losses, (str, Loss)) or not isinstance(self.losses, Sequence) or not self.losses:
-            raise ParameterError(
-                f"SumLoss: losses must be a list, such as [BinaryCrossEntropy(), DiceLoss()]. Got {self.losses!r}."
-            )
+        super().validate()
         for loss in self._parts:
-            loss.validate()
             if loss.ignore_label is not None:
                 raise ParameterError(f"SumLoss: {loss!r} ignores labels, which the others would not.")
-        if self.weights is not None:
-            good = isinstance(self.weights, Sequence) and len(self.weights) == len(self.losses)
-            if not good or not all(finite_number(w) and w >= 0 for w in self.weights):
-                raise ParameterError(
-                    f"SumLoss: weights must be one number of at least 0 for each of {len(self.losses)} loss(es). "
-                    f"Got {self.weights!r}."
-                )
+        if self.weights is not None and len(self.weights) != len(self.losses):
+            raise ParameterError(
+                f"SumLoss: weights must be one number of at least 0 for each of {len(self.losses)} loss(es). "
+                f"Got {self.weights!r}."
+            )
 
     @property
     def _parts(self) -> list[Loss]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import ParameterError
-from ..registry import finite_number
+from ..constraints import Interval
 from ._overlap import _Overlap
 
 
@@ -32,15 +31,14 @@ class TverskyLoss(_Overlap):
     """
 
     name = "tversky"
+    hyperparameters = {
+        "alpha": Interval(float, 0),
+        "beta": Interval(float, 0),
+        "smooth": Interval(float, 0),
+    }
 
     def __init__(self, alpha: float = 0.3, *, beta: float = 0.7, smooth: float = 1.0):
         self.alpha, self.beta, self.smooth = alpha, beta, smooth
-
-    def validate(self) -> None:
-        for name in ("alpha", "beta", "smooth"):
-            value = getattr(self, name)
-            if not finite_number(value) or value < 0:
-                raise ParameterError(f"TverskyLoss: {name} must be a finite number of at least 0. Got {value!r}.")
 
     def coefficients(self) -> tuple[float, float, float, float]:
         alpha, beta = float(self.alpha), float(self.beta)

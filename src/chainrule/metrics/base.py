@@ -55,8 +55,10 @@ class Metric(Configurable):
 
         Parameters  y_true : targets (N, ...) ; prediction : (N, ...) ; sample_weight : (N,), or one for each entry of a
                     sample's error, or None
-        Raises      ShapeError when shapes do not fit ; DataError when nothing is left to average
+        Raises      ParameterError when an argument of the constructor is out of its range ; ShapeError when shapes do not
+                    fit ; DataError when nothing is left to average
         """
+        self.validate()
         y, p = np.asarray(y_true), np.asarray(prediction)
         if y.ndim == 0 or p.ndim == 0 or len(y) != len(p):
             raise ShapeError(f"{self.name}: y_true {y.shape} and prediction {p.shape} must have as many samples.")

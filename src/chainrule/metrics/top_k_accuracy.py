@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import DataError, ParameterError, ShapeError
+from ..constraints import Interval
+from ..errors import DataError, ShapeError
 from .base import Array, Metric
 from .decisions import distributions_to_classes
 
@@ -24,13 +25,12 @@ class TopKAccuracy(Metric):
     """
 
     name = "top_k_accuracy"
+    hyperparameters = {"top": Interval(int, 1)}
 
     def __init__(self, *, top: int = 5):
         self.top = top
 
     def measure(self, y: Array, p: Array, weight: Array | None) -> float:
-        if isinstance(self.top, bool) or not isinstance(self.top, (int, np.integer)) or self.top < 1:
-            raise ParameterError(f"TopKAccuracy: top must be an int of at least 1. Got {self.top!r}.")
         if y.shape == p.shape and p.ndim > 1:
             y = distributions_to_classes(self.name, y)
         if y.shape != p.shape[:-1]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..registry import finite_number
+from ..constraints import POSITIVE, Interval
 from .base import Builder, Optimizer, Value
 
 
@@ -25,15 +25,14 @@ class Adadelta(Optimizer):
 
     name = "adadelta"
     slots = ("s", "u")
+    hyperparameters = {
+        "rho": Interval(float, 0, 1),
+        "epsilon": POSITIVE,
+    }
 
     def __init__(self, learning_rate: Any = 1.0, *, rho: float = 0.9, epsilon: float = 1e-6, **common: Any):
         super().__init__(learning_rate, **common)
         self.rho, self.epsilon = rho, epsilon
-
-    def validate(self) -> None:
-        super().validate()
-        self._require("rho", finite_number(self.rho) and 0 <= self.rho < 1, "in [0, 1)")
-        self._require("epsilon", finite_number(self.epsilon) and self.epsilon > 0, "positive and finite")
 
     def update(self, k: Builder, w: Value, g: Value, slot: dict[str, Value]) -> None:
         s = k.add(k.multiply(slot["s"], self.rho), k.multiply(k.square(g), 1 - self.rho))

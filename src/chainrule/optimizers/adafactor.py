@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..constraints import POSITIVE, Interval
 from ..ops.value import Value
-from ..registry import finite_number
 from .base import Builder, Floats, Optimizer
 
 
@@ -38,6 +38,12 @@ class Adafactor(Optimizer):
     name = "adafactor"
     slots = ("r", "q")
     by_variable = True
+    hyperparameters = {
+        "decay": Interval(float, None, 0),
+        "clip": POSITIVE,
+        "epsilon1": POSITIVE,
+        "epsilon2": Interval(float, 0),
+    }
 
     def __init__(
         self,
@@ -51,14 +57,6 @@ class Adafactor(Optimizer):
     ):
         super().__init__(learning_rate, **common)
         self.decay, self.clip, self.epsilon1, self.epsilon2 = decay, clip, epsilon1, epsilon2
-
-    def validate(self) -> None:
-        super().validate()
-        self._require("decay", finite_number(self.decay) and self.decay < 0, "a finite number below 0")
-        for key in ("clip", "epsilon1"):
-            value = getattr(self, key)
-            self._require(key, finite_number(value) and value > 0, "positive and finite")
-        self._require("epsilon2", finite_number(self.epsilon2) and self.epsilon2 >= 0, "a finite number of at least 0")
 
     def scalars(self, t: Floats, lr: Floats) -> dict[str, Floats]:
         return {"lr": lr, "rate": np.minimum(lr, 1 / np.sqrt(t)), "new": t**self.decay, "kept": 1 - t**self.decay}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..registry import finite_number
+from ..constraints import POSITIVE, Interval
 from .base import Builder, Optimizer, Value
 
 
@@ -25,18 +25,16 @@ class Adagrad(Optimizer):
 
     name = "adagrad"
     slots = ("s",)
+    hyperparameters = {
+        "epsilon": POSITIVE,
+        "initial_accumulator": Interval(float, 0),
+    }
 
     def __init__(
         self, learning_rate: Any = 0.01, *, epsilon: float = 1e-10, initial_accumulator: float = 0.0, **common: Any
     ):
         super().__init__(learning_rate, **common)
         self.epsilon, self.initial_accumulator = epsilon, initial_accumulator
-
-    def validate(self) -> None:
-        super().validate()
-        self._require("epsilon", finite_number(self.epsilon) and self.epsilon > 0, "positive and finite")
-        start = self.initial_accumulator
-        self._require("initial_accumulator", finite_number(start) and start >= 0, "a finite number of at least 0")
 
     def slot_start(self) -> dict[str, float]:
         return {"s": float(self.initial_accumulator)}

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..registry import finite_number
+from ..constraints import POSITIVE, Interval
 from .base import Builder, Floats, Optimizer, Value
 
 
@@ -27,19 +27,17 @@ class Adam(Optimizer):
 
     name = "adam"
     slots = ("m", "v")
+    hyperparameters = {
+        "beta1": Interval(float, 0, 1),
+        "beta2": Interval(float, 0, 1),
+        "epsilon": POSITIVE,
+    }
 
     def __init__(
         self, learning_rate: Any = 0.001, *, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8, **common: Any
     ):
         super().__init__(learning_rate, **common)
         self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
-
-    def validate(self) -> None:
-        super().validate()
-        for key in ("beta1", "beta2"):
-            value = getattr(self, key)
-            self._require(key, finite_number(value) and 0 <= value < 1, "in [0, 1)")
-        self._require("epsilon", finite_number(self.epsilon) and self.epsilon > 0, "positive and finite")
 
     def scalars(self, t: Floats, lr: Floats) -> dict[str, Floats]:
         # η m̂ / (√v̂ + ε) = step · m / (√v · root + ε): two numbers a step instead of two divisions an element.

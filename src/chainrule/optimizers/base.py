@@ -11,21 +11,31 @@ whole norm, then each value); decay; update.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..constraints import POSITIVE, AnyOf, DictOf, Instance, Interval, Maybe
 from ..errors import ParameterError, UnknownNameError
 from ..ops import Builder, Value
 from ..ops.builder import scalar_of
-from ..registry import Configurable, finite_number, register
+from ..registry import Configurable, register
 from .schedules import Schedule
 
-__all__ = ["Builder", "Floats", "Optimizer", "Value", "get_optimizer"]
+__all__ = ["LEARNING_RATE", "LEARNING_RATE_FACTORS", "Builder", "Floats", "Optimizer", "Value", "get_optimizer"]
 
 Floats = NDArray[np.float64]
+
+#: What the factors may be by which the learning rates of layers differ.
+LEARNING_RATE_FACTORS = DictOf(
+    POSITIVE,
+    keys="names of layers",
+    hint='Give them as {"body": 0.1}. Layers that shall not learn at all are frozen: network.freeze(...).',
+)
+#: What a learning rate may be.
+LEARNING_RATE = AnyOf(POSITIVE, Instance(Schedule), Instance(Callable, words="a function of the step numbers"))
 
 
 class Optimizer(Configurable):
@@ -50,6 +60,16 @@ class Optimizer(Configurable):
     full_batch: ClassVar[bool] = False
     #: Whether ``update`` is called once for each parameter, with arrays of its shape, and not for flat arrays of many.
     by_variable: ClassVar[bool] = False
+    hyperparameters = {
+        "learning_rate": LEARNING_RATE,
+        "l1": Interval(float, 0),
+        "l2": Interval(float, 0),
+        "weight_decay": Interval(float, 0),
+        "learning_rate_factors": Maybe(LEARNING_RATE_FACTORS),
+        "clip_norm": Maybe(POSITIVE),
+        "clip_value": Maybe(POSITIVE),
+        "clip_variable_norm": Maybe(POSITIVE),
+    }
 
     def __init__(
         self,
@@ -83,32 +103,12 @@ class Optimizer(Configurable):
         return ()
 
     def validate(self) -> None:
-        """ParameterError when a number is out of its range."""
-        name, rate = type(self).__name__, self.learning_rate
-        if isinstance(rate, Schedule):
-            rate.validate()
-        elif not callable(rate):
-            self._require("learning_rate", finite_number(rate) and rate > 0, "a positive number or a schedule")
-        for key in ("l1", "l2", "weight_decay"):
-            value = getattr(self, key)
-            self._require(key, finite_number(value) and value >= 0, "a finite number of at least 0")
-        for key in ("clip_norm", "clip_value", "clip_variable_norm"):
-            value = getattr(self, key)
-            if not (value is None or (finite_number(value) and value > 0)):
-                raise ParameterError(f"{name}: {key} must be a positive number or None. Got {value!r}.")
-
-        factors = self.learning_rate_factors
-        if factors is not None:
-            check_factors(name, factors)
-            if factors and self.full_batch:
-                raise ParameterError(
-                    f"{name} changes all weights along one line, so layers cannot have learning rates of their own. Leave "
-                    f"learning_rate_factors out, or use another optimizer."
-                )
-
-    def _require(self, argument: str, good: bool, expected: str) -> None:
-        if not good:
-            raise ParameterError(f"{type(self).__name__}: {argument} must be {expected}. Got {getattr(self, argument)!r}.")
+        super().validate()
+        if self.learning_rate_factors and self.full_batch:
+            raise ParameterError(
+                f"{type(self).__name__} changes all weights along one line, so layers cannot have learning rates of their "
+                f"own. Leave learning_rate_factors out, or use another optimizer."
+            )
 
     def rates(self, t: Floats) -> Floats:
         """The learning rates of the steps t (1, 2, ...), from the number or the schedule, in float64.
@@ -153,18 +153,6 @@ class Optimizer(Configurable):
     def update(self, k: Builder, w: Value, g: Value, slot: dict[str, Value]) -> None:
         """Emits the update of w by ``k.assign``."""
         raise NotImplementedError
-
-
-def check_factors(owner: str, factors: Any) -> None:
-    """ParameterError unless these are factors of learning rates, {layers: factor > 0}."""
-    if not isinstance(factors, Mapping) or not all(
-        isinstance(name, str) and finite_number(value) and value > 0 for name, value in factors.items()
-    ):
-        raise ParameterError(
-            f"{owner}: learning_rate_factors must be a dict from names of layers to positive numbers, such as "
-            f'{{"body": 0.1}}. Got {factors!r}. '
-            "Layers that shall not learn at all are frozen: network.freeze(...)."
-        )
 
 
 def get_optimizer(optimizer: str | Optimizer) -> Optimizer:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..constraints import Interval, OneOf
 from ..errors import DivergenceError, ParameterError, ShapeError
-from ..registry import finite_number
 from .base import Builder, Floats, Optimizer, Value
 
 Function = Callable[[Floats], tuple[float, Any]]
@@ -23,6 +23,12 @@ _CURVATURE = 0.9  # and flatten the slope to at most this part
 _NOISE = 1e-6  # relative error of a loss computed in float32
 _EVALUATIONS = 25  # of one line search
 _STALLED = 10  # steps within the noise that are looked through
+
+
+_BREAKS_THE_SEARCH = (
+    "A line search needs a smooth loss and its true gradient, so this argument does not go with it. "
+    "Use l2, or another optimizer such as Adam."
+)
 
 
 @dataclass(frozen=True)
@@ -85,22 +91,19 @@ class LBFGS(Optimizer):
     name = "lbfgs"
     slots = ("gradient",)
     full_batch = True
+    hyperparameters = {
+        "learning_rate": Interval(float, 0, closed="neither", hint="A line search takes no schedule."),
+        "history": Interval(int, 1),
+        "l1": OneOf(0, hint=_BREAKS_THE_SEARCH),
+        "weight_decay": OneOf(0, hint=_BREAKS_THE_SEARCH),
+        "clip_norm": OneOf(None, hint=_BREAKS_THE_SEARCH),
+        "clip_value": OneOf(None, hint=_BREAKS_THE_SEARCH),
+        "clip_variable_norm": OneOf(None, hint=_BREAKS_THE_SEARCH),
+    }
 
     def __init__(self, learning_rate: Any = 1.0, *, history: int = 10, **common: Any):
         super().__init__(learning_rate, **common)
         self.history = history
-
-    def validate(self) -> None:
-        super().validate()
-        self._require("learning_rate", finite_number(self.learning_rate), "a positive number; it takes no schedule")
-        good = isinstance(self.history, (int, np.integer)) and not isinstance(self.history, bool) and self.history >= 1
-        self._require("history", good, "an int of at least 1")
-        for key in ("l1", "weight_decay", "clip_norm", "clip_value", "clip_variable_norm"):
-            if getattr(self, key):
-                raise ParameterError(
-                    f"LBFGS: {key} does not go with a line search, which needs a smooth loss and its true gradient. "
-                    f"Got {getattr(self, key)!r}. Use l2, or another optimizer such as Adam."
-                )
 
     def method_equations(self) -> list[tuple[str, str]]:
         steps = f"of the last {self.history} steps"

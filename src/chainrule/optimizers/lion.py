@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..registry import finite_number
+from ..constraints import Interval
 from .base import Builder, Optimizer, Value
 
 
@@ -25,16 +25,14 @@ class Lion(Optimizer):
 
     name = "lion"
     slots = ("m",)
+    hyperparameters = {
+        "beta1": Interval(float, 0, 1),
+        "beta2": Interval(float, 0, 1),
+    }
 
     def __init__(self, learning_rate: Any = 0.0001, *, beta1: float = 0.9, beta2: float = 0.99, **common: Any):
         super().__init__(learning_rate, **common)
         self.beta1, self.beta2 = beta1, beta2
-
-    def validate(self) -> None:
-        super().validate()
-        for key in ("beta1", "beta2"):
-            value = getattr(self, key)
-            self._require(key, finite_number(value) and 0 <= value < 1, "in [0, 1)")
 
     def update(self, k: Builder, w: Value, g: Value, slot: dict[str, Value]) -> None:
         m = slot["m"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..registry import finite_number
+from ..constraints import Interval
 from .adam import Adam
 from .base import Builder, Floats, Value
 
@@ -28,15 +28,11 @@ class Nadam(Adam):
     """
 
     name = "nadam"
+    hyperparameters = {"momentum_decay": Interval(float, 0)}
 
     def __init__(self, learning_rate: Any = 0.002, *, momentum_decay: float = 0.004, **common: Any):
         super().__init__(learning_rate, **common)
         self.momentum_decay = momentum_decay
-
-    def validate(self) -> None:
-        super().validate()
-        decay = self.momentum_decay
-        self._require("momentum_decay", finite_number(decay) and decay >= 0, "a finite number of at least 0")
 
     def _momentum(self, t: Floats) -> Floats:
         return np.asarray(self.beta1 * (1 - 0.5 * 0.96 ** (t * self.momentum_decay)), np.float64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..registry import finite_number
+from ..constraints import POSITIVE, Boolean, Interval
 from .base import Builder, Optimizer, Value
 
 
@@ -26,6 +26,12 @@ class RMSprop(Optimizer):
     """
 
     name = "rmsprop"
+    hyperparameters = {
+        "rho": Interval(float, 0, 1),
+        "epsilon": POSITIVE,
+        "momentum": Interval(float, 0, 1),
+        "centered": Boolean(),
+    }
 
     def __init__(
         self,
@@ -43,13 +49,6 @@ class RMSprop(Optimizer):
     @property
     def slots(self) -> tuple[str, ...]:
         return ("v", *(("a",) if self.centered else ()), *(("velocity",) if self.momentum else ()))
-
-    def validate(self) -> None:
-        super().validate()
-        for key in ("rho", "momentum"):
-            value = getattr(self, key)
-            self._require(key, finite_number(value) and 0 <= value < 1, "in [0, 1)")
-        self._require("epsilon", finite_number(self.epsilon) and self.epsilon > 0, "positive and finite")
 
     def update(self, k: Builder, w: Value, g: Value, slot: dict[str, Value]) -> None:
         v = k.add(k.multiply(slot["v"], self.rho), k.multiply(k.square(g), 1 - self.rho))

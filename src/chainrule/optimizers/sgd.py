@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..constraints import Boolean, Interval
 from ..errors import ParameterError
-from ..registry import finite_number
 from .base import Builder, Optimizer, Value
 
 
@@ -24,6 +24,10 @@ class SGD(Optimizer):
     """
 
     name = "sgd"
+    hyperparameters = {
+        "momentum": Interval(float, 0, 1),
+        "nesterov": Boolean(),
+    }
 
     def __init__(self, learning_rate: Any = 0.01, *, momentum: float = 0.0, nesterov: bool = False, **common: Any):
         super().__init__(learning_rate, **common)
@@ -35,7 +39,6 @@ class SGD(Optimizer):
 
     def validate(self) -> None:
         super().validate()
-        self._require("momentum", finite_number(self.momentum) and 0 <= self.momentum < 1, "in [0, 1)")
         if self.nesterov and not self.momentum:
             raise ParameterError("SGD: nesterov=True needs a momentum above 0, such as momentum=0.9.")
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ParameterError, ShapeError
-from ..registry import finite_number
+from ..constraints import POSITIVE
+from ..errors import ShapeError
 from .figures import check_picture_path, new_figure, save_figure
 
 __all__ = ["adversarial_picture"]
@@ -51,8 +51,7 @@ def adversarial_picture(
     x, moved = (a[..., None] if a.ndim == 3 else a for a in (x, moved))
     if x.ndim != 4 or x.shape[-1] not in (1, 3) or not x.size:
         raise ShapeError(f"adversarial_picture: expected pictures (N, H, W, 1 or 3). Got {x.shape}.")
-    if not finite_number(factor) or factor <= 0:
-        raise ParameterError(f"adversarial_picture: factor must be a number above 0. Got {factor!r}.")
+    POSITIVE.check("adversarial_picture", "factor", factor)
     for name, words in (("before", before), ("after", after)):
         if words is not None and len(words) != len(x):
             raise ShapeError(f"adversarial_picture: {name} has {len(words)} entries for {len(x)} pictures.")

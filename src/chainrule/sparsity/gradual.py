@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ..constraints import Constrained, Interval, Maybe
 from ..errors import ParameterError
-from ..registry import finite_number
 from ..training.callbacks import Callback
 from .allocation import masks_of
 from .prune import apply_masks, scores
@@ -19,25 +19,26 @@ if TYPE_CHECKING:
 __all__ = ["GradualPruning", "StepSchedule"]
 
 
-class StepSchedule(Callback):
+class StepSchedule(Callback, Constrained):
     """A callback that does something every so many steps between two moments of a fit, and at the last one.
 
     Parameters  begin, end : in epochs; end=None is three quarters of the fit ; every : int >= 1, steps
     """
 
+    hyperparameters = {
+        "begin": Interval(float, 0, hint="It is in epochs."),
+        "end": Maybe(Interval(float, 0, hint="It is in epochs.")),
+        "every": Interval(int, 1, hint="It is a number of steps."),
+    }
+
     def __init__(self, begin: float, end: float | None, every: int) -> None:
         self.begin, self.end, self.every = begin, end, every
 
     def on_fit_begin(self, state: FitState) -> None:
-        name = type(self).__name__
-        if isinstance(self.every, bool) or not isinstance(self.every, int) or self.every < 1:
-            raise ParameterError(f"{name}: every must be an int of at least 1, a number of steps. Got {self.every!r}.")
-        end = 0.75 * state.epochs if self.end is None else self.end
-        if not finite_number(self.begin) or not finite_number(end) or not 0 <= self.begin <= end:
-            raise ParameterError(
-                f"{name}: begin and end are epochs, numbers with 0 <= begin <= end. Got begin={self.begin!r}, "
-                f"end={self.end!r}."
-            )
+        self.validate()
+        name, end = type(self).__name__, 0.75 * state.epochs if self.end is None else self.end
+        if self.begin > end:
+            raise ParameterError(f"{name}: begin must be at most end, which is {end:g} epochs. Got {self.begin!r}.")
         if end > state.epochs:
             raise ParameterError(
                 f"{name}: the schedule ends after {end:g} epochs, and the fit has {state.epochs}. Give an earlier end, or "

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from ..errors import ParameterError
+from ..constraints import Interval, OneOf
 from ..network import Masked
 from ..ops import Builder, Value
-from ..registry import finite_number
 from .allocation import masks_of
 from .gradual import StepSchedule
 from .prune import scores
@@ -66,6 +65,8 @@ class RigL(StepSchedule):
         True
     """
 
+    hyperparameters = {"scope": OneOf("erk", "layer"), "fraction": Interval(float, 0, 1, closed="neither")}
+
     def __init__(
         self,
         sparsity: float,
@@ -85,10 +86,6 @@ class RigL(StepSchedule):
     def on_fit_begin(self, state: FitState) -> None:
         super().on_fit_begin(state)
         share = check_sparsity(self.sparsity)
-        if self.scope not in ("erk", "layer"):
-            raise ParameterError(f'RigL: scope must be "erk" or "layer". Got {self.scope!r}.')
-        if not finite_number(self.fraction) or not 0 < self.fraction < 1:
-            raise ParameterError(f"RigL: fraction must be a number above 0 and below 1. Got {self.fraction!r}.")
         network = state.network
         self._names = prunable(network, self.layers)
         kept = {name: kept_mask(network, name) for name in self._names}

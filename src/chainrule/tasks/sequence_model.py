@@ -8,15 +8,17 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from ..constraints import POSITIVE, Interval, Maybe, OneOf
 from ..data.text import Tokenizer, get_tokenizer
-from ..errors import ModelFileError, NotFittedError, ParameterError
+from ..errors import ModelFileError, NotFittedError
 from ..layers import GRU, LSTM
 from ..model import Network, load
 from ..network.files import load as load_with_extra
 from ..optimizers import Optimizer, Schedule, get_optimizer
-from ..registry import Configurable, finite_number, from_config, to_config
+from ..optimizers.base import LEARNING_RATE
+from ..registry import Configurable, from_config, to_config
 
-__all__ = ["CELLS", "SequenceModel", "check_integer", "check_share", "copy_weights"]
+__all__ = ["CELLS", "SequenceModel", "copy_weights"]
 
 #: Recurrent layers by name, and how many states each carries from step to step.
 CELLS: dict[str, tuple[Any, int]] = {"lstm": (LSTM, 2), "gru": (GRU, 1)}
@@ -24,18 +26,64 @@ Path = str | os.PathLike[str]
 
 
 class SequenceModel(Configurable):
-    """Base of the models: constructors only store their arguments, and what a fit learns ends in ``_``."""
+    """Base of the models: constructors only store their arguments, and what a fit learns ends in ``_``.
+
+    Parameters
+        tokenizer : a tokenizer or its name, see the model ; cell : "lstm" or "gru" ; units : int = 256, of a recurrent layer
+        embedding : int = 128, length of a token's vector ; dropout : in [0, 1) = 0 ; epochs : int = 10
+        batch_size : int = 64 ; optimizer = "adam" ; learning_rate : number > 0, a Schedule or a function = 0.002, None for
+            the optimizer's own ; clip_norm : float = 1.0, the norm that the gradient is cut to, None for none
+        validation_fraction : in [0, 1) = 0, the share of the data that is measured after each epoch only
+        random_state : int or None ; verbose : 0, 1 or 2 ; engine, threads : see chainrule.engine.get_engine
+    """
 
     file_key: ClassVar[str]
     #: Names of plain values that a fit learns beside the network and the tokenizers.
     _facts: ClassVar[tuple[str, ...]] = ()
     network_: Network
 
-    cell: str
-    optimizer: Any
-    learning_rate: Any
-    clip_norm: float | None
-    random_state: int | None
+    hyperparameters = {
+        "cell": OneOf(*CELLS),
+        "units": Interval(int, 1),
+        "embedding": Interval(int, 1),
+        "dropout": Interval(float, 0, 1),
+        "epochs": Interval(int, 1),
+        "batch_size": Interval(int, 1),
+        "learning_rate": Maybe(LEARNING_RATE),
+        "clip_norm": Maybe(POSITIVE),
+        "validation_fraction": Interval(float, 0, 1),
+    }
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        *,
+        cell: str,
+        units: int = 256,
+        embedding: int = 128,
+        dropout: float = 0.0,
+        epochs: int = 10,
+        batch_size: int = 64,
+        optimizer: Any = "adam",
+        learning_rate: Any = 0.002,
+        clip_norm: float | None = 1.0,
+        validation_fraction: float = 0.0,
+        random_state: int | None = None,
+        verbose: int = 0,
+        engine: str = "auto",
+        threads: int | None = None,
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.cell, self.units, self.embedding, self.dropout = cell, units, embedding, dropout
+        self.epochs, self.batch_size = epochs, batch_size
+        self.optimizer, self.learning_rate, self.clip_norm = optimizer, learning_rate, clip_norm
+        self.validation_fraction, self.random_state, self.verbose = validation_fraction, random_state, verbose
+        self.engine, self.threads = engine, threads
+
+    def validate(self) -> None:
+        """ParameterError when an argument is out of its range ; UnknownNameError for an optimizer that is not known."""
+        super().validate()
+        self._make_optimizer()
 
     @property
     def network(self) -> Network:
@@ -53,14 +101,6 @@ class SequenceModel(Configurable):
     def _ready(self) -> None:
         """Makes what is not kept in a file: the graphs that generate."""
         raise NotImplementedError
-
-    def _check_common(self, *integers: str) -> None:
-        for name in integers:
-            check_integer(self, name)
-        if self.cell not in CELLS:
-            raise ParameterError(f"{type(self).__name__}: cell must be one of {', '.join(CELLS)}. Got {self.cell!r}.")
-        check_share(self, "dropout")
-        self._make_optimizer()
 
     def _make_optimizer(self) -> Optimizer:
         optimizer = get_optimizer(self.optimizer)
@@ -131,17 +171,3 @@ def copy_weights(source: Network, target: Network) -> None:
     """Gives each parameter of the target the values of that of the same name in the source."""
     for name, array in target.parameters.items():
         np.copyto(array, source.parameters[name])
-
-
-def check_integer(task: Any, name: str, *, low: int = 1) -> None:
-    """ParameterError unless the argument is an int of at least ``low``."""
-    value = getattr(task, name)
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
-        raise ParameterError(f"{type(task).__name__}: {name} must be an int of at least {low}. Got {value!r}.")
-
-
-def check_share(task: Any, name: str) -> None:
-    """ParameterError unless the argument is a number in [0, 1)."""
-    value = getattr(task, name)
-    if not finite_number(value) or not 0 <= value < 1:
-        raise ParameterError(f"{type(task).__name__}: {name} must be a number from 0 to below 1. Got {value!r}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self, cast
 
@@ -13,8 +13,8 @@ from ..constraints import Accepted, AnyOf, Anything, Boolean, Constraint, Instan
 from ..errors import ParameterError, UnknownNameError
 from ..losses import Loss, get_loss
 from ..metrics import Metric
-from ..optimizers import Optimizer, Schedule, get_optimizer
-from ..optimizers.base import check_factors
+from ..optimizers import Optimizer, get_optimizer
+from ..optimizers.base import LEARNING_RATE, LEARNING_RATE_FACTORS
 from .callbacks import Callback, EarlyStopping
 
 __all__ = ["FitSettings", "Group"]
@@ -32,10 +32,6 @@ def _check_losses(loss: Any) -> None:
     for one in loss if isinstance(loss, (list, tuple)) else [loss]:
         if one is not None:
             get_loss(one)
-
-
-#: A function of the step numbers is allowed, too.
-_RATE = AnyOf(Interval(float, 0, closed="neither"), Instance(Schedule), Instance(Callable, words="a function"))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -81,7 +77,7 @@ class FitSettings:
     learning_rate: Any = field(
         default=None,
         metadata=_about(
-            Maybe(_RATE),
+            Maybe(LEARNING_RATE),
             "learning",
             "a number above 0 or a Schedule, which takes the place of the optimizer's own learning rate",
         ),
@@ -89,9 +85,7 @@ class FitSettings:
     learning_rate_factors: Mapping[str, float] | None = field(
         default=None,
         metadata=_about(
-            Maybe(
-                Accepted(lambda factors: check_factors("fit", factors), "a dict from names of layers to positive numbers")
-            ),
+            Maybe(LEARNING_RATE_FACTORS),
             "learning",
             'factors of the learning rate by layers, such as {"body": 0.1}: a layer name, a prefix of names up to a dot, '
             "or a pattern with * (see ``freeze``). They take the place of the optimizer's own",

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..constraints import Interval
 from ..data.arrays import as_targets
 from ..data.series import overlaps
 from ..errors import DataError, DtypeError, ParameterError, ShapeError
 from ..losses import Loss, get_loss
 from ..ops import Builder, Value
 from ..ops.value import Shape
-from ..registry import finite_number
 
 Array = NDArray[Any]
 
@@ -276,11 +276,11 @@ def _class_weights(class_weight: Any, labels: Array, classes: int) -> NDArray[np
     if isinstance(class_weight, Mapping):
         by_class = np.ones(classes)
         for label, weight in class_weight.items():
-            if not finite_number(label) or int(label) != label or not 0 <= label < classes:
+            if not Interval(float, 0, classes).holds(label) or int(label) != label:
                 raise ParameterError(
                     f"class_weight names the class {label!r}; the classes are the indices 0 to {classes - 1}."
                 )
-            by_class[int(label)] = weight if finite_number(weight) else np.nan  # refused below
+            by_class[int(label)] = weight if Interval(float).holds(weight) else np.nan  # refused below
     else:
         by_class = _numbers(class_weight)
         if by_class.shape != (classes,):

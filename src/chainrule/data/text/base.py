@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from ...constraints import AnyOf, Interval, OneOf
 from ...errors import DataError, DtypeError, ModelFileError, NotFittedError, ParameterError, ShapeError, UnknownNameError
 from ...registry import Configurable, from_config, register, to_config
 from ..sequences import Sequences
@@ -53,6 +54,7 @@ class Tokenizer(Configurable):
     registry: ClassVar[dict[str, type[Tokenizer]]] = {}
     #: Name by which users ask for it.
     name: ClassVar[str] = ""
+    hyperparameters = {"max_length": AnyOf(Interval(int, 1), OneOf("auto", None))}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -67,11 +69,6 @@ class Tokenizer(Configurable):
     def join(self, tokens: Sequence[str]) -> str:
         """A text from its tokens."""
         raise NotImplementedError
-
-    def validate(self) -> None:
-        """ParameterError when an argument of the constructor is out of its range."""
-        if self.max_length not in ("auto", None):
-            check_integer(self, "max_length")
 
     # ------------------------------------------------------------ the vocabulary
 
@@ -249,10 +246,3 @@ def get_tokenizer(tokenizer: str | Tokenizer) -> Tokenizer:
     if tokenizer not in Tokenizer.registry:
         raise UnknownNameError("tokenizer", tokenizer, Tokenizer.registry)
     return Tokenizer.registry[tokenizer]()
-
-
-def check_integer(tokenizer: Tokenizer, name: str, *, low: int = 1) -> None:
-    """ParameterError unless the tokenizer's argument ``name`` is an int of at least ``low``."""
-    value = getattr(tokenizer, name)
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
-        raise ParameterError(f"{type(tokenizer).__name__}: {name} must be an int of at least {low}. Got {value!r}.")

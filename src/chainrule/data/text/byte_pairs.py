@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
+from ...constraints import Boolean, Interval
 from ...errors import MissingDependencyError
-from .base import SPECIAL, Tokenizer, check_integer
+from .base import SPECIAL, Tokenizer
 from .texts import as_texts
 
 __all__ = ["BytePairTokenizer"]
@@ -30,13 +31,13 @@ class BytePairTokenizer(Tokenizer):
     """
 
     name = "byte_pairs"
+    hyperparameters = {
+        "size": Interval(int, 260, hint="The bytes are 256 tokens, and there are four special ones."),
+        "lowercase": Boolean(),
+    }
 
     def __init__(self, *, size: int = 8000, lowercase: bool = False, max_length: int | str | None = "auto") -> None:
         self.size, self.lowercase, self.max_length = size, lowercase, max_length
-
-    def validate(self) -> None:
-        super().validate()
-        check_integer(self, "size", low=260)  # 256 bytes and the special ones
 
     def fit(self, texts: Any) -> Self:
         self.validate()

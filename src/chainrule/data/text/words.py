@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from .base import Tokenizer, check_integer
+from ...constraints import Boolean, Interval
+from .base import Tokenizer
 
 __all__ = ["WordTokenizer"]
 
@@ -41,16 +42,16 @@ class WordTokenizer(Tokenizer):
     """
 
     name = "words"
+    hyperparameters = {
+        "max_words": Interval(int, 1),
+        "min_count": Interval(int, 1),
+        "lowercase": Boolean(),
+    }
 
     def __init__(
         self, *, max_words: int = 20000, min_count: int = 2, lowercase: bool = True, max_length: int | str | None = "auto"
     ) -> None:
         self.max_words, self.min_count, self.lowercase, self.max_length = max_words, min_count, lowercase, max_length
-
-    def validate(self) -> None:
-        super().validate()
-        check_integer(self, "max_words")
-        check_integer(self, "min_count")
 
     def fit(self, texts: Any) -> Self:
         vars(self).pop("version_", None)

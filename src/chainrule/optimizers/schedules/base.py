@@ -14,10 +14,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ...constraints import OneOf
 from ...errors import ParameterError
-from ...registry import Configurable, finite_number
+from ...registry import Configurable
 
-__all__ = ["Floats", "Schedule", "finite_number"]
+__all__ = ["Floats", "Schedule"]
 
 Floats = NDArray[np.float64]
 
@@ -35,6 +36,7 @@ class Schedule(Configurable):
     #: "steps" or "epochs": the unit of every length that the constructor takes.
     unit: str = "steps"
     _steps_per_epoch: int | None = None
+    hyperparameters = {"unit": OneOf("steps", "epochs")}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -49,10 +51,6 @@ class Schedule(Configurable):
     def rate(self, s: Floats) -> Floats:
         """The rates after s steps or epochs."""
         raise NotImplementedError
-
-    def validate(self) -> None:
-        """ParameterError when an argument is out of its range."""
-        self._require("unit", self.unit in ("steps", "epochs"), '"steps" or "epochs"')
 
     def bind(self, steps_per_epoch: int) -> None:
         """Tells how many steps an epoch has."""
@@ -90,19 +88,3 @@ class Schedule(Configurable):
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Goes on from a ``state_dict``."""
-
-    # ------------------------------------------------------------ checks
-
-    def _require(self, argument: str, good: bool, expected: str) -> None:
-        if not good:
-            raise ParameterError(f"{type(self).__name__}: {argument} must be {expected}. Got {getattr(self, argument)!r}.")
-
-    def _require_positive(self, *arguments: str) -> None:
-        for argument in arguments:
-            value = getattr(self, argument)
-            self._require(argument, finite_number(value) and value > 0, "a positive, finite number")
-
-    def _require_not_negative(self, *arguments: str) -> None:
-        for argument in arguments:
-            value = getattr(self, argument)
-            self._require(argument, finite_number(value) and value >= 0, "a finite number of at least 0")

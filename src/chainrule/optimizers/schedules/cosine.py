@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...constraints import POSITIVE, Interval
 from .base import Floats, Schedule
 
 
@@ -20,13 +21,14 @@ class Cosine(Schedule):
         [0.2, 0.1, 0.0, 0.0]
     """
 
+    hyperparameters = {
+        "initial": POSITIVE,
+        "total": POSITIVE,
+        "final": Interval(float, 0),
+    }
+
     def __init__(self, initial: float, *, total: float, final: float = 0.0, unit: str = "steps"):
         self.initial, self.total, self.final, self.unit = initial, total, final, unit
-
-    def validate(self) -> None:
-        super().validate()
-        self._require_positive("initial", "total")
-        self._require_not_negative("final")
 
     def rate(self, s: Floats) -> Floats:
         part = np.minimum(s / self.total, 1.0)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .base import Floats, Schedule, finite_number
+from ...constraints import POSITIVE, Interval
+from .base import Floats, Schedule
 
 
 class CosineRestarts(Schedule):
@@ -24,6 +25,14 @@ class CosineRestarts(Schedule):
         [0.2, 0.1, 0.2, 0.170711, 0.1, 0.029289, 0.2]
     """
 
+    hyperparameters = {
+        "initial": POSITIVE,
+        "period": POSITIVE,
+        "growth": Interval(float, 1),
+        "fade": Interval(float, 0, 1, closed="right"),
+        "final": Interval(float, 0),
+    }
+
     def __init__(
         self,
         initial: float,
@@ -35,13 +44,6 @@ class CosineRestarts(Schedule):
         unit: str = "steps",
     ):
         self.initial, self.period, self.growth, self.fade, self.final, self.unit = initial, period, growth, fade, final, unit
-
-    def validate(self) -> None:
-        super().validate()
-        self._require_positive("initial", "period")
-        self._require("growth", finite_number(self.growth) and self.growth >= 1, "a finite number of at least 1")
-        self._require("fade", finite_number(self.fade) and 0 < self.fade <= 1, "a number above 0 and up to 1")
-        self._require_not_negative("final")
 
     def rate(self, s: Floats) -> Floats:
         into = s / self.period

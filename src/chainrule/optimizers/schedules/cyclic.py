@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .base import Floats, Schedule, finite_number
+from ...constraints import POSITIVE, Interval
+from ...errors import ParameterError
+from .base import Floats, Schedule
 
 
 class Cyclic(Schedule):
@@ -23,15 +25,20 @@ class Cyclic(Schedule):
         [0.1, 0.3, 0.5, 0.3, 0.1, 0.3]
     """
 
+    hyperparameters = {
+        "low": Interval(float, 0),
+        "high": POSITIVE,
+        "period": POSITIVE,
+        "fade": Interval(float, 0, 1, closed="right"),
+    }
+
     def __init__(self, low: float, *, high: float, period: float, fade: float = 1.0, unit: str = "steps"):
         self.low, self.high, self.period, self.fade, self.unit = low, high, period, fade, unit
 
     def validate(self) -> None:
         super().validate()
-        self._require_not_negative("low")
-        self._require_positive("high", "period")
-        self._require("high", self.high >= self.low, f"at least low, which is {self.low!r}")
-        self._require("fade", finite_number(self.fade) and 0 < self.fade <= 1, "a number above 0 and up to 1")
+        if self.high < self.low:
+            raise ParameterError(f"Cyclic: high must be at least low, which is {self.low!r}. Got {self.high!r}.")
 
     def rate(self, s: Floats) -> Floats:
         into = s / self.period

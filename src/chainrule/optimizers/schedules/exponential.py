@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...constraints import POSITIVE, Interval
 from .base import Floats, Schedule
 
 
@@ -18,13 +19,14 @@ class Exponential(Schedule):
         [0.4, 0.2, 0.1]
     """
 
+    hyperparameters = {
+        "initial": POSITIVE,
+        "decay": Interval(float, 0, 1, closed="right"),
+        "every": POSITIVE,
+    }
+
     def __init__(self, initial: float, *, decay: float, every: float = 1, unit: str = "steps"):
         self.initial, self.decay, self.every, self.unit = initial, decay, every, unit
-
-    def validate(self) -> None:
-        super().validate()
-        self._require_positive("initial", "decay", "every")
-        self._require("decay", self.decay <= 1, "at most 1")
 
     def rate(self, s: Floats) -> Floats:
         return np.asarray(self.initial * self.decay ** (s / self.every), np.float64)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...constraints import POSITIVE, Interval
 from .base import Floats, Schedule
 
 
@@ -25,6 +26,14 @@ class OneCycle(Schedule):
         [0.04, 1.0, 0.0]
     """
 
+    hyperparameters = {
+        "peak": POSITIVE,
+        "total": POSITIVE,
+        "warm": Interval(float, 0, 1, closed="neither"),
+        "start": POSITIVE,
+        "final": Interval(float, 0),
+    }
+
     def __init__(
         self,
         peak: float,
@@ -36,12 +45,6 @@ class OneCycle(Schedule):
         unit: str = "steps",
     ):
         self.peak, self.total, self.warm, self.start, self.final, self.unit = peak, total, warm, start, final, unit
-
-    def validate(self) -> None:
-        super().validate()
-        self._require_positive("peak", "total", "start")
-        self._require_not_negative("final")
-        self._require("warm", isinstance(self.warm, float) and 0 < self.warm < 1, "in (0, 1)")
 
     def __call__(self, t: Any) -> Floats:
         # The ends are whole steps (the first and the last get the first and the last rate), so the unit here is the step.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from ...constraints import POSITIVE, EachOf, Interval
 from ...errors import ParameterError
-from .base import Floats, Schedule, finite_number
+from .base import Floats, Schedule
 
 
 class Piecewise(Schedule):
@@ -24,18 +24,20 @@ class Piecewise(Schedule):
         [0.1, 0.1, 0.01, 0.001, 0.001]
     """
 
+    hyperparameters = {
+        "boundaries": EachOf(POSITIVE, rising=True),
+        "rates": EachOf(Interval(float, 0), fewest=1),
+    }
+
     def __init__(self, boundaries: Sequence[float], *, rates: Sequence[float], unit: str = "steps"):
         self.boundaries, self.rates, self.unit = boundaries, rates, unit
 
     def validate(self) -> None:
         super().validate()
-        bounds, rates = list(self.boundaries), list(self.rates)
-        rising = all(finite_number(b) and b > 0 for b in bounds) and all(a < b for a, b in pairwise(bounds))
-        self._require("boundaries", rising, "rising positive numbers")
-        self._require("rates", all(finite_number(r) and r >= 0 for r in rates), "finite numbers of at least 0")
-        if len(rates) != len(bounds) + 1:
+        if len(self.rates) != len(self.boundaries) + 1:
             raise ParameterError(
-                f"Piecewise: {len(bounds)} boundaries part {len(bounds) + 1} rates. Got {len(rates)} rates: {self.rates!r}."
+                f"Piecewise: {len(self.boundaries)} boundaries part {len(self.boundaries) + 1} rates. "
+                f"Got {len(self.rates)} rates: {self.rates!r}."
             )
 
     def __call__(self, t: Any) -> Floats:

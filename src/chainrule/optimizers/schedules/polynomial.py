@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...constraints import POSITIVE, Interval
 from .base import Floats, Schedule
 
 
@@ -20,13 +21,15 @@ class Polynomial(Schedule):
         [0.4, 0.1, 0.0, 0.0]
     """
 
+    hyperparameters = {
+        "initial": POSITIVE,
+        "total": POSITIVE,
+        "power": POSITIVE,
+        "final": Interval(float, 0),
+    }
+
     def __init__(self, initial: float, *, total: float, power: float = 1.0, final: float = 0.0, unit: str = "steps"):
         self.initial, self.total, self.power, self.final, self.unit = initial, total, power, final, unit
-
-    def validate(self) -> None:
-        super().validate()
-        self._require_positive("initial", "total", "power")
-        self._require_not_negative("final")
 
     def rate(self, s: Floats) -> Floats:
         left = np.maximum(1 - s / self.total, 0.0)

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ...constraints import POSITIVE, Instance, Interval, Maybe, OneOf
 from ...errors import ModelFileError, UnknownNameError
-from .base import Floats, Schedule, finite_number
+from .base import Floats, Schedule
 
 
 class ReduceOnPlateau(Schedule):
@@ -33,6 +34,16 @@ class ReduceOnPlateau(Schedule):
     """
 
     needs_metric = True
+    hyperparameters = {
+        "initial": POSITIVE,
+        "factor": Interval(float, 0, 1, closed="neither"),
+        "patience": Interval(int, 1),
+        "minimum": Interval(float, 0),
+        "threshold": Interval(float, 0),
+        "better": OneOf("lower", "higher"),
+        "cooldown": Interval(int, 0),
+        "monitor": Maybe(Instance(str, words="the name of a metric")),
+    }
 
     def __init__(
         self,
@@ -49,18 +60,6 @@ class ReduceOnPlateau(Schedule):
         self.initial, self.factor, self.patience, self.minimum = initial, factor, patience, minimum
         self.threshold, self.better, self.cooldown, self.monitor = threshold, better, cooldown, monitor
         self.reset()
-
-    def validate(self) -> None:
-        super().validate()
-        self._require_positive("initial", "factor")
-        self._require("factor", self.factor < 1, "below 1")
-        self._require_not_negative("minimum", "threshold")
-        self._require("better", self.better in ("lower", "higher"), '"lower" or "higher"')
-        self._require("monitor", self.monitor is None or isinstance(self.monitor, str), "a name or None")
-        for key, least in (("patience", 1), ("cooldown", 0)):
-            value = getattr(self, key)
-            good = isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least
-            self._require(key, bool(good), f"an int of at least {least}")
 
     def reset(self) -> None:
         self._rate, self._waited, self._cooling = self.initial, 0, 0
@@ -102,7 +101,8 @@ class ReduceOnPlateau(Schedule):
     def load_state(self, state: dict[str, Any]) -> None:
         counts = all(isinstance(state.get(key), int) and state[key] >= 0 for key in ("waited", "cooling"))
         best = state.get("best")
-        if not (counts and finite_number(state.get("rate")) and (best is None or finite_number(best))):
+        number = Interval(float)
+        if not (counts and number.holds(state.get("rate")) and (best is None or number.holds(best))):
             raise ModelFileError(f"ReduceOnPlateau: expected the state that state_dict gives. Got {state!r:.200}.")
         self._rate, self._best = float(state["rate"]), best
         self._waited, self._cooling = state["waited"], state["cooling"]

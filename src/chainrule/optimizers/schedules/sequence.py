@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from ...constraints import POSITIVE, AnyOf, EachOf, Instance
 from ...errors import ParameterError
-from .base import Floats, Schedule, finite_number
+from .base import Floats, Schedule
 
 
 class ScheduleSequence(Schedule):
@@ -27,6 +27,11 @@ class ScheduleSequence(Schedule):
         >>> ScheduleSequence([0.1, Polynomial(0.4, total=2)], boundaries=[2])([1, 2, 3, 4, 5]).round(6).tolist()
         [0.1, 0.1, 0.4, 0.2, 0.0]
     """
+
+    hyperparameters = {
+        "schedules": EachOf(AnyOf(POSITIVE, Instance(Schedule)), fewest=1),
+        "boundaries": EachOf(POSITIVE, rising=True),
+    }
 
     def __init__(self, schedules: Sequence[Any], *, boundaries: Sequence[float], unit: str = "steps"):
         self.schedules, self.boundaries, self.unit = schedules, boundaries, unit
@@ -46,20 +51,13 @@ class ScheduleSequence(Schedule):
 
     def validate(self) -> None:
         super().validate()
-        parts = self.schedules if isinstance(self.schedules, (list, tuple)) else ()
-        good = bool(parts) and all(isinstance(p, Schedule) or (finite_number(p) and p > 0) for p in parts)
-        self._require("schedules", good, "a list of schedules or positive numbers")
-        bounds = list(self.boundaries)
-        rising = all(finite_number(b) and b > 0 for b in bounds) and all(a < b for a, b in pairwise(bounds))
-        self._require("boundaries", rising, "rising positive numbers")
-        if len(parts) != len(bounds) + 1:
+        if len(self.schedules) != len(self.boundaries) + 1:
             raise ParameterError(
-                f"ScheduleSequence: {len(bounds)} boundaries part {len(bounds) + 1} schedules. Got {len(parts)} schedules."
+                f"ScheduleSequence: {len(self.boundaries)} boundaries part {len(self.boundaries) + 1} schedules. "
+                f"Got {len(self.schedules)} schedules."
             )
         if sum(part.needs_metric for part in self._parts) > 1:
             raise ParameterError("ScheduleSequence: only one of the schedules may follow a metric, such as ReduceOnPlateau.")
-        for part in self._parts:
-            part.validate()
 
     def bind(self, steps_per_epoch: int) -> None:
         super().bind(steps_per_epoch)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...constraints import POSITIVE
 from .base import Floats, Schedule
 
 
@@ -20,12 +21,14 @@ class Step(Schedule):
         [0.1, 0.1, 0.05, 0.05, 0.025]
     """
 
+    hyperparameters = {
+        "initial": POSITIVE,
+        "every": POSITIVE,
+        "factor": POSITIVE,
+    }
+
     def __init__(self, initial: float, *, every: float, factor: float = 0.1, unit: str = "steps"):
         self.initial, self.every, self.factor, self.unit = initial, every, factor, unit
-
-    def validate(self) -> None:
-        super().validate()
-        self._require_positive("initial", "every", "factor")
 
     def __call__(self, t: Any) -> Floats:
         # One division of exact numbers: the time of a fall is never a rounding error early or late.

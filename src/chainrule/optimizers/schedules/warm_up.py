@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...constraints import POSITIVE, AnyOf, Instance
 from .base import Floats, Schedule
 
 
@@ -25,6 +26,11 @@ class WarmUp(Schedule):
         [0.1, 0.2, 0.3, 0.4, 0.4]
     """
 
+    hyperparameters = {
+        "schedule": AnyOf(POSITIVE, Instance(Schedule)),
+        "steps": POSITIVE,
+    }
+
     def __init__(self, schedule: Any, *, steps: float, unit: str = "steps"):
         self.schedule, self.steps, self.unit = schedule, steps, unit
 
@@ -35,14 +41,6 @@ class WarmUp(Schedule):
     @property
     def needs_metric(self) -> bool:  # type: ignore[override]
         return self._inner is not None and self._inner.needs_metric
-
-    def validate(self) -> None:
-        super().validate()
-        self._require_positive("steps")
-        if self._inner is not None:
-            self._inner.validate()
-        else:
-            self._require_positive("schedule")
 
     def bind(self, steps_per_epoch: int) -> None:
         super().bind(steps_per_epoch)

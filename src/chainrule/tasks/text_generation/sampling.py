@@ -7,12 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ParameterError
-from ...registry import finite_number
+from ...constraints import Interval, Maybe, check_all
 
-__all__ = ["check_sampling", "next_token_probabilities", "sample"]
+__all__ = ["SAMPLING", "next_token_probabilities", "sample"]
 
 Floats = NDArray[np.float64]
+
+#: What the arguments may be by which a token is chosen.
+SAMPLING = {
+    "temperature": Interval(float, 0),
+    "top_k": Maybe(Interval(int, 1)),
+    "top_p": Maybe(Interval(float, 0, 1, closed="right")),
+}
 
 
 def next_token_probabilities(
@@ -35,7 +41,7 @@ def next_token_probabilities(
         >>> next_token_probabilities([1.0, 3.0, 2.0], temperature=0).tolist()
         [0.0, 1.0, 0.0]
     """
-    check_sampling(temperature, top_k, top_p)
+    check_all("", SAMPLING, {"temperature": temperature, "top_k": top_k, "top_p": top_p})
     z = np.asarray(logits, np.float64)
     order = np.argsort(-z, axis=-1, kind="stable")
     ranks = np.empty_like(order)
@@ -63,13 +69,3 @@ def sample(logits: Any, rng: np.random.Generator, **how: Any) -> NDArray[np.int6
     # Rounding must not lead to a token behind the last one that has a probability.
     last = p.shape[-1] - 1 - np.argmax(p[:, ::-1] > 0, axis=-1)
     return np.asarray(np.minimum(drawn, last))
-
-
-def check_sampling(temperature: Any, top_k: Any, top_p: Any) -> None:
-    """ParameterError for a temperature, top_k or top_p out of its range."""
-    if not finite_number(temperature) or temperature < 0:
-        raise ParameterError(f"temperature must be a number of at least 0. Got {temperature!r}.")
-    if top_k is not None and (isinstance(top_k, bool) or not isinstance(top_k, (int, np.integer)) or top_k < 1):
-        raise ParameterError(f"top_k must be an int of at least 1, or None. Got {top_k!r}.")
-    if top_p is not None and (not finite_number(top_p) or not 0 < top_p <= 1):
-        raise ParameterError(f"top_p must be a number above 0 and at most 1, or None. Got {top_p!r}.")

@@ -8,14 +8,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ...constraints import Interval, check_all
 from ...data.series import windows
 from ...data.text import END, START, Tokenizer, as_texts
 from ...errors import DataError, ParameterError
 from ...layers import Dense, Dropout, Embedding, Input
 from ...model import Network
 from ...training import Session
-from ..sequence_model import CELLS, SequenceModel, check_share, copy_weights
-from .sampling import check_sampling, sample
+from ..sequence_model import CELLS, SequenceModel, copy_weights
+from .sampling import SAMPLING, sample
 
 __all__ = ["TextGenerator"]
 
@@ -51,34 +52,20 @@ class TextGenerator(SequenceModel):
 
     file_key = "text generator"
     _facts = ("ends_",)
+    hyperparameters = {"depth": Interval(int, 1), "steps": Interval(int, 1)}
 
     def __init__(
         self,
         tokenizer: Any = "characters",
         *,
         cell: str = "lstm",
-        units: int = 256,
         depth: int = 1,
         embedding: int = 64,
-        dropout: float = 0.0,
         steps: int = 128,
-        epochs: int = 10,
-        batch_size: int = 64,
-        optimizer: Any = "adam",
-        learning_rate: Any = 0.002,
-        clip_norm: float | None = 1.0,
-        validation_fraction: float = 0.0,
-        random_state: int | None = None,
-        verbose: int = 0,
-        engine: str = "auto",
-        threads: int | None = None,
+        **common: Any,
     ) -> None:
-        self.tokenizer = tokenizer
-        self.cell, self.units, self.depth, self.embedding, self.dropout = cell, units, depth, embedding, dropout
-        self.steps, self.epochs, self.batch_size = steps, epochs, batch_size
-        self.optimizer, self.learning_rate, self.clip_norm = optimizer, learning_rate, clip_norm
-        self.validation_fraction, self.random_state, self.verbose = validation_fraction, random_state, verbose
-        self.engine, self.threads = engine, threads
+        super().__init__(tokenizer, cell=cell, embedding=embedding, **common)
+        self.depth, self.steps = depth, steps
 
     # ------------------------------------------------------------ fitting
 
@@ -88,8 +75,7 @@ class TextGenerator(SequenceModel):
         Raises      as ``as_texts`` ; DataError for a text shorter than a stretch ; ParameterError for a parameter out of its
                     range ; DivergenceError when a number stops being finite
         """
-        self._check_common("units", "depth", "embedding", "steps", "epochs", "batch_size")
-        check_share(self, "validation_fraction")
+        self.validate()
         whole = isinstance(texts, str)
         self.ends_ = not whole
         given = as_texts([texts] if whole else texts, name="texts")
@@ -216,7 +202,7 @@ class TextGenerator(SequenceModel):
     ) -> Iterator[int]:
         if isinstance(length, bool) or not isinstance(length, (int, np.integer)) or length < 0:
             raise ParameterError(f"generate: length must be an int of at least 0. Got {length!r}.")
-        check_sampling(temperature, top_k, top_p)
+        check_all("", SAMPLING, {"temperature": temperature, "top_k": top_k, "top_p": top_p})
         rng = np.random.default_rng(random_state)
         logits, states = self._read(np.array([[START, *start] if self.ends_ or not start else start]), self._first(1))
         for _ in range(length):

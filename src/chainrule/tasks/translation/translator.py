@@ -8,19 +8,21 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ...constraints import Interval, Maybe, check_all
 from ...data import Sequences
 from ...data.text import END, PADDING, START, UNKNOWN, Tokenizer, as_texts
 from ...errors import DataError, MissingDependencyError, ParameterError
 from ...layers import Concat, Dense, Dropout, Embedding, Input, Masking, ScaledDotProductAttention, Tanh
 from ...model import Network
 from ...network import Bidirectional
-from ...registry import finite_number
 from ...training import Session
-from ..sequence_model import CELLS, SequenceModel, check_share, copy_weights
+from ..sequence_model import CELLS, SequenceModel, copy_weights
 
 __all__ = ["Translator"]
 
 Array = NDArray[Any]
+#: What the arguments of a search for the likeliest text may be.
+_SEARCH = {"beams": Interval(int, 1), "most": Maybe(Interval(int, 1)), "length_penalty": Interval(float, 0)}
 
 
 class Translator(SequenceModel):
@@ -53,34 +55,24 @@ class Translator(SequenceModel):
     """
 
     file_key = "translator"
+    hyperparameters = {"label_smoothing": Interval(float, 0, 1)}
 
     def __init__(
         self,
         tokenizer: Any = "words",
         *,
         cell: str = "gru",
-        units: int = 256,
-        embedding: int = 128,
         dropout: float = 0.3,
-        epochs: int = 10,
-        batch_size: int = 64,
-        optimizer: Any = "adam",
-        learning_rate: Any = 0.002,
-        clip_norm: float | None = 1.0,
         label_smoothing: float = 0.1,
-        validation_fraction: float = 0.0,
-        random_state: int | None = None,
-        verbose: int = 0,
-        engine: str = "auto",
-        threads: int | None = None,
+        **common: Any,
     ) -> None:
-        self.tokenizer = tokenizer
-        self.cell, self.units, self.embedding, self.dropout = cell, units, embedding, dropout
-        self.epochs, self.batch_size = epochs, batch_size
-        self.optimizer, self.learning_rate, self.clip_norm = optimizer, learning_rate, clip_norm
-        self.label_smoothing, self.validation_fraction = label_smoothing, validation_fraction
-        self.random_state, self.verbose = random_state, verbose
-        self.engine, self.threads = engine, threads
+        super().__init__(tokenizer, cell=cell, dropout=dropout, **common)
+        self.label_smoothing = label_smoothing
+
+    def validate(self) -> None:
+        super().validate()
+        if self.units % 2:
+            raise ParameterError(f"Translator: units must be even, half for each direction. Got {self.units}.")
 
     # ------------------------------------------------------------ fitting
 
@@ -92,11 +84,7 @@ class Translator(SequenceModel):
         """
         from ...losses import SoftmaxCrossEntropy
 
-        self._check_common("units", "embedding", "epochs", "batch_size")
-        check_share(self, "label_smoothing")
-        check_share(self, "validation_fraction")
-        if self.units % 2:
-            raise ParameterError(f"Translator: units must be even, half for each direction. Got {self.units}.")
+        self.validate()
         x, y = as_texts(sources, name="sources"), as_texts(targets, name="targets")
         if len(x) != len(y):
             raise DataError(f"sources has {len(x)} texts but targets has {len(y)}. Every source needs its translation.")
@@ -194,11 +182,7 @@ class Translator(SequenceModel):
         Raises      as ``as_texts`` ; NotFittedError ; ParameterError for a value out of its range
         """
         self._require_fitted("translate")
-        for name, value in (("beams", beams), ("most", most)):
-            if (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1) and value is not None:
-                raise ParameterError(f"translate: {name} must be an int of at least 1. Got {value!r}.")
-        if not finite_number(length_penalty) or length_penalty < 0:
-            raise ParameterError(f"translate: length_penalty must be a number of at least 0. Got {length_penalty!r}.")
+        check_all("translate", _SEARCH, {"beams": beams, "most": most, "length_penalty": length_penalty})
         x = self.source_tokenizer_.encode(sources, name="sources")
         found: list[str] = [""] * len(x)
         # Of about one length, so that little is padded, and not more than fit into some megabytes.
