@@ -161,11 +161,15 @@ def test_a_gradient_of_zero_moves_nothing() -> None:
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda n, x, y: FGSM(0)(n, x, y), ParameterError, "epsilon must be a number above 0"),
+        (
+            lambda n, x, y: FGSM(0)(n, x, y),
+            ParameterError,
+            "epsilon must be a finite number above 0. Got 0. It is in the unit of X",
+        ),
         (lambda n, x, y: FGSM(float("nan"))(n, x, y), ParameterError, "epsilon"),
         (lambda n, x, y: FGSM(0.1, norm=1)(n, x, y), ParameterError, "norm must be"),
-        (lambda n, x, y: FGSM(0.1, clip=(1, 0))(n, x, y), ParameterError, "clip must be"),
-        (lambda n, x, y: FGSM(0.1, clip=3)(n, x, y), ParameterError, "clip must be"),
+        (lambda n, x, y: FGSM(0.1, clip=(1, 0))(n, x, y), ParameterError, "clip must be None or a list of 2 rising values"),
+        (lambda n, x, y: FGSM(0.1, clip=3)(n, x, y), ParameterError, "clip must be None or a list of 2 rising values"),
         (lambda n, x, y: FGSM(0.1, batch_size=0)(n, x, y), ParameterError, "batch_size"),
         (lambda n, x, y: PGD(0.1, steps=0)(n, x, y), ParameterError, "steps"),
         (lambda n, x, y: PGD(0.1, step=-1)(n, x, y), ParameterError, "step must be"),

@@ -8,16 +8,19 @@ import numpy as np
 import pytest
 
 from chainrule.constraints import (
+    POSITIVE,
     Accepted,
     AnyOf,
     Anything,
     Boolean,
+    Constrained,
     Constraint,
     EachOf,
     Instance,
     Interval,
     Maybe,
     OneOf,
+    OneOrMore,
     check_all,
 )
 from chainrule.errors import ParameterError, UnknownNameError
@@ -38,7 +41,17 @@ CASES: list[tuple[Constraint, list[object], list[object], str]] = [
     (OneOf("a", None), ["a", None], ["b", 0], '"a" or None'),
     (Instance(Loss), [SquaredError()], ["squared_error", Loss], "a Loss"),
     (Instance(str, bytes, words="a path"), ["x"], [1], "a path"),
-    (EachOf(Interval(int, 1)), [[], (1, 2), np.array([3])], ["12", 3, [0], {1: 2}, iter([1])], "a list of values, each"),
+    (Interval(float, 10), [10**300], [10**400], "a finite number of at least 10"),
+    (POSITIVE, [1e-9, np.int8(1)], [0, -1, math.inf, False], "a finite number above 0"),
+    (EachOf(Interval(int, 1)), [[], (1, 2), np.array([3])], ["12", 3, {1: 2}, iter([1]), np.array(3)], "a list of values"),
+    (
+        EachOf(Interval(float), count=2, rising=True),
+        [(0, 1)],
+        [(1, 0), (1, 1), (1,), (1, 2, 3)],
+        "a list of 2 rising values",
+    ),
+    (OneOrMore(Interval(int)), [1, [2], (3, 4)], [[], "1", 1.5, np.array(3)], "an int or a list of them"),
+    (OneOrMore(Interval(int, 1), count=2), [1, [2, 3]], [[1], [1, 2, 3], 0], "an int of at least 1 or a list of 2 of them"),
     (EachOf(Boolean(), fewest=1), [[True]], [[]], "a list of at least 1 value, each True or False"),
     (AnyOf(Interval(int, 1), OneOf("auto")), [2, "auto"], ["all", 0], 'an int of at least 1 or "auto"'),
     (Maybe(AnyOf(Boolean(), Interval(int, 0))), [None, True, 3], [-1, "x"], "None, True, False or an int of at least 0"),
@@ -95,3 +108,61 @@ def test_several_are_checked_in_order():
 def test_an_interval_refuses_bounds_of_an_unknown_kind():
     with pytest.raises(ParameterError, match="closed"):
         Interval(int, 0, closed="open")
+
+
+def test_an_entry_that_is_wrong_is_named():
+    for constraint in (EachOf(POSITIVE), OneOrMore(POSITIVE)):
+        with pytest.raises(ParameterError, match=r"^Owner: rates\[1\] must be a finite number above 0\. Got -2\.$"):
+            constraint.check("Owner", "rates", [1, -2])
+
+
+class Forest(Constrained):
+    hyperparameters = {"trees": Interval(int, 1), "share": Interval(float, 0, 1)}
+
+    def __init__(self, trees=3, share=0.5):
+        self.trees, self.share = trees, share
+
+
+class Wood(Forest):
+    hyperparameters = {"share": Maybe(Interval(float, 0, 1)), "edge": Boolean()}
+
+    def __init__(self, trees=3, share=None, edge=False):
+        super().__init__(trees, share)
+        self.edge = edge
+
+
+class Land(Constrained):
+    hyperparameters = {"wood": AnyOf(POSITIVE, Instance(Forest)), "others": EachOf(Instance(Forest))}
+
+    def __init__(self, wood, others=()):
+        self.wood, self.others = wood, others
+
+
+def test_a_class_states_its_arguments_and_those_of_its_bases_hold_as_well():
+    assert list(Wood.constraints()) == ["trees", "share", "edge"] and list(Forest.constraints()) == ["trees", "share"]
+    Wood().validate()
+    for wrong, message in (
+        (Forest(share=None), r"^Forest: share must be a number from 0 to below 1\. Got None\.$"),
+        (Wood(trees=0), "^Wood: trees must be an int of at least 1"),
+        (Wood(edge=1), "^Wood: edge must be True or False"),
+    ):
+        with pytest.raises(ParameterError, match=message):
+            wrong.validate()
+
+
+def test_the_arguments_of_an_argument_are_checked():
+    Land(2, [Forest()]).validate()
+    for land in (Land(Forest(0)), Land(1, [Forest(), Forest(0)])):
+        with pytest.raises(ParameterError, match="^Forest: trees must be an int of at least 1"):
+            land.validate()
+
+
+def test_every_argument_that_a_class_states_is_one_of_its_constructor():
+    from chainrule.layers import Layer
+    from chainrule.losses import Loss
+    from chainrule.optimizers import Optimizer
+
+    for registry in (Layer.registry, Loss.registry, Optimizer.registry):
+        for cls in registry.values():
+            if cls.__module__.startswith("chainrule."):
+                assert set(vars(cls).get("hyperparameters", {})) <= set(cls.argument_names()), cls

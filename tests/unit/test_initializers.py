@@ -190,7 +190,7 @@ def test_laws_cannot_be_changed():
     ],
 )
 def test_bad_parameters_are_refused_when_the_law_is_made(make, parameter):
-    with pytest.raises(ParameterError, match=rf"The {parameter} of \w+ must .* Got .* instead"):
+    with pytest.raises(ParameterError, match=rf"\w+: (the )?{parameter} must .* Got "):
         make()
 
 
@@ -207,9 +207,9 @@ def test_orthogonal_refuses_a_vector(law):
 
 
 def test_bad_call_arguments_are_refused():
-    with pytest.raises(ParameterError, match=r"fan_in .* >= 1"):
+    with pytest.raises(ParameterError, match="HeNormal: fan_in must be an int of at least 1. Got 0"):
         draw(init.HeNormal(), fan_in=0)
-    with pytest.raises(ParameterError, match=r"fan_out .* >= 1"):
+    with pytest.raises(ParameterError, match="GlorotNormal: fan_out must be an int of at least 1. Got 1.5"):
         draw(init.GlorotNormal(), fan_out=1.5)
     with pytest.raises(DtypeError, match="floating"):
         draw(init.Zeros(), dtype=np.int32)

@@ -215,13 +215,16 @@ def test_variables_are_clipped_before_the_whole() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Dense(2, weight_regularizer=0.1), r"weight_regularizer must be a Regularizer, such as L2\(1e-4\), or None"),
-        (lambda: Dense(2, weight_constraint="max_norm"), "weight_constraint must be a WeightConstraint"),
+        (
+            lambda: Dense(2, weight_regularizer=0.1),
+            r"weight_regularizer must be None or a Regularizer. Got 0.1. Give one as L2\(1e-4\)",
+        ),
+        (lambda: Dense(2, weight_constraint="max_norm"), "weight_constraint must be None or a WeightConstraint"),
         (lambda: Dense(2, weight_regularizer=L2(-1.0)), "strength must be a finite number of at least 0. Got -1.0"),
         (lambda: Conv2D(2, 3, weight_regularizer=L1(float("nan"))), "strength must be a finite number of at least 0"),
-        (lambda: Dense(2, weight_constraint=MaxNorm(0.0)), "limit must be a positive, finite number"),
-        (lambda: Dense(2, weight_constraint=UnitNorm(axes="all")), "axes must be an int, several ints"),
-        (lambda: Embedding(3, 2, weight_regularizer=3), "weight_regularizer must be a Regularizer"),
+        (lambda: Dense(2, weight_constraint=MaxNorm(0.0)), "limit must be a finite number above 0"),
+        (lambda: Dense(2, weight_constraint=UnitNorm(axes="all")), "axes must be None, an int or a list of them"),
+        (lambda: Embedding(3, 2, weight_regularizer=3), "weight_regularizer must be None or a Regularizer"),
     ],
 )
 def test_wrong_rules_are_refused(make: Any, message: str) -> None:
@@ -235,5 +238,5 @@ def test_axes_that_are_not_there() -> None:
 
 
 def test_clip_variable_norm_is_checked() -> None:
-    with pytest.raises(ParameterError, match="clip_variable_norm must be a positive number or None"):
+    with pytest.raises(ParameterError, match="clip_variable_norm must be None or a finite number above 0"):
         SGD(0.1, clip_variable_norm=0.0).validate()

@@ -351,5 +351,5 @@ def test_mistakes_in_an_optimizer() -> None:
 
     with pytest.raises(CheckFailed, match=r"step 1 on reference float64 +weight +\[\d\]"):
         check_optimizer(_Wrong(0.01), adam, engines=["reference"])
-    with pytest.raises(ParameterError, match="learning_rate must be a positive"):
+    with pytest.raises(ParameterError, match="learning_rate must be a finite number above 0"):
         check_optimizer(SGD(-1.0), momentum)

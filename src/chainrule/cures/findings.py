@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..diagnosis import Change, Diagnosis, Finding
+from ..losses import get_loss
 from .change_sets import compatible, expand
 
 __all__ = ["called_for", "classes_named", "first_choices", "groups_of", "hidden_pairs", "is_of_data"]
@@ -53,7 +54,5 @@ def classes_named(changes: Sequence[Change] | None, diagnosis: Diagnosis | None,
     proposed = list(changes or ()) + [c for f in (diagnosis.findings if diagnosis is not None else ()) for c in f.changes]
     for change in proposed:
         if change.kind == "output" and change["loss"] is not None and (change["output"] or 0) == output:
-            return change["loss"] in (
-                "softmax_cross_entropy", "binary_cross_entropy", "hinge", "multi_class_hinge", "kl_divergence",
-            )  # fmt: skip
+            return get_loss(change["loss"]).kind in ("exclusive", "independent")
     return None

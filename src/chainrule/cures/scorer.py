@@ -18,7 +18,6 @@ __all__ = ["Scorer", "Scores"]
 Array = NDArray[Any]
 #: Targets with more distinct whole numbers than this are quantities, not classes.
 _MOST_CLASSES = 100
-_CLASS_LOSSES = ("softmax_cross_entropy", "binary_cross_entropy", "hinge", "multi_class_hinge", "kl_divergence")
 
 
 class Scorer:
@@ -67,8 +66,8 @@ class Scorer:
     @staticmethod
     def _kind(y: Array, loss: Any, classes: bool | None) -> str:
         given = loss[0] if isinstance(loss, (list, tuple)) and loss else loss
-        known = None if given is None else get_loss(given).name
-        if classes is None and known in _CLASS_LOSSES:
+        known = None if given is None else get_loss(given).kind
+        if classes is None and known in ("exclusive", "independent"):
             classes = True
         if y.ndim > 1 and y.shape[-1] > 1:
             binary = bool(((y == 0) | (y == 1)).all())

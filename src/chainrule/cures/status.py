@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
+
+from ..training.progress import LiveLine, live_line
 
 __all__ = ["Clock", "Status"]
 
@@ -25,30 +28,33 @@ class Clock:
 
 
 class Status:
-    """Says on a terminal what is being done. Parameters  verbose : 0 says nothing"""
+    """Says what is being done: in one line that is updated in place, and in lines that stay, on standard error.
+
+    Parameters  verbose : 0 says nothing
+    """
 
     def __init__(self, verbose: int) -> None:
-        from rich.console import Console
-
-        self.console = Console(stderr=True) if verbose else None
-        terminal = self.console is not None and self.console.is_terminal
-        self.status = self.console.status("") if self.console is not None and terminal else None
+        self.verbose = verbose
+        self._line: LiveLine | None = None
 
     def announce(self, text: str) -> None:
-        """A line that stays, on a terminal or not."""
-        if self.console is not None:
-            self.console.print(f"cure: {text}.", highlight=False)
+        """A line that stays."""
+        if self.verbose:
+            if self._line is not None:
+                self._line.end("")
+            print(f"cure: {text}.", file=sys.stderr, flush=True)
+            self._line = live_line(sys.stderr)
 
     def say(self, text: str) -> None:
-        """Shows, on a terminal, what is being done now."""
-        if self.status is not None:
-            self.status.update(f"cure: {text}")
+        """Shows what is being done now, where a line can be updated."""
+        if self._line is not None:
+            self._line.draw("cure:", None, text)
 
     def __enter__(self) -> Status:
-        if self.status is not None:
-            self.status.start()
+        self._line = live_line(sys.stderr) if self.verbose else None
         return self
 
     def __exit__(self, *details: object) -> None:
-        if self.status is not None:
-            self.status.stop()
+        if self._line is not None:
+            self._line.end("")
+            self._line = None

@@ -266,7 +266,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         if self.loss is not None:
             loss = get_loss(self.loss)
             loss.validate()
-            if loss.threshold is None and not _chooses(loss):
+            if loss.kind not in ("exclusive", "independent"):
                 raise ParameterError(
                     f"NeuralClassifier: {type(loss).__name__} is a loss of numbers, not of classes. Use "
                     "softmax_cross_entropy, binary_cross_entropy, hinge, multi_class_hinge or kl_divergence here, or a "
@@ -407,8 +407,3 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         if self._kind not in ("binary", "multiclass", "multilabel") or np.ndim(self.classes_) != 1:
             raise DataError("its classes are damaged.")
         super()._check_loaded(network)
-
-
-def _chooses(loss: Loss) -> bool:
-    """Whether the loss is one of classes that exclude each other: it takes class indices or distributions."""
-    return loss.probabilities or any(dtype == "int" for _, dtype in loss.target((2, 2)))

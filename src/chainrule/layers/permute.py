@@ -22,7 +22,7 @@ class Permute(Layer):
     """
 
     role = "reshaping"
-    hyperparameters = {"axes": EachOf(Interval(int, 1), hint="Number the axes of a sample from 1 on, as in (2, 1).")}
+    hyperparameters = {"axes": EachOf(Interval(int), hint="Number the axes of a sample from 1 on, as in (2, 1).")}
 
     def __init__(self, axes: tuple[int, ...]):
         self.axes = axes

@@ -18,7 +18,7 @@ class Slice(Layer):
 
     Example
         >>> Slice(-1, 0, 4)  # the first four channels
-        Slice(-1, stop=4)
+        Slice(stop=4)
     """
 
     role = "reshaping"

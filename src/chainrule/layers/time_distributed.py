@@ -25,7 +25,7 @@ class TimeDistributed(Layer):
     Example
         >>> from chainrule.layers import Conv2D
         >>> TimeDistributed(Conv2D(8, 3))
-        TimeDistributed(Conv2D(8, 3))
+        TimeDistributed(Conv2D(8, kernel=3))
     """
 
     stepwise = True

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from ..errors import ShapeError
 from ..ops.value import Shape
-from .base import Array, Builder, Loss, Saved, Value
+from ._classes import _OfClasses
+from .base import Array, Builder, Saved, Value
 from .numeric import SMALLEST_NORMAL, sigmoid, softmax
 
 
-class _Overlap(Loss):
+class _Overlap(_OfClasses):
     """Base of losses ``ℓ = 1 − (a I + s) / (b I + c P + d T + s)`` with I = Σ p t, P = Σ p, T = Σ t over the pixels of a
     sample; a subclass states (a, b, c, d) and s as ``smooth``.
 
@@ -30,16 +31,17 @@ class _Overlap(Loss):
     def target(self, output_shape: Shape) -> list[tuple[Shape, str]]:
         if output_shape[-1] == 1:
             return [(output_shape, "float"), (output_shape[:-1], "float")]
-        return [(output_shape[:-1], "int"), (output_shape, "float")]
+        return super().target(output_shape)
 
     def validate_targets(self, y: Array, output_shape: Shape) -> None:
-        form = self.target_form(y, output_shape)
-        if output_shape[-1] == 1:
-            self._require((y >= 0) & (y <= 1), y, "in [0, 1]: 1 where a pixel is of the region", "Give y > 0 for a mask.")
-        elif form == 0:
-            self._require_classes(y, output_shape[-1])
-        else:
-            self._require_distributions(y)
+        if output_shape[-1] > 1:
+            super().validate_targets(y, output_shape)
+            return
+        self.target_form(y, output_shape)
+        self._require((y >= 0) & (y <= 1), y, "in [0, 1]: 1 where a pixel is of the region", "Give y > 0 for a mask.")
+
+    def own_activation(self, outputs: int) -> str:
+        return "sigmoid" if outputs == 1 else "softmax"
 
     def forward(self, k: Builder, z: Value, y: Value) -> tuple[Value, Saved]:
         self.validate()

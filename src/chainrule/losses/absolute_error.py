@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .base import Builder, ElementwiseLoss, Saved, Value
+import numpy as np
+
+from .base import Array, Builder, ElementwiseLoss, Saved, Value
 
 
 class AbsoluteError(ElementwiseLoss):
@@ -17,6 +19,12 @@ class AbsoluteError(ElementwiseLoss):
     """
 
     name = "absolute_error"
+    degree = 1
+
+    def of_best_constant(self, y: Array, outputs: int) -> float:
+        """The mean distance from the median, which is best."""
+        flat = y.reshape(len(y), -1).astype(np.float64)
+        return float(np.abs(flat - np.median(flat, axis=0)).mean())
 
     def apply(self, k: Builder, z: Value, y: Value) -> tuple[Value, Saved]:
         d = k.subtract(z, y)

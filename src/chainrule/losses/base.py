@@ -11,13 +11,15 @@ The plan makes the number that is minimised from it, J = Σ c ℓ, with c = w / 
 sizes.
 
 Outside a plan, in NumPy, a loss also says what targets it takes (``target``, ``target_form``, ``validate_targets``) and
-what a raw output means (``prediction``). Losses for classes sum over the outputs of a sample (of a place, where it has
-several), losses for numbers take their mean.
+what a raw output means (``prediction``). What diagnosis, cures and tasks need to know about a loss it states itself: the
+``kind`` of its targets, its ``degree``, the activation that it applies (``own_activation``), and how small a constant output
+can make it (``of_best_constant``). So a loss of your own counts there like ours. Losses for classes sum over the outputs of
+a sample (of a place, where it has several), losses for numbers take their mean.
 """
 
 from __future__ import annotations
 
-from math import prod
+from math import nan, prod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -60,6 +62,9 @@ class Loss(Configurable):
     name: ClassVar[str] = ""
     #: Over the entries of ℓ within one sample: "mean", or "sum" over the outputs (the last axis) and the mean over places.
     reduction: ClassVar[str] = "mean"
+    #: n of J → cⁿ J where outputs and targets are multiplied by a factor c > 0, exactly or nearly; None where that does not
+    #: describe the loss.
+    degree: ClassVar[int | None] = None
     #: Whether ``prediction`` gives probabilities, so that ``predict_proba`` makes sense.
     probabilities: ClassVar[bool] = False
     #: Whether z are numbers without bounds that the loss itself turns into what they mean (logits, log-rates, margins): an
@@ -103,6 +108,19 @@ class Loss(Configurable):
         raise NotImplementedError
 
     @property
+    def kind(self) -> str:
+        """What its targets are: "numbers" of any unit and size, "counts" from 0 on, "exclusive" classes, of which each
+        sample (or place) has one, or "independent" answers, a yes or no for each output.
+
+        A loss that does not state it (``kind = "counts"`` in its class) is one of independent answers where it has a
+        threshold, one of exclusive classes where it takes class indices or predicts probabilities, and else one of numbers.
+        """
+        if self.threshold is not None:
+            return "independent"
+        indices = any(dtype == "int" for _, dtype in self.target((2, 2)))
+        return "exclusive" if indices or self.probabilities else "numbers"
+
+    @property
     def threshold(self) -> float | None:
         """The raw output above which an output means "yes"; None where outputs are no yes or no."""
         return None
@@ -115,6 +133,30 @@ class Loss(Configurable):
     def predicts_raw(self) -> bool:
         """Whether ``prediction(z)`` is z itself."""
         return type(self).prediction is Loss.prediction
+
+    @property
+    def reads_probabilities(self) -> bool:
+        """Whether z are probabilities that the network has made, not logits."""
+        return self.probabilities and self.predicts_raw
+
+    def of_probabilities(self) -> Loss | None:
+        """The same loss of outputs that are probabilities already; None where there is none."""
+        return None
+
+    def own_activation(self, outputs: int) -> str | None:
+        """The activation that the loss itself puts on z: "softmax", "sigmoid", "exp", or None where it takes z as it is.
+
+        Parameters  outputs : the last axis of z
+        """
+        return None
+
+    def of_best_constant(self, y: Array, outputs: int) -> float:
+        """The least J that a network can have whose output is the same for all samples.
+
+        Parameters  y : finite targets (N, ...), at least one ; outputs : the last axis of the network's output
+        Returns     NaN where the class knows no closed form of it
+        """
+        return nan
 
     def target_form(self, y: Array, output_shape: Shape) -> int:
         """Which of ``target(output_shape)`` the array y is; the number of samples may differ from the output's.

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ..constraints import POSITIVE, Boolean, Interval, OneOrMore
+import numpy as np
+
+from ..constraints import POSITIVE, OneOrMore
 from ..errors import ShapeError
 from ..ops.value import Shape
+from ._cross_entropy import _CrossEntropy
 from .base import Array, Builder, ElementwiseLoss, Saved, Value
 from .numeric import LARGEST_BELOW_ONE, SMALLEST_NORMAL, sigmoid
 
 
-class BinaryCrossEntropy(ElementwiseLoss):
+class BinaryCrossEntropy(_CrossEntropy, ElementwiseLoss):
     """The logistic loss ``ℓ = −w y log h − (1 − y) log(1 − h)`` with h = σ(z), over any number of outputs, in nats.
 
     Summed over the outputs of a sample: J = −1/m Σ w y log h + (1 − y) log(1 − h); of pictures and sequences the mean over
@@ -37,10 +40,7 @@ class BinaryCrossEntropy(ElementwiseLoss):
 
     name = "binary_cross_entropy"
     reduction = "sum"
-    probabilities = True
     hyperparameters = {
-        "label_smoothing": Interval(float, 0, 1),
-        "from_probabilities": Boolean(),
         "pos_weight": OneOrMore(POSITIVE),
     }
 
@@ -73,14 +73,6 @@ class BinaryCrossEntropy(ElementwiseLoss):
         axis = y.ndim - 1
         return k.concat([k.multiply(k.slice(y, axis, i, i + 1), w) for i, w in enumerate(weights)], axis=axis)
 
-    @property
-    def reads_logits(self) -> bool:  # type: ignore[override]  # a class may state it, and instances compute it
-        return not self.from_probabilities
-
-    @property
-    def predicts_raw(self) -> bool:
-        return self.from_probabilities
-
     def prediction(self, z: Array) -> Array:
         return z if self.from_probabilities else sigmoid(z)
 
@@ -88,6 +80,17 @@ class BinaryCrossEntropy(ElementwiseLoss):
         self.target_form(y, output_shape)
         cure = "Encode no and yes as 0 and 1."
         self._require((y >= 0) & (y <= 1), y, "between 0 and 1", cure)
+
+    def own_activation(self, outputs: int) -> str | None:
+        return None if self.from_probabilities else "sigmoid"
+
+    def of_best_constant(self, y: Array, outputs: int) -> float:
+        """With p the share of yes of an output, h = w p / (w p + 1 − p) is best."""
+        p = y.reshape(len(y), -1).astype(np.float64).mean(axis=0) * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
+        p = np.clip(p, 1e-12, 1 - 1e-12).reshape(-1, outputs)
+        yes = p * np.asarray(self._weights(), np.float64)
+        h = yes / (yes + 1 - p)
+        return float(-(yes * np.log(h) + (1 - p) * np.log(1 - h)).sum(axis=-1).mean())
 
     def apply(self, k: Builder, z: Value, y: Value) -> tuple[Value, Saved]:
         if self.label_smoothing:

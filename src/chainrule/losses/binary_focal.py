@@ -44,6 +44,9 @@ class BinaryFocal(ElementwiseLoss):
     def threshold(self) -> float:
         return 0.0
 
+    def own_activation(self, outputs: int) -> str:
+        return "sigmoid"
+
     def prediction(self, z: Array) -> Array:
         return sigmoid(z)
 

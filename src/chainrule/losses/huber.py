@@ -24,6 +24,7 @@ class Huber(ElementwiseLoss):
     """
 
     name = "huber"
+    degree = 1
     hyperparameters = {"delta": POSITIVE}
 
     def __init__(self, *, delta: float = 1.0):

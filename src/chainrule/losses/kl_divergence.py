@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from ..errors import ShapeError
 from ..ops.value import Shape
-from .base import Array, Builder, Loss, Saved, Value
+from ._classes import _OfClasses, for_each_class
+from .base import Array, Builder, Saved, Value
 from .numeric import SMALLEST_NORMAL, softmax
 
 
-class KLDivergence(Loss):
+class KLDivergence(_OfClasses):
     """Divergence of softmax(z) from a distribution t: ``ℓ = Σₖ tₖ (log tₖ − log softmax(z)ₖ)``, in nats, with 0 log 0 = 0.
 
     It is the cross-entropy less the entropy of t, so its gradient is the cross-entropy's and its smallest value is 0. From
@@ -25,14 +26,17 @@ class KLDivergence(Loss):
     """
 
     name = "kl_divergence"
+    reads_logits = True
     probabilities = True
 
     def prediction(self, z: Array) -> Array:
         return softmax(z)
 
-    def validate_targets(self, y: Array, output_shape: Shape) -> None:
-        self.target_form(y, output_shape)
-        self._require_distributions(y)
+    def target(self, output_shape: Shape) -> list[tuple[Shape, str]]:
+        return [(output_shape, "float")]
+
+    def own_activation(self, outputs: int) -> str:
+        return "softmax"
 
     def forward(self, k: Builder, z: Value, y: Value) -> tuple[Value, Saved]:
         if z.ndim < 2:
@@ -43,6 +47,4 @@ class KLDivergence(Loss):
         return k.add(cross_entropy, negentropy), Saved(dz=dz)
 
     def backward(self, k: Builder, saved: Saved, dl: Value) -> Value:
-        if dl.shape:
-            dl = k.reshape(dl, (*dl.shape, 1))
-        return k.multiply(saved.dz, dl)
+        return k.multiply(saved.dz, for_each_class(k, dl))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from ..errors import ShapeError
 from ..ops.value import Shape
-from .base import Array, Builder, Loss, Saved, Value
+from ._classes import _OfClasses
+from .base import Builder, Saved, Value
 
 #: Stands for minus infinity in float32: below every score that a network gives.
 _LOWEST = -(2.0 - 2.0**-23) * 2.0**127
 
 
-class MultiClassHinge(Loss):
+class MultiClassHinge(_OfClasses):
     """Multi-class hinge loss ``ℓ = max(0, 1 + max_{j ≠ y} zⱼ − z_y)``.
 
     The right class must lead every other one by at least 1 (Crammer and Singer; scikit-learn's ``hinge_loss`` and Keras'
@@ -32,10 +33,6 @@ class MultiClassHinge(Loss):
 
     def target(self, output_shape: Shape) -> list[tuple[Shape, str]]:
         return [(output_shape[:-1], "int")]
-
-    def validate_targets(self, y: Array, output_shape: Shape) -> None:
-        self.target_form(y, output_shape)
-        self._require_classes(y, output_shape[-1])
 
     def forward(self, k: Builder, z: Value, y: Value) -> tuple[Value, Saved]:
         if z.ndim < 2 or z.shape[-1] < 2:

@@ -28,15 +28,22 @@ class Poisson(ElementwiseLoss):
     """
 
     name = "poisson"
-    reads_logits = True
+    kind = "counts"
     hyperparameters = {"log_input": Boolean()}
 
     def __init__(self, *, log_input: bool = True):
         self.log_input = log_input
 
     @property
+    def reads_logits(self) -> bool:  # type: ignore[override]  # a class may state it, and instances compute it
+        return self.log_input
+
+    @property
     def predicts_raw(self) -> bool:
         return not self.log_input
+
+    def own_activation(self, outputs: int) -> str | None:
+        return "exp" if self.log_input else None
 
     def prediction(self, z: Array) -> Array:
         if not self.log_input:

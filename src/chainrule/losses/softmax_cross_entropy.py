@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from ..constraints import Boolean, Interval, Maybe
+import numpy as np
+
+from ..constraints import Interval, Maybe
 from ..errors import ShapeError
-from ..ops.value import Shape
-from .base import Array, Builder, Loss, Saved, Value
+from ._classes import _OfClasses, for_each_class
+from ._cross_entropy import _CrossEntropy
+from .base import Array, Builder, Saved, Value
 from .numeric import SMALLEST_NORMAL, softmax
 
 
-class SoftmaxCrossEntropy(Loss):
+class SoftmaxCrossEntropy(_CrossEntropy, _OfClasses):
     """Cross-entropy of softmax(z) against classes, from logits: ``ℓ = log Σₖ exp(zₖ) − Σₖ tₖ zₖ``, in nats.
 
     The softmax itself is never formed for the loss, so logits of ±1e4 are exact.
@@ -32,10 +35,7 @@ class SoftmaxCrossEntropy(Loss):
 
     name = "softmax_cross_entropy"
     reduction = "mean"
-    probabilities = True
     hyperparameters = {
-        "label_smoothing": Interval(float, 0, 1),
-        "from_probabilities": Boolean(),
         "ignore_label": Maybe(Interval(int)),
     }
 
@@ -43,25 +43,22 @@ class SoftmaxCrossEntropy(Loss):
         self.label_smoothing, self.from_probabilities = label_smoothing, from_probabilities
         self.ignore_label = ignore_label
 
-    def target(self, output_shape: Shape) -> list[tuple[Shape, str]]:
-        return [(output_shape[:-1], "int"), (output_shape, "float")]
-
-    @property
-    def reads_logits(self) -> bool:  # type: ignore[override]  # a class may state it, and instances compute it
-        return not self.from_probabilities
-
-    @property
-    def predicts_raw(self) -> bool:
-        return self.from_probabilities
-
     def prediction(self, z: Array) -> Array:
         return z if self.from_probabilities else softmax(z)
 
-    def validate_targets(self, y: Array, output_shape: Shape) -> None:
-        if self.target_form(y, output_shape) == 0:
-            self._require_classes(y, output_shape[-1])
+    def own_activation(self, outputs: int) -> str | None:
+        return None if self.from_probabilities else "softmax"
+
+    def of_best_constant(self, y: Array, outputs: int) -> float:
+        """The entropy of the mean distribution."""
+        if y.dtype.kind == "f" and y.ndim > 1 and y.shape[-1] == outputs:
+            p = y.reshape(-1, outputs).mean(axis=0, dtype=np.float64)
         else:
-            self._require_distributions(y)
+            p = np.zeros(outputs)
+            labels, counts = np.unique(y, return_counts=True)
+            p[: len(labels)] = counts / y.size
+        p = p * (1 - self.label_smoothing) + self.label_smoothing / outputs
+        return float(-(p[p > 0] * np.log(p[p > 0])).sum())
 
     def forward(self, k: Builder, z: Value, y: Value) -> tuple[Value, Saved]:
         self.validate()
@@ -79,6 +76,4 @@ class SoftmaxCrossEntropy(Loss):
         return loss, Saved(dz=k.negative(k.multiply(k.equal(p, z), k.divide(t, p))))
 
     def backward(self, k: Builder, saved: Saved, dl: Value) -> Value:
-        if dl.shape:
-            dl = k.reshape(dl, (*dl.shape, 1))
-        return k.multiply(saved.dz, dl)
+        return k.multiply(saved.dz, for_each_class(k, dl))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ..constraints import Interval
 from ..errors import ShapeError
-from ..ops.value import Shape
-from .base import Array, Builder, Loss, Saved, Value
+from ._classes import _OfClasses, for_each_class
+from .base import Array, Builder, Saved, Value
 from .numeric import SMALLEST_NORMAL, softmax
 
 
-class SoftmaxFocal(Loss):
+class SoftmaxFocal(_OfClasses):
     """Focal loss of softmax(z) against classes, from logits: ``ℓ = −Σₖ tₖ (1 − pₖ)^γ log pₖ`` with p = softmax(z), in nats.
 
     A cross-entropy whose terms fade where the answer is right already, so that a few hard samples are not drowned by many
@@ -29,24 +29,18 @@ class SoftmaxFocal(Loss):
     """
 
     name = "softmax_focal"
-    probabilities = True
     reads_logits = True
+    probabilities = True
     hyperparameters = {"gamma": Interval(float, 0)}
 
     def __init__(self, gamma: float = 2.0):
         self.gamma = gamma
 
-    def target(self, output_shape: Shape) -> list[tuple[Shape, str]]:
-        return [(output_shape[:-1], "int"), (output_shape, "float")]
-
     def prediction(self, z: Array) -> Array:
         return softmax(z)
 
-    def validate_targets(self, y: Array, output_shape: Shape) -> None:
-        if self.target_form(y, output_shape) == 0:
-            self._require_classes(y, output_shape[-1])
-        else:
-            self._require_distributions(y)
+    def own_activation(self, outputs: int) -> str:
+        return "softmax"
 
     def forward(self, k: Builder, z: Value, y: Value) -> tuple[Value, Saved]:
         self.validate()
@@ -67,6 +61,4 @@ class SoftmaxFocal(Loss):
 
     def backward(self, k: Builder, saved: Saved, dl: Value) -> Value:
         dz = k.subtract(saved.g, k.multiply(saved.p, k.sum(saved.g, axis=-1, keepdims=True)))
-        if dl.shape:
-            dl = k.reshape(dl, (*dl.shape, 1))
-        return k.multiply(dz, dl)
+        return k.multiply(dz, for_each_class(k, dl))

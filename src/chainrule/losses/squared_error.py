@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .base import Builder, ElementwiseLoss, Saved, Value
+import numpy as np
+
+from .base import Array, Builder, ElementwiseLoss, Saved, Value
 
 
 class SquaredError(ElementwiseLoss):
@@ -17,6 +19,11 @@ class SquaredError(ElementwiseLoss):
     """
 
     name = "squared_error"
+    degree = 2
+
+    def of_best_constant(self, y: Array, outputs: int) -> float:
+        """The variance, as the mean is best."""
+        return float(y.reshape(len(y), -1).var(axis=0, dtype=np.float64).mean())
 
     def apply(self, k: Builder, z: Value, y: Value) -> tuple[Value, Saved]:
         d = k.subtract(z, y)

@@ -14,7 +14,7 @@ from .base import Array, Builder, Loss, Saved, Value, get_loss
 class SumLoss(Loss):
     """The weighted sum of several losses of the same output and target: ``ℓ = Σᵢ cᵢ ℓᵢ``, ℓᵢ the i-th loss of a sample.
 
-    What a raw output means (probabilities, a threshold) is what the first loss says.
+    What a raw output means (probabilities, a threshold) and what kind of target there is, is what the first loss says.
 
     Parameters  losses : at least one, losses or names = ("binary_cross_entropy", "dice"), for one region ; weights : cᵢ
                 >= 0, None for 1 each
@@ -70,6 +70,17 @@ class SumLoss(Loss):
     @property
     def probabilities(self) -> bool:  # type: ignore[override]
         return self._first.probabilities
+
+    @property
+    def kind(self) -> str:
+        return self._first.kind
+
+    @property
+    def reads_logits(self) -> bool:  # type: ignore[override]
+        return self._first.reads_logits
+
+    def own_activation(self, outputs: int) -> str | None:
+        return self._first.own_activation(outputs)
 
     @property
     def threshold(self) -> float | None:

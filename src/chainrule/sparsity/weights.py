@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..constraints import Interval
 from ..errors import DataError, ParameterError, ShapeError
 from ..network import Masked, NetworkGraph
 
@@ -63,12 +64,7 @@ def named(network: NetworkGraph, layers: Iterable[str] | None) -> set[str] | Non
 
 def check_sparsity(value: Any, what: str = "sparsity") -> float:
     """The share of zeros as a float. ParameterError unless it is a number in [0, 1)."""
-    good = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not good or not 0 <= value < 1:  # NaN is in no interval
-        raise ParameterError(
-            f"{what} is the share of weights that become zero, a number in [0, 1), such as 0.9. Got {value!r}."
-        )
-    return float(value)
+    return float(Interval(float, 0, 1, hint="It is the share of weights that become zero.").check("", what, value))
 
 
 def kept_mask(network: NetworkGraph, name: str) -> NDArray[np.bool_]:

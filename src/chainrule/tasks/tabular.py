@@ -126,9 +126,9 @@ def loss_for(target: str, task: str, n_classes: int, name: str | None, outputs: 
     if name is None:
         return get_loss("squared_error" if not classes else f"{'binary' if n_classes == 2 else 'softmax'}_cross_entropy")
     loss = get_loss(name)
-    allowed = [known for known in LOSSES[task] if known != "binary_cross_entropy" or n_classes == 2]
+    allowed = [known for known in LOSSES[task] if get_loss(known).kind != "independent" or n_classes == 2]
     if classes and outputs is not None:
-        allowed = [known for known in allowed if outputs == (1 if known == "binary_cross_entropy" else n_classes)]
+        allowed = [known for known in allowed if outputs == (1 if get_loss(known).kind == "independent" else n_classes)]
     if not any(loss.name == known for known in allowed):
         what = f"of {n_classes} classes" if classes else "a number"
         what += "" if outputs is None else f", and the network has {outputs} output{'s' * (outputs != 1)}"

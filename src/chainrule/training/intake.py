@@ -17,7 +17,7 @@ from ..data.sequences import Sequences
 from ..data.series import overlaps
 from ..errors import DataError, ParameterError, ShapeError
 from ..layers import Layer
-from ..losses import BinaryCrossEntropy, ElementwiseLoss, Loss, SoftmaxCrossEntropy, get_loss
+from ..losses import ElementwiseLoss, Loss, get_loss
 from ..network import NetworkGraph
 from ..network.graph import fits, shown
 from ..ops import SparseMatrix
@@ -192,7 +192,7 @@ def choose_losses(
             return one
         picked = pick_loss(*_flat(ys[i], shapes[i])) if one is None and ys is not None else get_loss(one)
         chosen = _reading(picked, ends[i])
-        if network.samples is not None and isinstance(chosen, SoftmaxCrossEntropy):
+        if network.samples is not None and "ignore_label" in chosen.argument_names():
             chosen.ignore_label = -1
         return chosen
 
@@ -212,11 +212,7 @@ def _last_layer(network: NetworkGraph, output: int) -> Layer | None:
 def _reading(loss: Loss, end: Layer | None) -> Loss:
     """The loss, from probabilities where the last layer makes them."""
     made = None if end is None else end.probabilities
-    if isinstance(loss, SoftmaxCrossEntropy) and made == "exclusive":
-        return SoftmaxCrossEntropy(from_probabilities=True)
-    if isinstance(loss, BinaryCrossEntropy) and made == "independent":
-        return BinaryCrossEntropy(from_probabilities=True)
-    return loss
+    return (loss.of_probabilities() or loss) if made == loss.kind else loss
 
 
 # ---------------------------------------------------------------- arrays

@@ -17,11 +17,11 @@ _EVERY = 0.1
 _BAR = 16
 
 
-class _Line(Protocol):
+class LiveLine(Protocol):
     """A line that is drawn again and again in one place."""
 
-    def draw(self, head: str, share: float, tail: str) -> None:
-        """Shows a bar of which this share is full, between two texts."""
+    def draw(self, head: str, share: float | None, tail: str) -> None:
+        """Shows two texts, and between them a bar of which this share is full; None for no bar."""
 
     def end(self, text: str) -> None:
         """Takes the line away, and leaves the text in its place; an empty text leaves nothing."""
@@ -38,14 +38,15 @@ class _TerminalLine:
         self._live = Live(console=Console(file=stream), auto_refresh=False, transient=True)
         self._live.start()
 
-    def draw(self, head: str, share: float, tail: str) -> None:
+    def draw(self, head: str, share: float | None, tail: str) -> None:
         from rich.text import Text
 
-        full = round(share * _BAR)
         line = Text(no_wrap=True, overflow="ellipsis")
         line.append(f"{head} ", style="bold")
-        line.append("━" * full, style="cyan").append("━" * (_BAR - full), style="dim")
-        line.append(f"  {tail}")
+        if share is not None:
+            full = round(share * _BAR)
+            line.append("━" * full, style="cyan").append("━" * (_BAR - full), style="dim").append("  ")
+        line.append(tail)
         self._live.update(line, refresh=True)
 
     def end(self, text: str) -> None:
@@ -64,9 +65,9 @@ class _NotebookLine:
         self._html = HTML
         self._handle = display(HTML(""), display_id=True)
 
-    def draw(self, head: str, share: float, tail: str) -> None:
-        bar = f'<progress value="{share:.4f}" max="1" style="width: 12em; vertical-align: middle"></progress>'
-        self._show(f"<b>{escape(head)}</b> {bar} {escape(tail)}")
+    def draw(self, head: str, share: float | None, tail: str) -> None:
+        bar = f'<progress value="{share or 0:.4f}" max="1" style="width: 12em; vertical-align: middle"></progress> '
+        self._show(f"<b>{escape(head)}</b> {bar if share is not None else ''}{escape(tail)}")
 
     def end(self, text: str) -> None:
         self._show(escape(text))
@@ -80,6 +81,14 @@ def _in_notebook() -> bool:
     """Whether a kernel of IPython runs this, so that a notebook shows what is displayed."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return getattr(shell, "kernel", None) is not None
+
+
+def live_line(stream: Any) -> LiveLine | None:
+    """A line that is updated in place: on the stream where that is a terminal, below the cell of a notebook that runs, and
+    None where neither is there."""
+    if bool(getattr(stream, "isatty", lambda: False)()):
+        return _TerminalLine(stream)
+    return _NotebookLine() if stream in (sys.stdout, sys.stderr) and _in_notebook() else None
 
 
 class Progress(Callback):
@@ -96,11 +105,7 @@ class Progress(Callback):
 
     def on_fit_begin(self, state: FitState) -> None:
         self._out = self.stream if self.stream is not None else sys.stdout
-        self._line: _Line | None = None
-        if self.verbose == 1 and bool(getattr(self._out, "isatty", lambda: False)()):
-            self._line = _TerminalLine(self._out)
-        elif self.verbose == 1 and self.stream is None and _in_notebook():
-            self._line = _NotebookLine()
+        self._line = live_line(self._out) if self.verbose == 1 else None
         self._started = time.perf_counter()
         self._drawn = 0.0
         self._first = state.epoch
@@ -154,7 +159,7 @@ class Progress(Callback):
         self._out.write(line + "\n")
         self._out.flush()
 
-    def _draw(self, line: _Line, state: FitState, epochs_done: float, shown: dict[str, float]) -> None:
+    def _draw(self, line: LiveLine, state: FitState, epochs_done: float, shown: dict[str, float]) -> None:
         self._drawn = time.perf_counter()
         total = state.epochs - self._first
         share = min(1.0, (epochs_done - self._first) / max(total, 1))

@@ -49,8 +49,10 @@ def outcomes(
     classes = list(data.classes)
     held_outputs, rows = known.held_outputs(session) if outputs is not None and not diverged else (None, data.rows[:0])
     weights = loss_weights or [1.0] * len(losses)
+    shapes = session.network.output_shapes
     baseline = sum(
-        w * _baseline(loss, np.asarray(y), c) for w, loss, y, c in zip(weights, losses, data.targets, classes, strict=True)
+        w * _baseline(loss, np.asarray(y), shape[-1] if shape else 1)
+        for w, loss, y, shape in zip(weights, losses, data.targets, shapes, strict=True)
     )
     found = []
     for i, (loss, c) in enumerate(zip(losses, classes, strict=True)):
@@ -110,25 +112,6 @@ def _final_loss(epochs: Array, statistics: Statistics) -> float:
     return float(np.median(last))
 
 
-def _baseline(loss: Loss, y: Array, classes: int | None) -> float:
-    """The loss of the best constant output, where a closed form of it is known; else NaN."""
-    if not y.size or not np.isfinite(y).all():
-        return math.nan
-    if loss.name == "softmax_cross_entropy":
-        if y.dtype.kind == "f" and y.ndim > 1 and classes is not None and y.shape[-1] == classes:
-            p = y.reshape(-1, classes).mean(axis=0)
-        else:
-            p = np.unique(y, return_counts=True)[1] / y.size
-        p = p[p > 0]
-        return float(-(p * np.log(p)).sum())
-    if loss.name == "binary_cross_entropy" and getattr(loss, "pos_weight", 1.0) == 1.0:
-        p = y.reshape(len(y), -1).astype(np.float64).mean(axis=0)
-        p = np.clip(p, 1e-12, 1 - 1e-12)
-        entropy = -(p * np.log(p) + (1 - p) * np.log(1 - p))
-        return float(entropy.mean() if loss.reduction == "mean" else entropy.sum())
-    flat = y.reshape(len(y), -1).astype(np.float64)
-    if loss.name == "squared_error":
-        return float(flat.var(axis=0).mean())
-    if loss.name == "absolute_error":
-        return float(np.abs(flat - np.median(flat, axis=0)).mean())
-    return math.nan
+def _baseline(loss: Loss, y: Array, outputs: int) -> float:
+    """The loss of the best constant output; NaN where it is not known."""
+    return loss.of_best_constant(y, outputs) if y.size and np.isfinite(y).all() else math.nan

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...diagnosis import Change
 from ...layers import Standardize, get_activation
-from ...losses import get_loss
+from ...losses import Loss, get_loss
 from ...ops import SparseMatrix
 from ..setup import Setup
 from .places import last_weighted
@@ -42,7 +42,7 @@ def change_output(setup: Setup, change: Change, context: Context) -> Setup:
     if change["loss"] is not None:
         loss = get_loss(change["loss"])
         y = context.ys[number]
-        classes = loss.name in ("softmax_cross_entropy", "multi_class_hinge")
+        classes = loss.target((1, 2))[0][1] == "int"
         whole = y.dtype.kind == "f" and y.ndim == 1 and bool((y == np.floor(y)).all())
         whole_loss: Any = change["loss"]
         if len(definition.outputs) > 1:
@@ -70,14 +70,14 @@ def scale_inputs(setup: Setup, change: Change, context: Context) -> Setup:
 
 @carries_out("scale_targets")
 def scale_targets(setup: Setup, change: Change, context: Context) -> Setup:
-    """Ends the network in an inverse Standardize, and divides the loss by the variance of the targets, which keeps gradients
-    at the size that they have for standardised targets."""
+    """Ends the network in an inverse Standardize, and divides the loss by what it grows by with the targets (a squared error
+    by their variance), which keeps gradients at the size that they have for standardised targets."""
     definition = setup.definition
     if len(definition.outputs) != 1:
         raise NotApplicable("the targets of a network with several outputs have to be scaled by hand")
-    loss = _loss_name(setup, context)
-    if loss not in ("squared_error", "absolute_error", "huber"):
-        raise NotApplicable(f"the targets of the loss {loss} cannot be scaled")
+    loss = _loss_of(setup, context)
+    if loss.degree is None:
+        raise NotApplicable(f"the targets of the loss {loss.name} cannot be scaled")
     maker = definition.maker(definition.outputs[0])
     if maker is None or definition.layers[maker.layer].measures == "targets":
         raise NotApplicable("the targets are scaled already")
@@ -85,15 +85,13 @@ def scale_targets(setup: Setup, change: Change, context: Context) -> Setup:
     spread = float(np.mean(np.var(context.ys[0].reshape(len(context.ys[0]), -1), axis=0, dtype=np.float64)))
     if not spread > 0:
         raise NotApplicable("all targets are equal")
-    factor = 1 / spread if loss == "squared_error" else spread**-0.5
+    factor = spread ** (-loss.degree / 2)
     return replace(setup, definition=definition).changed(loss_weights=[float(f"{factor:.4g}")])
 
 
-def _loss_name(setup: Setup, context: Context) -> str:
-    """The name of the loss of the first output, which fit finds from the targets where none is given."""
+def _loss_of(setup: Setup, context: Context) -> Loss:
+    """The loss of the first output, which fit finds from the targets where none is given."""
     loss = setup.fit["loss"]
     if loss is None:
-        y = context.ys[0]
-        return "squared_error" if y.dtype.kind == "f" else "softmax_cross_entropy"
-    found = loss[0] if isinstance(loss, (list, tuple)) else loss
-    return get_loss(found).name
+        return get_loss("squared_error" if context.ys[0].dtype.kind == "f" else "softmax_cross_entropy")
+    return get_loss(loss[0] if isinstance(loss, (list, tuple)) else loss)

@@ -8,14 +8,12 @@ from collections.abc import Iterable
 import numpy as np
 
 from ...layers import Curve
+from ...losses import Loss
 from ..case import Case
 from ..change import Change
 from ..finding import Finding, Threshold
 from ..rule import Rule
 from ..statistics import CallInfo
-
-#: For each cross-entropy of probabilities, which kinds of probabilities it can be given.
-_PROPER = {"softmax_cross_entropy": ("exclusive",), "binary_cross_entropy": ("independent", "exclusive")}
 
 
 class OutputActivation(Rule):
@@ -33,16 +31,15 @@ class OutputActivation(Rule):
             return
         if case.output_shape[-1:] == (1,) and call.role == "softmax":
             return  # a softmax of one unit is another fault
-        reads_probabilities = bool(getattr(loss, "from_probabilities", False))
         bent = call.role in ("activation", "softmax")
         if loss.reads_logits:
             if bent:
-                yield from self._bounded(case, call, loss.name)
-        elif reads_probabilities:
+                yield from self._bounded(case, call, loss)
+        elif loss.reads_probabilities:
             made = call.layer.probabilities if bent else None
-            if made not in _PROPER.get(loss.name, ()):
+            if made not in (loss.kind, "exclusive"):  # exclusive probabilities are probabilities of each class, too
                 yield self._unbounded(case, call, loss.name)
-            elif made == "exclusive" and loss.name == "binary_cross_entropy" and self._several(case):
+            elif made != loss.kind and self._several(case):
                 yield self._shared(case, call.key)
 
     @staticmethod
@@ -65,30 +62,30 @@ class OutputActivation(Rule):
             changes=[Change("output", {"activation": "identity", "loss": "binary_cross_entropy"})],
         )
 
-    def _bounded(self, case: Case, call: CallInfo, loss: str) -> Iterable[Finding]:
+    def _bounded(self, case: Case, call: CallInfo, loss: Loss) -> Iterable[Finding]:
         classes = case.output_shape[-1] if case.output_shape else 1
-        own = "softmax" if loss.startswith("softmax") else "sigmoid"
+        own = loss.own_activation(classes)
+        applies = f" and applies its own {own}" if own else ""
         curve, activation, made = call.layer.curve(), call.layer.kind(), call.layer.probabilities
-        floor, equation = _floor(curve, activation, own, classes)
+        least, equation = _floor(curve, activation, own, classes)
         if curve.high == math.inf and curve.low <= -1:
             severity = case.severity("warning")  # unbounded upwards, and hardly bounded below
-        elif loss == "poisson" or "hinge" in loss:
+        elif not loss.probabilities:
             severity = case.severity("error", "warning")
         else:
             severity = "error"
         if made == "log" and own == "softmax":
             return  # softmax of log-probabilities is the probabilities again: exact, if wasteful
         yield self.finding(
-            f"{activation} before {loss}" + (", which applies its own" if made else ""),
+            f"{activation} before {loss.name}" + (", which applies its own" if made and own else ""),
             severity=severity,
             where=call.key,
             layers=(call.key,),
-            evidence={"least loss that a sample can have, in nats": floor, "classes": classes},
+            evidence={**least, "classes": classes},
             threshold=Threshold(0.0, "the loss of a sample must be able to reach 0", "range of the activation"),
             equation=equation,
-            cause=f"The loss {loss} expects logits without bounds and applies its own {own}; it is given the output of "
-            f"{activation}.",
-            changes=[Change("output", {"activation": "identity", "loss": loss})],
+            cause=f"The loss {loss.name} expects numbers without bounds{applies}; it is given the output of {activation}.",
+            changes=[Change("output", {"activation": "identity", "loss": loss.name})],
         )
 
     def _unbounded(self, case: Case, call: CallInfo, loss: str) -> Finding:
@@ -107,17 +104,20 @@ class OutputActivation(Rule):
         )
 
 
-def _floor(curve: Curve, activation: str, own: str, classes: int) -> tuple[float, str]:
-    """The least loss of a sample whose logits are within the range of the activation, and the equation of it."""
+def _floor(curve: Curve, activation: str, own: str | None, classes: int) -> tuple[dict[str, float], str]:
+    """The least loss of a sample whose logits are within the range of the activation, where it is known, and an equation."""
     low, high = curve.low, curve.high
+    if own not in ("softmax", "sigmoid"):
+        return {}, f"{low:g} ≤ z = {activation}(·) ≤ {high:g}"
+    name = "least loss that a sample can have, in nats"
     if own == "softmax":
         spread = high - low
         floor = math.log1p((classes - 1) * math.exp(-spread)) if math.isfinite(spread) else 0.0
         if math.isfinite(spread):
-            return floor, f"ℓ ≥ log(1 + (K − 1) e^−({high:g} − {low:g})) = {floor:.3g} nats with K = {classes}"
-        return floor, f"z = {activation}(·) ≥ {low:.3g}: where it is {low:.3g} for all classes, its derivative is 0"
+            return {name: floor}, f"ℓ ≥ log(1 + (K − 1) e^−({high:g} − {low:g})) = {floor:.3g} nats with K = {classes}"
+        return {name: floor}, f"z = {activation}(·) ≥ {low:.3g}: where it is {low:.3g} for all classes, its derivative is 0"
     # One yes-or-no output: "no" needs z → −∞, "yes" z → +∞.
     no = math.log1p(math.exp(low)) if low > -math.inf else 0.0
     yes = math.log1p(math.exp(-high)) if high < math.inf else 0.0
-    worst = max(no, yes)
-    return worst, f'σ({low:g}) = {1 / (1 + math.exp(-low)) if low > -math.inf else 0:.3g} ≤ p: a "no" costs ≥ {no:.3g} nats'
+    worst, chance = max(no, yes), 1 / (1 + math.exp(-low)) if low > -math.inf else 0
+    return {name: worst}, f'σ({low:g}) = {chance:.3g} ≤ p: a "no" costs ≥ {no:.3g} nats'

@@ -27,7 +27,7 @@ class SoftmaxOneUnit(Rule):
             if units == 1:
                 yield self._finding(call.key, case)
         shape = case.output_shape
-        own = case.loss is not None and case.loss.name in ("softmax_cross_entropy", "kl_divergence")
+        own = case.loss is not None and case.loss.own_activation(1) == "softmax"
         if own and shape[-1:] == (1,) and (case.last_call is None or case.last_call.role != "softmax"):
             yield self._finding("output", case)
 

@@ -24,7 +24,7 @@ class UnscaledTargets(Rule):
 
     def check(self, case: Case) -> Iterable[Finding]:
         loss = case.loss
-        if loss is None or case.data.classification or loss.name in ("poisson", "kl_divergence") or not case.data.targets:
+        if loss is None or case.data.classification or loss.kind != "numbers" or not case.data.targets:
             return
         if case.data.non_finite or case.data.samples < 2 or case.data.looks_like_classes is not None:
             return

@@ -14,7 +14,6 @@ from ..rule import Rule
 
 #: Different numbers from 0 on that may be classes though they are stored as floats.
 _FEW = 20
-_OF_NUMBERS = ("squared_error", "absolute_error", "huber")
 
 
 class WrongLoss(Rule):
@@ -50,7 +49,7 @@ class WrongLoss(Rule):
             classes = case.data.counted
         if classes is None:
             return
-        if loss.name in _OF_NUMBERS:
+        if loss.kind == "numbers":
             if units > 1 and units != classes:
                 return
             numbered = units == 1 and classes > 2
@@ -86,7 +85,7 @@ class WrongLoss(Rule):
                 else "If the targets are classes and no quantities, the loss is the wrong one; give them as whole numbers.",
                 changes=[Change("output", wanted)],
             )
-        elif loss.name == "binary_cross_entropy" and units > 1 and units == classes:
+        elif loss.kind == "independent" and loss.probabilities and units > 1 and units == classes:
             y = case.data.target
             if y.ndim == 2 and y.shape[1] == units and units > 2:
                 yield self.finding(

@@ -24,6 +24,7 @@ class ScheduleSequence(Schedule):
                 follows a metric (ReduceOnPlateau) is not the only one of its kind
 
     Example
+        >>> from chainrule.optimizers import Polynomial
         >>> ScheduleSequence([0.1, Polynomial(0.4, total=2)], boundaries=[2])([1, 2, 3, 4, 5]).round(6).tolist()
         [0.1, 0.1, 0.4, 0.2, 0.0]
     """

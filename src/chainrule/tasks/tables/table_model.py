@@ -102,7 +102,7 @@ class TableModel(TaskModel):
         Two classes get one output with the logistic loss, K classes get K outputs.
         """
         classes = preprocessor.classes_
-        outputs = 1 if classes is None or loss.name == "binary_cross_entropy" else classes.n_classes
+        outputs = 1 if classes is None or loss.kind == "independent" else classes.n_classes
         inputs, parts = [], []
         if features["numeric"].shape[1]:
             inputs.append(Input(features["numeric"].shape[1]))

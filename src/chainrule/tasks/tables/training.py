@@ -210,4 +210,4 @@ def _description(
 
 
 def _unit(loss: Loss) -> str:
-    return "nats per row" if "entropy" in loss.name else f"{loss.name.replace('_', ' ')}, standardised"
+    return "nats per row" if loss.probabilities else f"{loss.name.replace('_', ' ')}, standardised"
