@@ -153,7 +153,7 @@ def test_a_class_states_its_arguments_and_those_of_its_bases_hold_as_well():
 def test_the_arguments_of_an_argument_are_checked():
     Land(2, [Forest()]).validate()
     for land in (Land(Forest(0)), Land(1, [Forest(), Forest(0)])):
-        with pytest.raises(ParameterError, match="^Forest: trees must be an int of at least 1"):
+        with pytest.raises(ParameterError, match=r"^Forest: trees must be an int of at least 1"):
             land.validate()
 
 

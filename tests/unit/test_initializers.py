@@ -207,9 +207,9 @@ def test_orthogonal_refuses_a_vector(law):
 
 
 def test_bad_call_arguments_are_refused():
-    with pytest.raises(ParameterError, match="HeNormal: fan_in must be an int of at least 1. Got 0"):
+    with pytest.raises(ParameterError, match=r"HeNormal: fan_in must be an int of at least 1\. Got 0"):
         draw(init.HeNormal(), fan_in=0)
-    with pytest.raises(ParameterError, match="GlorotNormal: fan_out must be an int of at least 1. Got 1.5"):
+    with pytest.raises(ParameterError, match=r"GlorotNormal: fan_out must be an int of at least 1\. Got 1\.5"):
         draw(init.GlorotNormal(), fan_out=1.5)
     with pytest.raises(DtypeError, match="floating"):
         draw(init.Zeros(), dtype=np.int32)

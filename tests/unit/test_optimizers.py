@@ -553,10 +553,10 @@ def test_a_network_trained_by_lbfgs() -> None:
 @pytest.mark.parametrize(
     ("optimizer", "message"),
     [
-        (SGD(0.0), "learning_rate must be a finite number above 0, a Schedule or a function of the step numbers"),
+        (SGD(0.0), "learning_rate must be a finite number above 0, a Schedule or a function"),
         (SGD(-1.0), "Got -1.0"),
         (SGD(float("inf")), "learning_rate"),
-        (SGD("fast"), "a Schedule or a function of the step numbers. Got 'fast'"),
+        (SGD("fast"), "a Schedule or a function. Got 'fast'"),
         (SGD(True), "learning_rate"),
         (SGD(momentum=1.0), "momentum must be a number from 0 to below 1"),
         (SGD(nesterov=True), "needs a momentum"),

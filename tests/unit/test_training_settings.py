@@ -21,7 +21,7 @@ BAD = [
     ({"epochs": True}, "epochs must be an int of at least 1. Got True."),
     ({"batch_size": 2.5}, "batch_size must be an int of at least 1. Got 2.5."),
     ({"learning_rate": -1}, "learning_rate must be None, a finite number above 0, a Schedule or a function. Got -1."),
-    ({"optimizer": SGD(-1)}, "SGD: learning_rate must be a positive number or a schedule. Got -1."),
+    ({"optimizer": SGD(-1)}, "SGD: learning_rate must be a finite number above 0, a Schedule or a function. Got -1."),
     ({"optimizer": "adm"}, "Unknown optimizer 'adm'. Did you mean 'adam'?"),
     ({"loss": ["squared_error", "sqared_error"]}, "Unknown loss 'sqared_error'."),
     ({"validation_split": 1}, "validation_split must be a number from 0 to below 1. Got 1."),

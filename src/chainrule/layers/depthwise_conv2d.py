@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from ..constraints import Interval
 from ._convolution import _Convolution
+from .base import Layer
 from .regularizers import Regularizer
 from .weight_constraints import WeightConstraint
 
@@ -59,6 +60,9 @@ class DepthwiseConv2D(_Convolution):
         self.stride, self.padding, self.dilation = stride, padding, dilation
         self.bias, self.weight_init, self.bias_init = bias, weight_init, bias_init
         self.weight_regularizer, self.weight_constraint = weight_regularizer, weight_constraint
+
+    def validate(self) -> None:
+        Layer.validate(self)  # what a convolution adds is about groups, which are the channels here
 
     def _counts(self, inputs: int) -> tuple[int, int]:
         return inputs * int(self.multiplier), inputs

@@ -35,7 +35,7 @@ LEARNING_RATE_FACTORS = DictOf(
     hint='Give them as {"body": 0.1}. Layers that shall not learn at all are frozen: network.freeze(...).',
 )
 #: What a learning rate may be.
-LEARNING_RATE = AnyOf(POSITIVE, Instance(Schedule), Instance(Callable, words="a function of the step numbers"))
+LEARNING_RATE = AnyOf(POSITIVE, Instance(Schedule), Instance(Callable, words="a function"))
 
 
 class Optimizer(Configurable):
