@@ -334,8 +334,8 @@ BAD = [
     (lambda: layers.Noise((2, 0)), "positive sizes of one sample"),
     (lambda: layers.Noise(2, distribution="cauchy"), 'distribution must be "normal" or "uniform"'),
     (lambda: layers.GaussianNoise(-1), "stddev must be a finite number of at least 0"),
-    (lambda: layers.GaussianNoise((2, 1)), r"stddev must be a number of at least 0, or \(lowest, highest\)"),
-    (lambda: layers.LearnedArray("big"), "shape must be positive sizes"),
+    (lambda: layers.GaussianNoise((2, 1)), r"stddev must be \(lowest, highest\). Got \(2, 1\)"),
+    (lambda: layers.LearnedArray("big"), "shape must be an int of at least 1 or a list of them"),
     (lambda: layers.MultiHeadAttention(0), "heads must be an int"),
     (lambda: layers.MultiHeadAttention(3, width=4), "width must be a multiple of heads=3"),
     (lambda: layers.MultiHeadAttention(2, dropout=1), "dropout must be a number from 0 to below 1"),
@@ -430,7 +430,7 @@ def test_calling_with_arrays_says_what_to_do() -> None:
 
 @pytest.mark.parametrize("shape", [0, -1, (3, 0), (2.5,), ("a",)])
 def test_an_input_needs_positive_sizes(shape: object) -> None:
-    with pytest.raises(ParameterError, match="expected positive sizes of one sample"):
+    with pytest.raises(ParameterError, match="Input: shape must be None, an int of at least 1 or a list"):
         layers.Input(shape)
 
 

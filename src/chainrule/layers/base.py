@@ -27,7 +27,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..constraints import Constrained, Constraint
+from ..constraints import AnyOf, Constrained, Constraint, EachOf, Interval, Maybe, OneOf, OneOrMore
 from ..errors import ParameterError, ShapeError, UnknownNameError
 from ..ops import Builder, Saved, Value
 from ..ops.value import FREE, Shape
@@ -37,6 +37,7 @@ from .weight_constraints import WeightConstraint
 
 __all__ = [
     "ROLES",
+    "SIZES",
     "Activation",
     "Builder",
     "Curve",
@@ -49,9 +50,12 @@ __all__ = [
     "Tensor",
     "Value",
     "get_activation",
+    "sizes_of",
 ]
 
 
+#: What an argument may be that is the shape of one sample; see ``sizes_of``.
+SIZES = OneOrMore(Interval(int, 1), hint="Give the sizes of one sample, such as 64 or (32, 32, 3).")
 #: What a layer can be for a signal that passes it; see ``Layer.role``.
 ROLES = (
     "weight", "activation", "softmax", "normalisation", "pooling", "reshaping", "regularisation", "join", "other",
@@ -124,6 +128,10 @@ class Tensor:
         return made
 
 
+_SIZE = Maybe(Interval(int, 1))
+_INPUT_SHAPE = AnyOf(_SIZE, EachOf(_SIZE), hint="Give the sizes of one sample, as in Input((64,)).")
+
+
 def Input(shape: int | tuple[int | None, ...] | None, *, dtype: str = "float") -> Tensor:
     """An input of a network in the functional form.
 
@@ -132,12 +140,15 @@ def Input(shape: int | tuple[int | None, ...] | None, *, dtype: str = "float") -
             the length of a sequence: Input((None, 8)) takes sequences of vectors of 8 numbers
         dtype : "float" or "int" (indices for an Embedding)
     """
+    _INPUT_SHAPE.check("Input", "shape", shape)
+    OneOf("float", "int").check("Input", "dtype", dtype)
     sizes = list(shape) if isinstance(shape, Iterable) else [shape]
-    if any(isinstance(s, bool) or not isinstance(s, numbers.Integral) or s < 1 for s in sizes if s is not None):
-        raise ParameterError(f"Input: expected positive sizes of one sample, such as Input((64,)). Got shape={shape!r}.")
-    if dtype not in ("float", "int"):
-        raise ParameterError(f'Input: dtype must be "float" or "int". Got {dtype!r}.')
     return Tensor(shape=tuple(FREE if s is None else int(s) for s in sizes), dtype=dtype)
+
+
+def sizes_of(shape: Any) -> Shape:
+    """The sizes of a sample, from an int or several of them."""
+    return (int(shape),) if isinstance(shape, numbers.Integral) else tuple(int(size) for size in shape)
 
 
 class Layer(Constrained):

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Any
 
-from ..errors import ParameterError
 from ..ops.value import Shape
-from .base import Builder, Layer, Parameter, Saved, Value
+from .base import SIZES, Builder, Layer, Parameter, Saved, Value, sizes_of
 
 
 class LearnedArray(Layer):
@@ -30,18 +28,13 @@ class LearnedArray(Layer):
     """
 
     role = "other"
+    hyperparameters = {"shape": SIZES}
 
     def __init__(self, shape: int | Sequence[int], *, init: Any = 0.0):
         self.shape, self.init = shape, init
 
     def _sample(self) -> Shape:
-        return (int(self.shape),) if isinstance(self.shape, Integral) else tuple(int(s) for s in self.shape)  # type: ignore[union-attr]
-
-    def validate(self) -> None:
-        sizes = [self.shape] if isinstance(self.shape, Integral) else self.shape
-        good = isinstance(sizes, (list, tuple)) and len(sizes) > 0
-        if not good or any(isinstance(s, bool) or not isinstance(s, Integral) or s < 1 for s in sizes):  # type: ignore[union-attr]
-            raise ParameterError(f"LearnedArray: shape must be positive sizes, such as (32, 32, 3). Got {self.shape!r}.")
+        return sizes_of(self.shape)
 
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
         return {"array": Parameter(self._sample(), self.init, decay=False)}

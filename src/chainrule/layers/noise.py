@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from numbers import Integral
+from numbers import Real
+from typing import Any
 
+from ..constraints import Interval, OneOf, OneOrMore
 from ..errors import ParameterError
 from ..ops.value import Shape
-from .base import Builder, Layer, Saved, Value, check_number
+from .base import SIZES, Builder, Layer, Saved, Value, sizes_of
 
 
 class Noise(Layer):
@@ -30,20 +32,13 @@ class Noise(Layer):
     """
 
     role = "other"
+    hyperparameters = {"shape": SIZES, "distribution": OneOf("normal", "uniform")}
 
     def __init__(self, shape: int | Sequence[int], *, distribution: str = "normal"):
         self.shape, self.distribution = shape, distribution
 
     def _sample(self) -> Shape:
-        return (int(self.shape),) if isinstance(self.shape, Integral) else tuple(int(s) for s in self.shape)  # type: ignore[union-attr]
-
-    def validate(self) -> None:
-        sizes = [self.shape] if isinstance(self.shape, Integral) else self.shape
-        good = isinstance(sizes, (list, tuple)) and len(sizes) > 0
-        if not good or any(isinstance(s, bool) or not isinstance(s, Integral) or s < 1 for s in sizes):  # type: ignore[union-attr]
-            raise ParameterError(f"Noise: shape must be the positive sizes of one sample, such as 64. Got {self.shape!r}.")
-        if self.distribution not in ("normal", "uniform"):
-            raise ParameterError(f'Noise: distribution must be "normal" or "uniform". Got {self.distribution!r}.')
+        return sizes_of(self.shape)
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         shape = (xs[0].shape[0], *self._sample())
@@ -72,27 +67,21 @@ class GaussianNoise(Layer):
     role = "regularisation"
     linear = True
     stepwise = True
+    hyperparameters = {"stddev": OneOrMore(Interval(float, 0), count=2, hint="Two are (lowest, highest).")}
 
     def __init__(self, stddev: float | Sequence[float]):
         self.stddev = stddev
 
     def _range(self) -> tuple[float, float]:
-        if isinstance(self.stddev, Sequence):
-            return float(self.stddev[0]), float(self.stddev[1])
-        return float(self.stddev), float(self.stddev)
+        stddev: Any = self.stddev
+        low, high = (stddev, stddev) if isinstance(stddev, Real) else stddev
+        return float(low), float(high)
 
     def validate(self) -> None:
-        if not isinstance(self.stddev, Sequence):
-            check_number(self, "stddev", low=0)
-            return
-        try:
-            low, high = map(float, self.stddev)
-        except (TypeError, ValueError):
-            low, high = -1.0, -1.0
-        if not 0 <= low <= high < float("inf"):
-            raise ParameterError(
-                f"GaussianNoise: stddev must be a number of at least 0, or (lowest, highest). Got {self.stddev!r}."
-            )
+        super().validate()
+        low, high = self._range()
+        if low > high:
+            raise ParameterError(f"GaussianNoise: stddev must be (lowest, highest). Got {self.stddev!r}.")
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         x, (low, high) = xs[0], self._range()

@@ -36,7 +36,6 @@ from ..ops.value import Shape
 from ..optimizers import Optimizer, Schedule, get_optimizer
 from ..plan import Plan
 from ..plan.turns import PlannedTurn, lower_round, scalar_prefix, slot_prefix
-from ..registry import finite_number
 from .callbacks import Callback, Logs
 from .data_dependent import data_dependent_parameters, standardising_layers
 from .executables import Executables
@@ -109,7 +108,7 @@ class Turn:
                     f'such as an Input; loss="output" minimises the output itself.'
                 )
         factors = [1.0] * count if loss_weights is None else list(loss_weights)
-        if len(factors) != count or not all(map(finite_number, factors)):
+        if len(factors) != count or not all(map(Interval(float).holds, factors)):
             raise ParameterError(f"Turn: loss_weights must be one finite number for each of {count} outputs. Got {factors}.")
         self.loss_weights = [float(one) for one in factors]
         self.learns = list(learns) if isinstance(learns, (list, tuple)) else [learns]
@@ -144,7 +143,7 @@ def _each(name: str, value: Any, count: int) -> list[Any]:
 def _given(name: str, value: Any) -> Given:
     if value is None or isinstance(value, Tensor):
         return value
-    if not finite_number(value):
+    if not Interval(float).holds(value):
         raise ParameterError(f"Turn: {name} must be numbers or Tensors of the graph. Got {value!r:.80}.")
     return float(value)
 

@@ -39,7 +39,7 @@ class WrongLoss(Rule):
 
     def check(self, case: Case) -> Iterable[Finding]:
         loss, classes = case.loss, case.data.looks_like_classes
-        if loss is None or not case.network.output_shapes:
+        if loss is None or not loss.needs_target or not case.network.output_shapes:
             return
         shape = case.output_shape
         units = shape[-1] if shape else 1
