@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.errors import DataError, DtypeError, ParameterError, ShapeError
 
+from ..constraints import Interval
 from ._types import Array, IndexArray
 from .arrays import as_features, as_targets, check_lengths
 
@@ -244,8 +245,7 @@ def split_validation(
         >>> len(train), len(val), (val < 5).sum()
         (8, 2, np.int64(1))
     """
-    if isinstance(fraction, bool) or not isinstance(fraction, (int, float, np.floating)) or not 0 < fraction < 1:
-        raise ParameterError(f"The validation fraction must be a number between 0 and 1 (both excluded), got {fraction!r}.")
+    Interval(float, 0, 1, closed="neither").check("", "the validation fraction", fraction)
     if n < 2:
         raise DataError(f"A split into training and validation needs at least 2 samples, got {n}.")
     n_validation = math.ceil(round(n * float(fraction), 9))

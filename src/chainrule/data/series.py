@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, ParameterError, ShapeError, UnknownNameError
+from ..constraints import Interval
+from ..errors import DataError, ShapeError, UnknownNameError
 from ._types import Array, FloatArray
 from .arrays import as_targets
 from .frames import frame_kind
@@ -307,9 +308,8 @@ def windows(series: Array, length: int, *, stride: int = 1) -> Array:
         >>> overlaps(x)
         True
     """
-    for name, value in (("length", length), ("stride", stride)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise ParameterError(f"windows: {name} must be an int of at least 1. Got {value!r}.")
+    length = Interval(int, 1).check("windows", "length", length)
+    stride = Interval(int, 1).check("windows", "stride", stride)
     if len(series) < length:
         raise DataError(f"a series of {len(series)} steps is shorter than a window of {length}. Give more steps.")
     view = np.lib.stride_tricks.sliding_window_view(series, length, axis=0)[::stride]

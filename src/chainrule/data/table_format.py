@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+from chainrule.constraints import Interval, Maybe
 from chainrule.errors import ParameterError
 
 __all__ = ["ColumnFormat", "ColumnKind", "DateOrder", "TableFormat"]
@@ -77,9 +78,7 @@ class TableFormat:
                 codecs.lookup(self.encoding)
             except (LookupError, TypeError, ValueError):
                 raise ParameterError(f"unknown encoding {self.encoding!r}; try 'utf-8', 'latin-1' or 'utf-16'.") from None
-        limit = self.max_memory
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-            raise ParameterError(f"max_memory must be a number of bytes of at least 1, or None. Got {limit!r}.")
+        Maybe(Interval(int, 1, hint="It is a number of bytes.")).check("", "max_memory", self.max_memory)
 
 
 @dataclass(frozen=True)

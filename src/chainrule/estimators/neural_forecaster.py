@@ -450,8 +450,7 @@ class NeuralForecaster(NeuralEstimator):
 
         Raises      as ``predict`` ; ParameterError for a level outside (0, 1)
         """
-        if not isinstance(level, (int, float)) or isinstance(level, bool) or not 0 < level < 1:
-            raise ParameterError(f"predict_interval: level must be a number between 0 and 1. Got {level!r}.")
+        Interval(float, 0, 1, closed="neither").check("predict_interval", "level", level)
         values = self._so_far("predict_interval", X, y)
         rows = np.array([len(values) - self._first()])
         center = self._forecasts(values, rows)

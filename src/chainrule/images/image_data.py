@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..constraints import Interval, Maybe
 from ..data import ClassLabels, as_features, as_targets, check_lengths
 from ..data.batches import Batch, split_validation
 from ..errors import DataError, DtypeError, ImageError, ParameterError, ShapeError
@@ -95,10 +96,9 @@ class ImageData:
             raise ParameterError("ImageData: give either y or masks, not both.")
         if on_error not in _ON_ERROR:
             raise ParameterError(f"ImageData: on_error must be 'stop' or 'skip'. Got {on_error!r}.")
-        for name, value, least in (("workers", workers, 1), ("keep_bytes", keep_bytes, 0)):
-            if value is not None and (not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least):
-                raise ParameterError(f"ImageData: {name} must be an int of at least {least}. Got {value!r}.")
-        self.workers = default_workers() if workers is None else int(workers)
+        workers = Maybe(Interval(int, 1)).check("ImageData", "workers", workers)
+        keep_bytes = Interval(int, 0).check("ImageData", "keep_bytes", keep_bytes)
+        self.workers = default_workers() if workers is None else workers
         self.skipped: list[tuple[Path, str]] = []
         self.paths: list[Path] | None = None
         if _is_files(X):
@@ -107,7 +107,7 @@ class ImageData:
             shape = self._shape_of_files(paths, size, channels)
             self.paths = paths
             self._source: Source = FileSource(
-                paths, shape, resize=size is not None, fit=fit, keep_bytes=int(keep_bytes)
+                paths, shape, resize=size is not None, fit=fit, keep_bytes=keep_bytes
             )  # fmt: skip
         else:
             pixels = _pixels(X)

@@ -90,8 +90,5 @@ def size_of(size: Any) -> tuple[int, int]:
 
     Raises      ParameterError
     """
-    given = [size, size] if isinstance(size, (int, np.integer)) else size
-    whole = isinstance(given, (list, tuple)) and len(given) == 2
-    if not whole or not all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) and v >= 1 for v in given):
-        raise ParameterError(f"size must be an int of at least 1, or two: (height, width). Got {size!r}.")
-    return int(given[0]), int(given[1])
+    given = OneOrMore(Interval(int, 1), count=2, hint="Two are (height, width).").check("", "size", size)
+    return tuple(given) if isinstance(given, list) else (given, given)

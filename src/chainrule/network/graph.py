@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..constraints import Interval
 from ..data.sequences import Sequences
 from ..errors import NotFittedError, ParameterError, ShapeError, UnknownNameError
 from ..initializers import Constant, default_for
@@ -837,7 +838,7 @@ def shown(shape: Shape) -> str:
 def _sample_shape(shape: Any) -> Shape:
     """The shape of one sample from what ``build`` was given; ShapeError when it is none."""
     sizes = [shape] if isinstance(shape, (Integral, str)) or not isinstance(shape, Iterable) else list(shape)
-    if any(isinstance(s, bool) or not isinstance(s, Integral) or s < 1 for s in sizes if s is not None):
+    if not all(s is None or Interval(int, 1).holds(s) for s in sizes):
         raise ShapeError(f"build: a shape must be the positive sizes of one sample, such as (64,). Got {shape!r}.")
     return tuple(FREE if s is None else int(s) for s in sizes)
 

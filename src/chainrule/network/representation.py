@@ -28,6 +28,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from ..constraints import POSITIVE
 from ..errors import DataError, ModelFileError, ParameterError, ShapeError
 from ..ops import Builder, Value
 from ..ops.memory import aligned_zeros
@@ -267,9 +268,7 @@ class Sign(Representation):
         self.clip = clip
 
     def check(self, name: str, shape: Shape) -> None:
-        good = isinstance(self.clip, (int, float, np.number)) and not isinstance(self.clip, bool)
-        if not (good and math.isfinite(self.clip) and self.clip > 0):
-            raise ParameterError(f"Sign: clip must be a finite number above 0. Got {self.clip!r}.")
+        POSITIVE.check("Sign", "clip", self.clip)
 
     def value(self, k: Builder, held: Held) -> Value:
         return k.where_(k.greater_equal(held.stored, 0.0), 1.0, -1.0)

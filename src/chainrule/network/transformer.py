@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..constraints import Boolean, Interval
 from ..errors import ParameterError
 from ..layers import Add, Dense, Dropout, LayerNorm, MultiHeadAttention, Tensor
 from ..layers.base import get_activation
@@ -83,12 +84,12 @@ def TransformerDecoderBlock(
 
 
 def _check(width: Any, heads: Any, norm_first: Any) -> None:
-    if not isinstance(width, int) or isinstance(width, bool) or width < 1:
-        raise ParameterError(f"A transformer block: width must be an int of at least 1. Got {width!r}.")
-    if not isinstance(heads, int) or isinstance(heads, bool) or heads < 1 or width % heads:
-        raise ParameterError(f"A transformer block: heads must be an int that divides width={width}. Got {heads!r}.")
-    if not isinstance(norm_first, bool):
-        raise ParameterError(f"A transformer block: norm_first must be True or False. Got {norm_first!r}.")
+    owner = "A transformer block"
+    Interval(int, 1).check(owner, "width", width)
+    Interval(int, 1).check(owner, "heads", heads)
+    if width % heads:
+        raise ParameterError(f"{owner}: heads must be an int that divides width={width}. Got {heads!r}.")
+    Boolean().check(owner, "norm_first", norm_first)
 
 
 def _around(x: Tensor, f: Any, dropout: float, norm_first: bool) -> Tensor:

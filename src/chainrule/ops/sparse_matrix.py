@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..constraints import Interval
 from ..errors import DataError, DtypeError, ParameterError, ShapeError
 
 __all__ = ["SparseMatrix"]
@@ -245,7 +245,7 @@ class SparseMatrix:
 
 def _shape(shape: Any) -> tuple[int, int]:
     sizes = tuple(shape)
-    if len(sizes) != 2 or any(isinstance(s, bool) or not isinstance(s, Integral) or s < 0 for s in sizes):
+    if len(sizes) != 2 or not all(Interval(int, 0).holds(size) for size in sizes):
         raise ParameterError(f"SparseMatrix: the shape must be (rows, columns). Got {shape!r}.")
     return int(sizes[0]), int(sizes[1])
 

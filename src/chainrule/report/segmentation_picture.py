@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..constraints import Interval
 from ..errors import ParameterError, ShapeError
 from .figures import PALETTE, check_picture_path, new_figure, save_figure
 
@@ -60,11 +61,10 @@ def segmentation_picture(
         raise ShapeError(f"segmentation_picture: expected pictures (N, H, W, 1 or 3). Got {np.asarray(pictures).shape}.")
     found = _masks("predicted", predicted, shown)
     truth = None if true is None else _masks("true", true, shown)
-    if isinstance(columns, bool) or not isinstance(columns, (int, np.integer)) or columns < 1:
-        raise ParameterError(f"segmentation_picture: columns must be an int of at least 1. Got {columns!r}.")
+    columns = Interval(int, 1).check("segmentation_picture", "columns", columns)
     region = max(int(m.max()) for m in (found, truth) if m is not None) <= 1 and class_names is None
     count = len(shown)
-    across = min(int(columns), count)
+    across = min(columns, count)
     repeated = 1 if region or truth is None else 2
     rows = -(-count // across) * repeated
     height, width = shown.shape[1:3]

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from ..constraints import Interval
 from ..errors import ParameterError
 from ..training.callbacks import Callback, Logs
 from ..training.history import History
@@ -90,9 +90,8 @@ def lottery_ticket(
     """
     share = check_sparsity(sparsity)
     settings = FitSettings.of({"verbose": 0, **fit})
-    for name, value, least in (("rounds", rounds, 1), ("rewind", rewind, 0)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise ParameterError(f"lottery_ticket: {name} must be an int of at least {least}. Got {value!r}.")
+    rounds = Interval(int, 1).check("lottery_ticket", "rounds", rounds)
+    rewind = Interval(int, 0).check("lottery_ticket", "rewind", rewind)
     if rewind >= settings.epochs:
         raise ParameterError(
             f"lottery_ticket: rewind={rewind} leaves nothing to train of {settings.epochs} epochs. Give an earlier epoch."

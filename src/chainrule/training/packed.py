@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..constraints import Interval, Maybe
 from ..data.batches import Batches
 from ..data.sequences import Sequences
 from ..engine.base import Engine, Executable
@@ -118,8 +119,7 @@ class PackedNetwork:
                 executable = self._executable(len(X), (X.shape[1:],))
                 if len(graph.output_ids) == 1:
                     return executable.predict(X)
-        if batch_size is not None and (isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1):
-            raise ParameterError(f"predict: batch_size must be None or an int of at least 1. Got {batch_size!r}.")
+        batch_size = Maybe(Interval(int, 1)).check("predict", "batch_size", batch_size)
         if isinstance(X, Batches):
             return self._predict_batches(X, batch_size)
         xs = input_arrays(graph, X)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...constraints import Interval, check_all
 from ...data.series import windows
 from ...data.text import END, START, Tokenizer, as_texts
-from ...errors import DataError, ParameterError
+from ...errors import DataError
 from ...layers import Dense, Dropout, Embedding, Input
 from ...model import Network
 from ...training import Session
@@ -200,8 +200,7 @@ class TextGenerator(SequenceModel):
         top_p: float | None = None,
         random_state: Any = None,
     ) -> Iterator[int]:
-        if isinstance(length, bool) or not isinstance(length, (int, np.integer)) or length < 0:
-            raise ParameterError(f"generate: length must be an int of at least 0. Got {length!r}.")
+        length = Interval(int, 0).check("generate", "length", length)
         check_all("", SAMPLING, {"temperature": temperature, "top_k": top_k, "top_p": top_p})
         rng = np.random.default_rng(random_state)
         logits, states = self._read(np.array([[START, *start] if self.ends_ or not start else start]), self._first(1))
