@@ -280,13 +280,13 @@ def test_images_that_do_not_fit(layer: Layer, shape: tuple[int, ...], message: s
 
 BAD_ARGUMENTS = [
     (Conv2D(0, 3), "channels must be an int of at least 1. Got 0"),
-    (Conv2D(4, 0), "kernel must be an int of at least 1, or 2 of them. Got 0"),
-    (Conv2D(4, (3, 3, 3)), r"or 2 of them. Got \(3, 3, 3\)"),
+    (Conv2D(4, 0), "kernel must be an int of at least 1 or a list of 2 of them. Got 0"),
+    (Conv2D(4, (3, 3, 3)), r"or a list of 2 of them. Got \(3, 3, 3\)"),
     (Conv2D(4, 3.0), "Got 3.0"),
     (Conv2D(4, True), "Got True"),
     (Conv2D(4, "33"), "Got '33'"),
     (Conv2D(4, 3, stride=0), "stride must be"),
-    (Conv2D(4, 3, dilation=(1, 0)), "dilation must be"),
+    (Conv2D(4, 3, dilation=(1, 0)), r"dilation\[1\] must be an int of at least 1. Got 0"),
     (
         Conv2D(4, 3, padding="full"),
         r'padding must be "valid", "same", an int of at least 0.*\(\(1, 2\), \(1, 2\)\). Got \'full\'',
@@ -308,7 +308,7 @@ BAD_ARGUMENTS = [
     (MaxPool2D(2, stride=0), "stride must be"),
     (MaxPool2D(2, padding="half"), "padding must be"),
     (AveragePool2D(2, count_padding=1), "count_padding must be True or False. Got 1"),
-    (AdaptiveAveragePool2D((2, 0)), "size must be"),
+    (AdaptiveAveragePool2D((2, 0)), r"size\[1\] must be an int of at least 1. Got 0"),
     (UpSampling2D(0), "scale must be"),
     (ZeroPadding2D("same"), "padding must be an int of at least 0"),
     (Cropping1D(-1), "cropping must be"),
