@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..constraints import Interval
 from ..errors import ParameterError
 from ..images.augmentation import Augmentation, Draw
 from ..images.resampling import resample
-from ..registry import finite_number
 from .average_precision import Objects
 from .geometry import Floats, areas
 
@@ -44,6 +44,8 @@ class BoxAugmentation(Augmentation):
         "flip": "horizontal", "zoom": 0.3, "shift": 0.15, "brightness": 0.15, "contrast": 0.2, "colour": 0.1,
     }  # fmt: skip
 
+    hyperparameters = {"mosaic": Interval(float, 0, 1, closed="both"), "colour": Interval(float, 0, 1)}
+
     def __init__(self, *, mosaic: float = 0, colour: float = 0, fill: str = "zero", **common: Any) -> None:
         super().__init__(fill=fill, **common)
         self.mosaic, self.colour = mosaic, colour
@@ -52,10 +54,6 @@ class BoxAugmentation(Augmentation):
         super().validate()
         if self.mixup:
             raise ParameterError("BoxAugmentation: mixup mixes targets of whole pictures and cannot be used with boxes.")
-        if not finite_number(self.mosaic) or not 0 <= self.mosaic <= 1:
-            raise ParameterError(f"BoxAugmentation: mosaic must be a share from 0 to 1. Got {self.mosaic!r}.")
-        if not finite_number(self.colour) or not 0 <= self.colour < 1:
-            raise ParameterError(f"BoxAugmentation: colour must be a number from 0 to below 1. Got {self.colour!r}.")
 
     def changed(
         self,

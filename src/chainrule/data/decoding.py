@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..constraints import Interval
 from ..errors import DataError, ParameterError, ShapeError
 from ._types import Array
 from .sequences import Sequences
@@ -66,8 +67,7 @@ def beam_search_decode(
         >>> [(labels, round(float(np.exp(score)), 2)) for labels, score in beam_search_decode(p, logits=False)[0]]
         [([1], 0.64), ([], 0.36)]
     """
-    if isinstance(beams, bool) or not isinstance(beams, (int, np.integer)) or beams < 1:
-        raise ParameterError(f"beam_search_decode: beams must be an int of at least 1. Got {beams!r}.")
+    Interval(int, 1).check("beam_search_decode", "beams", beams)
     found = []
     for z in _samples(outputs, lengths, blank):
         z = z.astype(np.float64)
@@ -116,7 +116,7 @@ def _samples(outputs: Any, lengths: Any, blank: int) -> Iterator[Array]:
     shape = array.shape
     if len(shape) != 3 or array.dtype.kind not in "fiub":
         raise ShapeError(f"outputs must be numbers (N, T, K), or Sequences of (T, K). Got {shape} of {array.dtype}.")
-    if isinstance(blank, bool) or not isinstance(blank, (int, np.integer)) or not 0 <= blank < shape[2]:
+    if not Interval(int, 0, shape[2]).holds(blank):
         raise ParameterError(f"blank must be one of the {shape[2]} labels, from 0 to {shape[2] - 1}. Got {blank!r}.")
     values = array if of_one_length else array.values
     if not np.isfinite(values).all():

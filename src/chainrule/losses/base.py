@@ -110,15 +110,22 @@ class Loss(Configurable):
     @property
     def kind(self) -> str:
         """What its targets are: "numbers" of any unit and size, "counts" from 0 on, "exclusive" classes, of which each
-        sample (or place) has one, or "independent" answers, a yes or no for each output.
+        sample (or place) has one, "independent" answers, a yes or no for each output, or "sequences" of labels.
 
         A loss that does not state it (``kind = "counts"`` in its class) is one of independent answers where it has a
         threshold, one of exclusive classes where it takes class indices or predicts probabilities, and else one of numbers.
         """
         if self.threshold is not None:
             return "independent"
-        indices = any(dtype == "int" for _, dtype in self.target((2, 2)))
-        return "exclusive" if indices or self.probabilities else "numbers"
+        return "exclusive" if self.probabilities or self.takes_indices else "numbers"
+
+    @property
+    def takes_indices(self) -> bool:
+        """Whether targets of a plain output (N, K) may be whole numbers, such as class indices."""
+        try:
+            return any(dtype == "int" for _, dtype in self.target((2, 2)))
+        except ShapeError:  # it is a loss of outputs of another form
+            return False
 
     @property
     def threshold(self) -> float | None:

@@ -39,6 +39,7 @@ class BoxGIoU(Loss):
     """
 
     name = "box_giou"
+    kind = "numbers"
     reads_logits = True
 
     def target(self, output_shape: Shape) -> list[tuple[Shape, str]]:
@@ -47,6 +48,9 @@ class BoxGIoU(Loss):
                 f"BoxGIoU: expected the four sides of boxes (N, ..., 4), got an output of shape {output_shape}."
             )
         return [((*output_shape[:-1], 5), "float")]
+
+    def own_activation(self, outputs: int) -> str:
+        return "exp"
 
     def prediction(self, z: Array) -> Array:
         return np.asarray(np.exp(np.clip(z, -_LARGEST, _LARGEST)))

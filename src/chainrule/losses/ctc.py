@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-
 import numpy as np
 
+from ..constraints import Boolean, Interval
 from ..errors import DataError, ParameterError, ShapeError
 from ..ops.value import Shape
 from .base import Array, Builder, Loss, Saved, Value
@@ -55,16 +54,15 @@ class CTC(Loss):
     name = "ctc"
     reduction = "mean"
     own_length = True
+    kind = "sequences"
     reads_logits = True
+    hyperparameters = {"blank": Interval(int, 0, hint="It is the number of a label."), "zero_infinity": Boolean()}
 
     def __init__(self, *, blank: int = 0, zero_infinity: bool = False):
         self.blank, self.zero_infinity = blank, zero_infinity
 
-    def validate(self) -> None:
-        if isinstance(self.blank, bool) or not isinstance(self.blank, Integral) or self.blank < 0:
-            raise ParameterError(f"CTC: blank must be the number of a label, an int of at least 0. Got {self.blank!r}.")
-        if not isinstance(self.zero_infinity, bool):
-            raise ParameterError(f"CTC: zero_infinity must be True or False. Got {self.zero_infinity!r}.")
+    def own_activation(self, outputs: int) -> str:
+        return "softmax"
 
     # ------------------------------------------------------------ targets
 

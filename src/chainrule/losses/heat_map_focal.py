@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..errors import ParameterError, ShapeError
-from ..registry import finite_number
+from ..constraints import Interval
+from ..errors import ShapeError
 from .base import Array, Builder, Loss, Saved, Value
 from .numeric import SMALLEST_NORMAL, sigmoid
 
@@ -33,19 +33,17 @@ class HeatMapFocal(Loss):
     name = "heat_map_focal"
     probabilities = True
     reads_logits = True
+    hyperparameters = {"gamma": Interval(float, 0), "beta": Interval(float, 0)}
 
     def __init__(self, gamma: float = 2.0, *, beta: float = 4.0):
         self.gamma, self.beta = gamma, beta
 
-    def validate(self) -> None:
-        for name in ("gamma", "beta"):
-            value = getattr(self, name)
-            if not finite_number(value) or value < 0:
-                raise ParameterError(f"HeatMapFocal: {name} must be a finite number of at least 0. Got {value!r}.")
-
     @property
     def threshold(self) -> float:
         return 0.0
+
+    def own_activation(self, outputs: int) -> str:
+        return "sigmoid"
 
     def prediction(self, z: Array) -> Array:
         return sigmoid(z)

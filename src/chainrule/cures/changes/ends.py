@@ -42,7 +42,7 @@ def change_output(setup: Setup, change: Change, context: Context) -> Setup:
     if change["loss"] is not None:
         loss = get_loss(change["loss"])
         y = context.ys[number]
-        classes = loss.target((1, 2))[0][1] == "int"
+        classes = loss.kind == "exclusive" and loss.takes_indices
         whole = y.dtype.kind == "f" and y.ndim == 1 and bool((y == np.floor(y)).all())
         whole_loss: Any = change["loss"]
         if len(definition.outputs) > 1:
