@@ -49,5 +49,6 @@ def choose() -> tuple[Engine, str]:
     """The engine that "auto" takes here, and why."""
     engine = get_engine()
     if engine.name == "onednn":
-        return engine, "oneDNN and the compiled kernels are available"
+        library = engine.describe()["library"].split(" (")[0]
+        return engine, f"{library} and the compiled kernels are available"
     return engine, f"the fast engine cannot be used: {fallback_reason}"

@@ -79,7 +79,7 @@ def _probabilities(p, queries, keys, mask, scale, causal):
 def attention(args, _1, _2, _3):
     """0 samples, 1 first and 2 last head, 3 heads, 4 queries T, 5 keys S, 6 features D of q and k, 7 E of v, 8 q, 9 k, 10 v,
     11 mask (samples × S) or 0, 12 keep (samples × heads × T × S) or 0, 13 scale, 14 causal, 15 y, 16 p, 17 memory for T × S
-    floats, 18 dnnl_sgemm
+    floats, 18 sgemm
     """
     heads, queries, keys, d, e = word(args, 3), word(args, 4), word(args, 5), word(args, 6), word(args, 7)
     scale, memory, gemm = word_float(args, 13), word(args, 17), word(args, 18)
@@ -109,7 +109,7 @@ def attention(args, _1, _2, _3):
 @cfunc(KERNEL, error_model="numpy")
 def attention_backward(args, _1, _2, _3):
     """0 to 7 and 8 q, 9 k, 10 v as in ``attention``, 11 dy, 12 keep or 0, 13 scale, 14 p, 15 dq, 16 dk, 17 dv, 18 memory for
-    2 × T × S floats, 19 dnnl_sgemm
+    2 × T × S floats, 19 sgemm
     """
     heads, queries, keys, d, e = word(args, 3), word(args, 4), word(args, 5), word(args, 6), word(args, 7)
     scale, ds, gemm = word_float(args, 13), word(args, 18), word(args, 19)

@@ -13,6 +13,8 @@ from numba.extending import intrinsic
 from .target import features
 
 F32, I32, I64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
+#: BLAS's numbers for matrices that lie row by row, as they are, and transposed.
+_ROW_MAJOR, _PLAIN, _TRANSPOSED = 101, 111, 112
 
 
 def _scopes(builder: Any) -> tuple[Any, Any]:
@@ -261,7 +263,10 @@ def call_sgemm(
     c: Any,
     ldc: Any,
 ) -> Any:
-    """dnnl_sgemm(ta, tb, m, n, k, 1, a, lda, b, ldb, beta, c, ldc) for row-major matrices."""
+    """dnnl_sgemm(ta, tb, m, n, k, 1, a, lda, b, ldb, beta, c, ldc) for row-major matrices; the status.
+
+    A negative function is the negated address of BLAS's cblas_sgemm, whose arguments are an order and 32-bit numbers.
+    """
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         fn, ta, tb, m, n, k, a, lda, b, ldb, beta, c, ldc = args
@@ -269,7 +274,25 @@ def call_sgemm(
         kind = ir.FunctionType(I32, [i8, i8, I64, I64, I64, F32, I64, I64, I64, I64, F32, I64, I64])
         one = ir.Constant(F32, 1.0)
         words = [builder.trunc(ta, i8), builder.trunc(tb, i8), m, n, k, one, a, lda, b, ldb, beta, c, ldc]
-        return builder.call(builder.inttoptr(fn, kind.as_pointer()), words)
+        short = {x: builder.trunc(x, I32) for x in (m, n, k, lda, ldb, ldc)}
+
+        def side(letter: Any) -> Any:
+            return builder.select(builder.icmp_signed("==", letter, I64(ord("N"))), I32(_PLAIN), I32(_TRANSPOSED))
+
+        with builder.if_else(builder.icmp_signed("<", fn, I64(0))) as (is_blas, is_onednn):
+            with is_blas:
+                blas = ir.FunctionType(ir.VoidType(), [*[I32] * 6, F32, I64, I32, I64, I32, F32, I64, I32])
+                sizes = [I32(_ROW_MAJOR), side(ta), side(tb), short[m], short[n], short[k]]
+                function = builder.inttoptr(builder.neg(fn), blas.as_pointer())
+                builder.call(function, [*sizes, one, a, short[lda], b, short[ldb], beta, c, short[ldc]])
+                from_blas = builder.block
+            with is_onednn:
+                status = builder.call(builder.inttoptr(fn, kind.as_pointer()), words)
+                from_onednn = builder.block
+        result = builder.phi(I32)
+        result.add_incoming(I32(0), from_blas)
+        result.add_incoming(status, from_onednn)
+        return result
 
     integers = [types.int64] * 10
     return types.int32(*integers, types.float32, types.int64, types.int64), codegen

@@ -1,4 +1,4 @@
-"""Matrix products: oneDNN's sgemm as a call, and products of one row, which memory speed bounds."""
+"""Matrix products: the sgemm of oneDNN or BLAS as a call, and products of one row, which memory speed bounds."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def _rows(args, first, count):
 
 @cfunc(KERNEL, error_model="numpy")
 def sgemm(args, _1, _2, _3):
-    """C = A B + beta C: 0 dnnl_sgemm, 1 'N' or 'T' of A, 2 of B, 3 M, 4 N, 5 K, 6 A, 7 lda, 8 B, 9 ldb, 10 beta, 11 C,
-    12 ldc, 13 whether a row must not depend on where it stands (A is 'N', beta 0): then no rows are left over, the last ones
-    are computed together with some before them, once more."""
+    """C = A B + beta C: 0 sgemm of oneDNN or BLAS, 1 'N' or 'T' of A, 2 of B, 3 M, 4 N, 5 K, 6 A, 7 lda, 8 B, 9 ldb, 10
+    beta, 11 C, 12 ldc, 13 whether a row must not depend on where it stands (A is 'N', beta 0): then no rows are left over,
+    the last ones are computed together with some before them, once more."""
     rows = word(args, 3)
     together = TOGETHER if rows <= DIVIDED else 2 * TOGETHER
     rest = rows % together

@@ -17,11 +17,13 @@ __all__ = ["SHIPPED", "Target", "best", "features", "machine", "processor"]
 class Target:
     """A class of processors for which a wheel holds compiled kernels.
 
-    Parameters  name : of the class and its files ; cpu : LLVM's name of the processor whose code is made ;
-                features : LLVM's names of what this processor has ; flags : Linux's names of what it must have
+    Parameters  name : of the class and its files ; shown : as people write it ; cpu : LLVM's name of the processor whose
+                code is made ; features : LLVM's names of what this processor has ; flags : Linux's names of what it must
+                have
     """
 
     name: str
+    shown: str
     cpu: str
     features: tuple[str, ...]
     flags: frozenset[str]
@@ -37,12 +39,12 @@ _COUNTING = {**_V4, "avx512vpopcntdq": "avx512_vpopcntdq", "avx512bitalg": "avx5
 
 #: From the least to the most able.
 SHIPPED = tuple(
-    Target(name, cpu, tuple(has), frozenset(has.values()))
-    for name, cpu, has in (
-        ("sse4", "x86-64-v2", _V2),
-        ("avx2", "x86-64-v3", _V3),
-        ("avx512", "x86-64-v4", _V4),
-        ("avx512-popcnt", "x86-64-v4", _COUNTING),
+    Target(name, shown, cpu, tuple(has), frozenset(has.values()))
+    for name, shown, cpu, has in (
+        ("sse4", "SSE4", "x86-64-v2", _V2),
+        ("avx2", "AVX2", "x86-64-v3", _V3),
+        ("avx512", "AVX-512", "x86-64-v4", _V4),
+        ("avx512-popcnt", "AVX-512 with counting of bits", "x86-64-v4", _COUNTING),
     )
 )
 

@@ -40,10 +40,10 @@ def attention(node: Node, threads: int) -> Task:
         scale, keep = Float(node.attrs["scale"]), at(extra.get("keep"), part.reads)
         if backward:
             dy, p = at(node.inputs[0], part.reads), at(node.inputs[4], part.reads)
-            words += [dy, keep, scale, p, *outputs, memory, Function("dnnl_sgemm")]
+            words += [dy, keep, scale, p, *outputs, memory, Function("sgemm")]
         else:
             mask = at(extra.get("mask"), part.reads)
-            words += [mask, keep, scale, int(node.attrs["causal"]), *outputs, memory, Function("dnnl_sgemm")]
+            words += [mask, keep, scale, int(node.attrs["causal"]), *outputs, memory, Function("sgemm")]
         part.calls.append(Call(node.op, words))
         parts.append(part)
     return Task(node, parts)

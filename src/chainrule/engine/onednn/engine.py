@@ -198,7 +198,7 @@ class OneDNNExecutable(Executable):
             if isinstance(call, PrimitiveCall):
                 return call.make().scratch
             if isinstance(call, ProductCall):
-                return product(self.library, *call.matrices).scratch if _as_primitive(call) else 0
+                return product(self.library, *call.matrices).scratch if self._as_primitive(call) else 0
             return max((w.bytes for w in call.words if isinstance(w, Scratch)), default=0)
 
         sizes = [max((needed(c) for g in groups for c in g.calls(t)), default=0) for t in range(self.threads)]
@@ -264,12 +264,20 @@ class OneDNNExecutable(Executable):
                 self.places[thread][name].append((at + 8 * i, offset))
         return at
 
+    def _as_primitive(self, call: ProductCall) -> bool:
+        """Whether a primitive is better than sgemm: for bfloat16, and for large products with a transposed right side."""
+        a, b, _ = call.matrices
+        if "bfloat16" in (a.dtype, b.dtype):
+            return True
+        wide = 2 * a.rows * a.columns * b.columns >= 8e6
+        return self.library.dnnl is not None and not call.add and b.column_stride != 1 and b.row_stride == 1 and wide
+
     def _row(self, call: AnyCall, thread: int) -> list[int]:
         if isinstance(call, Call):
             return [self.kernels[call.kernel], self._args(call.words, thread), 0, 0, 0]
         if isinstance(call, ProductCall):
             call = self._with_rows_apart(call)
-            if not _as_primitive(call):
+            if not self._as_primitive(call):
                 return self._row(_sgemm(call, self._rows_alike), thread)
             make = partial(product, self.library, *call.matrices)
             call = PrimitiveCall(make, dict(zip((SRC, WEIGHTS, DST), call.addresses, strict=True)))
@@ -541,16 +549,8 @@ def _predicts(plan: Plan) -> bool:
     return all(node.where.phase == "forward" for node in plan.nodes)
 
 
-def _as_primitive(call: ProductCall) -> bool:
-    """Whether a primitive is better than dnnl_sgemm: for bfloat16, and for large products with a transposed right side."""
-    a, b, _ = call.matrices
-    if "bfloat16" in (a.dtype, b.dtype):
-        return True
-    return not call.add and b.column_stride != 1 and b.row_stride == 1 and 2 * a.rows * a.columns * b.columns >= 8e6
-
-
 def _sgemm(call: ProductCall, rows_alike: bool) -> Call:
-    """A float32 product by dnnl_sgemm: as fast as a primitive where it is large, and a microsecond sooner to start.
+    """A float32 product by sgemm: with oneDNN as fast as a primitive where it is large, and a microsecond sooner to start.
 
     Parameters  rows_alike : whether a row of the result must not depend on where it stands
     """
@@ -562,7 +562,7 @@ def _sgemm(call: ProductCall, rows_alike: bool) -> Call:
 
     (ta, lda), (tb, ldb) = side(a), side(b)
     words = [
-        Function("dnnl_sgemm"),
+        Function("sgemm"),
         ta,
         tb,
         a.rows,
@@ -622,7 +622,8 @@ class OneDNNEngine(Engine):
         loaded = kernels()
         return {
             "engine": "onednn",
-            "library": f"oneDNN {'.'.join(map(str, self.library.version))} ({self.library.path})",
+            "library": f"{self.library.name} ({self.library.path})",
+            **({"no oneDNN, because": self.library.instead} if self.library.instead else {}),
             "instruction set": self.library.isa,
             "bfloat16": "yes" if self.library.has_bfloat16 else "no",
             "threads": str(self.threads),

@@ -16,25 +16,23 @@ from numpy.typing import NDArray
 
 from ...errors import EngineError
 from ...ops.memory import aligned_zeros
-from .library import Library
+from .library import FUTEX, Library, threads_can_wait
 
 #: Layout of a job; see kernels/runner.py.
 JOB_WORDS, PART_WORDS, ROW_WORDS = 32, 8, 5
 #: Signals that can come at any moment, for which products may not be interrupted; see kernels/runner.py.
 _SIGNALS = signal.valid_signals() - {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP}
-_FUTEX = {"x86_64": 202, "AMD64": 202, "aarch64": 98, "arm64": 98}
 
 
 class Pool:
     """Worker threads of this process. They spin for half a millisecond after a job, then sleep until the next."""
 
     def __init__(self, library: Library, kernels: Mapping[str, int]) -> None:
-        number = _FUTEX.get(platform.machine())
-        if number is None:
-            raise EngineError(f"threads are not supported on processors of type {platform.machine()}; use threads=1.")
+        if not threads_can_wait():
+            raise EngineError(f"threads are not supported on {platform.platform()}; use threads=1.")
         self.kernels, self.library = kernels, library
         self.block: NDArray[np.int64] = aligned_zeros(32, np.int64)
-        self.block[24:27] = [library.address("syscall"), number, library.address("omp_set_num_threads")]
+        self.block[24:27] = [library.address("syscall"), FUTEX[platform.machine()], library.address("omp_set_num_threads")]
         self.address = int(self.block.ctypes.data)
         self.control = (ctypes.c_int64 * 32).from_address(self.address)
         self.workers: list[NDArray[np.int64]] = []
@@ -47,7 +45,7 @@ class Pool:
                 own = aligned_zeros(8, np.int64)
                 own[:2] = [self.address, len(self.workers) + 1]
                 handle = ctypes.c_ulong()
-                create = self.library.gomp.pthread_create
+                create = self.library.c.pthread_create
                 create.argtypes = [ctypes.c_void_p] * 4
                 start = ctypes.c_void_p(self.kernels["work_forever"])
                 # A new thread holds back the signals that the one that makes it does.
@@ -58,8 +56,8 @@ class Pool:
                     signal.pthread_sigmask(signal.SIG_SETMASK, before)
                 if failed:
                     return
-                self.library.gomp.pthread_detach.argtypes = [ctypes.c_ulong]
-                self.library.gomp.pthread_detach(handle)
+                self.library.c.pthread_detach.argtypes = [ctypes.c_ulong]
+                self.library.c.pthread_detach(handle)
                 self.workers.append(own)
 
 

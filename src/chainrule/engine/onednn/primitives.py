@@ -190,8 +190,13 @@ _primitives: dict[Hashable, Primitive] = {}
 
 
 def engine(library: Library) -> Any:
-    """oneDNN's engine object of this process's CPU."""
+    """oneDNN's engine object of this process's CPU.
+
+    Raises  EngineError where the library is not oneDNN, as it does for primitives that oneDNN does not have
+    """
     global _engine
+    if library.dnnl is None:
+        raise EngineError("oneDNN is needed for this and is not here.")
     with _making:
         if _engine is None:
             dnnl, made = library.dnnl, _Handle()
