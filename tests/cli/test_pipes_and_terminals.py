@@ -50,6 +50,7 @@ def test_a_dash_is_standard_input(folder: Path, model: str, environment: Environ
     assert done.returncode == 0 and "standard-input.csv: kind" in done.stdout and "/tmp" not in done.stdout
 
 
+@pytest.mark.slow
 def test_texts_by_standard_input(folder: Path, environment: Environment) -> None:
     texts = MODELS / "texts.chainrule"
     done = shell(f"printf 'a good film\\na bad film\\n' | chainrule predict {texts} - -o -", folder, environment())
@@ -69,6 +70,7 @@ def test_bad_standard_input_is_one_clear_error(folder: Path, model: str, environ
         assert done.returncode == 2 and says in done.stderr and "Traceback" not in done.stderr, (command, done)
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_changes_nothing(folder: Path, model: str, environment: Environment) -> None:
     for command, code in (
         (f"chainrule predict {model} flowers.csv -o - | head -1", 0),
@@ -103,6 +105,7 @@ def test_signals_keep_what_was_learned(folder: Path, environment: Environment, n
     assert f"Saved {name}" in out and (folder / name).is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_quit_before_training_says_so(folder: Path, environment: Environment) -> None:
     os.mkfifo(folder / "nobody.csv")
@@ -170,6 +173,7 @@ def test_neutral_text_keeps_its_width() -> None:
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028]", neutral(text))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("columns", "language"), [(45, "C"), (45, "C.UTF-8")])
 def test_a_narrow_terminal_and_one_without_utf8(folder: Path, model: str, columns: int, language: str) -> None:
     from .conftest import process_environment

@@ -53,6 +53,7 @@ def test_numbers_and_text_labels(run, folder):
     assert [line.split()[-2] for line in done.out.splitlines()[2:4]] == ["rose", "lily"]
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_models(run, folder):
     for name in ("a", "b"):
         assert run("train", "flowers.csv", "-t", "kind", "--epochs", "3", "-m", f"{name}.chainrule", "--quiet").out == ""
@@ -75,6 +76,7 @@ def test_categories_missing_values_and_quoted_fields(run, folder, file):
     assert {row["predicted_bought"] for row in rows} == {"yes", "no"}
 
 
+@pytest.mark.slow
 def test_regression_with_an_embedding(run, folder):
     done = run("train", "shops.csv", "--target", "sales", "--epochs", "120", "--learning-rate", "0.005")
     assert (done.code, done.err) == (0, "")

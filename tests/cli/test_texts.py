@@ -52,6 +52,7 @@ def test_a_sentence_gets_classes_with_probabilities(place: Path, run: Run) -> No
     assert several.code == 0 and "negative" in several.out and "positive" in several.out
 
 
+@pytest.mark.slow
 def test_a_table_gets_new_columns(place: Path, run: Run) -> None:
     write(place / "new.csv", reviews(6))
     assert run("predict", "reviews.chainrule", "new.csv", "-o", "out.csv").code == 0
@@ -68,6 +69,7 @@ def test_python_loads_the_same_model(place: Path, run: Run) -> None:
     assert shown.code == 0 and "WordTokenizer" in shown.out and "review: texts" in shown.out
 
 
+@pytest.mark.slow
 def test_numbers_from_texts(place: Path, run: Run) -> None:
     write(
         place / "stars.csv", [(text, 0.5 if label == "negative" else 4.5) for text, label in reviews()], ("review", "stars")
@@ -77,6 +79,7 @@ def test_numbers_from_texts(place: Path, run: Run) -> None:
     assert "predicted_stars" in run("predict", "stars.chainrule", "a good film").out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -99,6 +102,7 @@ def test_bad_input_is_one_clear_error(place: Path, run: Run, arguments: tuple[st
     assert done.code == 2 and says in done.err and "Traceback" not in done.err
 
 
+@pytest.mark.slow
 def test_bad_input_of_predict(place: Path, run: Run) -> None:
     for arguments, says in (
         (("",), "empty text"),

@@ -369,6 +369,7 @@ def test_diagnosis_and_cure_together():
     assert found.improved and found.best.score > 0.8
 
 
+@pytest.mark.slow
 def test_a_watched_fit_cures_itself():
     net = Network([Dense(16), ReLU(), Dense(1)], random_state=0)
     net.fit(X, numbers, epochs=10, optimizer="sgd", learning_rate=1e8, diagnose=True, on_fault="cure", verbose=0)

@@ -33,6 +33,7 @@ def lstm(outputs=2, steps=False):
     return Network([Input((None, 3)), LSTM(8, return_sequences=steps), Dense(outputs)], random_state=0)
 
 
+@pytest.mark.slow
 def test_sequences():
     found = lstm().cure(series, classes, **slow)
     assert found.changes == tuple(faster) and found.best.score > 0.9 and found.samples == found.of == 200
@@ -41,6 +42,7 @@ def test_sequences():
     assert steps.improved and steps.score_name == "R²" and steps.best.score > 0.8
 
 
+@pytest.mark.slow
 def test_sequences_are_scaled_in_the_network():
     far = Sequences([s * 1000 + 5000 for s in series])
     scaled = [Change("scale_inputs", {"method": "standard"})]
@@ -128,6 +130,7 @@ def test_the_output_that_is_at_fault_is_changed():
     assert found.network.predict([X, X])[1].min() < 0
 
 
+@pytest.mark.slow
 def test_range_test_of_sequences_and_graphs():
     assert 1e-4 < range_test(lstm(), series, classes).suggested < 1
     assert 1e-4 < range_test(gcn(), nodes, some).suggested <= 1

@@ -112,6 +112,7 @@ def test_changes_of_one_kind_are_joined():
     assert joined([], relu) == (relu,)
 
 
+@pytest.mark.slow
 def test_more_epochs_are_tried_again_while_they_help():
     net = Network([Dense(1)], random_state=0)
     y = (X @ np.arange(1, 7, dtype=np.float32)[:, None]).astype(np.float64)
@@ -130,6 +131,7 @@ def test_a_symptom_may_be_a_second_cause():
     assert {c.kind for c in found.changes} >= {"initialise", "learning_rate"} and found.best.score > 0.9
 
 
+@pytest.mark.slow
 def test_what_is_called_for_shows_what_it_hid():
     """The finding knows of one fault of two; the second shows when the first has been changed."""
     cause = Finding("CR1", "a", "a", changes=(change("initialise", law="auto"),))
@@ -229,6 +231,7 @@ def test_what_is_known_by_heart_calls_for_more_samples():
     assert not found.changes and any("better than the best constant" in text for text in found.advice)
 
 
+@pytest.mark.slow
 def test_the_rate_that_was_proved_is_the_one_that_is_given():
     found = mlp().cure(X, labels, optimizer="sgd", learning_rate=1e-7, epochs=30, verbose=0,
                        changes=[change("learning_rate", range_test=True)])  # fmt: skip

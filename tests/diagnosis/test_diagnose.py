@@ -136,6 +136,7 @@ def test_before(name: str) -> None:
     assert not net.built
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 def test_during_and_after(name: str) -> None:
     net, options = build(name)

@@ -70,6 +70,7 @@ def score(found: Diagnosis) -> float:
 # ---------------------------------------------------------------- sequences
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("net", "x", "y"),
     [

@@ -39,6 +39,7 @@ def test_simple_models_see_what_accuracy_hides(seed: int) -> None:
     assert not shuffled.predictable
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.15, 0.26, 0.5])
 @pytest.mark.parametrize("n", [100, 400, 2000])
 def test_chance_alone_is_not_taken_for_skill(share: float, n: int) -> None:

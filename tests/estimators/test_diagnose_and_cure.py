@@ -103,6 +103,7 @@ def test_texts():
     assert model.cure(texts, labels, changes=faster).predict(["good1 good2 good3", "bad1 bad2"]).tolist() == [1, 0]
 
 
+@pytest.mark.slow
 def test_forecaster():
     t = np.arange(300)
     series = 10 + np.sin(2 * np.pi * t / 12) + 0.3 * np.sin(2 * np.pi * t / 5) + 0.05 * rng.normal(size=300)

@@ -541,6 +541,7 @@ def test_tags() -> None:
     assert not get_tags(quick(loss="softmax_cross_entropy")).classifier_tags.multi_label
 
 
+@pytest.mark.slow
 def test_grid_search_in_processes(blobs: Any) -> None:
     X, y = blobs
     model = make_pipeline(StandardScaler(), quick(epochs=10))

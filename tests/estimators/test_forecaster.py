@@ -263,6 +263,7 @@ def test_the_score_is_r2_of_forecasts_made_step_by_step() -> None:
     assert small().fit(np.full(60, 7.0)).score(np.full(5, 7.0)) in (0.0, 1.0)
 
 
+@pytest.mark.slow
 def test_searches_and_pipelines() -> None:
     pytest.importorskip("sklearn")
     from sklearn.base import clone
@@ -289,6 +290,7 @@ def test_searches_and_pipelines() -> None:
 # ------------------------------------------------------------ units
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [0.0, 32.0, 273.15, 1e6, -1e9])
 @pytest.mark.parametrize("factor", [1.0, 1.8, 1e-3, 1e6])
 def test_forecasts_do_not_depend_on_the_unit_of_further_columns(shift: float, factor: float) -> None:
@@ -301,6 +303,7 @@ def test_forecasts_do_not_depend_on_the_unit_of_further_columns(shift: float, fa
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0.0, 1e3, 1e9])
 @pytest.mark.parametrize("factor", [1e-6, 1.0, 1e6])
 def test_forecasts_follow_the_unit_of_the_series(level: float, factor: float) -> None:
@@ -352,6 +355,7 @@ def test_without_a_transformation_mean_and_median_agree() -> None:
 # ------------------------------------------------------------ dates
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("freq", ["D", "h", "B", "W-WED", "MS", "ME", "QS", "YE", "15min", "BME"])
 def test_an_index_of_dates_decides_the_order(freq: str) -> None:
     pandas = pytest.importorskip("pandas")

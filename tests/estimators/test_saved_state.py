@@ -76,6 +76,7 @@ def test_files_of_files(fitted: Any, tmp_path: Path) -> None:
     same(model, type(model).load(tmp_path / "c"), data)
 
 
+@pytest.mark.slow
 def test_what_is_loaded_works_on(fitted: Any, tmp_path: Path) -> None:
     model, data = fitted
     model.save(tmp_path / "a")

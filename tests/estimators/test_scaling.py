@@ -20,6 +20,7 @@ def model(**changes: Any) -> NeuralRegressor:
     return NeuralRegressor(**{"hidden": [16], "learning_rate": 0.01, "epochs": 60, "random_state": 0, **changes})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shift", "factor"),
     [

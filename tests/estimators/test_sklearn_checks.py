@@ -54,6 +54,7 @@ def test_checks_of_sklearns_own_estimators(estimator_class: Any, check: Any) -> 
     check(estimator_class.__name__, estimator_class(epochs=5))
 
 
+@pytest.mark.slow
 @parametrize_with_checks(
     [
         NeuralClassifier(loss="hinge"),

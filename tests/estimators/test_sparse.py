@@ -119,6 +119,7 @@ def test_other_bad_input() -> None:
         model.predict(sparse.csr_array(dense[:, :5]))
 
 
+@pytest.mark.slow
 def test_the_whole_is_never_dense() -> None:
     n, features = 8_000, 20_000  # 640 MB as float32
     X = sparse.random_array((n, features), density=1e-3, format="csr", dtype=np.float32, rng=np.random.default_rng(0))

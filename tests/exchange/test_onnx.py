@@ -80,6 +80,7 @@ def test_every_layer_is_written_as_it_computes(layer: Layer, shapes: tuple, tmp_
     assert close(run(tmp_path / "layer.onnx", *xs)[0], network.predict(xs if len(xs) > 1 else xs[0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["lenet5", "vgg_small", "resnet20", "mobilenet_small", "unet"])
 def test_architectures_out_and_in(name: str, tmp_path: Path) -> None:
     network = filled(get_architecture(name)(4, input_shape=(32, 32, 3)).build())

@@ -22,6 +22,7 @@ def outcomes():
     return {name: run(name, quick=True) for name in EXPERIMENTS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_outcome_is_complete(outcomes, name, tmp_path):
     outcome = outcomes[name]

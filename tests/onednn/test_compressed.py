@@ -247,6 +247,7 @@ def _run(kernel: Any, *words: Any) -> None:
     kernel(*[w.__array_interface__["data"][0] if isinstance(w, np.ndarray) else w for w in words])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [4, 8, 16])
 @pytest.mark.parametrize("vectors", [1, 2, 4, 8])
 def test_sparse_tiles_of_every_width(width: int, vectors: int) -> None:
@@ -278,6 +279,7 @@ def test_sign_products_of_every_width(words: int, counting: bool) -> None:
         np.testing.assert_array_equal(y, np.where(x >= 0, 1, -1) @ signs.to_dense())
 
 
+@pytest.mark.slow
 def test_the_kernels_of_wide_vectors_as_a_whole(tmp_path: Path) -> None:
     """All kernels, compiled with vectors of 512 bits, which this processor does in halves where it has no such vectors."""
     root = Path(__file__).parents[2]

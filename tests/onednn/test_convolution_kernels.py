@@ -120,6 +120,7 @@ def agree(count: int) -> None:
                 np.testing.assert_allclose(result, wanted[name], rtol=1e-4, atol=2e-5 * size, err_msg=f"{name} of {x}, {w}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("isa", ["SSE41", "AVX2", "AVX512_CORE"])
 def test_every_convolution_has_a_fast_kernel(isa: str) -> None:
     done = subprocess.run(

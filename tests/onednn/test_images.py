@@ -296,6 +296,7 @@ NETWORKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("batch", [1, 2, 5, 16])
 def test_gradients_of_networks(name, batch, monkeypatch):

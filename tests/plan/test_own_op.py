@@ -11,6 +11,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 import chainrule
 from chainrule.ops import OPS
 
@@ -53,6 +55,7 @@ print("done", chainrule.__file__)
 """
 
 
+@pytest.mark.slow
 def test_the_page_names_all_files_that_a_new_op_needs(tmp_path: Path) -> None:
     blocks = _BLOCK.findall((ROOT / "docs" / "extending.md").read_text(encoding="utf-8"))
     assert len(blocks) == 2

@@ -158,6 +158,7 @@ def test_concat_gates_several_outputs_and_shared_layers():
     assert small.layer("shared").units == small.layer("gate").units == 6 and small.layer("d").units == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, shape", [("resnet20", (16, 16, 3)), ("mobilenet_small", (32, 32, 3)), ("vgg_small", (32, 32, 3))]
 )

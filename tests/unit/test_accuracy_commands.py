@@ -21,6 +21,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, *arguments: 
     return json.loads(found.read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.skipif(not (FOLDER / "planetoid").is_dir(), reason="the data set Cora is not there")
 def test_graph_convolution_reaches_its_accuracy_on_cora(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -28,6 +29,7 @@ def test_graph_convolution_reaches_its_accuracy_on_cora(monkeypatch: pytest.Monk
     assert len(found) == 10 and sum(one["test"] for one in found) / 10 >= 0.81
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.skipif(not (FOLDER / "nuclei").is_dir(), reason="the data set of nuclei is not there")
 def test_unet_learns_from_a_few_nuclei(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -212,6 +212,7 @@ def test_batches_attack_their_share_with_the_weights_of_the_moment() -> None:
         assert changed.sum() == attacked and changed[:attacked].all()
 
 
+@pytest.mark.slow
 def test_adversarial_training_makes_a_network_harder_to_mislead() -> None:
     rng = np.random.default_rng(0)
     # One coordinate says the class with a wide margin, thirty say it with a narrow one that an attack can turn over.

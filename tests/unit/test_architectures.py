@@ -49,6 +49,7 @@ def test_each_is_made_by_name_and_predicts(name: str) -> None:
     assert z.shape == (3, *OUTPUTS.get(name, (10,))) and np.isfinite(z).all() and z.std() > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(ARCHITECTURES))
 def test_each_takes_its_number_of_outputs_first_and_its_shape_from_the_first_fit(name: str) -> None:
     net = get_architecture(name)(1, random_state=0)

@@ -37,6 +37,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, encoding="utf-8", timeout=120)
 
 
+@pytest.mark.slow
 def test_one_workload_without_peers(tmp_path: Path) -> None:
     done = run(
         *("--peers", "none", "--only", "training", "--match", "64-32-10", "--budget", "0.02"),

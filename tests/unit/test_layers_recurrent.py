@@ -277,6 +277,7 @@ def test_learning_needs_memory() -> None:
 # ---------------------------------------------------------------- attention and blocks
 
 
+@pytest.mark.slow
 def test_blocks() -> None:
     assert check_layer(TransformerEncoderBlock(4, heads=2, hidden=5), (3, 4)).largest_error < 1e-7
     assert check_layer(TransformerEncoderBlock(4, heads=1, dropout=0.2, norm_first=False), (3, 4)).largest_error < 1e-7

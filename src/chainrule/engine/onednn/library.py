@@ -10,6 +10,7 @@ import re
 import sys
 import threading
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -145,8 +146,6 @@ def _choose() -> Library:
 
 def _find_openblas(why: str) -> Library:
     """OpenBLAS as the package scipy-openblas32 brings it: for the systems and processors that have no oneDNN."""
-    from importlib.util import find_spec
-
     spec = find_spec("scipy_openblas32")
     folders = [Path(p) / "lib" for p in (spec.submodule_search_locations or [] if spec else [])]
     found = sorted(
