@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..tasks.option import Use
 from .options import with_task_options
+
+if TYPE_CHECKING:
+    from ..tasks.scores import Tally
 
 __all__ = ["predict"]
 
@@ -26,7 +30,8 @@ def predict(
         list[str],
         typer.Argument(
             metavar="DATA...",
-            help="Table with the columns of training, in any order; pictures, folders of pictures, or an .npz file; texts "
+            help="Table with the columns of training, in any order, or many of them ('new/*.csv'); pictures, "
+            "folders of pictures, or an .npz file; texts "
             "in quotes for a model of texts; or - for standard input.",
         ),
     ],
@@ -37,8 +42,8 @@ def predict(
             "--output",
             "-o",
             metavar="FILE",
-            help="CSV file to write, - for standard output; of boxes also a .json file (COCO), or a folder such as out/ for "
-            "the pictures with their boxes. [default: show some rows]",
+            help="CSV or Parquet file to write, - for standard output; of boxes also a .json file (COCO), or a folder such as "
+            "out/ for the pictures with their boxes. [default: show some rows]",
         ),
     ] = None,
     grid: Annotated[
@@ -48,6 +53,8 @@ def predict(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Predict new data with a trained model.
+
+    Tables may be larger than the memory: a large file, or many files, are read, predicted and written in chunks.
 
     The file that --output names gets all columns of a table, unchanged, and after them predicted_TARGET and, for classes,
     probability_CLASS for each class. Where the true answers are there, the metrics are printed: in the target column of a
@@ -62,7 +69,7 @@ def predict(
     from .metrics_table import show_scores
     from .sources import resolve
 
-    if output is None or predictions_file.is_csv(output):
+    if output is None or predictions_file.is_table(output):
         predictions_file.check_place(output)
     with waiting(f"Reading {model} ..."):
         loaded = load(resolve(model))
@@ -78,28 +85,42 @@ def predict(
         if not task.draws:
             raise ParameterError(f"--grid draws pictures, and {model} is a model of {task.name}. Leave it out.")
         check_picture_path(grid)
-    with waiting(f"Reading {data[0]} ..."):
-        samples = loaded.read(_source(task, loaded, data), **task.settings.parsed(given))
-    for note in samples.notes:
-        warn(note)
-    with waiting(f"Predicting {samples.count:,} {task.noun[samples.count != 1]} ..."):
-        prediction = loaded.prediction(samples)
+    parts = loaded.parts(_source(task, loaded, data), **task.settings.parsed(given))
+    refused, count = "", 0
+    tally: Tally | None = None
     written: list[str] = []
-    if output is not None and not predictions_file.is_csv(output):
-        written.append(f"Wrote {task.write(output, loaded, samples, prediction)}")
-    elif output is not None:
-        written.append(_write_columns(output, task, loaded, samples, prediction))
-    elif not quiet:
-        _preview(task, loaded, samples, prediction)
+    is_table = output is not None and predictions_file.is_table(output)
+    with predictions_file.writer(output) if output is not None and is_table else nullcontext() as write:
+        while True:
+            with waiting(f"Reading {data[0]} ..."):
+                samples = next(parts, None)
+            if samples is None:
+                break
+            for note in samples.notes:
+                warn(note)
+            with waiting(f"Predicting {count + samples.count:,} {task.noun[count + samples.count != 1]} ..."):
+                prediction = loaded.prediction(samples)
+            if count == 0:
+                first = samples, prediction
+                if output is not None and write is None:
+                    written.append(f"Wrote {task.write(output, loaded, samples, prediction)}")
+                elif write is None and not quiet:
+                    _preview(task, loaded, samples, prediction)
+            else:
+                tally = _tallied(tally, loaded, [samples, prediction] if tally else [*first, samples, prediction])
+            count += samples.count
+            if output is not None and write is not None:
+                written = [_write_columns(output, write, task, loaded, samples, prediction, count)]
+            refused = refused or samples.refused
     if not quiet and not to_stdout:
-        if samples.truth is not None:
-            scores = loaded.scores(samples, prediction)
-            title = f"Against {samples.against} of {scores.samples:,} {task.noun[scores.samples != 1]}"
+        if (first[0].truth is not None if tally is None else tally.n) and not refused:
+            scores = loaded.scores(*first) if tally is None else tally.scores()
+            title = f"Against {first[0].against} of {scores.samples:,} {task.noun[scores.samples != 1]}"
             show_scores(title, scores, [], target=loaded.target, unit=task.noun[1])
-        elif samples.refused:
-            warn(f"No metrics: {samples.refused}")
+        elif refused:
+            warn(f"No metrics: {refused}")
     if grid is not None:
-        task.draw(grid, loaded, samples, prediction, title=f"Predictions of {model.name}")
+        task.draw(grid, loaded, *first, title=f"Predictions of {model.name}")
     if not quiet and not to_stdout:
         for line in [*written, *([] if grid is None else [f"Wrote {grid}"])]:
             out().print(line, style="bold green", soft_wrap=True)
@@ -114,8 +135,6 @@ def _source(task: Any, model: Any, data: Sequence[str]) -> Any:
         if len(data) > 1:
             raise ParameterError("- stands for all of standard input, so it is given alone.")
         return task.piped(model, resolve(STANDARD_INPUT))
-    if task.name == "tables" and len(data) > 1:
-        raise ParameterError(f"A model of tables predicts one table at a time. Got {', '.join(data)}.")
     if len(data) == 1:
         found = resolve(data[0])
         return data[0] if found == Path(data[0]) else str(found)  # a sentence is no path, and stays as it was typed
@@ -145,19 +164,28 @@ def _new_columns(model: Any, prediction: Any, taken: Sequence[str]) -> dict[str,
     return columns
 
 
-def _write_columns(output: Path, task: Any, model: Any, samples: Any, prediction: Any) -> str:
-    """Writes the CSV file; what was written, in words."""
-    from . import predictions_file
+def _tallied(tally: Tally | None, model: Any, parts: Sequence[Any]) -> Tally:
+    """The tally with further parts. Parameters  parts : samples and their prediction, one after the other"""
+    from ..tasks.scores import Tally
 
-    columns, many = task.table(model, samples, prediction), f"{samples.count:,} {task.noun[samples.count != 1]}"
+    made = Tally(model.classes) if tally is None else tally
+    for samples, prediction in zip(parts[::2], parts[1::2], strict=True):
+        if samples.truth is not None:
+            made.update(samples.truth, prediction.take(samples.rows))
+    return made
+
+
+def _write_columns(output: Path, write: Any, task: Any, model: Any, samples: Any, prediction: Any, count: int) -> str:
+    """Writes one part of the predictions; what was written so far, in words. Parameters  count : samples so far"""
+    columns, many = task.table(model, samples, prediction), f"{count:,} {task.noun[count != 1]}"
     if columns is not None:
-        predictions_file.write(output, columns)
+        write(columns)
         rows = len(next(iter(columns.values()), ()))
         return f"Wrote {output}: {rows:,} {model.target} of {many}, columns {', '.join(columns)}"
     columns = dict(samples.columns())
     given_names = list(columns)
     new = _new_columns(model, prediction, given_names)
-    predictions_file.write(output, {**columns, **new})
+    write({**columns, **new})
     listed = ", ".join(list(new)[:4]) + (f", ... ({len(new)} in all)" if len(new) > 4 else "")
     return f"Wrote {output}: {many}, new columns {listed}"
 

@@ -26,8 +26,9 @@ def train(
         Path,
         typer.Argument(
             metavar="DATA",
-            help="Table (.csv, .tsv, .txt, each also .gz, or .parquet); a folder of pictures with one folder for each "
-            "class; an .npz file of pictures and labels; or - for standard input.",
+            help="Table (.csv, .tsv, .txt, each also .gz, or .parquet), or many of them as a folder or a pattern in quotes "
+            "('data/*.parquet'); a folder of pictures with one folder for each class; an .npz file of pictures and labels; "
+            "or - for standard input.",
         ),
     ],
     given: Mapping[str, Any],
@@ -133,6 +134,8 @@ def _begin(
             check_picture_path(picture)
     # A folder given as "." or ".." has its name all the same.
     stem = "" if piped else source.resolve().name.split(".")[0]
+    if any(sign in stem for sign in "*?["):  # a pattern of several files: its folder has a name
+        stem = source.resolve().parent.name
     place = path_to_write("--model", model or Path(f"{stem or 'model'}.chainrule"))
     with waiting(f"Reading {data} ..."):
         parts = task.read(settings)

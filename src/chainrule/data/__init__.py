@@ -8,8 +8,11 @@ from .labels import ClassLabels, TargetKind, target_kind
 from .preprocessing import TableFeatures, TablePreprocessor
 from .sequences import Sequences, length_buckets
 from .series import TimeSeries, as_series, read_series, windows
+from .stored_rows import RowStore, StoredRows
 from .table import Column, Table, read_table, write_predictions
+from .table_files import TableFiles
 from .table_format import ColumnFormat, TableFormat
+from .table_statistics import TableStatistics
 from .unknown import UnknownValues, UnknownValuesWarning
 
 __all__ = [
@@ -20,11 +23,15 @@ __all__ = [
     "Column",
     "ColumnFormat",
     "IteratorData",
+    "RowStore",
     "Sequences",
+    "StoredRows",
     "Table",
     "TableFeatures",
+    "TableFiles",
     "TableFormat",
     "TablePreprocessor",
+    "TableStatistics",
     "TargetKind",
     "TimeSeries",
     "UnknownValues",

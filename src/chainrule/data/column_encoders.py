@@ -6,7 +6,7 @@ An encoder holds only numbers, texts and truth values, so ``to_config`` and ``fr
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -186,14 +186,27 @@ class DateTime:
         known = column.values[~column.is_missing]
         micros = known.astype("datetime64[us]").astype(np.int64)
         scale = Standardizer.fit(micros / _SECOND)
-        span = float(micros.max() - micros.min())
-        cycles = tuple(
-            cycle
-            for cycle, length in CYCLES.items()
-            if span >= 2 * length and len(np.unique(np.rint(_phase(known, cycle) * 1000) % 1000)) > 1
-        )
+        places = {cycle: places_in_cycle(known, cycle) for cycle in CYCLES}
         how = column.format or ColumnFormat("datetime")
-        return cls(name, scale.mean, scale.std, cycles, len(known) < len(column.values), how.order, how.epoch)
+        return cls.of(name, scale, float(micros.max() - micros.min()), places, len(known) < len(column.values), how)
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        scale: Standardizer,
+        span: float,
+        places: Mapping[str, Sized],
+        indicator: bool,
+        how: ColumnFormat,
+    ) -> DateTime:
+        """From what is known of the training rows.
+
+        Parameters  scale : of the seconds ; span : from the first to the last instant, in microseconds ; places : that occur
+                    in each cycle, as ``places_in_cycle`` gives them ; how : the cells are written
+        """
+        cycles = tuple(cycle for cycle, length in CYCLES.items() if span >= 2 * length and len(places[cycle]) > 1)
+        return cls(name, scale.mean, scale.std, cycles, indicator, how.order, how.epoch)
 
     @property
     def output_names(self) -> list[str]:
@@ -358,6 +371,11 @@ def _instants_of(table: Table, name: str, order: DateOrder, epoch: float | None)
             f"training, got {text!r}."
         )
     return instants
+
+
+def places_in_cycle(known: Instants, cycle: str) -> Array:
+    """The different places, in thousandths of the cycle, at which these instants lie."""
+    return np.unique(np.rint(_phase(known, cycle) * 1000) % 1000)
 
 
 def _phase(instants: Instants, cycle: str) -> FloatArray:

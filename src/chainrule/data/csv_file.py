@@ -11,20 +11,32 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import compress, pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO, TypeAlias
 
 from chainrule.errors import TableError
 from chainrule.files import replacing
 
 from .numbers_in_text import MISSING, looks_like_number, parse_number
+from .parquet_file import parquet_writer
 from .table_format import TableFormat
 from .text_file import read_text
 
-__all__ = ["TextColumns", "read_text_columns", "unique_names", "write_predictions"]
+__all__ = [
+    "TextColumns",
+    "Write",
+    "csv_writer",
+    "following_columns",
+    "predictions_writer",
+    "read_text_columns",
+    "text_columns",
+    "unique_names",
+    "write_predictions",
+]
 
 DELIMITERS = (",", ";", "\t", "|")
 WHITESPACE = " "
@@ -46,6 +58,7 @@ class TextColumns:
         notes : what was found out about how the file is written, for its user
         text : what was read, with blank lines for all that stands above the table ; rows : numbers of the records that
             are rows
+        width : fields of a record, of which one at the end may be no column ; first_line : that the text begins in
     """
 
     names: list[str]
@@ -55,6 +68,8 @@ class TextColumns:
     notes: list[str] = field(default_factory=list)
     text: str = ""
     rows: Sequence[int] = ()
+    width: int = 0
+    first_line: int = 1
 
     @property
     def underscores(self) -> bool:
@@ -64,7 +79,7 @@ class TextColumns:
     def line_of(self, row: int) -> int:
         """The line that a row begins in, counted from 1."""
         records = _records(Path(self.source), self.text, self.delimiter)
-        return next(line for i, (line, _) in enumerate(records) if i == self.rows[row])
+        return self.first_line - 1 + next(line for i, (line, _) in enumerate(records) if i == self.rows[row])
 
 
 def read_text_columns(
@@ -77,12 +92,20 @@ def read_text_columns(
     how = table_format or TableFormat(delimiter=delimiter, encoding=encoding)
     decoded = read_text(path, how.encoding, how.max_memory)
     notes = [decoded.note] if decoded.note else []
-    if not decoded.text.strip():
+    return text_columns(path, decoded.text, how, notes)
+
+
+def text_columns(path: Path, text: str, how: TableFormat, notes: list[str]) -> TextColumns:
+    """The columns of a text that begins as a file does. Parameters  notes : gets what is found out
+
+    Raises      as ``read_text_columns``
+    """
+    if not text.strip():
         raise TableError(f"{path}: the file is empty; expected a header line with column names and rows below it.")
     delimiter = how.delimiter
     if delimiter is None and ({".tsv", ".tab"} & {suffix.lower() for suffix in path.suffixes}):
         delimiter = "\t"
-    layout = _layout(decoded.text, delimiter, how.comment, notes)
+    layout = _layout(text, delimiter, how.comment, notes)
     text = layout.text
     if layout.delimiter == WHITESPACE:
         text = "\n".join(line.strip().replace("\t", " ") for line in text.split("\n"))
@@ -90,6 +113,35 @@ def read_text_columns(
         rest = _first_records(text, layout.delimiter)
         layout.names = [f"column_{i}" for i in range(1, len(rest[0] if rest else ()) + 1)]
     return _table(path, text, layout, how.comment, notes)
+
+
+def following_columns(first: TextColumns, text: str, first_line: int, comment: str | None) -> TextColumns:
+    """The columns of a text of further records, which stands below that of ``first`` in the same file.
+
+    Parameters  first_line : of the file that the text begins in ; comment : as in TableFormat
+    Raises      TableError for a record that cannot be read, or has not as many fields as those of ``first``
+    """
+    path = Path(first.source)
+    if first.delimiter == WHITESPACE:
+        text = "\n".join(line.strip().replace("\t", " ") for line in text.split("\n"))
+    _allow_long_fields(text)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=first.delimiter, skipinitialspace=True, strict=True)
+    try:
+        rows = [row for row in reader if row]
+    except csv.Error:
+        _explain(path, text, first.delimiter, first_line)
+        raise
+    numbers: Sequence[int] = range(len(rows))
+    if any(len(row) != first.width or (comment is not None and row[0].startswith(comment)) for row in rows):
+        kept = [not row[0].startswith(comment or "#") or (comment is None and len(row) == first.width) for row in rows]
+        rows, numbers = list(compress(rows, kept)), list(compress(numbers, kept))
+        if any(len(row) != first.width for row in rows):
+            _explain_lengths(path, text, first.delimiter, numbers, first.width, first_line)
+    columns: list[Sequence[str]] = list(zip(*rows, strict=True)) if rows else [()] * first.width
+    del columns[len(first.names) :]
+    return TextColumns(
+        first.names, columns, first.delimiter, first.source, [], text, numbers, first.width, first_line
+    )  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------------------- layout
@@ -265,7 +317,7 @@ def _table(path: Path, text: str, layout: _Layout, comment: str | None, notes: l
         )
     if layout.names is None and (two := _second_header(names, columns, notes)) is not None:
         names, columns, numbers = two, [column[1:] for column in columns], numbers[1:]
-    return TextColumns(unique_names(names, notes), columns, layout.delimiter, str(path), notes, text, numbers)
+    return TextColumns(unique_names(names, notes), columns, layout.delimiter, str(path), notes, text, numbers, width)
 
 
 def _header_for(header: Row, rows: list[Row], lengths: Counter[int], notes: list[str]) -> tuple[Row, int]:
@@ -356,10 +408,10 @@ def _allow_long_fields(text: str) -> None:
         csv.field_size_limit(len(text))
 
 
-def _records(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, Row]]:
-    """``(line it begins in, fields)`` of every record that is not a blank line."""
+def _records(path: Path, text: str, delimiter: str, first_line: int = 1) -> Iterator[tuple[int, Row]]:
+    """``(line it begins in, fields)`` of every record that is not a blank line. Parameters  first_line : of the text"""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
-    line = 1
+    line = first_line
     while True:
         try:
             fields = next(reader)
@@ -371,20 +423,20 @@ def _records(path: Path, text: str, delimiter: str) -> Iterator[tuple[int, Row]]
             raise TableError(f"{path}, line {line}: the row cannot be read: {error}.") from error
         if fields:
             yield line, fields
-        line = reader.line_num + 1
+        line = reader.line_num + first_line
 
 
-def _explain(path: Path, text: str, delimiter: str) -> None:
+def _explain(path: Path, text: str, delimiter: str, first_line: int = 1) -> None:
     """Raises the TableError of the first row that cannot be read."""
-    for _ in _records(path, text, delimiter):
+    for _ in _records(path, text, delimiter, first_line):
         pass
 
 
-def _explain_lengths(path: Path, text: str, delimiter: str, numbers: Sequence[int], width: int) -> None:
+def _explain_lengths(path: Path, text: str, delimiter: str, numbers: Sequence[int], width: int, first_line: int = 1) -> None:
     """Raises the TableError of the first row that has not as many fields as the header."""
     sign = "spaces" if delimiter == WHITESPACE else repr(delimiter)
     rows = set(numbers)
-    for i, (line, fields) in enumerate(_records(path, text, delimiter)):
+    for i, (line, fields) in enumerate(_records(path, text, delimiter, first_line)):
         if i in rows and len(fields) != width:
             raise TableError(
                 f"{path}, line {line}: expected {width} fields as in the header (separated by {sign}), got "
@@ -411,7 +463,7 @@ def _looks_like_data(names: Sequence[str]) -> bool:
 
 
 def write_predictions(path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any]]) -> None:
-    """Write columns as a CSV file, whole or not at all.
+    """Write columns as a CSV file, or a Parquet file by its name, whole or not at all.
 
     None and NaN become empty cells; floats are written so that they read back exactly.
 
@@ -424,26 +476,64 @@ def write_predictions(path: str | os.PathLike[str], columns: Mapping[str, Sequen
         >>> path.read_text().split()
         ['row,label', '1,yes', '2,']
     """
-    path = Path(path)
     if not columns:
         raise TableError(f"{path}: there are no columns to write.")
-    lengths = {name: len(values) for name, values in columns.items()}
-    if len(set(lengths.values())) > 1:
-        raise TableError(f"{path}: the columns have different lengths: {lengths}. Every column needs one value a row.")
-    plain = [values.tolist() if hasattr(values, "tolist") else list(values) for values in columns.values()]
-    # The csv module leaves a carriage return unquoted, though it ends a line for every reader.
-    has_return = any(isinstance(value, str) and "\r" in value for values in (columns, *plain) for value in values)
-    quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if has_return else csv.QUOTE_MINIMAL
+    with predictions_writer(path) as write:
+        write(columns)
+
+
+#: Writes some more rows.
+Write: TypeAlias = Callable[[Mapping[str, Sequence[Any]]], None]
+
+
+@contextmanager
+def predictions_writer(path: str | os.PathLike[str]) -> Iterator[Write]:
+    """A function that writes some more rows of the same columns; the file takes its place when the block ends well.
+
+    Raises      TableError as ``write_predictions``
+    """
+    path = Path(path)
     try:
         with replacing(path, what="predictions", error=TableError) as binary:
+            if path.suffix.lower() == ".parquet":
+                with parquet_writer(binary) as write_columns:
+                    yield lambda columns: write_columns(checked_columns(path, columns))
+                return
             file = io.TextIOWrapper(binary, encoding="utf-8", newline="")
-            writer = csv.writer(file, lineterminator="\n", quoting=quoting)
-            writer.writerow(columns)
-            for row in zip(*plain, strict=True):
-                writer.writerow(map(_cell, row))
+            write_rows = csv_writer(file)
+            yield lambda columns: write_rows(checked_columns(path, columns))
             file.detach()  # written, and left open
     except UnicodeEncodeError as error:
         raise TableError(f"{path}: a text cannot be written as UTF-8: {error.object[error.start : error.end]!r}.") from error
+
+
+def checked_columns(path: Path, columns: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+    """The columns as lists. Raises  TableError unless all have one length"""
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise TableError(f"{path}: the columns have different lengths: {lengths}. Every column needs one value a row.")
+    return {n: values.tolist() if hasattr(values, "tolist") else list(values) for n, values in columns.items()}
+
+
+def csv_writer(file: TextIO) -> Write:
+    """A function that writes some more rows as CSV, with a header before the first."""
+    begun = False
+
+    def write(columns: Mapping[str, Sequence[Any]]) -> None:
+        nonlocal begun
+        # The csv module leaves a carriage return unquoted, though it ends a line for every reader.
+        has_return = any(
+            isinstance(value, str) and "\r" in value for values in (columns, *columns.values()) for value in values
+        )
+        quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if has_return else csv.QUOTE_MINIMAL
+        writer = csv.writer(file, lineterminator="\n", quoting=quoting)
+        if not begun:
+            writer.writerow(columns)
+            begun = True
+        for row in zip(*columns.values(), strict=True):
+            writer.writerow(map(_cell, row))
+
+    return write
 
 
 def _cell(value: Any) -> Any:

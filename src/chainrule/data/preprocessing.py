@@ -34,7 +34,7 @@ from .table import Table
 from .table_format import ColumnFormat, ColumnKind
 from .unknown import MOSTLY, UnknownValues, UnknownValuesWarning
 
-__all__ = ["TableFeatures", "TablePreprocessor", "task_of"]
+__all__ = ["TableFeatures", "TablePreprocessor", "task_of", "task_of_whole_numbers"]
 
 Task = Literal["classification", "regression"]
 MAX_INTEGER_CLASSES = 20
@@ -301,24 +301,25 @@ class TablePreprocessor:
                 self.notes_.append(f"Column {name!r} counts the rows up by one; exclude it if it is a row number.")
             truth = scale.std > 0 and bool(((known == 0) | (known == 1)).all())
             return Numeric(name, scale.mean, scale.std, has_missing, truth)
-        return self._fit_texts(name, known, has_missing)
+        return self.fit_texts(name, Counter(known.tolist()), has_missing)
 
-    def _fit_texts(self, name: str, known: Array, has_missing: bool) -> Encoder | None:
-        counts = Counter(known.tolist())
+    def fit_texts(self, name: str, counts: Counter[str], has_missing: bool) -> Encoder | None:
+        """The encoder of a column of texts, which occur so often, or None where it is left out, with a note."""
+        known = counts.total()
         if are_booleans(counts):
             counts = Counter(_frequent_spelling(counts).values())
         categories, n = tuple(sorted(counts)), len(counts)
-        if n == len(known) and n > 1 and name not in self.keep:
+        if n == known and n > 1 and name not in self.keep:
             self.notes_.append(f"Column {name!r} has a different text in every row, like an identifier: left out.")
             return None
-        self._note_typos(name, counts)
+        self.note_typos(name, counts)
         if n == 1 and not has_missing:
             self.notes_.append(f"Column {name!r} is {categories[0]!r} in every row: it tells nothing.")
         if n <= self.embed_from:
             return OneHot(name, categories, has_missing)
         once = sum(count == 1 for count in counts.values())
-        rare = once / len(known)
-        evidence = f"Column {name!r} has {n:,} different texts in {len(known):,} rows, {once:,} of them once"
+        rare = once / known
+        evidence = f"Column {name!r} has {n:,} different texts in {known:,} rows, {once:,} of them once"
         if rare > MOSTLY and name not in self.keep:
             self.notes_.append(
                 f"{evidence}, so about {rare:.0%} of new rows would have a text that nothing is known of: left out. To "
@@ -332,7 +333,7 @@ class TablePreprocessor:
             return Embedded(name, tuple(text for text in categories if counts[text] > 1), rare)
         return Embedded(name, categories)
 
-    def _note_typos(self, name: str, counts: Counter[str]) -> None:
+    def note_typos(self, name: str, counts: Counter[str]) -> None:
         """A note when nearly every text is a number: then it is a numeric column with a typing error."""
         texts = [text for text in counts if not looks_like_number(text)]
         n = sum(counts[text] for text in texts)
@@ -436,20 +437,20 @@ class TablePreprocessor:
                 scale = Standardizer(scale.mean, 1.0)
             self.scale_ = scale
             return
-        labels = self._labels(column, table)
+        labels = self.labels_of(column, table)
         self.classes_ = ClassLabels.fit(labels)
         if self.classes_.n_classes == 1:
             raise TableError(f"{table.source}: the target {self.target!r} is {labels[0]!r} in every row; two are needed.")
         counts = Counter(labels.tolist())
-        self._check_classes(counts, table, column.kind == "categorical")
+        self.check_classes(counts, table.source, table.n_rows, column.kind == "categorical")
         if column.kind == "categorical":
-            self._note_typos(self.target, counts)
+            self.note_typos(self.target, counts)
 
-    def _check_classes(self, counts: Counter[Any], table: Table, is_text: bool) -> None:
+    def check_classes(self, counts: Counter[Any], source: str, n_rows: int, is_text: bool) -> None:
         """TableError for classes that cannot be learned, as there are about as many as rows, or that are rather numbers."""
         n, once = len(counts), [label for label, count in counts.items() if count == 1]
-        where = f"{table.source}: the target {self.target!r}"
-        if n == table.n_rows and n > 2:
+        where = f"{source}: the target {self.target!r}"
+        if n == n_rows and n > 2:
             raise TableError(
                 f"{where} has a different value in every row (e.g. {once[0]!r}), so no class can be learned. Choose "
                 "another target" + (", or correct the cells that are no numbers." if is_text else ".")
@@ -458,28 +459,28 @@ class TablePreprocessor:
             return
         numbers = [label for label in counts if looks_like_number(label)]
         others = [label for label in counts if not looks_like_number(label)]
-        many = n > MAX_INTEGER_CLASSES or table.n_rows < MIN_ROWS_A_CLASS * n
-        few_others = sum(counts[label] for label in others) <= MOST_OTHERS * table.n_rows
+        many = n > MAX_INTEGER_CLASSES or n_rows < MIN_ROWS_A_CLASS * n
+        few_others = sum(counts[label] for label in others) <= MOST_OTHERS * n_rows
         if numbers and 2 * len(numbers) >= n and (many or few_others):
             cells = ", ".join(
                 f"{label!r} ({counts[label]:,} times)" for label in sorted(others, key=lambda t: -counts[t])[:5]
             )
             raise TableError(
-                f"{where} holds numbers, but {sum(counts[t] for t in others):,} of {table.n_rows:,} cells are none: "
+                f"{where} holds numbers, but {sum(counts[t] for t in others):,} of {n_rows:,} cells are none: "
                 f"{cells or '-'}. "
                 "Name those that stand for a missing value (--na-values, in Python na_values=), say how numbers are written "
                 "(--decimal, --thousands), or take all for classes: --task classification, in Python task=."
             )
-        if n > 2 and len(once) > MOSTLY * table.n_rows:
+        if n > 2 and len(once) > MOSTLY * n_rows:
             cells = ", ".join(repr(label) for label in once[:3])
             raise TableError(
-                f"{where} has {n:,} classes in {table.n_rows:,} rows, {len(once):,} of them in a single row (such as "
+                f"{where} has {n:,} classes in {n_rows:,} rows, {len(once):,} of them in a single row (such as "
                 f"{cells}), so "
                 "they cannot be learned. Choose another target, or have it all the same: --task classification, in "
                 "Python task=."
             )
 
-    def _labels(self, column: Column, table: Table) -> Array:
+    def labels_of(self, column: Column, table: Table) -> Array:
         """The target as labels: whole numbers where they are written as such, else text as it is written."""
         texts = [text for text in column_texts(column) if text is not None]
         if column.kind == "categorical":
@@ -533,7 +534,12 @@ def task_of(column: Column) -> Task:
     if not np.isfinite(x).all() or (x != np.rint(x)).any():
         return "regression"
     n = len(np.unique(x)) if column.written is None else len({text for text in column_texts(column) if text is not None})
-    few = n <= 2 or (n <= MAX_INTEGER_CLASSES and len(x) >= MIN_ROWS_A_CLASS * n)
+    return task_of_whole_numbers(n, len(x))
+
+
+def task_of_whole_numbers(different: int, n: int) -> Task:
+    """The same for n whole numbers of which so many are different."""
+    few = different <= 2 or (different <= MAX_INTEGER_CLASSES and n >= MIN_ROWS_A_CLASS * different)
     return "classification" if few else "regression"
 
 

@@ -23,7 +23,7 @@ from .numbers_in_text import MISSING, parse_number
 from .parquet_file import read_parquet_columns
 from .table_format import ColumnFormat, ColumnKind, TableFormat
 
-__all__ = ["Column", "ColumnKind", "Table", "parse_number", "read_table", "write_predictions"]
+__all__ = ["Column", "ColumnKind", "Table", "parse_number", "read_table", "table_of", "write_predictions"]
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
 
@@ -66,7 +66,7 @@ class Table:
         if library is None or is_series:
             raise DtypeError(f"Expected a pandas or polars DataFrame, got {type(frame).__name__}.")
         values = [column_array(series, library) for series in series_of(frame, library)]
-        return _table(column_names(frame), values, source)
+        return table_of(column_names(frame), values, source)
 
     @classmethod
     def from_columns(cls, columns: Mapping[Any, Any], *, source: str = "The dict") -> Table:
@@ -80,7 +80,7 @@ class Table:
         values = [
             v if isinstance(v, np.ndarray) and v.dtype.kind in "iuf" else object_array(list(v)) for v in columns.values()
         ]
-        return _table([str(name) for name in columns], values, source)
+        return table_of([str(name) for name in columns], values, source)
 
     @property
     def names(self) -> list[str]:
@@ -102,6 +102,23 @@ class Table:
         return Table(
             {name: column.take(rows) for name, column in self.columns.items()}, source=self.source, notes=self.notes
         )
+
+    @classmethod
+    def joined(cls, tables: Sequence[Table]) -> Table:
+        """The rows of several tables of the same columns, one below the other. Parameters  tables : one or more"""
+        first = tables[0]
+        columns = {}
+        for name in first.columns:
+            parts = [table.column(name) for table in tables]
+            known = next((p for p in parts if not p.is_missing.all()), parts[0])
+            parts = [p if p.kind == known.kind else _all_missing(known.kind, len(p.values)) for p in parts]
+            written = None
+            if any(p.written is not None for p in parts):
+                written = np.concatenate(
+                    [object_array([None] * len(p.values)) if p.written is None else p.written for p in parts]
+                )
+            columns[name] = Column(known.kind, np.concatenate([p.values for p in parts]), written, known.format)
+        return cls(columns, source=first.source, notes=first.notes)
 
     def __len__(self) -> int:
         return self.n_rows
@@ -151,7 +168,7 @@ def read_table(
     last = suffixes[-2] if len(suffixes) > 1 and suffixes[-1] == ".gz" else "".join(suffixes[-1:])
     if last == ".parquet" and suffixes[-1] != ".gz":
         names, values = read_parquet_columns(path, how.max_memory)
-        return _table(names, values, str(path))
+        return table_of(names, values, str(path))
     if last not in TEXT_SUFFIXES and not os.path.isdir(path):
         raise TableError(
             f"{path}: expected a file named .csv, .tsv, .txt (each also .gz) or .parquet, "
@@ -162,7 +179,7 @@ def read_table(
     return Table(columns, source=str(path), notes=[*text.notes, *notes])
 
 
-def _table(names: Sequence[str], values: Sequence[Array], source: str) -> Table:
+def table_of(names: Sequence[str], values: Sequence[Array], source: str) -> Table:
     """A table from columns of numbers or objects, as DataFrames and Parquet files have them."""
     if not names or not len(values[0]):
         raise TableError(f"{source} has {len(names)} columns and {len(values[0]) if names else 0} rows; none can be 0.")
@@ -197,6 +214,12 @@ def _any_column(values: Array, name: str, source: str) -> Column:
     words = object_array([t or None if m else None for t, m in zip(stripped, missing, strict=True)])
     texts = object_array([None if m else t for t, m in zip(stripped, missing, strict=True)])
     return Column("categorical", texts, words if any(words) else None)
+
+
+def _all_missing(kind: ColumnKind, n: int) -> Column:
+    if kind == "categorical":
+        return Column(kind, object_array([None] * n))
+    return Column(kind, np.full(n, np.nan) if kind == "numeric" else np.full(n, "NaT", "datetime64[us]"))
 
 
 def _is_none(value: object) -> bool:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import codecs
+import gzip
+import io
 import stat
 import zlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, TextIO, cast
 
 from chainrule.errors import TableError, did_you_mean
 
 from .memory import memory_limit
 
-__all__ = ["Decoded", "read_bytes", "read_text"]
+__all__ = ["Decoded", "open_text", "read_bytes", "read_text"]
 
 FOREIGN = {  # how files that are no text begin, and what to say of them
     b"PK\x03\x04": "a zip or Excel file; save the sheet as CSV",
@@ -74,6 +77,51 @@ def read_text(path: Path, encoding: str | None = None, limit: int | None = None)
     Raises      TableError for a file that cannot be read, is too large, is no text, or has another encoding
     """
     return _decode(path, _unzip(path, read_bytes(path, limit), memory_limit(limit)), encoding)
+
+
+def open_text(path: Path, encoding: str | None = None) -> tuple[TextIO, str | None]:
+    """The text of a file, gzipped or not, to be read piece by piece, and a note where its encoding was guessed.
+
+    Without an encoding it is what the first megabytes of the file say. Whoever reads on gets a UnicodeDecodeError where the
+    rest does not keep to it, and EOFError, zlib.error or OSError where a gzipped file is damaged.
+
+    Raises      TableError as ``read_text``
+    """
+    stream: BinaryIO
+    try:
+        stream = path.open("rb")
+    except (OSError, ValueError):
+        read_bytes(path, 0)  # which says what is wrong with it
+        raise
+    try:
+        if stream.peek(2)[:2] == _GZIP:
+            stream.close()
+            stream = cast(BinaryIO, gzip.open(path, "rb"))  # noqa: SIM115 (the caller closes it)
+        head = stream.read(_CHUNK)
+        note = None
+        if encoding is None:
+            mark = next((name for start, name in _MARKS if head.startswith(start)), None)
+            encoding = mark or _without_mark(head) or "utf-8-sig"
+        whole = (
+            head[: head.rfind(b"\n") + 1] if len(head) == _CHUNK and not encoding.startswith(("utf-16", "utf-32")) else head
+        )
+        try:
+            codecs.getincrementaldecoder(encoding)().decode(whole)
+        except UnicodeDecodeError:
+            note = _decode(path, whole, None).note
+            encoding = "cp1252" if note else encoding
+        except LookupError:
+            _decode(path, whole, encoding)
+        if b"\0" in whole[:4096] or any(whole.startswith(start) for start in FOREIGN):
+            _decode(path, whole, encoding)
+        stream.seek(0)
+    except (EOFError, zlib.error, OSError) as error:
+        stream.close()
+        raise TableError(f"{path}: the file cannot be read, or is damaged: {error}.") from error
+    except TableError:
+        stream.close()
+        raise
+    return io.TextIOWrapper(stream, encoding, newline=""), note
 
 
 def _too_large(path: Path, size: str, most: int) -> TableError:

@@ -120,8 +120,7 @@ class _Predictions:
     whole: Prediction
 
     def part(self, rows: slice) -> Prediction:
-        p = self.whole.probabilities
-        return Prediction(self.whole.values[rows], None if p is None else p[rows])
+        return self.whole.take(rows)
 
 
 class _OfTask(ServedModel):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,18 +15,23 @@ from ..data import Table, read_table, split_validation
 from ..data.column_encoders import texts_of
 from ..data.csv_file import read_text_columns
 from ..data.frames import frame_kind
+from ..data.table import TEXT_SUFFIXES
+from ..data.table_files import TableFiles, is_large, table_paths
 from ..errors import DataError, DtypeError, ParameterError, ShapeError, TableError, did_you_mean
 from ..losses import Loss, get_loss
 from .settings import TabularSettings, TrainingSettings, format_of
+from .task_model import Samples, TaskModel
 
 __all__ = [
     "FEWEST_SAMPLES",
     "Split",
     "as_table",
+    "files_in_chunks",
     "given_columns",
     "inner_share",
     "listed",
     "loss_for",
+    "parts_of",
     "plain_rows",
     "read_for",
     "require_columns",
@@ -177,6 +183,33 @@ def as_table(data: Any, kinds: Kinds | None = None, names: Sequence[str] = (), *
             f"{listed(names)}. Got shape {array.shape}."
         )
     return _from_columns({name: array[:, i] for i, name in enumerate(names)}, "The array")
+
+
+def files_in_chunks(data: Any, reading: Mapping[str, Any], kinds: Kinds | None = None) -> TableFiles | None:
+    """The files that are read in chunks; None for data that are read at once.
+
+    A pattern ("data/*.csv"), a folder of tables or a list of files is read in chunks, and so is a file that is large for the
+    memory of the machine, unless ``max_memory`` says what may be read at once.
+    """
+    if isinstance(data, (list, tuple)) and data and all(isinstance(one, (str, os.PathLike)) for one in data):
+        return TableFiles(data, format_of(reading), kinds) if _are_tables(data) else None
+    if not isinstance(data, (str, os.PathLike)):
+        return None
+    paths = table_paths(data)
+    if paths is None and (reading.get("max_memory") is not None or not is_large(Path(data))):
+        return None
+    return TableFiles([data] if paths is None else paths, format_of(reading), kinds)
+
+
+def _are_tables(paths: Sequence[Any]) -> bool:
+    endings = (*TEXT_SUFFIXES, ".parquet")
+    return all(os.fspath(path).lower().removesuffix(".gz").endswith(endings) for path in paths)
+
+
+def parts_of(model: TaskModel, files: TableFiles) -> Iterator[Samples]:
+    """The samples of each chunk; the columns beside their predictions are as they stand in the files."""
+    for chunk in files.chunks():
+        yield replace(model.read(chunk.table), columns=chunk.given)
 
 
 def _from_columns(columns: Mapping[Any, Any], source: str) -> Table:

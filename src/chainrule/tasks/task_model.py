@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -85,6 +85,13 @@ class TaskModel(ABC):
     def read(self, data: Any, y: Any = None, **reading: Any) -> Samples:
         """The samples in any form that the task knows. Parameters  y : the truth ; reading : how files are read"""
 
+    def parts(self, data: Any, **reading: Any) -> Iterator[Samples]:
+        """The samples of ``read``, in parts where together they may be more than the memory holds.
+
+        Parameters and errors as of ``read``, but for the truth, which the data hold
+        """
+        yield self.read(data, **reading)
+
     def arrays(self, samples: Samples) -> list[Array] | None:
         """What is predicted from: arrays with one entry for each sample, so that those of several ``read`` calls may be
         joined along their first axis. None for a model whose samples cannot be joined; it overrides ``prediction``."""
@@ -138,6 +145,16 @@ class TaskModel(ABC):
         Raises      DataError, TableError, ImageError when the data do not fit the model
         """
         return self.prediction(self.read(data, **reading)).values
+
+    def predict_parts(self, data: Any, **reading: Any) -> Iterator[Prediction]:
+        """Predictions for data that are larger than the memory, some tens of thousands of samples at a time.
+
+        Parameters  data : as in ``predict``; of tables and texts also a folder or a pattern of files ("new/*.parquet"), a
+                    list of files, or one large file ; reading : how files are read
+        Raises      as ``predict``
+        """
+        for samples in self.parts(data, **reading):
+            yield self.prediction(samples)
 
     def predict_proba(self, data: Any, **reading: Any) -> Array:
         """The probabilities of the classes: (N, K), in the order of ``labels``.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -18,7 +18,7 @@ from ...layers.base import get_activation
 from ...losses import Loss
 from ...model import Network
 from ..scores import Prediction
-from ..tabular import as_table, given_columns, plain_rows
+from ..tabular import as_table, files_in_chunks, given_columns, parts_of, plain_rows
 from ..task_model import Samples, TaskModel
 from ..words import some
 
@@ -155,6 +155,10 @@ class TableModel(TaskModel):
             missing,
             refused,
         )
+
+    def parts(self, data: Any, **reading: Any) -> Iterator[Samples]:
+        files = files_in_chunks(data, {**self.reading, **reading}, dict(self.preprocessor.kinds_))
+        return super().parts(data, **reading) if files is None else parts_of(self, files)
 
     def arrays(self, samples: Samples) -> list[Array]:
         made = self.inputs(self.preprocessor.features(samples.data))

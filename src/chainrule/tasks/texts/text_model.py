@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -19,7 +19,7 @@ from ...errors import DataError, ModelFileError, ParameterError, TableError, did
 from ...estimators import NeuralClassifier, NeuralRegressor
 from ...model import Network
 from ..scores import Prediction
-from ..tabular import as_table, given_columns, listed, plain_rows
+from ..tabular import as_table, files_in_chunks, given_columns, listed, parts_of, plain_rows
 from ..task_model import Samples, TaskModel
 from ..words import some
 
@@ -122,6 +122,14 @@ class TextModel(TaskModel):
                 f"{listed(self.labels.tolist())}."
             )
         return np.array(found, np.int64)
+
+    def parts(self, data: Any, **reading: Any) -> Iterator[Samples]:
+        is_text = isinstance(data, str) and " " in data and not Path(data).parent.is_dir()
+        texts = isinstance(data, (list, tuple)) and not all(is_table_file(os.fspath(one)) for one in data)
+        files = None
+        if not is_text and not texts:
+            files = files_in_chunks(data, {**self.reading, **reading}, {self.text: "categorical"})
+        return super().parts(data, **reading) if files is None else parts_of(self, files)
 
     def arrays(self, samples: Samples) -> list[Array]:
         return [object_array(samples.data)]
