@@ -77,9 +77,8 @@ def _run(arguments: list[str], size: int, folder: str) -> int:
     seconds = time.perf_counter() - begun
     most = max(m for _, m in memory)
     tenths = [memory[min(len(memory) - 1, i * len(memory) // 10)][1] for i in range(1, 11)]
-    print(
-        f"{arguments[0]}: exit {process.returncode}, {seconds:.0f} s, {size / 1e6 / seconds:.1f} MB/s, most memory {most:.0f} MiB"
-    )
+    speed = size / 1e6 / seconds
+    print(f"{arguments[0]}: exit {process.returncode}, {seconds:.0f} s, {speed:.1f} MB/s, most memory {most:.0f} MiB")
     print("  MiB at each tenth of the time: " + " ".join(f"{m:.0f}" for m in tenths), flush=True)
     return process.returncode or 0
 
