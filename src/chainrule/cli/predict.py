@@ -42,8 +42,8 @@ def predict(
             "--output",
             "-o",
             metavar="FILE",
-            help="CSV or Parquet file to write, - for standard output; of boxes also a .json file (COCO), or a folder such as "
-            "out/ for the pictures with their boxes. [default: show some rows]",
+            help="CSV or Parquet file to write, - for standard output; of boxes also a .json file (COCO), or a folder "
+            "such as out/ for the pictures with their boxes. [default: show some rows]",
         ),
     ] = None,
     grid: Annotated[
