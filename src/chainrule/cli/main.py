@@ -38,6 +38,7 @@ from .serve import serve
 from .show import show
 from .sources import clean_up
 from .terminal import prepared_streams
+from .track import track
 from .train import train
 
 __all__ = ["app", "main"]
@@ -78,6 +79,7 @@ app.command(short_help="Train a network on a table, on texts, or on folders of p
 app.command(short_help="Say why a network does not learn, or whether a model is healthy, and cure it.")(_command(diagnose))
 app.command(short_help="Make a model smaller: remove weights, and measure what that costs.")(_command(prune))
 app.command(short_help="Predict new rows, texts or pictures with a trained model.")(_command(predict))
+app.command(short_help="Follow objects through a video with a detector, or from boxes that were found.")(_command(track))
 app.command(short_help="Show a model: its preprocessing, layers and equations.")(_command(show))
 app.command(short_help="Serve a model over HTTP, with a page to try it.")(_command(serve))
 app.command("import", short_help="Read a network of ONNX, Keras, Caffe or MXNet.")(_command(import_model))

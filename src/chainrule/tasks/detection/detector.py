@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -230,6 +231,48 @@ class Detector(TaskModel):
         """
         found = self.prediction(self.read(data, **reading)).values
         return [one.above(self.threshold) for one in found]
+
+    @property
+    def channels(self) -> int:
+        """3 for colours, 1 for grey, as the pictures of the training were."""
+        self.network  # noqa: B018
+        return 3 if self.preprocessor is None else self.preprocessor.channels
+
+    def followed(
+        self, frames: Iterable[NDArray[np.uint8]], *, vectors: bool = False
+    ) -> Iterator[tuple[Detections, NDArray[np.float64] | None]]:
+        """All boxes of successive frames, also those of low score, and their looks, for a tracker; a few frames at a time.
+
+        Parameters  frames : (H, W, C) uint8 each, of one size ; vectors : whether the looks are wanted, the features of the
+                    network at an eighth of the picture's size
+        """
+        from ...tracking.appearance import appearance_vectors
+
+        body = self._features() if vectors else None
+        waiting = iter(frames)
+        while part := list(islice(waiting, _BATCH)):
+            samples = self.read(np.stack(part))
+            found = self.prediction(samples).values
+            if body is None:
+                yield from ((one, None) for one in found)
+                continue
+            features = body.predict(next(samples.data.batches(len(part))).inputs[0])
+            inside = samples.data.shape[:2]
+            for one, feature, size in zip(found, features, samples.data.sizes, strict=True):
+                boxes = Letterbox(size, inside).forward(one.boxes)
+                yield one, appearance_vectors(feature, boxes, inside)
+
+    def _features(self) -> Network:
+        """The part of the network that gives the body's last features at an eighth of the picture's size."""
+        network = self.network
+        height, width, _ = network.input_shapes[0]  # type: ignore[index]
+        names = [
+            call.name for call in network.calls
+            if (shape := network.sample_shape(call.output)) is not None and shape[:2] == (height // 8, width // 8)
+        ]  # fmt: skip
+        first_back = next((i for i, call in enumerate(network.calls) if call.layer.kind().startswith("up_sampling")), None)
+        before = {call.name for call in network.calls[:first_back]}
+        return network.cut([name for name in names if name in before][-1])
 
     def predict_proba(self, data: Any, **reading: Any) -> Array:
         raise AttributeError("A Detector has no table of probabilities; each box has its score: predict(data)[i].scores.")
