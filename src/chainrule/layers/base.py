@@ -20,7 +20,7 @@ from __future__ import annotations
 import inspect
 import numbers
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -94,11 +94,13 @@ class Parameter:
 class State:
     """An array that a layer keeps between steps and that is not learned, such as a running mean.
 
-    Parameters  shape : its shape ; value : what it begins with, a number or an array
+    Parameters  shape : its shape ; value : what it begins with, a number or an array ; optional : whether a file may lack
+                it, which then stands for that value: a state that the layer did not always have
     """
 
     shape: Shape
     value: Any = 0.0
+    optional: bool = False
 
 
 class Tensor:
@@ -306,6 +308,14 @@ class Layer(Constrained):
     def measures(self) -> str | None:
         """Which data the first fit measures the layer's states on: "inputs" (the input that it is connected to), "targets"
         (those of the output that it makes), or None. Such a layer has the method ``measure``."""
+        return None
+
+    def origin(self, states: Mapping[str, NDArray[Any]]) -> tuple[str, NDArray[np.float64]] | None:
+        """Of a layer that ``measures``: what is to be subtracted from that data before its numbers are narrowed to float32,
+        since they lose digits otherwise, and the state in whose place the layer then has 0. None where they lose none.
+
+        Parameters  states : of the layer, by name
+        """
         return None
 
     def measure(self, data: NDArray[Any]) -> dict[str, NDArray[np.float64]]:

@@ -19,6 +19,7 @@ class AbsoluteError(ElementwiseLoss):
     """
 
     name = "absolute_error"
+    of_differences = True
     degree = 1
 
     def of_best_constant(self, y: Array, outputs: int) -> float:

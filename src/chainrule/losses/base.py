@@ -70,6 +70,8 @@ class Loss(Configurable):
     #: Whether z are numbers without bounds that the loss itself turns into what they mean (logits, log-rates, margins): an
     #: activation before it would bend them a second time.
     reads_logits: bool = False
+    #: Whether ℓ depends on z − y alone, so that the same number may be subtracted from both.
+    of_differences: bool = False
     #: The class index that stands for no label, where a loss has one: such entries have no part in J, which is the mean over
     #: the others. They come to ``forward`` as class 0 with weight 0.
     ignore_label: int | None = None

@@ -24,6 +24,7 @@ class Huber(ElementwiseLoss):
     """
 
     name = "huber"
+    of_differences = True
     degree = 1
     hyperparameters = {"delta": POSITIVE}
 

@@ -19,6 +19,7 @@ class SquaredError(ElementwiseLoss):
     """
 
     name = "squared_error"
+    of_differences = True
     degree = 2
 
     def of_best_constant(self, y: Array, outputs: int) -> float:

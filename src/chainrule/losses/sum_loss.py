@@ -83,6 +83,10 @@ class SumLoss(Loss):
         return self._first.own_activation(outputs)
 
     @property
+    def of_differences(self) -> bool:  # type: ignore[override]
+        return all(loss.of_differences for loss in self._parts)
+
+    @property
     def threshold(self) -> float | None:
         return self._first.threshold
 

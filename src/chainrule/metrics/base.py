@@ -46,6 +46,9 @@ class Metric(Configurable):
     #: Whether the sizes of predictions count, not only decisions and their order.
     of_numbers: ClassVar[bool] = False
 
+    #: Whether it depends on the differences of predictions and targets alone.
+    of_differences: ClassVar[bool] = False
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         register(Metric.registry, cls)

@@ -17,6 +17,7 @@ class MeanAbsoluteError(Metric):
     """
 
     name = "mean_absolute_error"
+    of_differences = True
     better = "lower"
     of_numbers = True
 

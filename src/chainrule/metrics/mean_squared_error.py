@@ -17,6 +17,7 @@ class MeanSquaredError(Metric):
     """
 
     name = "mean_squared_error"
+    of_differences = True
     better = "lower"
     of_numbers = True
 

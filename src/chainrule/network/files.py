@@ -387,6 +387,8 @@ def _declare(
         # What their parts must be like is for the representation to say.
         wanted.pop(full)
         given = {name: found for name, found in given.items() if not name.startswith(f"{full}:")}
+    for name in [name for name, state in states.items() if state.optional and name not in given]:
+        wanted.pop(name)
     for name in sorted(wanted.keys() ^ given.keys()):
         state = "is missing" if name in wanted else "belongs to no layer"
         raise ModelFileError(f"it is damaged: the tensor {name!r:.100} {state}.")
@@ -440,7 +442,9 @@ def _fill(
     network.parameters, network.states = arenas
     stored = {full: array for full, (_, array) in held.items()}
     for arena in arenas:
-        arena.assign({name: stored[name] if name in stored else arrays[name] for name in arena})
+        arena.assign(
+            {name: stored[name] if name in stored else arrays[name] for name in arena if name in {**stored, **arrays}}
+        )
     for full, (how, _) in held.items():
         arenas[0].variables[full].represent(how)
     for arena in arenas:

@@ -184,5 +184,12 @@ class Arena(Mapping[str, NDArray[Any]]):
             if arenas is None:
                 self.variables[name].project()
 
+    def unpacked(self, flat: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """The arrays by name in what ``packed`` gave."""
+        places, size = self._packing()
+        if flat.shape != (size,):
+            raise ShapeError(f"expected a flat array of {size} numbers, got shape {flat.shape}.")
+        return {n: flat[at : at + e.size].reshape(e.shape) for (n, e), at in zip(self.entries.items(), places, strict=True)}
+
     def _packing(self) -> tuple[list[int], int]:
         return offsets((e.shape, e.decay) for e in self.entries.values())

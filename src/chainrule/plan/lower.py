@@ -60,9 +60,10 @@ class _Lowering:
         constants: Mapping[int, SparseMatrix] | None = None,
         frozen: Frozen | None = None,
         start: Sequence[int] = (),
+        taken_out: Collection[str] = (),
     ) -> None:
         network.require_built("lowering")
-        self.frozen = frozen
+        self.frozen, self.taken_out = frozen, taken_out
         self.network, self.batch, self.training = network, batch, training
         self.arenas: dict[str, Value] = {}
         self._rules: dict[str, Parameter] | None = None
@@ -161,6 +162,8 @@ class _Lowering:
         return self._values[full]
 
     def state(self, layer: str, name: str) -> Value:
+        if f"{layer}.{name}" in self.taken_out:
+            return self.k.constant(0.0)
         if self.frozen is not None:
             return self._frozen(f"{layer}.{name}")
         return self._view("states", self.network.states, f"{layer}.{name}", "state")
@@ -458,12 +461,20 @@ def _before(network: NetworkGraph, start: Sequence[int]) -> frozenset[int]:
     return frozenset(found)
 
 
-def lower_features(network: NetworkGraph, batch: int, wanted: Sequence[int], *, shapes: Sequence[Shape]) -> Plan:
+def lower_features(
+    network: NetworkGraph,
+    batch: int,
+    wanted: Sequence[int],
+    *,
+    shapes: Sequence[Shape],
+    taken_out: Collection[str] = (),
+) -> Plan:
     """The forward pass, as in prediction, up to some tensors: outputs "x0", "x1", ..., as ``start`` takes them.
 
-    Parameters  wanted : the tensors, by number ; shapes : of one sample of each input
+    Parameters  wanted : the tensors, by number ; shapes : of one sample of each input ; taken_out : as in
+                ``lower_prediction``
     """
-    low = _Lowering(network, batch, False, shapes)
+    low = _Lowering(network, batch, False, shapes, taken_out=taken_out)
     low.forward()
     return low.plan({f"x{i}": low.tensors[number] for i, number in enumerate(wanted)})
 
@@ -518,14 +529,16 @@ def lower_prediction(
     every_layer: bool = False,
     constants: Mapping[int, SparseMatrix] | None = None,
     frozen: Frozen | None = None,
+    taken_out: Collection[str] = (),
 ) -> Plan:
     """The forward pass alone, as in prediction: outputs "output0", ...; with every_layer also "layer.NAME" of each call.
 
     Parameters  shapes : of one sample of each input, for a network that leaves sizes free
                 constants : inputs, by number, that are constant sparse matrices; the others are given at every run
                 frozen : the parameters and states, where they do not change any more
+                taken_out : states that are subtracted from the data outside of the plan, and so are 0 in it
     """
-    low = _Lowering(network, batch, False, shapes, constants, frozen)
+    low = _Lowering(network, batch, False, shapes, constants, frozen, taken_out=taken_out)
     outputs = {f"output{i}": v for i, v in enumerate(low.forward())}
     if every_layer:
         outputs |= {f"layer.{c.name}": low.tensors[c.output] for c in network.calls}
@@ -550,6 +563,7 @@ def lower_training(
     outputs: bool = False,
     constants: Mapping[int, SparseMatrix] | None = None,
     start: Sequence[int] = (),
+    taken_out: Collection[str] = (),
 ) -> Plan:
     """Forward, loss, backward and update of one step.
 
@@ -563,10 +577,11 @@ def lower_training(
         training : whether Dropout and the like train ; backward : False computes the loss only
         input_gradients : also return dJ/dx as "dx0", ... ; parameter_gradients : False leaves out those of the
             parameters, and with them the update ; outputs : also return the network's outputs
-        constants : as in ``lower_prediction``
+        constants, taken_out : as in ``lower_prediction``
         start : tensors, by number, that are given as "x0", "x1", ... in place of the inputs; ``shapes`` are theirs
     """
-    low, count = _Lowering(network, batch, training, shapes, constants, start=start), len(network.output_ids)
+    low = _Lowering(network, batch, training, shapes, constants, start=start, taken_out=taken_out)
+    count = len(network.output_ids)
     if len(losses) != count:
         raise ShapeError(f"the network has {count} output(s), got {len(losses)} loss(es).")
     zs = low.forward()

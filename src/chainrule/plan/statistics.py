@@ -6,7 +6,7 @@ is computed and not stored, but for the change of each parameter, which goes to 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 
 from ..layers import Activation, Layer
@@ -34,6 +34,7 @@ def lower_statistics(
     weights: Sequence[str | None] | None = None,
     loss_weights: Sequence[float] | None = None,
     training: bool = True,
+    taken_out: Collection[str] = (),
 ) -> Plan:
     """Forward, loss, backward and update of one step, changing nothing.
 
@@ -43,7 +44,8 @@ def lower_statistics(
                 passes back to its input i (not to the network's inputs) ; "time.n" (T,) of a recurrent layer, Σ (∂J/∂hₜ)² of
                 each step ; for each parameter that learns: "w.NAME", "d.NAME" its gradient, "u.NAME" its change
     """
-    low, count = _Lowering(network, batch, training, shapes, constants), len(network.output_ids)
+    low = _Lowering(network, batch, training, shapes, constants, taken_out=taken_out)
+    count = len(network.output_ids)
     zs = low.forward()
     # A derivative is that of the backward pass; the same nodes are found and computed once.
     total, first, _ = low.loss(zs, losses, loss_weights or [1.0] * count, targets or [0] * count, weights or [None] * count)

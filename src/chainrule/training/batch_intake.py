@@ -16,7 +16,7 @@ from ..losses import Loss
 from ..network import NetworkGraph
 from ..ops.value import FREE
 from .feeds import ArrayFeed, DataSetFeed, StreamFeed
-from .intake import Intake, check_sample_shape, choose_losses, input_arrays, input_dtypes, take_arrays
+from .intake import Intake, check_sample_shape, choose_losses, input_arrays, input_dtypes, reading_dtypes, take_arrays
 from .targets import target_array
 
 __all__ = ["DataSetIntake", "StreamIntake", "batch_intake"]
@@ -30,7 +30,7 @@ class _BatchIntake:
     """Batches, each checked and turned into the arrays of a plan. The first decides what all others must be like."""
 
     def __init__(self, network: NetworkGraph, class_weight: Any) -> None:
-        kinds = set(input_dtypes(network))
+        kinds = set(reading_dtypes(network))
         # float64 holds every 32-bit index exactly, so inputs of both kinds can be read as that and converted afterwards.
         self.input_dtype: Any = kinds.pop() if len(kinds) == 1 else np.float64
         self.network, self.class_weight = network, class_weight

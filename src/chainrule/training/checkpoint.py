@@ -23,6 +23,7 @@ from .callbacks import Callback, Logs, Monitor
 from .history import History
 
 if TYPE_CHECKING:
+    from ..network import NetworkGraph
     from .state import FitState
     from .trainer import Trainer
 
@@ -172,6 +173,15 @@ class CheckpointFile:
             raise ModelFileError(
                 f"{self.path}: the checkpoint is damaged ({reason:.200}). Resume from an older one."
             ) from error
+
+    def states(self, network: NetworkGraph) -> dict[str, NDArray[Any]] | None:
+        """The states of the layers by name, as ``apply`` gives them to the network; None for a network of another layout."""
+        flat, wanted = self.tensors.get("arena.states"), self.meta.get("layout", {})
+        own = {name: list(e.shape) for name, e in network.states.entries.items()}
+        if flat is None or not isinstance(wanted, dict) or wanted.get("states") != own:
+            return None
+        with self._damaged():
+            return network.states.unpacked(flat)
 
     def apply(self, trainer: Trainer) -> None:
         """Gives the trainer the state of the checkpoint.

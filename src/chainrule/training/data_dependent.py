@@ -3,7 +3,7 @@ by what each layer really puts out for the first batch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -67,16 +67,20 @@ def measure_statistics(network: NetworkGraph, arrays: Mapping[str, NDArray[Any]]
         width = next(len(values) for state, values in network.states.items() if state.rpartition(".")[0] == layer)
         if inverse and (data.dtype.kind != "f" or data.size % width):
             raise ParameterError(f"fit: the layer {layer!r} measures numeric targets; those of this loss are classes.")
-        for state, values in own.measure(data.reshape(-1, width)).items():
+        if data.ndim < 2 or data.shape[-1] != width:
+            data = data.reshape(-1, width)
+        for state, values in own.measure(data).items():
             network.states[f"{layer}.{state}"][...] = values
 
 
-def initialise_from_data(network: NetworkGraph, executables: Executables, inputs: Mapping[str, NDArray[Any]]) -> None:
+def initialise_from_data(
+    network: NetworkGraph, executables: Executables, inputs: Mapping[str, NDArray[Any]], taken_out: Collection[str] = ()
+) -> None:
     """Rescales, layer by layer, every weight that is initialised by LSUV.
 
     Weights that another network was fitted with stay as they are.
 
-    Parameters  inputs : the first batch, by the names of the plan's inputs
+    Parameters  inputs : the first batch, by the names of the plan's inputs ; taken_out : as of ``lower_prediction``
     """
     variables = network.parameters.variables
     wanted = [found for found in data_dependent_parameters(network) if not variables[found[1]].started]
@@ -86,7 +90,8 @@ def initialise_from_data(network: NetworkGraph, executables: Executables, inputs
     # The key differs from that of every prediction, because this plan has other outputs.
     shapes = tuple(inputs[f"x{i}"].shape[1:] for i in range(len(network.input_ids)))
     compiled = executables.get(
-        ("layers", batch, shapes), lambda: lower_prediction(network, batch, shapes=shapes, every_layer=True)
+        ("layers", batch, shapes, *sorted(taken_out)),
+        lambda: lower_prediction(network, batch, shapes=shapes, every_layer=True, taken_out=taken_out),
     )
     given = {name: inputs[name] for name in compiled.executable.plan.inputs}
     for layer, name, law in wanted:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..data.sequences import Sequences, length_buckets
 from ..data.series import overlaps
+from ..network.origins import narrowed
 from ..ops.value import Shape
 
 Array = NDArray[Any]
@@ -91,6 +92,7 @@ class ArrayFeed:
         arrays : by the names of a plan's inputs ("x0", "y0", "w0", ...)
         dtypes : what each becomes ; rows : the samples that take part, None for all
         whole : whether the samples at the end of an epoch that do not fill a batch are left out of it
+        origins : what is subtracted from arrays before they are narrowed (``Origins``)
 
     Arrays of the right dtype in C order are used where they lie; others are converted once. Memory maps stay on disk, and
     windows stay views of their series: each piece reads its own rows, in the order in which they lie.
@@ -98,12 +100,21 @@ class ArrayFeed:
 
     plans = 2
 
-    def __init__(self, arrays: Arrays, dtypes: Mapping[str, Any], rows: Order | None = None, *, whole: bool = False) -> None:
-        self.whole = whole
+    def __init__(
+        self,
+        arrays: Arrays,
+        dtypes: Mapping[str, Any],
+        rows: Order | None = None,
+        *,
+        whole: bool = False,
+        origins: Arrays | None = None,
+    ) -> None:
+        self.whole, self._origins = whole, origins or {}
         self.by_piece = any(isinstance(a, np.memmap) or overlaps(a) for a in arrays.values())
         self.dtypes = {name: np.dtype(dtypes[name]) for name in arrays}
         self.arrays = {
-            name: a if self.by_piece else np.ascontiguousarray(a, self.dtypes[name]) for name, a in arrays.items()
+            name: a if self.by_piece else narrowed(a, self.dtypes[name], self._origins.get(name))
+            for name, a in arrays.items()
         }
         self.rows = rows
         self._n = len(next(iter(arrays.values()))) if rows is None else len(rows)
@@ -128,7 +139,12 @@ class ArrayFeed:
     def first(self, count: int) -> dict[str, Array]:
         """The first samples, as arrays of the right dtype."""
         rows: Any = slice(0, count) if self.rows is None else self.rows[:count]
-        return {name: np.ascontiguousarray(a[rows], self.dtypes[name]) for name, a in self.arrays.items()}
+        return self._read(rows)
+
+    def _read(self, rows: Any) -> dict[str, Array]:
+        """These samples, as plans read them."""
+        origins = self._origins if self.by_piece else {}
+        return {name: narrowed(a[rows], self.dtypes[name], origins.get(name)) for name, a in self.arrays.items()}
 
     def pieces(
         self, batch_size: int, pace: Pace, rng: np.random.Generator | None = None, *, shuffle: bool = True
@@ -164,8 +180,7 @@ class ArrayFeed:
             wanted = order[start:stop]
             rows = np.sort(wanted)
             inner = np.searchsorted(rows, wanted).astype(np.int64, copy=False)
-        data = {name: np.ascontiguousarray(a[rows], self.dtypes[name]) for name, a in self.arrays.items()}
-        data = {name: a.view(np.ndarray) for name, a in data.items()}
+        data = {name: a.view(np.ndarray) for name, a in self._read(rows).items()}
         return Piece(data, inner, batch, steps, sum(a.nbytes for a in data.values()))
 
 
@@ -177,7 +192,7 @@ class SequenceFeed:
         masks : {"w0": ("y0", (F,))} makes of w0, the weights (N,) of samples if there are any, those (N, T, F) of the steps
             of y0: 0 at the padding
         exact : names of arrays that must not be padded: a batch holds samples of one length of theirs
-        rows : the samples that take part, None for all
+        rows : the samples that take part, None for all ; origins : as in ``ArrayFeed``
 
     The lengths that are padded to are few, so that the plans are few, and chosen so that little is padded (see
     ``length_buckets``). The samples of an epoch are shuffled, put in the order of their padded lengths and cut into batches,
@@ -195,11 +210,9 @@ class SequenceFeed:
         masks: Mapping[str, tuple[str, Shape]] | None = None,
         exact: Container[str] = (),
         rows: Order | None = None,
+        origins: Arrays | None = None,
     ) -> None:
-        self.arrays = {
-            name: a.astype(dtypes[name]) if isinstance(a, Sequences) else np.ascontiguousarray(a, dtypes[name])
-            for name, a in arrays.items()
-        }
+        self.arrays = {name: _narrowed(a, dtypes[name], (origins or {}).get(name)) for name, a in arrays.items()}
         self.dtypes, self.masks = {n: np.dtype(d) for n, d in dtypes.items()}, dict(masks or {})
         self.rows = np.arange(len(next(iter(arrays.values())))) if rows is None else rows
         # Arrays whose samples have the same lengths are padded alike.
@@ -318,6 +331,14 @@ class SequenceFeed:
                 weight = weight * given.reshape(given.shape + (1,) * (weight.ndim - given.ndim))
             data[name] = np.ascontiguousarray(weight, self.dtypes[name])
         return data
+
+
+def _narrowed(array: Array | Sequences, dtype: Any, origin: Array | None) -> Array | Sequences:
+    if not isinstance(array, Sequences):
+        return narrowed(array, dtype, origin)
+    return (
+        array.astype(dtype) if origin is None else Sequences.from_flat(narrowed(array.values, dtype, origin), array.offsets)
+    )
 
 
 class StreamFeed:

@@ -167,11 +167,14 @@ class FrozenFeatures:
         """The features of all samples, and what comes with them, in the order of the feed's pieces."""
         network, executables = self._network, self._runtime.predictors(self._network)
         executables.limit = max(executables.limit, feed.plans)
+        taken_out = sorted(self._given.objective.taken_out)
         parts: dict[str, list[Array]] = {}
         for piece in feed.pieces(self._batch_size, lambda batch, shapes: 1, rng, shuffle=False):
             compiled = executables.get(
-                ("features", boundary.tensors, piece.batch, piece.shapes),
-                lambda piece=piece: lower_features(network, piece.batch, boundary.tensors, shapes=piece.shapes),  # type: ignore[misc]
+                ("features", boundary.tensors, piece.batch, piece.shapes, *taken_out),
+                lambda piece=piece: lower_features(  # type: ignore[misc]
+                    network, piece.batch, boundary.tensors, shapes=piece.shapes, taken_out=taken_out
+                ),
             )
             plan = compiled.executable.plan
             self._cost = (plan.flops / piece.batch, plan.bytes / piece.batch)

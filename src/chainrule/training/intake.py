@@ -20,6 +20,7 @@ from ..layers import Layer
 from ..losses import ElementwiseLoss, Loss, get_loss
 from ..network import NetworkGraph
 from ..network.graph import fits, shown
+from ..network.origins import Origins, concerned
 from ..ops import SparseMatrix
 from ..ops.value import FREE, Shape
 from .feeds import ArrayFeed, DataSetFeed, SequenceFeed, StreamFeed
@@ -38,11 +39,14 @@ class Intake(NamedTuple):
         feed : where steps read from
         objective : the losses, and how targets and weights are read; without factors of the losses and without metrics
         exact : {"y0": targets in float64} of outputs whose targets the feed merges, since its dtype cannot tell them apart
+        inputs : as they were given, where some targets are exact ; origins : what the feed has subtracted
     """
 
     feed: ArrayFeed | SequenceFeed | StreamFeed | DataSetFeed
     objective: Objective
     exact: Mapping[str, Array] = MappingProxyType({})
+    inputs: Sequence[Any] = ()
+    origins: Origins = Origins()
 
     @property
     def losses(self) -> list[Loss]:
@@ -64,19 +68,30 @@ def input_dtypes(network: NetworkGraph) -> list[np.dtype[Any]]:
     return [np.dtype(np.int32 if d == "int" else network.dtype) for d in network.input_dtypes]
 
 
+def reading_dtypes(network: NetworkGraph) -> list[np.dtype[Any]]:
+    """What each input is read as: float64 where an offset may have to be taken out first, else what it becomes."""
+    wide = concerned(network)
+    return [np.dtype(np.float64) if f"x{i}" in wide else dtype for i, dtype in enumerate(input_dtypes(network))]
+
+
 def input_arrays(network: NetworkGraph, X: Any, *, check: bool = True) -> list[Any]:
     """X as one checked array for each input of the network; memory maps stay on disk, Sequences stay as long as they are.
+
+    Where offsets may have to be taken out, numbers keep the digits that they have (``Origins``).
 
     For a network of a graph, whose every batch is all of X, a sparse matrix becomes a SparseMatrix.
 
     Parameters  check : compare with the shapes that the network was built for
     Raises      ShapeError, DtypeError, DataError, each naming the array
     """
-    dtypes = input_dtypes(network)
+    dtypes = reading_dtypes(network)
     given = several(X, len(dtypes), "X", "input")
     found = []
     for i, (x, dtype) in enumerate(zip(given, dtypes, strict=True)):
         name = f"X[{i}]" if len(dtypes) > 1 else "X"
+        own = getattr(x, "dtype", None)
+        if dtype == np.float64 and isinstance(own, np.dtype) and np.can_cast(own, network.dtype):
+            dtype = np.dtype(network.dtype)  # it has no more digits than that
         if network.samples is not None and _is_sparse(x):
             array: Any = SparseMatrix.of(x, name=name)
         else:
@@ -88,6 +103,8 @@ def input_arrays(network: NetworkGraph, X: Any, *, check: bool = True) -> list[A
                 f"each "
                 f"node, all of them at once; labels of -1 leave nodes out of the loss."
             )
+        if dtype == np.float64 and not isinstance(array, SparseMatrix):
+            check_range(array.values if isinstance(array, Sequences) else array, np.dtype(network.dtype), name)
         if check and network.input_shapes is not None:
             check_sample_shape(array, network.input_shapes[i], name)
         found.append(array)
@@ -246,10 +263,12 @@ def take_arrays(
     sample_weight: Any = None,
     class_weight: Any = None,
     rows: NDArray[np.int64] | None = None,
+    states: Mapping[str, Array] | None = None,
 ) -> Intake:
     """Arrays as a feed, and the objective of their targets.
 
-    Parameters  rows : the samples that take part, None for all ; others : as in Network.fit
+    Parameters  rows : the samples that take part, None for all ; states : of the layers, None for those that they have now ;
+                others : as in Network.fit
     """
     several_outputs = len(ys) > 1
     n = check_lengths(X=xs[0], **{f"y[{i}]" if several_outputs else "y": y for i, y in enumerate(ys)})
@@ -300,14 +319,20 @@ def take_arrays(
             arrays[f"w{i}"], dtypes[f"w{i}"] = weight, np.dtype(network.dtype)
         forms.append(form)
         kinds.append(kind)
-    objective = Objective(losses, forms, kinds, constants=constants)
+    origins = Origins.of(network, losses, states)
+    objective = Objective(losses, forms, kinds, constants=constants, taken_out=origins.states)
     if not ragged:
-        merged = {f"y{i}": a for i in range(len(ys)) if (a := _exact(arrays[f"y{i}"], dtypes[f"y{i}"])) is not None}
-        return Intake(ArrayFeed(arrays, dtypes, rows), objective, merged)
+        merged = {}
+        for i in range(len(ys)):
+            wide = _exact(arrays[f"y{i}"], dtypes[f"y{i}"], i in origins.outputs)
+            if wide is not None:
+                merged[f"y{i}"] = wide
+        feed = ArrayFeed(arrays, dtypes, rows, origins=origins.arrays)
+        return Intake(feed, objective, merged, xs if merged else (), origins)
     exact = [f"x{i}" for i, reads in enumerate(network.reads_padding()) if reads]
-    feed = SequenceFeed(arrays, dtypes, masks=masks, exact=exact, rows=rows)
-    _check_steps(network, feed, losses, forms)
-    return Intake(feed, objective)
+    ragged_feed = SequenceFeed(arrays, dtypes, masks=masks, exact=exact, rows=rows, origins=origins.arrays)
+    _check_steps(network, ragged_feed, losses, forms)
+    return Intake(ragged_feed, objective, origins=origins)
 
 
 def _require_steps(network: NetworkGraph, xs: Sequence[Any], loss: Loss, output: int, y: Array, name: str) -> None:
@@ -396,9 +421,9 @@ def _step_weights(
     return Sequences.from_flat(np.ascontiguousarray(weight), steps.offsets)
 
 
-def _exact(y: Any, dtype: np.dtype[Any]) -> Array | None:
-    """The targets in float64, where the narrower dtype merges them."""
-    if isinstance(y, np.memmap) or overlaps(y) or not lost_resolution(y, dtype):
+def _exact(y: Any, dtype: np.dtype[Any], centred: bool) -> Array | None:
+    """The targets in float64, where the narrower dtype merges them, or where they are ``centred``."""
+    if not centred and (isinstance(y, np.memmap) or overlaps(y) or not lost_resolution(y, dtype)):
         return None
     return np.asarray(y, np.float64)
 
@@ -407,9 +432,11 @@ def warn_of_lost_resolution(network: NetworkGraph, X: Any, y: Any) -> None:
     """Warns where float32 merges the user's numbers, so that nothing of them can be learned."""
     if network.dtype == "float64" or network.samples is not None or is_stream(X, y):
         return
+    centred = concerned(network)
     for letter, values, count in (("X", X, len(network.input_ids)), ("y", y, len(network.output_ids))):
         for i, one in enumerate(values if count > 1 and isinstance(values, (list, tuple)) else [values]):
             plain = isinstance(one, np.ndarray) and one.ndim in (1, 2) and not isinstance(one, np.memmap)
+            plain = plain and f"{letter.lower()}{i}" not in centred
             if plain and (found := lost_resolution(one)):
                 name = f"{letter}[{i}]" if count > 1 else letter
                 warnings.warn(

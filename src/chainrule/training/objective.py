@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,7 @@ class Objective:
         constants : inputs, by number, that are constant sparse matrices and no part of a batch
         start : tensors, by number, that a batch holds in place of the network's inputs; empty for the inputs
         before : (FLOPs, bytes) for each sample of making these from the inputs
+        taken_out : states of layers that are subtracted from inputs and targets before they are narrowed (``Origins``)
     """
 
     losses: Sequence[Loss]
@@ -42,6 +43,7 @@ class Objective:
     constants: Mapping[int, SparseMatrix] = field(default_factory=dict)
     start: tuple[int, ...] = ()
     before: tuple[float, float] = (0.0, 0.0)
+    taken_out: Collection[str] = ()
 
     def __post_init__(self) -> None:
         count = len(self.losses)
@@ -56,7 +58,8 @@ class Objective:
     @property
     def key(self) -> tuple[Hashable, ...]:
         """What tells the plans of two objectives apart, where the losses and the metrics are the same objects."""
-        return (*self.forms, *self.weights, *(one.digest for one in self.constants.values()), self.start)
+        digests = (one.digest for one in self.constants.values())
+        return (*self.forms, *self.weights, *digests, self.start, *sorted(self.taken_out))
 
     @property
     def full_key(self) -> tuple[Hashable, ...]:
@@ -84,6 +87,7 @@ class Objective:
             metrics=self.metrics,
             constants=self.constants,
             start=self.start,
+            taken_out=self.taken_out,
             **options,
         )
         if self.start:

@@ -20,6 +20,7 @@ from ..engine.base import Engine, Executable
 from ..engine.reference import ReferenceEngine
 from ..errors import DataError, ParameterError
 from ..network import NetworkGraph
+from ..network.origins import Origins, narrowed
 from ..network.representation import Held, Representation
 from ..ops import Builder, Value
 from ..ops.memory import aligned_zeros
@@ -72,6 +73,7 @@ class PackedNetwork:
         self._frozen = Frozen(weights, {full: np.array(network.states[full]) for full in network.states})
         self._graph = _structure(network)
         self.dense_nbytes = sum(a.nbytes for a in (*network.parameters.values(), *network.states.values()))
+        self._origins = Origins.of(network)
         self._ready()
 
     def _ready(self) -> None:
@@ -114,7 +116,8 @@ class PackedNetwork:
         Raises      ShapeError, DtypeError, DataError, ParameterError when X or batch_size does not fit
         """
         graph = self._graph
-        if batch_size is None and needs_no_conversion(graph, X) and len(X) <= graph.samples_at_once((X.shape[1:],)):
+        quick = batch_size is None and not self._origins and needs_no_conversion(graph, X)
+        if quick and len(X) <= graph.samples_at_once((X.shape[1:],)):
             with self._lock:
                 executable = self._executable(len(X), (X.shape[1:],))
                 if len(graph.output_ids) == 1:
@@ -126,7 +129,7 @@ class PackedNetwork:
         if not all(isinstance(x, (np.ndarray, Sequences)) for x in xs):
             raise ParameterError("predict: a packed network takes arrays or Sequences, no sparse matrices. Use X.toarray().")
         if any(isinstance(x, Sequences) for x in xs):
-            several = predict_sequences(graph, xs, batch_size, self._run, self._expect)
+            several = predict_sequences(graph, xs, batch_size, self._run, self._expect, self._origins)
             return several[0] if len(several) == 1 else tuple(several)
         n, dtypes, shapes = len(xs[0]), input_dtypes(graph), tuple(x.shape[1:] for x in xs)
         size = graph.samples or batch_size or graph.samples_at_once(shapes)
@@ -135,10 +138,12 @@ class PackedNetwork:
         for start in range(0, n, size):
             stop = min(start + size, n)
             inputs = {
-                f"x{i}": np.ascontiguousarray(x[start:stop], t) for i, (x, t) in enumerate(zip(xs, dtypes, strict=True))
+                f"x{i}": narrowed(x[start:stop], t, self._origins.arrays.get(f"x{i}"))
+                for i, (x, t) in enumerate(zip(xs, dtypes, strict=True))
             }
             with self._lock:
                 found = self._executable(stop - start, shapes).run(inputs)
+            found = {name: self._origins.restored(i, found[name]) for i, name in enumerate(outputs)}
             if stop - start == n:
                 whole = [found[name] for name in outputs]
                 break
@@ -168,7 +173,8 @@ class PackedNetwork:
         return self._lowered(batch, None)
 
     def _lowered(self, batch: int, shapes: tuple[Shape, ...] | None) -> Plan:
-        plan = optimise(lower_prediction(self._graph, batch, shapes=shapes, frozen=self._frozen))
+        origins = self._origins.states
+        plan = optimise(lower_prediction(self._graph, batch, shapes=shapes, frozen=self._frozen, taken_out=origins))
         used = arenas_in_use(plan.nodes, plan.outputs)
         return replace(plan, arenas={name: v for name, v in plan.arenas.items() if name in used}, constants=frozenset(used))
 

@@ -13,6 +13,7 @@ from ..data.batches import Batches
 from ..data.sequences import Sequences
 from ..errors import ParameterError
 from ..network import NetworkGraph
+from ..network.origins import Origins, narrowed
 from ..network.store import changes
 from ..ops.value import FREE, Shape
 from ..plan import Plan, lower_prediction
@@ -52,12 +53,14 @@ def predict(network: NetworkGraph, runtime: Runtime, X: Any, batch_size: int | N
     quick = needs_no_conversion(network, X)
     xs = [X] if quick else input_arrays(network, X)
     executables = runtime.predictors(network)
+    origins = Origins.of(network)
     if any(isinstance(x, Sequences) for x in xs):
 
         def run(batch: int, shapes: Any, data: Mapping[str, Array]) -> Mapping[str, Array]:
             made = executables.get(
-                ("predict", batch, shapes), lambda: lower_prediction(network, batch, shapes=shapes)
-            )  # fmt: skip
+                ("predict", batch, shapes, *origins.states),
+                lambda: lower_prediction(network, batch, shapes=shapes, taken_out=origins.states),
+            )
             with made.lock:
                 found: Mapping[str, Array] = made.executable.run(data)
             return found
@@ -65,7 +68,7 @@ def predict(network: NetworkGraph, runtime: Runtime, X: Any, batch_size: int | N
         def expect(plans: int) -> None:
             executables.limit = max(executables.limit, plans)
 
-        return predict_sequences(network, xs, batch_size, run, expect)
+        return predict_sequences(network, xs, batch_size, run, expect, origins)
     dense, constants = dense_and_constant(xs)
     n, dtypes = len(xs[0]), input_dtypes(network)
     shapes = tuple(x.shape[1:] for x in xs)
@@ -76,19 +79,21 @@ def predict(network: NetworkGraph, runtime: Runtime, X: Any, batch_size: int | N
         stop = min(start + batch_size, n)
         batch = stop - start
         inputs = {
-            f"x{i}": np.ascontiguousarray(x if batch == n else x[start:stop], dtype)
+            f"x{i}": narrowed(x if batch == n else x[start:stop], dtype, origins.arrays.get(f"x{i}"))
             for i, (x, dtype) in enumerate(zip(xs, dtypes, strict=True))
             if i in dense
         }
 
         def lower(batch: int = batch) -> Plan:
-            return lower_prediction(network, batch, shapes=shapes, constants=constants)
+            return lower_prediction(network, batch, shapes=shapes, constants=constants, taken_out=origins.states)
 
-        compiled = executables.get(("predict", batch, shapes, *(m.digest for m in constants.values())), lower)
+        key = ("predict", batch, shapes, *(m.digest for m in constants.values()), *origins.states)
+        compiled = executables.get(key, lower)
         with compiled.lock:
             found = compiled.executable.run(inputs)
+        found = {name: origins.restored(i, found[name]) for i, name in enumerate(outputs)}
         if batch == n:
-            if quick and len(outputs) == 1:
+            if quick and len(outputs) == 1 and not origins:
                 runtime.repeated = Repeated(X.shape, network.parameters.blocks[0], compiled, changes())
             return [found[name] for name in outputs]
         if not whole:
@@ -130,7 +135,7 @@ def input_gradient(
     if "int" in network.input_dtypes or given.constants:
         kind = "a sparse matrix" if given.constants else "indices"
         raise ParameterError(f"input_gradient: an input of {kind} has no gradient.")
-    objective = Objective(given.losses, given.forms, given.weights, loss_weights)
+    objective = Objective(given.losses, given.forms, given.weights, loss_weights, taken_out=given.taken_out)
     executables = runtime.differentiators(network)
     n = intake.feed.n_samples
     parts: list[list[Array]] = [[] for _ in network.input_ids]
@@ -164,6 +169,7 @@ def predict_sequences(
     batch_size: int | None,
     run: Callable[[int, Any, Mapping[str, Array]], Mapping[str, Array]],
     expect: Callable[[int], None],
+    origins: Origins,
 ) -> list[Any]:
     """The outputs for inputs of which some are Sequences, in the order of the samples.
 
@@ -172,10 +178,11 @@ def predict_sequences(
     Parameters
         run : gives the outputs of a batch of samples of one length, from (samples, shapes of the inputs, arrays)
         expect : is told first how many plans ``run`` needs, so that none of them is thrown away in between
+        origins : that the plans of ``run`` have taken out
     """
     dtypes = {f"x{i}": np.int32 if d == "int" else network.dtype for i, d in enumerate(network.input_dtypes)}
     exact = [f"x{i}" for i, reads in enumerate(network.reads_padding()) if reads]
-    feed = SequenceFeed({f"x{i}": x for i, x in enumerate(xs)}, dtypes, exact=exact)
+    feed = SequenceFeed({f"x{i}": x for i, x in enumerate(xs)}, dtypes, exact=exact, origins=origins.arrays)
     expect(feed.plans)
     lengths = [x.lengths for x in xs if isinstance(x, Sequences)]
     free = [FREE in shape for shape in network.output_shapes]
@@ -198,7 +205,7 @@ def predict_sequences(
     for piece, which in zip(feed.pieces(batch_size, lambda batch, shapes: 1), rows, strict=True):
         outputs = run(piece.batch, piece.shapes, piece.data)
         for i, parts in enumerate(found):
-            z = outputs[f"output{i}"]
+            z = origins.restored(i, outputs[f"output{i}"])
             if not free[i]:
                 parts.append(z)
                 continue

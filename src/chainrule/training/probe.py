@@ -157,6 +157,7 @@ class Probe:
             batch,
             shapes=trainer.network.concrete(None if objective.constants else shapes),
             constants=objective.constants,
+            taken_out=objective.taken_out,
             targets=objective.forms,
             weights=objective.weights,
             loss_weights=objective.loss_weights,

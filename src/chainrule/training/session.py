@@ -15,6 +15,7 @@ from ..data.sequences import Sequences
 from ..errors import DataError, DtypeError, ParameterError, ShapeError
 from ..losses import Loss
 from ..metrics import Metric
+from ..ops import SparseMatrix
 from ..ops.value import FREE
 from ..optimizers import Optimizer, get_optimizer
 from ..optimizers.schedules import Schedule
@@ -44,6 +45,7 @@ __all__ = ["Session"]
 Array = NDArray[Any]
 #: Seeds are drawn below this number: all of them are exact in JSON.
 _SEEDS = 2**53
+_NOT_MEASURED = "Standardize needs the data as dense arrays or Sequences, not as an iterator or a sparse matrix."
 
 
 class Session:
@@ -114,7 +116,7 @@ class Session:
         checkpoint = None if settings.resume is None else CheckpointFile(settings.resume)
         network.fit_settings_ = settings.only("objective", "learning")
         self.use_engine(settings.engine, settings.threads, settings.precision)
-        intake, validation, seed = self._read(X, y, settings, None if checkpoint is None else checkpoint.seed)
+        intake, validation, seed = self._read(X, y, settings, None if checkpoint is None else checkpoint.seed, checkpoint)
         loss_weights = self._loss_weights(settings.loss_weights)
         metrics = choose_metrics(settings.metrics, intake.losses[0], network.output_shapes[0])
         if settings.validation_data is not None:
@@ -182,7 +184,11 @@ class Session:
         # The same losses and metrics, on targets and inputs that may be read in another way.
         taken = intake.objective
         trainer.state.objective = replace(
-            trainer.state.objective, forms=taken.forms, weights=taken.weights, constants=taken.constants
+            trainer.state.objective,
+            forms=taken.forms,
+            weights=taken.weights,
+            constants=taken.constants,
+            taken_out=taken.taken_out,
         )
         network._forms = list(taken.forms)
         network._trained = True
@@ -240,7 +246,8 @@ class Session:
         seed: int,
     ) -> Trainer:
         network, losses = self.network, intake.losses
-        inside = [m for m in metrics if m.fits_plan(losses[0]) and not intake.masked]
+        centred = 0 in intake.origins.outputs
+        inside = [m for m in metrics if m.fits_plan(losses[0]) and not intake.masked and (m.of_differences or not centred)]
         objective = replace(intake.objective, loss_weights=loss_weights, metrics=inside)
         trainer = Trainer(network, objective, optimizer, engine=self.runtime.engine(), seed=seed, rng=network.rng)
         self.runtime.trainer = trainer
@@ -266,12 +273,14 @@ class Session:
     # ------------------------------------------------------------ the data of a fit
 
     def _read(
-        self, X: Any, y: Any, settings: FitSettings, seed: int | None
+        self, X: Any, y: Any, settings: FitSettings, seed: int | None, checkpoint: CheckpointFile | None = None
     ) -> tuple[Intake, Intake | None, int]:  # fmt: skip
         """The training data, the part of them that is validated on, and the seed of the fit, drawn when it is None.
 
         Builds the network when it is not built yet; before the seed is drawn, so that a network built before and one built
-        here have the same weights.
+        here have the same weights. A new network measures the data, since what it finds decides how they are read.
+
+        Parameters  checkpoint : that the fit goes on from
         """
         network, class_weight, split = self.network, settings.class_weight, settings.validation_split
         if is_stream(X, y):
@@ -296,8 +305,13 @@ class Session:
         ys = target_arrays(y, len(network.output_ids))
         network.build(*(tuple(None if s == FREE else s for s in x.shape[1:]) for x in xs))
         seed, weight = self._seed(seed), settings.sample_weight
+        states = None if checkpoint is None else checkpoint.states(network)
         if not split:
-            intake = take_arrays(network, xs, ys, settings.loss, sample_weight=weight, class_weight=class_weight)
+            if checkpoint is None:
+                self._measure(xs, ys, settings.loss)
+            intake = take_arrays(
+                network, xs, ys, settings.loss, sample_weight=weight, class_weight=class_weight, states=states
+            )
             return intake, None, seed
         losses = choose_losses(settings.loss, ys, network)
         classes = None
@@ -305,9 +319,33 @@ class Session:
             classes = np.asarray(ys[0]).reshape(-1)
         train, held = split_validation(len(xs[0]), split, np.random.default_rng(seed), classes)
         # The weights of classes are for learning; what is held out is measured as it is.
-        validation = take_arrays(network, xs, ys, losses, sample_weight=weight, rows=held)
-        intake = take_arrays(network, xs, ys, losses, sample_weight=weight, class_weight=class_weight, rows=train)
+        if checkpoint is None:
+            self._measure(xs, ys, losses, train)
+        validation = take_arrays(network, xs, ys, losses, sample_weight=weight, rows=held, states=states)
+        intake = take_arrays(
+            network, xs, ys, losses, sample_weight=weight, class_weight=class_weight, rows=train, states=states
+        )
         return intake, validation, seed
+
+    def _measure(self, xs: Sequence[Any], ys: Sequence[Any], loss: Any, rows: Array | None = None) -> None:
+        """Gives the layers of a new network that measure the data their states.
+
+        Parameters  rows : the samples that take part, None for all
+        """
+        network = self.network
+        if network._trained or not standardising_layers(network):
+            return
+        if any(isinstance(x, SparseMatrix) for x in xs):
+            raise ParameterError(_NOT_MEASURED)
+        arrays: dict[str, Array] = {}
+        for letter, several in (("x", xs), ("y", ys)):
+            for i, one in enumerate(several):
+                taken = one if rows is None else one[rows]
+                arrays[f"{letter}{i}"] = taken.values if isinstance(taken, Sequences) else taken
+        for i, (one, shape) in enumerate(zip(choose_losses(loss, ys, network), network.output_shapes, strict=True)):
+            if ys[i].dtype.kind == "f" or all(kind != "int" for _, kind in one.target((2, *shape))):
+                arrays[f"y{i}"] = np.asarray(arrays[f"y{i}"], np.promote_types(ys[i].dtype, np.float32))
+        measure_statistics(network, arrays)
 
     def _seed(self, seed: int | None) -> int:
         return int(self.network.rng.integers(_SEEDS)) if seed is None else seed
@@ -323,23 +361,22 @@ class Session:
             raise type(error)(f"validation_data: {error}") from error
 
     def _intake(self, X: Any, y: Any, losses: Any, sample_weight: Any) -> Intake:
-        xs, ys = input_arrays(self.network, X), target_arrays(y, len(self.network.output_ids))
+        xs, ys = self._checked(X, y)
         return take_arrays(self.network, xs, ys, losses, sample_weight=sample_weight)
+
+    def _checked(self, X: Any, y: Any) -> tuple[list[Any], list[Any]]:
+        return input_arrays(self.network, X), target_arrays(y, len(self.network.output_ids))
 
     def _initialise(self, intake: Intake, batch_size: int) -> None:
         """Takes from the data what the first fit of a network takes: statistics of all samples, and start weights."""
         network, feed = self.network, intake.feed
         dense = isinstance(feed, (ArrayFeed, SequenceFeed)) and not intake.objective.constants
-        if standardising_layers(network):
-            if not dense:
-                raise ParameterError(
-                    "Standardize needs the data as dense arrays or Sequences, not as an iterator or a sparse matrix."
-                )
-            assert isinstance(feed, (ArrayFeed, SequenceFeed))
-            measure_statistics(network, feed.all())
+        if standardising_layers(network) and not isinstance(feed, (ArrayFeed, SequenceFeed)):
+            raise ParameterError(_NOT_MEASURED)
         if dense:
             assert isinstance(feed, (ArrayFeed, SequenceFeed))
-            initialise_from_data(network, self.runtime.predictors(network), feed.first(max(batch_size, 256)))
+            first = feed.first(max(batch_size, 256))
+            initialise_from_data(network, self.runtime.predictors(network), first, intake.objective.taken_out)
         elif data_dependent_parameters(network):
             raise ParameterError(
                 "LSUV needs the data as dense arrays, not as an iterator or a sparse matrix; use another initializer."
@@ -350,6 +387,7 @@ class Session:
 
     def start_from(self, X: Any, y: Any, settings: FitSettings) -> None:
         """Takes from these samples what a first fit takes from its data, so that the fit itself may read a stream."""
+        self._measure(*self._checked(X, y), settings.loss)
         self._initialise(self._intake(X, y, settings.loss, None), settings.batch_size)
         self.network._trained = True
 
@@ -403,11 +441,11 @@ class Session:
     def _evaluate_exactly(self, intake: Intake, objective: Objective, batch_size: int | None) -> dict[str, float]:
         """Evaluates against the targets as they were given, where the dtype of the plans cannot tell them apart."""
         assert isinstance(intake.feed, ArrayFeed)
-        feed, network = intake.feed, self.network
+        feed = intake.feed
         given = feed.all()
-        inputs = [given[f"x{i}"] for i in range(len(network.input_ids))]
-        outputs = self.predict(inputs[0] if len(inputs) == 1 else inputs, batch_size)
         rows = slice(None) if feed.rows is None else feed.rows
+        inputs = [x[rows] for x in intake.inputs]
+        outputs = self.predict(inputs[0] if len(inputs) == 1 else inputs, batch_size)
         targets = {
             name: intake.exact[name][rows] if name in intake.exact else a for name, a in given.items() if name[0] == "y"
         }
