@@ -30,7 +30,7 @@ VALUES = {
     "na_values": "nothing", "no_default_na": None, "no_header": None,
     "comment": "#", "day_first": "yes", "max_memory": "1GB", "exclude": "b",
     "keep": "b", "text": "{text}", "tokenizer": "characters", "size": "6", "fit": "crop", "channels": "1",
-    "augment": "none", "network": "lenet5", "broken": "skip", "pretrained": None,
+    "augment": "none", "network": "lenet5", "broken": "skip", "pretrained": "{body}", "fine_tune": None,
     "width": "16", "balanced": None, "wrong_boxes": "skip",
 }  # fmt: skip
 
@@ -99,7 +99,8 @@ def spelled(name: str, data: Path, kind: str) -> list[str]:
     value = VALUES[name]
     if value is None:
         return [flag(name)]
-    return [flag(name), value.format(data=data, target=target, text=text, loss=loss)]
+    body = data.with_name({"r.csv": "r.chainrule"}.get(kind, "p.chainrule"))
+    return [flag(name), value.format(data=data, target=target, text=text, loss=loss, body=body)]
 
 
 def outcome(capfd: Any, arguments: list[str]) -> tuple[int, str]:

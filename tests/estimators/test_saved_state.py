@@ -104,7 +104,8 @@ def test_nothing_that_is_learned_is_left_out(fitted: Any) -> None:
     """Every attribute of a fitted estimator is a parameter, part of the state, or taken from the network."""
     model, _ = fitted
     of_network = {"network_", "history_", "loss_curve_", "n_iter_", "n_outputs_"}
-    parameters = {*model.get_params(deep=False), "tokenizer", "embedding", "warm_start", "scale_inputs"}
+    of_others = {"tokenizer", "embedding", "warm_start", "scale_inputs", "architecture", "pretrained", "fine_tune"}
+    parameters = {*model.get_params(deep=False), *of_others}
     assert set(vars(model)) - parameters - of_network - {"_best"} <= set(model._state)
 
 

@@ -4,6 +4,7 @@ from .autoencoder import autoencoder
 from .center_net import center_net
 from .efficientnet_lite import efficientnet_lite0
 from .lenet5 import lenet5
+from .minilm import minilm, minilm_tokenizer
 from .mobilenet_small import mobilenet_small
 from .registry import ARCHITECTURES, get_architecture
 from .resnet import resnet, resnet20
@@ -17,6 +18,8 @@ __all__ = [
     "efficientnet_lite0",
     "get_architecture",
     "lenet5",
+    "minilm",
+    "minilm_tokenizer",
     "mobilenet_small",
     "resnet",
     "resnet20",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
 from typing import Any
 
 from ..constraints import EachOf, Interval
-from ..errors import ShapeError
+from ..errors import MissingDependencyError, ShapeError
 from ..layers import BatchNorm, Conv2D, ReLU
 from ..model import Network
 
@@ -43,6 +45,17 @@ def convolution(channels: int, *, kernel: int = 3, stride: int = 1, init: Any = 
 def normalised(channels: int, *, kernel: int = 3, stride: int = 1, init: Any = "he_normal") -> list[Any]:
     """Convolution without a bias, which batch normalisation would take out again, and that."""
     return [Conv2D(channels, kernel, stride=stride, padding=kernel // 2, bias=False, weight_init=init), BatchNorm()]
+
+
+def package_folder(package: str, folder: str, architecture: str) -> Path:
+    """The folder of weights in a package of the registry, whose code is not run.
+
+    Raises      MissingDependencyError where the package is not installed
+    """
+    found = importlib.util.find_spec(package)
+    if found is None or found.origin is None:
+        raise MissingDependencyError(package.replace("_", "-"), f"pretrained=True of {architecture}", extra="pretrained")
+    return Path(found.origin).parent / folder
 
 
 def finished(network: Network, input_shape: InputShape) -> Network:

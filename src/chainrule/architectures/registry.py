@@ -11,6 +11,7 @@ from ..model import Network
 from .autoencoder import autoencoder
 from .efficientnet_lite import efficientnet_lite0
 from .lenet5 import lenet5
+from .minilm import minilm
 from .mobilenet_small import mobilenet_small
 from .resnet import resnet, resnet20
 from .unet import unet
@@ -26,6 +27,9 @@ ARCHITECTURES: dict[str, Callable[..., Network]] = {
     "unet": unet,
     "vgg_small": vgg_small,
 }
+
+#: Architectures that take the indices of tokens.
+TEXT_ARCHITECTURES: dict[str, Callable[..., Network]] = {"minilm": minilm}
 
 
 def get_architecture(name: str) -> Callable[..., Network]:

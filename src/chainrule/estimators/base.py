@@ -44,6 +44,9 @@ class NeuralEstimator(CallbackSupport, Training, Files):
         hidden: Any = (100,),
         *,
         layers: Any = None,
+        architecture: str | None = None,
+        pretrained: Any = False,
+        fine_tune: bool = False,
         activation: Any = "relu",
         dropout: float = 0.0,
         weight_init: Any = None,
@@ -72,6 +75,9 @@ class NeuralEstimator(CallbackSupport, Training, Files):
     ) -> None:
         self.hidden = hidden
         self.layers = layers
+        self.architecture = architecture
+        self.pretrained = pretrained
+        self.fine_tune = fine_tune
         self.activation = activation
         self.dropout = dropout
         self.weight_init = weight_init
@@ -121,10 +127,12 @@ class NeuralEstimator(CallbackSupport, Training, Files):
         from ..model import Network
 
         dtype, rng = self._dtype(), self._generator()
-        if self.layers is None and self._takes_texts():
+        if self._is_pretrained:
+            network = self._pretrained_network(dtype, rng)
+        elif self._given_layers is None and self._takes_texts():
             pooled = [*self._embedding_layers(), GlobalAveragePool()]
             network = Network([*pooled, *self._hidden_layers(self._choose_loss(None)[1])], random_state=rng, dtype=dtype)
-        elif self.layers is None:
+        elif self._given_layers is None:
             network = Network(self._hidden_layers(self._choose_loss(None)[1]), random_state=rng, dtype=dtype)
         elif isinstance(self.layers, NetworkGraph):
             if self.layers.dtype != dtype:
@@ -135,8 +143,8 @@ class NeuralEstimator(CallbackSupport, Training, Files):
             network = copy.deepcopy(self.layers)  # type: ignore[assignment]
             if self.random_state is not None or self.layers.random_state is None:
                 network.random_state = network.rng = rng
-        elif isinstance(self.layers, str):
-            network = self._named_network(self.layers, dtype, rng)
+        elif isinstance(self._given_layers, str):
+            network = self._named_network(self._given_layers, dtype, rng)
         else:
             made = self._called_layers() if callable(self.layers) else self.layers
             given = list(made) if isinstance(made, Sequence) else made
@@ -165,10 +173,29 @@ class NeuralEstimator(CallbackSupport, Training, Files):
             )
         return made
 
-    def _named_network(self, name: str, dtype: str, rng: np.random.Generator) -> Network:
-        """An architecture for pictures of the shape of X."""
-        from ..architectures import get_architecture
+    def _pretrained_network(self, dtype: str, rng: np.random.Generator) -> Network:
+        """A body that has learned before, with its preprocessing, and a new last layer."""
+        from ..pretrained import for_arrays, with_head
 
+        body = self._body()
+        if self._takes_texts():
+            network = body.network
+        else:
+            height, width, channels = self.sample_shape_
+            network = for_arrays(body, (height, width, channels), self.pixel_range_)
+        outputs = self._choose_loss(None)[1]
+        return with_head(
+            network, outputs, dropout=float(self.dropout), fine_tune=bool(self.fine_tune), random_state=rng
+        )  # fmt: skip
+
+    def _named_network(self, name: str, dtype: str, rng: np.random.Generator) -> Network:
+        """An architecture for pictures of the shape of X, or for texts."""
+        from ..architectures import get_architecture
+        from ..architectures.registry import TEXT_ARCHITECTURES
+
+        if name in TEXT_ARCHITECTURES and self._takes_texts():
+            outputs, size = self._choose_loss(None)[1], len(self._vocabulary())
+            return TEXT_ARCHITECTURES[name](outputs, vocabulary=size, dropout=self.dropout, random_state=rng, dtype=dtype)
         make = get_architecture(name)
         if self._takes_texts() or len(self.sample_shape_) != 3:
             got = "texts" if self._takes_texts() else f"samples of shape {self.sample_shape_}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from ..network import NetworkGraph
 from ._contract import check_feature_names
 from .parameters import Parameters
 from .scaling import mean_and_scale, needs_scaling, row_parts
+
+if TYPE_CHECKING:
+    from ..pretrained import Body
 
 __all__ = ["Features"]
 
@@ -38,6 +41,7 @@ class Features(Parameters):
     tokenizer_: Tokenizer | None
     n_features_in_: int
     sample_shape_: tuple[int, ...]
+    pixel_range_: float
     input_mean_: Floats | None
     input_scale_: Floats | None
 
@@ -67,6 +71,13 @@ class Features(Parameters):
             given = array.shape
             if array.ndim == 3 and self._takes_channels(reset=reset):
                 array = array[..., None]  # grey pictures (N, H, W)
+        if reset and self._is_pretrained:
+            if len(array.shape) != 4:
+                raise ShapeError(
+                    f"{type(self).__name__}: pretrained bodies take pictures (N, H, W, C) or texts. Got X of shape {given}."
+                )
+            whole_numbers = getattr(X, "dtype", np.dtype(float)).kind in "iu"
+            self.pixel_range_ = 255.0 if whole_numbers or float(np.max(array[:256])) > 1 else 1.0
         if reset:
             self.sample_shape_ = tuple(int(size) for size in array.shape[1:])
             self.n_features_in_ = math.prod(self.sample_shape_)
@@ -83,12 +94,25 @@ class Features(Parameters):
             )
         return array
 
+    def _body(self, kind: str | None = None) -> Body:
+        """The body that has learned before; loaded anew where it is asked for, so that it takes no memory meanwhile."""
+        from ..pretrained import load_body
+
+        kind = kind or ("texts" if self._takes_texts() else "pictures")
+        size = None if kind == "texts" else (self.sample_shape_[0], self.sample_shape_[1])
+        name = self.architecture
+        fixed = name is not None and name.replace("-", "_") != "efficientnet_lite0"
+        channels = 3 if kind == "texts" else self.sample_shape_[2]
+        return load_body(
+            self.pretrained, kind, architecture=name, size=size if fixed else None, channels=channels, dtype=self._dtype()
+        )  # fmt: skip
+
     # ------------------------------------------------------------ scale
 
     def _may_scale(self) -> bool:
         """Whether rows of numbers are scaled where they need it."""
-        if isinstance(self.scale_inputs, str):
-            return self.layers is None  # layers of the user's own get X as it is
+        if isinstance(self.scale_inputs, str) or self._is_pretrained:
+            return self._given_layers is None  # layers of the user's own get X as it is
         return bool(self.scale_inputs)
 
     def _reading_dtype(self, X: Any, reset: bool) -> Any:
@@ -126,13 +150,13 @@ class Features(Parameters):
 
     def _axes(self) -> tuple[int, ...]:
         """How many axes X may have."""
-        return (2,) if self.layers is None else (2, 3, 4, 5)
+        return (2,) if self._given_layers is None else (2, 3, 4, 5)
 
     def _takes_channels(self, *, reset: bool) -> bool:
         """Whether a sample is a picture (H, W, C), so that one without channels lacks its last axis."""
         if not reset:
             return len(self.sample_shape_) == 3
-        if isinstance(self.layers, str):
+        if isinstance(self._given_layers, str):
             return True  # an architecture for pictures
         first = self.layers
         while isinstance(first, (NetworkGraph, list, tuple)) and not isinstance(first, Tensor):
@@ -159,6 +183,10 @@ class Features(Parameters):
                 if hasattr(self, name):
                     delattr(self, name)
             made = copy.deepcopy(get_tokenizer(self.tokenizer))
+            if self._is_pretrained:
+                body = self._body("texts")
+                assert body.tokenizer is not None
+                made = copy.deepcopy(body.tokenizer)
             # A tokenizer that has a vocabulary already, such as one of other texts, keeps it.
             self.tokenizer_ = made if hasattr(made, "vocabulary_") else made.fit(texts)
         elif not self._takes_texts():
@@ -174,7 +202,12 @@ class Features(Parameters):
     def _feature_dtype(self) -> Any:
         """Numbers in the network's precision; indices for a network that takes indices."""
         network = self.layers if isinstance(self.layers, NetworkGraph) else None
-        if network is None and isinstance(self.layers, Sequence) and not isinstance(self.layers, str) and len(self.layers):
+        if (
+            network is None
+            and isinstance(self.layers, Sequence)
+            and not isinstance(self._given_layers, str)
+            and len(self.layers)
+        ):
             first = self.layers[0]
             indices = isinstance(first, Layer) and first.index_limit() is not None
             return np.int32 if indices or getattr(first, "dtype", None) == "int" else np.dtype(self._dtype())

@@ -44,6 +44,7 @@ class Files(Features):
         "tokenizer_",
         "input_mean_",
         "input_scale_",
+        "pixel_range_",
     )
     network_: Network
 
@@ -74,6 +75,8 @@ class Files(Features):
         params = {name: value for name, value in self.get_params(deep=False).items() if name not in _NOT_SAVED}
         if not is_integer(self.random_state):
             params["random_state"] = None
+        if isinstance(params.get("pretrained"), os.PathLike):
+            params["pretrained"] = os.fspath(params["pretrained"])
         if isinstance(params.get("tokenizer"), Tokenizer):
             params["tokenizer"] = self.tokenizer.name  # its settings are in the state of the fitted one
         if callable(self.learning_rate) and not isinstance(self.learning_rate, Schedule):
@@ -146,7 +149,12 @@ class Files(Features):
         if self._takes_texts():
             (limit,), size = network.index_limits(), len(self._vocabulary())
             # An embedding of the user's own may have room for more.
-            if network.input_shapes != [(FREE,)] or limit is None or limit < size or (limit > size and self.layers is None):
+            if (
+                network.input_shapes != [(FREE,)]
+                or limit is None
+                or limit < size
+                or (limit > size and self._given_layers is None)
+            ):
                 raise ModelFileError("its network and its vocabulary do not belong together.")
         elif network.input_shapes != [self.sample_shape_]:
             raise ModelFileError(f"the network takes {network.input_shapes}, the estimator {self.sample_shape_}.")

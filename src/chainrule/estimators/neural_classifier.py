@@ -44,6 +44,14 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
             Network that has weights starts from them
         activation : name or layer = "relu" ; dropout : in [0, 1) = 0, after every hidden activation
         weight_init : Initializer or its name; None follows the activation
+        architecture : the name of a ready network in place of ``hidden``: one for pictures such as "resnet20", or "minilm"
+            for texts
+        pretrained : begin with a body that has learned before; a new last layer learns from its features, after ``dropout``.
+            True takes the ready weights of the architecture ("efficientnet_lite0", "minilm"); or the name of such a body, or
+            the path of a file of your own, as chainrule.pretrained says. Preprocessing comes along: of texts the tokenizer,
+            of pictures size and scale. Pictures have values from 0 to 255, or floats from 0 to 1
+        fine_tune : bool = False ; whether the pretrained body learns along, at a tenth of the learning rate; else it is
+            frozen, and its features are computed once
         tokenizer : for texts, "words", "characters", "byte_pairs" or a Tokenizer. Its vocabulary is learned from the texts
             of fit, unless the Tokenizer has one, and is saved with the model ; embedding : int = 64, length of the vector of
             each token. Layers of your own for texts get the vectors (T, embedding), unless they begin with an Embedding
@@ -111,6 +119,9 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         hidden: Any = (100,),
         *,
         layers: Any = None,
+        architecture: str | None = None,
+        pretrained: Any = False,
+        fine_tune: bool = False,
         activation: Any = "relu",
         dropout: float = 0.0,
         weight_init: Any = None,
@@ -141,6 +152,9 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         super().__init__(
             hidden,
             layers=layers,
+            architecture=architecture,
+            pretrained=pretrained,
+            fine_tune=fine_tune,
             activation=activation,
             dropout=dropout,
             weight_init=weight_init,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+import os
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral
 from typing import Any, ClassVar, Self
@@ -109,6 +110,9 @@ _FIT = FitSettings.constraints()
 SHARED: dict[str, Constraint] = {
     "hidden": Accepted(units_of, "the numbers of units of the hidden layers"),
     "layers": Anything("None, a list of layers, a Network, the name of an architecture, or a function that returns one"),
+    "architecture": Maybe(Instance(str, words="the name of an architecture")),
+    "pretrained": AnyOf(Boolean(), Instance(str, os.PathLike, words="the name of a pretrained body, or the path of a file")),
+    "fine_tune": Boolean(),
     "activation": Accepted(get_activation, "an activation or its name"),
     "dropout": Interval(float, 0, 1),
     "weight_init": Maybe(Accepted(get_initializer, "an initializer or its name")),
@@ -208,11 +212,31 @@ class Parameters(BaseEstimator):
     def _check_parameters(self) -> None:
         """ParameterError (or UnknownNameError) for parameters that no data can make good."""
         owner = type(self).__name__
+        if self.layers is not None and (getattr(self, "architecture", None) is not None or self._is_pretrained):
+            raise ParameterError(
+                f"{owner}: layers are the whole network, so architecture and pretrained do not go with them. Leave one out."
+            )
         for name in self.get_params(deep=False):
-            if name in ("hidden", "activation", "dropout") and self.layers is not None:
+            if name in ("hidden", "activation") and self._given_layers is not None:
                 continue  # layers take their place
+            if name == "dropout" and self._given_layers is not None and not self._is_pretrained:
+                continue
             self._constraints[name].check(owner, name, getattr(self, name))
         self._make_optimizer()
+
+    @property
+    def _is_pretrained(self) -> bool:
+        """Whether the network begins with a body that has learned before."""
+        return getattr(self, "pretrained", False) is not False
+
+    @property
+    def _given_layers(self) -> Any:
+        """What stands in place of hidden layers: ``layers``, or what ``architecture`` or ``pretrained`` names; else None."""
+        if self.layers is not None:
+            return self.layers
+        if getattr(self, "architecture", None) is not None:
+            return self.architecture
+        return str(self.pretrained) if self._is_pretrained else None
 
     def _make_optimizer(self) -> Optimizer:
         optimizer = copy.deepcopy(get_optimizer(self.optimizer))

@@ -177,7 +177,7 @@ class Training(Features):
             network = self._make_network()
         by_sample, by_output = self._class_weights(y, weight, whole=True)
         loss, outputs = self._loss_for(network)
-        chosen: dict[str, Any] = {"class_weight": by_output}
+        chosen: dict[str, Any] = {"class_weight": by_output, "learning_rate_factors": self._rate_factors(network)}
         if validation is not None:
             chosen["validation_data"] = self._validated_on(validation, loss, outputs)
         elif self.early_stopping:
@@ -189,6 +189,14 @@ class Training(Features):
         else:
             chosen["sample_weight"] = weight
         return Prepared(network, data, self._settings(loss, len(X)).replace(**chosen))
+
+    def _rate_factors(self, network: Network) -> dict[str, float] | None:
+        """Those of a pretrained body that learns along."""
+        if not (self._is_pretrained and self.fine_tune):
+            return None
+        from ..pretrained import body_rates
+
+        return body_rates(network)
 
     def _settings(self, loss: Loss, n: int) -> FitSettings:
         """How n samples are trained on, as far as the parameters say it."""
@@ -271,6 +279,7 @@ class Training(Features):
                 optimizer=optimizer,
                 # A number given by itself changes the rate and keeps the optimizer's state; a schedule has its own state.
                 learning_rate=None if isinstance(rate, Schedule) or callable(rate) else rate,
+                learning_rate_factors=self._rate_factors(network),
                 batch_size=batch_size,
                 shuffle=bool(self.shuffle),
                 sample_weight=weight,
@@ -326,7 +335,7 @@ class Training(Features):
         if self.batch_size != "auto":
             return int(self.batch_size)
         size = min(200, max(32, n // 50))
-        if self.layers is None:
+        if self._given_layers is None:
             return size
         # No sample may be left over alone: layers of the user's own may normalise by the batch.
         learned = n - math.ceil(round(n * float(self.validation_fraction), 9)) if self.early_stopping else n

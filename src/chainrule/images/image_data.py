@@ -242,7 +242,7 @@ class ImageData:
         found._augment(augmentation)
         return found
 
-    def standardised(self, like: ImageData | None = None) -> Self:
+    def standardised(self, like: ImageData | ImagePreprocessor | None = None) -> Self:
         """The same pictures with channels of mean 0 and variance 1.
 
         Parameters  like : take its mean and std; None measures these pictures, a part of them when there are many. Measure
@@ -250,7 +250,8 @@ class ImageData:
         """
         found = copy.copy(self)
         if like is not None:
-            mean, std = like.preprocessor.mean, like.preprocessor.std
+            given = like.preprocessor if isinstance(like, ImageData) else like
+            mean, std = given.mean, given.std
         else:
             mean, std = self._measured()
         config = {**self.preprocessor.config(), "mean": mean, "std": std}

@@ -111,6 +111,40 @@ def hidden_layers(*units: int) -> Any:
     return option(units, str, "Units of the hidden layers, or none.", metavar="UNITS", shown=shown, parse=list_of_units)
 
 
+def pretrained_body(kind: str, *, own: bool = True) -> Any:
+    """The setting of a body that has learned before.
+
+    Parameters  kind : of samples, "pictures" or "texts" ; own : whether a file of the user's own may take its place
+    """
+
+    def known() -> Iterable[str]:
+        from ..pretrained import BODIES
+
+        return [name.replace("_", "-") for name, (samples, _) in BODIES.items() if samples == kind]
+
+    ready = {"pictures": "efficientnet-lite0", "texts": "minilm"}[kind]
+    return option(
+        None,
+        str,
+        f"Body that has learned before: {ready}{', or a file of your own' * own}.",
+        metavar="NAME|FILE",
+        known=known,
+    )
+
+
+def fine_tuning() -> Any:
+    """The setting that says whether a pretrained body learns along."""
+    return option(False, bool, "Let the pretrained body learn along, at a tenth of the rate, and not only the last layer.")
+
+
+def check_fine_tuning(settings: Any) -> None:
+    """ParameterError where a body is to learn along and there is none."""
+    from ..errors import ParameterError
+
+    if settings.fine_tune and settings.pretrained is None:
+        raise ParameterError("--fine-tune is for a body that has learned before. Name one by --pretrained, or leave it out.")
+
+
 def _activations() -> Iterable[str]:
     from ..layers import Layer
 

@@ -87,6 +87,8 @@ class Recorder:
         self.copies = {name: np.empty_like(a) for name, a in self.arenas.items()}
         #: Parameters and states at the copy before the last one, and the step they belong to; a finite loss followed.
         self.older = {name: np.empty_like(a) for name, a in self.arenas.items() if not name.startswith("slot.")}
+        #: The names of what the steps change: flat arrays that only frozen layers have are neither copied nor looked at.
+        self.changing = self._changing()
         self.older_step: int | None = None
         self._copied_step: int | None = None
         self.shortest = self.interval = interval
@@ -104,8 +106,9 @@ class Recorder:
         """To be called before a piece is run."""
         if not self.runs or self.seconds > self.interval or self.owned > KEEP_BYTES:
             started = time.perf_counter()
+            self._look()
             if self._copied_step is not None and run.step > self._copied_step:
-                for name in self.older:
+                for name in self.older.keys() & self.changing:
                     self.older[name], self.copies[name] = self.copies[name], self.older[name]
                 self.older_step = self._copied_step
             self._copy(self.arenas, self.copies)
@@ -126,7 +129,7 @@ class Recorder:
     def finite(self) -> bool:
         """Whether parameters, states and the optimizer's slots are finite. A slot that has overflowed holds its
         weight for ever, though all weights stay finite."""
-        return all(map(finite, self.arenas.values()))
+        return all(finite(array) for name, array in self.arenas.items() if name in self.changing)
 
     def rewind(self) -> Culprit | None:
         """Finds the first bad step and where it went wrong, and restores the last weights that a finite loss belongs to.
@@ -205,10 +208,26 @@ class Recorder:
             return f"the {where.phase} (op {first[0].op!r})"
         return None
 
-    @staticmethod
-    def _copy(source: Mapping[str, Array], target: Mapping[str, Array]) -> None:
+    def _copy(self, source: Mapping[str, Array], target: Mapping[str, Array]) -> None:
         for name, array in source.items():
-            np.copyto(target[name], array)
+            if name in self.changing:
+                np.copyto(target[name], array)
+
+    def _look(self) -> None:
+        """Finds out anew what the steps change, where layers were frozen or unfrozen."""
+        found = self._changing()
+        if found - self.changing:
+            self.older_step = self._copied_step = None  # of these arrays there are no copies of before
+        self.changing = found
+
+    def _changing(self) -> set[str]:
+        parameters = self.network.parameters
+        learning = {entry.block for name, entry in parameters.entries.items() if self.network.trainable(name)}
+        return {
+            name
+            for name in self.arenas
+            if block_of(name) in learning or not kind_of(name).startswith(("parameters", "slot."))
+        }
 
 
 def finite(array: Array) -> bool:

@@ -272,10 +272,11 @@ class Trainer:
 
     def _begin_epoch(self) -> None:
         if self.callbacks:
-            # A callback may change the weights.
-            self.recorder.forget()
+            before = set(self.network.frozen)
             for callback in self.callbacks:
                 callback.on_epoch_begin(self.state, self.state.epoch + 1)
+            if before != self.network.frozen or any(callback.changes_weights for callback in self.callbacks):
+                self.recorder.forget()
             self.follow_network()
 
     def _epoch(self, feed: Feed, batch_size: int, shuffle: bool, started: float) -> dict[str, float]:

@@ -4,6 +4,7 @@ from .base import END, PADDING, SPECIAL, START, UNKNOWN, LongTextWarning, Tokeni
 from .byte_pairs import BytePairTokenizer
 from .characters import CharacterTokenizer
 from .texts import as_texts, is_text
+from .word_pieces import WordPieceTokenizer
 from .words import WordTokenizer
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "CharacterTokenizer",
     "LongTextWarning",
     "Tokenizer",
+    "WordPieceTokenizer",
     "WordTokenizer",
     "as_texts",
     "get_tokenizer",

@@ -51,6 +51,8 @@ class Tokenizer(Configurable):
     max_length: int | str | None = "auto"
 
     limit_: int | None
+    #: The index of a token that is not in the vocabulary.
+    unknown_: int = UNKNOWN
     registry: ClassVar[dict[str, type[Tokenizer]]] = {}
     #: Name by which users ask for it.
     name: ClassVar[str] = ""
@@ -150,7 +152,7 @@ class Tokenizer(Configurable):
         return [part[: int(limit)] for part in parts] if long else parts
 
     def _warn_of_unknown(self, parts: list[list[int]], name: str) -> None:
-        unread = [i for i, part in enumerate(parts) if part.count(UNKNOWN) > _NEARLY_ALL * len(part)]
+        unread = [i for i, part in enumerate(parts) if part.count(self.unknown_) > _NEARLY_ALL * len(part)]
         if len(unread) > MOSTLY * len(parts):
             texts = f"{len(unread):,} of {len(parts):,} texts hold" if len(parts) > 1 else "the text holds"
             warnings.warn(

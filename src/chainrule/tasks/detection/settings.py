@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..option import READING, option
-from ..settings import TrainingSettings, size_of_text, task_option
+from ..settings import TrainingSettings, pretrained_body, size_of_text, task_option
 
 if TYPE_CHECKING:
     from ...constraints import Constraint
@@ -52,7 +52,7 @@ class DetectionSettings(TrainingSettings):
         metavar="NAME",
         known=_bodies,
     )
-    pretrained: bool = option(False, bool, "Begin with weights that the body learned on ImageNet (efficientnet_lite0).")
+    pretrained: str | None = pretrained_body("pictures", own=False)
     width: int = option(32, int, "Channels of the detector at a quarter of the picture's size.", metavar="N")
     balanced: bool = option(False, bool, "Show pictures with rare classes more often.")
     wrong_boxes: str | None = option(
@@ -75,7 +75,7 @@ class DetectionSettings(TrainingSettings):
             **super().constraints(),
             "task": OneOf("detect"),
             "network": OneOf(*BODIES),
-            "pretrained": Boolean(),
+            "pretrained": OneOf("efficientnet-lite0", "efficientnet_lite0"),
             "balanced": Boolean(),
             "width": Interval(int, 8, 512),
             "wrong_boxes": OneOf(*WRONG),
@@ -87,7 +87,7 @@ class DetectionSettings(TrainingSettings):
         super().check_together()
         if self.size is not None and any(side % 32 or side < 32 for side in self.size):
             raise ParameterError(f"--size must be multiples of 32, such as 192x256. Got {self.size[0]}x{self.size[1]}.")
-        if self.pretrained and self.network != "efficientnet_lite0":
+        if self.pretrained is not None and self.network != "efficientnet_lite0":
             raise ParameterError(
                 f"--pretrained: {self.network} has no weights of ImageNet. Use --network efficientnet_lite0."
             )

@@ -164,13 +164,13 @@ def prepare(data: BoxParts, settings: DetectionSettings) -> PreparedNetwork:
     train = data.train
     network = center_net(
         len(train.classes), input_shape=train.shape, body=settings.network, width=settings.width,
-        pretrained=settings.pretrained, random_state=settings.random_state, dtype=settings.dtype,
+        pretrained=settings.pretrained is not None, random_state=settings.random_state, dtype=settings.dtype,
     )  # fmt: skip
     fit = _fit_settings(settings, data)
 
     def make(trained: Network, facts: Mapping[str, Any]) -> Detector:
         detector = Detector(
-            settings.network, size=train.shape[:2], width=settings.width, pretrained=settings.pretrained,
+            settings.network, size=train.shape[:2], width=settings.width, pretrained=settings.pretrained is not None,
             augment=settings.augment, balanced=settings.balanced, epochs=fit.epochs, batch_size=fit.batch_size,
             wrong_boxes=settings.wrong_boxes or "clip", random_state=settings.random_state,
         )  # fmt: skip
@@ -274,7 +274,8 @@ def fit_detector(detector: Detector, data: Any, validation_data: Any, callbacks:
     )  # fmt: skip
     settings = DetectionSettings(
         data=Path(data) if annotated and not isinstance(data, Annotations) else Path("the data"),
-        size=detector.size, augment=detector.augment, network=detector.body, pretrained=detector.pretrained,
+        size=detector.size, augment=detector.augment, network=detector.body,
+        pretrained="efficientnet-lite0" if detector.pretrained else None,
         width=detector.width, balanced=detector.balanced, wrong_boxes=detector.wrong_boxes, epochs=detector.epochs,
         batch_size=detector.batch_size, learning_rate=detector.learning_rate, seed=detector.random_state,
         threads=detector.threads, test_fraction=0.0, validation_fraction=0.0 if validation_data is not None else None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..option import LEARNING, READING, option
-from ..settings import TrainingSettings, size_of_text
+from ..settings import TrainingSettings, check_fine_tuning, fine_tuning, pretrained_body, size_of_text
 
 if TYPE_CHECKING:
     from ...constraints import Constraint
@@ -28,8 +28,8 @@ class PictureSettings(TrainingSettings):
     """The settings of a training on pictures.
 
     Example
-        >>> PictureSettings(data="photos", size=(48, 64)).augment
-        'light'
+        >>> PictureSettings(data="photos", size=(48, 64)).network
+        'auto'
     """
 
     size: tuple[int, int] | None = option(
@@ -51,12 +51,15 @@ class PictureSettings(TrainingSettings):
     channels: int | None = option(
         None, int, "3 for colours, 1 for grey.", metavar="N", shown="as they are", known=lambda: ("1", "3")
     )
-    augment: str = option(
-        "light",
+    augment: str | None = option(
+        None,
         str,
         "Random changes in training: light, none, or a list such as flip,shift=0.1,rotate=10,mixup=0.2.",
         metavar="LIST",
+        shown="light; none on a frozen pretrained body",
     )
+    pretrained: str | None = pretrained_body("pictures")
+    fine_tune: bool = fine_tuning()
     network: str = option(
         "auto", str, "Network: auto, lenet5, vgg_small, resnet20, mobilenet_small, ...", metavar="NAME", known=_networks
     )
@@ -95,6 +98,7 @@ class PictureSettings(TrainingSettings):
         if self.size is not None:
             size_of(self.size)
         self.augmentation()
+        check_fine_tuning(self)
         if self.data.suffix.lower() == ".npz" and not self.data.is_dir():
             for name in ("size", "fit", "channels", "broken"):
                 if getattr(self, name) is not None:
@@ -106,4 +110,8 @@ class PictureSettings(TrainingSettings):
         """The Augmentation that ``augment`` names, None for none. Raises  ParameterError"""
         from ...images import Augmentation
 
-        return None if self.augment.strip().lower() in ("none", "") else Augmentation.from_text(self.augment)
+        text = self.augment
+        if text is None:
+            # Pictures that stay as they are have features that are computed once.
+            text = "none" if self.pretrained is not None and not self.fine_tune else "light"
+        return None if text.strip().lower() in ("none", "") else Augmentation.from_text(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from ...images import Augmentation, ImageData, class_folders
 from ...images.folder import PARTS
 from ...images.picture import Header, read_header
 from ...optimizers import Cosine, Optimizer
+from ...pretrained import Body, body_rates, for_arrays, load_body, with_head
 from ...training import EarlyStopping
 from ...training.settings import FitSettings
 from ..scores import guess_classes
@@ -31,18 +33,21 @@ __all__ = ["PictureParts", "prepare", "read", "resume"]
 _AS_THEY_ARE, _SIDE = 96, 64
 #: Steps that a training has by default, and the bounds of the epochs that they are made of.
 _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 3000, 10, 60
+#: The epochs of a body that learns along, and the dropout of the features of one that has learned before.
+_TUNING_EPOCHS, _HEAD_DROPOUT = 5, 0.2
 
 
 class PictureParts(NamedTuple):
     """Pictures to train on, to validate on and to test on, standardised; None for a part that there is not.
 
-    Parameters  notes : sentences about the pictures
+    Parameters  notes : sentences about the pictures ; body : that has learned before and takes these pictures, or None
     """
 
     train: ImageData
     validation: ImageData | None
     test: ImageData | None
     notes: list[str]
+    body: Body | None = None
 
 
 def read(settings: PictureSettings) -> PictureParts:
@@ -50,24 +55,61 @@ def read(settings: PictureSettings) -> PictureParts:
 
     Raises      ImageError, naming the file or folder ; DataError for fewer than two classes, or too few pictures
     """
+    body = None if settings.pretrained is None else _body(settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is left out is said in the notes; a picture that is too large is refused
-        parts, notes = _read_npz(settings) if _is_npz(settings.data) else _read_folders(settings)
+        parts, notes = _read_npz(settings) if _is_npz(settings.data) else _read_folders(settings, body)
     divided = _divide(settings, parts)
-    train = divided["train"].standardised().augmented(settings.augmentation())
+    train = divided["train"].augmented(settings.augmentation())
+    if body is not None and _is_npz(settings.data):
+        # Arrays are not resized when they are read, so the body begins with layers that do it.
+        body = replace(body, network=for_arrays(body, train.shape, 1.0))
+    elif body is not None and body.preprocessor is not None:
+        train = train.standardised(like=body.preprocessor)
+    if body is None or body.preprocessor is None:
+        train = train.standardised()
     others = {part: data.standardised(like=train) for part, data in divided.items() if part != "train"}
-    return PictureParts(train, others.get("validation"), others.get("test"), notes)
+    return PictureParts(train, others.get("validation"), others.get("test"), notes, body)
+
+
+def _body(settings: PictureSettings) -> Body:
+    """The body that has learned before, for pictures of the size that was asked for."""
+    size, channels = settings.size, settings.channels or 3
+    name = None if settings.network == "auto" else settings.network
+    body = load_body(
+        settings.pretrained, "pictures", architecture=name, size=size, channels=channels, dtype=settings.dtype
+    )  # fmt: skip
+    takes = body.network.input_shapes
+    assert takes is not None
+    if size is not None and takes[0][:2] != size and not _is_npz(settings.data):
+        raise ParameterError(
+            f"--size: {settings.pretrained} takes pictures of {takes[0][0]} × {takes[0][1]} pixels. Leave the option out."
+        )
+    if settings.channels is not None and settings.channels != takes[0][2]:
+        raise ParameterError(f"--channels: {settings.pretrained} takes pictures of {takes[0][2]} channels. Leave it out.")
+    return body
 
 
 def prepare(data: PictureParts, settings: PictureSettings) -> PreparedNetwork:
     """A new network for the pictures, and its training."""
     train, labels = data.train, data.train.labels
     assert labels is not None and train.targets is not None
-    network = make_network(
-        settings.network, train.shape, labels.n_classes, random_state=settings.random_state, dtype=settings.dtype
-    )
+    if data.body is not None:
+        network = with_head(
+            data.body.network,
+            labels.n_classes,
+            dropout=_HEAD_DROPOUT,
+            fine_tune=settings.fine_tune,
+            random_state=settings.random_state,
+        )
+    else:
+        network = make_network(
+            settings.network, train.shape, labels.n_classes, random_state=settings.random_state, dtype=settings.dtype
+        )
     model, y_train = PictureModel(network, train.preprocessor, labels), train.targets
     fit = _fit_settings(settings, data)
+    if settings.fine_tune:
+        fit = fit.replace(learning_rate_factors=body_rates(network))
     place = settings.data.resolve().name
     return PreparedNetwork(
         TASK,
@@ -132,7 +174,8 @@ def _fit_settings(settings: PictureSettings, data: PictureParts) -> FitSettings:
     batch_size = settings.batch_size or (16 if n < 400 else 32 if n < 20_000 else 64)
     if not settings.batch_size:  # of a last picture alone no layer could find a variance
         batch_size = next((b for b in range(batch_size, batch_size + 9) if n % b != 1), batch_size)
-    epochs = settings.epochs or min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, math.ceil(_STEPS / math.ceil(n / batch_size))))
+    few = _TUNING_EPOCHS if settings.fine_tune else None
+    epochs = settings.epochs or few or min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, math.ceil(_STEPS / math.ceil(n / batch_size))))
     # The rate falls to the end, so the last epochs are the best ones: only a loss that has long been rising stops them.
     patience = settings.patience or max(5, epochs // 2)
     return FitSettings.of(
@@ -183,7 +226,7 @@ def _files(settings: PictureSettings) -> dict[str, Path]:
     return {part: path for part, path in named.items() if path is not None}
 
 
-def _read_folders(settings: PictureSettings) -> tuple[dict[str, ImageData], list[str]]:
+def _read_folders(settings: PictureSettings, body: Body | None) -> tuple[dict[str, ImageData], list[str]]:
     """The parts that are folders of their own, "train" first, and what should be said about the pictures."""
     own = _own_parts(settings.data)
     folders = {"train": own.get("train", settings.data)}
@@ -197,8 +240,12 @@ def _read_folders(settings: PictureSettings) -> tuple[dict[str, ImageData], list
         if named is not None or part in own:
             folders[part] = named or own[part]
     broken = settings.broken or "stop"
-    options: dict[str, Any] = {"fit": settings.fit or "stretch", "on_error": broken, "channels": settings.channels}
+    fit = body.preprocessor.fit if body is not None and body.preprocessor is not None else "stretch"
+    options: dict[str, Any] = {"fit": settings.fit or fit, "on_error": broken, "channels": settings.channels}
     first, found_notes = _layout(folders["train"], settings)
+    if body is not None:
+        height, width, channels = body.network.input_shapes[0]  # type: ignore[index]
+        first = {"size": (height, width), "channels": channels}
     options |= first
     notes += found_notes
     found: dict[str, ImageData] = {}
@@ -306,16 +353,24 @@ def _description(
     counts = [0 if part is None else part.n_samples for part in data[:3]]
     height, width, channels = model.preprocessor.shape
     colours = {1: "grey", 3: "colours"}.get(channels, f"{channels} channels")
+    known = data.body is not None and data.body.preprocessor is not None
+    scaled = f"scaled as {settings.pretrained} takes them" if known else "standardised"
+    network = f"{_chain(model)}, {model.network.parameters.count:,} parameters"
+    if data.body is not None:
+        learns = "learns along" if settings.fine_tune else "stays as it is"
+        network = (
+            f"{settings.pretrained}, which {learns}, and a new last layer, {model.network.parameters.count:,} parameters"
+        )
     how = "" if data.train.paths is None else f", {settings.fit or 'stretch'}"
     classes = model.classes or []
     return [
         ("Data", f"{settings.data}: {sum(counts):,} pictures, {len(classes)} classes"),
         ("Classes", some(classes, 8)),
-        ("Inputs", f"{height} × {width} pixels{how}, {colours}, standardised"),
+        ("Inputs", f"{height} × {width} pixels{how}, {colours}, {scaled}"),
         ("Split", f"{counts[0]:,} pictures to train on, {counts[1]:,} to validate on, {counts[2]:,} to test on"),
         ("Augmentation", _changes(data.train.augmentation)),
         *(("Note", note) for note in data.notes),
-        ("Network", f"{_chain(model)}, {model.network.parameters.count:,} parameters"),
+        ("Network", network),
         ("Training", training_text(fit)),
     ]
 

@@ -26,6 +26,8 @@ __all__ = ["TextParts", "prepare", "read", "resume"]
 Array = NDArray[Any]
 #: Epochs, epochs without improvement, and the dropout of the vectors and hidden layers by default.
 _EPOCHS, _PATIENCE, _DROPOUT = 40, 4, 0.5
+#: The dropout of a pretrained body's features, and the epochs where the body learns along.
+_HEAD_DROPOUT, _TUNING_EPOCHS = 0.1, 3
 
 
 class TextParts(NamedTuple):
@@ -74,12 +76,14 @@ def prepare(data: TextParts, settings: TextSettings) -> PreparedEstimator:
     estimator = kind(
         list(settings.hidden),
         activation=settings.activation,
-        dropout=_DROPOUT,
+        dropout=_DROPOUT if settings.pretrained is None else _HEAD_DROPOUT,
         tokenizer=settings.tokenizer,
+        pretrained=False if settings.pretrained is None else settings.pretrained,
+        fine_tune=settings.fine_tune,
         loss=None if settings.loss is None else _loss(require_target(settings), data.labels, settings.loss),
         optimizer=settings.make_optimizer(),
         learning_rate=settings.learning_rate,
-        epochs=settings.epochs or _EPOCHS,
+        epochs=settings.epochs or (_TUNING_EPOCHS if settings.fine_tune else _EPOCHS),
         batch_size=settings.batch_size or "auto",
         early_stopping=bool(held_out),
         validation_fraction=held_out or 0.1,
@@ -191,10 +195,12 @@ def _description(settings: TextSettings, data: TextParts, held_out: float, estim
     shown = "" if labels is None else ", ".join(map(str, labels.classes.tolist()[:6])) + ", ..." * (labels.n_classes > 6)
     what = f"a number (mean {data.y.mean():.4g})" if labels is None else f"{labels.n_classes} classes ({shown})"
     tested = len(data.test) if data.test_table is None else data.test_table.n_rows
+    body = settings.pretrained
+    tokens = settings.tokenizer.replace("_", " ") if body is None else f"the tokenizer of {body} cuts them"
     rows = [
         ("Data", f"{settings.data}: {data.whole.n_rows:,} rows, {len(data.whole.names)} columns"),
         ("Target", f"{settings.target}: {what}"),
-        ("Input", f"texts of {settings.text!r}, as {settings.tokenizer.replace('_', ' ')}"),
+        ("Input", f"texts of {settings.text!r}, as {tokens}"),
         ("Split", f"{n - held:,} rows to train on, {held:,} to validate on, {tested:,} to test on"),
     ]
     if len(data.texts) < data.whole.n_rows:
@@ -202,8 +208,11 @@ def _description(settings: TextSettings, data: TextParts, held_out: float, estim
     units = " → ".join(f"Dense({count})" for count in settings.hidden)
     epochs = estimator.epochs
     when = f"at most {epochs} epochs, {estimator.patience} without better validation loss" if held else f"{epochs} epochs"
+    network = f"a vector for each token, their mean{' → ' if units else ''}{units}, dropout {_DROPOUT:g}"
+    if body is not None:
+        network = f"{body}, which {'learns along' if settings.fine_tune else 'stays as it is'}, and a new last layer"
     rows += [
-        ("Network", f"a vector for each token, their mean{' → ' if units else ''}{units}, dropout {_DROPOUT:g}"),
+        ("Network", network),
         ("Training", f"{estimator.optimizer.name}, {when}"),
     ]
     return rows
