@@ -258,8 +258,8 @@ def test_the_table_holds_every_layer() -> None:
     public = {n for n in layers.__all__ if isinstance(getattr(layers, n), type) and issubclass(getattr(layers, n), Layer)}
     # A batch of GraphConv is the whole graph, and Masking takes lengths beside its sequences: see their own tables in
     # test_graph_conv.py and test_layers_recurrent.py. The gradients of binarised layers are estimates: see test_packed.py.
-    # That of StopGradient is 0 on purpose: see test_turns.py.
-    elsewhere = {"GraphConv", "Masking", "BinaryDense", "BinaryConv2D", "Sign", "StopGradient"}
+    # That of StopGradient is 0 on purpose, and SpectralNorm needs a network: see test_turns.py.
+    elsewhere = {"GraphConv", "Masking", "BinaryDense", "BinaryConv2D", "Sign", "StopGradient", "SpectralNorm"}
     assert public - {"Layer", "Activation"} - elsewhere == {type(layer).__name__ for layer, _ in [*CASES, *AWAY_FROM_ZERO]}
 
 

@@ -5,10 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chainrule import BatchNorm, Conv2D, Dense, Dropout, Flatten, Input, Network, ReLU, Tanh
-from chainrule.errors import DataError, ParameterError, ShapeError
-from chainrule.layers import Concat, GaussianNoise, LeakyReLU, LearnedArray, Multiply, Noise, Reshape, StopGradient, Subtract
+from chainrule import BatchNorm, Conv2D, Dense, Dropout, Flatten, Input, Network, ReLU, Tanh, load
+from chainrule.errors import DataError, NotFittedError, ParameterError, ShapeError
+from chainrule.layers import (
+    Concat,
+    GaussianNoise,
+    LeakyReLU,
+    LearnedArray,
+    Multiply,
+    Noise,
+    Reshape,
+    SpectralNorm,
+    StopGradient,
+    Subtract,
+)
 from chainrule.losses import OutputLoss
+from chainrule.network import SpectrallyNormalised
 from chainrule.optimizers import Adam
 from chainrule.optimizers.schedules import Exponential
 from chainrule.training import Callback, Turn, Turns
@@ -228,6 +240,23 @@ def test_partial_fit_goes_on_with_the_state_of_the_optimizers():
         np.testing.assert_array_equal(weights(*two)[key], expected)
 
 
+def test_a_moving_average_of_what_a_turn_learns():
+    _, critic = pair()
+    x, z = Input((2,)), Input((3,))
+    turn = Turn(critic(x), "squared_error", targets=1, learns=critic, optimizer="sgd", learning_rate=0.1, average=0.8)
+    turns = Turns(turn, inputs=[x, z])
+    with pytest.raises(NotFittedError):
+        turns.take_average()
+    average, name = 0.0, "0.dense.weight"
+    for _ in range(5):
+        average = 0.8 * average + 0.2 * critic.parameters[name]
+        turns.partial_fit(samples(4), batch_size=4)
+    last = critic.parameters[name].copy()
+    turns.take_average()
+    np.testing.assert_allclose(critic.parameters[name], average / (1 - 0.8**5), rtol=1e-5)
+    assert not np.array_equal(last, critic.parameters[name])
+
+
 def test_callbacks_and_schedules_see_the_epochs():
     seen = []
 
@@ -295,6 +324,50 @@ def test_noise_is_normal_or_uniform_and_new_at_every_step():
         Network([Noise(0)])
     with pytest.raises(ParameterError, match="distribution"):
         Network([Noise(3, distribution="cauchy")])
+
+
+def test_spectral_normalisation_divides_by_the_largest_singular_value_and_has_its_gradient():
+    net = Network([SpectralNorm(Conv2D(4, 3)), Flatten(), SpectralNorm(Dense(2))], random_state=0, dtype="float64")
+    net.build((5, 5, 3))
+    x = Input((5, 5, 3))
+    X = np.random.default_rng(0).normal(size=(6, 5, 5, 3))
+    name = "0.spectral_norm.weight"
+    for full in (name, "2.spectral_norm.weight"):
+        w = net.parameters[full]
+        right = np.linalg.svd(w.reshape(-1, w.shape[-1]), full_matrices=False)[2][0]
+        net.represent(full, SpectrallyNormalised(right))
+    turns = Turns(
+        Turn(net(x), "squared_error", targets=1, learns=net, optimizer="sgd", learning_rate=1e-3), inputs=x, dtype="float64"
+    )
+    w = net.parameters[name]
+    sigma = np.linalg.norm(w.reshape(-1, 4), 2)
+    plain = Network([Conv2D(4, 3)], dtype="float64").build((5, 5, 3))
+    plain.parameters["0.conv2d.weight"][...] = w / sigma
+    np.testing.assert_allclose(net.cut("0.spectral_norm").predict(X), plain.predict(X), rtol=1e-9)
+    at, slopes = [(0, 0, 0, 0), (1, 2, 1, 3), (2, 1, 2, 1)], []
+    for place in at:
+        kept, found = w[place], []
+        for change in (1e-6, -1e-6):
+            w[place] = kept + change
+            found.append(turns.evaluate(X)["loss"])
+        w[place] = kept
+        slopes.append((found[0] - found[1]) / 2e-6)
+    before = w.copy()
+    turns.fit(X, epochs=1, batch_size=6, verbose=0)
+    np.testing.assert_allclose([(before[p] - w[p]) / 1e-3 for p in at], slopes, rtol=1e-5)
+
+
+def test_power_iteration_goes_on_in_the_turns_that_train_the_layer_and_files_keep_it(tmp_path):
+    net = Network([SpectralNorm(Dense(6)), ReLU(), Dense(1)], random_state=0).build((5,))
+    x = Input((5,))
+    Turns(Turn(net(x), "squared_error", targets=1, learns=net), inputs=x).fit(np.ones((640, 5)), epochs=3, verbose=0)
+    w = net.parameters["0.spectral_norm.weight"]
+    u = net.representation("0.spectral_norm.weight").u
+    right = np.linalg.svd(w, full_matrices=False)[2][0]
+    assert abs(u @ right) > 0.999
+    X = np.random.default_rng(0).normal(size=(4, 5)).astype(np.float32)
+    net.save(tmp_path / "n.chainrule")
+    np.testing.assert_array_equal(load(tmp_path / "n.chainrule").predict(X), net.predict(X))
 
 
 def test_layers_of_a_graph_may_join_what_the_turns_read():

@@ -29,6 +29,7 @@ from ..errors import ChainruleError, DivergenceError, EngineError, MissingDepend
 from .demo import demo
 from .diagnose import diagnose
 from .export import export
+from .generate import generate
 from .import_model import import_model
 from .info import info
 from .lab import lab
@@ -80,6 +81,7 @@ app.command(short_help="Say why a network does not learn, or whether a model is 
 app.command(short_help="Make a model smaller: remove weights, and measure what that costs.")(_command(prune))
 app.command(short_help="Predict new rows, texts or pictures with a trained model.")(_command(predict))
 app.command(short_help="Follow objects through a video with a detector, or from boxes that were found.")(_command(track))
+app.command(short_help="Train a network that makes pictures, and make pictures with it.")(_command(generate))
 app.command(short_help="Show a model: its preprocessing, layers and equations.")(_command(show))
 app.command(short_help="Serve a model over HTTP, with a page to try it.")(_command(serve))
 app.command("import", short_help="Read a network of ONNX, Keras, Caffe or MXNet.")(_command(import_model))

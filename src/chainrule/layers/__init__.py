@@ -80,6 +80,7 @@ from .softmax import Softmax
 from .softplus import Softplus
 from .softsign import Softsign
 from .spatial_dropout import SpatialDropout
+from .spectral_norm import SpectralNorm
 from .standardize import Standardize
 from .stop_gradient import StopGradient
 from .subtract import Subtract
@@ -193,6 +194,7 @@ __all__ = [
     "Softplus",
     "Softsign",
     "SpatialDropout",
+    "SpectralNorm",
     "Square",
     "SquareRoot",
     "Standardize",

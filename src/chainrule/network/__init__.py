@@ -4,7 +4,7 @@ from .bidirectional import Bidirectional
 from .definition import Definition
 from .graph import Call, NetworkGraph
 from .parameters import Arena, Entry
-from .representation import Bits, LowPrecision, Masked, Representation, Sign
+from .representation import Bits, LowPrecision, Masked, Representation, Sign, SpectrallyNormalised
 from .residual import Residual
 from .transformer import TransformerDecoderBlock, TransformerEncoderBlock
 
@@ -21,6 +21,7 @@ __all__ = [
     "Representation",
     "Residual",
     "Sign",
+    "SpectrallyNormalised",
     "TransformerDecoderBlock",
     "TransformerEncoderBlock",
 ]

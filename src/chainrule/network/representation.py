@@ -35,7 +35,7 @@ from ..ops.memory import aligned_zeros
 from ..ops.value import Shape
 from ..registry import Configurable
 
-__all__ = ["Bits", "Held", "LowPrecision", "Masked", "Representation", "Sign"]
+__all__ = ["Bits", "Held", "LowPrecision", "Masked", "Representation", "Sign", "SpectrallyNormalised"]
 
 Array = NDArray[Any]
 #: The array of a file that holds what is stored, where the representation packs nothing.
@@ -51,13 +51,15 @@ class Held:
 
     Parameters
         representation : how it is held ; stored : the stored array ; arrays : the arrays of the representation, by name
-        training : False in a plan that only predicts
+        training : False in a plan that only predicts ; kept : what ``value`` leaves for ``gradient``
     """
 
     representation: Representation
     stored: Value
     arrays: dict[str, Value]
     training: bool
+    #: What ``value`` leaves for ``gradient``.
+    kept: Any = None
 
     def __getitem__(self, name: str) -> Value:
         return self.arrays[name]
@@ -285,6 +287,54 @@ class Sign(Representation):
     def for_prediction(self, stored: Array) -> tuple[Representation, Array]:
         how = Bits()
         return how, how.project(stored)
+
+
+class SpectrallyNormalised(Representation):
+    """A matrix divided by its largest singular value, ``value = w / σ(w)``: the layer stretches no input by more than 1.
+
+    Kernels (*kernel, I, O) count as matrices (everything else, O). σ is found by power iteration, one step with every
+    training step: v = w u / ‖w u‖, u ← wᵀ v / ‖wᵀ v‖, σ = vᵀ w u. The weights change little from step to step, so u
+    follows them.
+
+    Parameters  u : array (O,), the right singular vector so far, not zero
+    Gradient    dw = (dvalue − ⟨dvalue, value⟩ v uᵀ) / σ, with u and v as they are
+    References  Miyato, Kataoka, Koyama, Yoshida, Spectral normalization for generative adversarial networks, ICLR 2018
+    """
+
+    def __init__(self, u: Any) -> None:
+        self.u = np.asarray(u)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.u.size} outputs)"
+
+    def check(self, name: str, shape: Shape) -> None:
+        if len(shape) < 2 or self.u.shape != shape[-1:]:
+            raise ShapeError(
+                f"{name!r} has shape {shape}; its u must be ({shape[-1] if shape else 0},). Got {self.u.shape}."
+            )
+        if not np.isfinite(self.u).all() or not self.u.any():
+            raise DataError(f"the vector u of {name!r} must be finite, and not zero.")
+
+    def value(self, k: Builder, held: Held) -> Value:
+        w = held.stored
+        matrix = k.reshape(w, (-1, w.shape[-1]))
+        v = self._unit(k, k.matmul(matrix, k.reshape(held["u"], (-1, 1))))
+        u = self._unit(k, k.matmul(matrix, v, transpose_a=True))
+        sigma = k.sum(k.multiply(v, k.matmul(matrix, u)))
+        if held.training and k.keeps_states:
+            k.assign(held["u"], k.reshape(u, held["u"].shape))
+        found = k.divide(w, sigma)
+        held.kept = (v, u, sigma, found)
+        return found
+
+    @staticmethod
+    def _unit(k: Builder, x: Value) -> Value:
+        return k.divide(x, k.sqrt(k.maximum(k.sum(k.square(x)), 1e-30)))
+
+    def gradient(self, k: Builder, held: Held, dvalue: Value) -> Value:
+        v, u, sigma, value = held.kept
+        along = k.reshape(k.matmul(v, u, transpose_b=True), dvalue.shape)
+        return k.divide(k.subtract(dvalue, k.multiply(along, k.sum(k.multiply(dvalue, value)))), sigma)
 
 
 class Bits(Representation):

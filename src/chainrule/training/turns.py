@@ -27,11 +27,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..constraints import Interval
+from ..constraints import Interval, Maybe
 from ..errors import NotFittedError, ParameterError
 from ..layers import Layer, Tensor
 from ..losses import Loss, get_loss
 from ..network import NetworkGraph
+from ..ops import Builder, Value
 from ..ops.value import Shape
 from ..optimizers import Optimizer, Schedule, get_optimizer
 from ..plan import Plan
@@ -75,6 +76,8 @@ class Turn:
         loss_weights : v, a number for each output, below 0 to maximise it; None for 1
         optimizer : an Optimizer or its name = "adam" ; learning_rate : takes the place of the optimizer's own
         steps : how many steps it has in a round = 1, each on samples of its own
+        average : d in (0, 1), to keep a moving average of the learned parameters, w̄ ← d w̄ + (1 − d) w with each step, which
+            ``Turns.take_average`` gives the layers; None for none
         name : of its objective in the history; None takes "turn1", "turn2", ...
     Raises      ParameterError, UnknownNameError for arguments that do not fit together
     """
@@ -91,6 +94,7 @@ class Turn:
         optimizer: str | Optimizer = "adam",
         learning_rate: Any = None,
         steps: int = 1,
+        average: float | None = None,
         name: str | None = None,
     ) -> None:
         self.outputs: list[Tensor] = [outputs] if isinstance(outputs, Tensor) else list(outputs)
@@ -124,6 +128,7 @@ class Turn:
                 f"changes the function of the next one. Use another optimizer, such as Adam."
             )
         self.steps = Interval(int, 1).check("Turn", "steps", steps)
+        self.average = Maybe(Interval(float, 0, 1, closed="neither")).check("Turn", "average", average)
         self.name = name
 
     @property
@@ -146,6 +151,36 @@ def _given(name: str, value: Any) -> Given:
     if not Interval(float).holds(value):
         raise ParameterError(f"Turn: {name} must be numbers or Tensors of the graph. Got {value!r:.80}.")
     return float(value)
+
+
+class _Averaged(Optimizer):
+    """An optimizer that keeps a moving average of the parameters beside its own slots.
+
+    The average of step t holds the parameters before it; it starts at 0, so it is divided by 1 − dᵗ in the end.
+    """
+
+    def __init__(self, inner: Optimizer, decay: float) -> None:
+        vars(self).update(vars(inner))
+        self.inner, self.decay = inner, decay
+        self.by_variable = inner.by_variable  # type: ignore[misc]
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        return (*self.inner.slots, "average")
+
+    def validate(self) -> None:
+        self.inner.validate()
+
+    def slot_start(self) -> dict[str, float]:
+        return {**self.inner.slot_start(), "average": 0.0}
+
+    def scalars(self, t: Floats, lr: Floats) -> dict[str, Floats]:
+        return self.inner.scalars(t, lr)
+
+    def update(self, k: Builder, w: Value, g: Value, slot: dict[str, Value]) -> None:
+        average = slot["average"]
+        k.assign(average, k.add(k.multiply(average, self.decay), k.multiply(w, 1 - self.decay)))
+        self.inner.update(k, w, g, {name: value for name, value in slot.items() if name != "average"})
 
 
 class _Together(Optimizer):
@@ -327,6 +362,27 @@ class Turns:
         )  # fmt: skip
         return self._run(feed, settings, None)
 
+    def take_average(self) -> Turns:
+        """Gives the layers the moving averages that turns with ``average=`` have kept since the last ``fit`` began.
+
+        Raises      NotFittedError before a fit
+        """
+        trainer = self._trainer
+        if trainer is None or not trainer.state.step:
+            raise NotFittedError("take_average: fit the turns first.")
+        parameters = self.network.parameters
+        for number, (turn, names) in enumerate(zip(self.turns, self._learns, strict=True)):
+            if turn.average is None:
+                continue
+            share = 1 - turn.average ** (trainer.state.step * turn.steps)
+            for full, variable in parameters.variables.items():
+                if full.rpartition(".")[0] in names and full.rpartition(".")[0] not in self.network.frozen:
+                    kept = parameters.part(trainer.arenas, f"slot.{slot_prefix(number)}average", full)
+                    variable.array[...] = kept / share
+                    variable.project()
+                    variable.changed()
+        return self
+
     def evaluate(self, X: Any, *, batch_size: int | None = None) -> dict[str, float]:
         """The objective of each turn by its name, and "loss", their sum, with layers as in prediction.
 
@@ -366,7 +422,11 @@ class Turns:
 
     def _new_trainer(self) -> Trainer:
         network = self.network
-        parts = [(copy.deepcopy(turn.optimizer), turn.steps) for turn in self.turns]
+        own = [copy.deepcopy(turn.optimizer) for turn in self.turns]
+        parts = [
+            (one if turn.average is None else _Averaged(one, turn.average), turn.steps)
+            for one, turn in zip(own, self.turns, strict=True)
+        ]
         planned = [replace(one, optimizer=o) for one, (o, _) in zip(self._planned(), parts, strict=True)]
         losses = [loss for turn in planned for loss in turn.losses]
         return Trainer(
