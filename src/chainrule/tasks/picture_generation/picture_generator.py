@@ -251,7 +251,7 @@ class PictureGenerator:
         if len(given) != n:
             raise DataError(f"PictureGenerator: {n} pictures need one label, or one for each. Got {len(given)}.")
         known = {str(name): i for i, name in enumerate(self.classes_)}
-        unknown = [one for one in given if str(one) not in known]
+        unknown = [str(one) for one in given if str(one) not in known]
         if unknown:
             raise DataError(f"PictureGenerator: no class is named {unknown[0]!r}. It knows {', '.join(known)}.")
         return np.array([known[str(one)] for one in given], np.int32)
