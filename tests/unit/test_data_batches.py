@@ -122,7 +122,7 @@ def test_split_counts() -> None:
 
 @pytest.mark.parametrize("fraction", [0, 1, -0.1, 1.5, float("nan"), "half", None, True])
 def test_bad_fraction(fraction: Any) -> None:
-    with pytest.raises(ParameterError, match="between 0 and 1"):
+    with pytest.raises(ParameterError, match="validation fraction must be a number above 0 and below 1"):
         split_validation(10, fraction, rng())
 
 
