@@ -6,11 +6,10 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
-from .constraints import Interval, Maybe, OneOf
-from .errors import NotFittedError, ParameterError
+from .errors import ParameterError
 from .optimizers import Optimizer
 from .plan import Plan
-from .training.intake import choose_losses, target_arrays, warn_of_lost_resolution
+from .training.intake import warn_of_lost_resolution
 from .training.packed import PackedNetwork
 from .training.prediction import predict_repeated
 from .training.session import Session
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["Network", "load"]
 
 Path = str | os.PathLike[str]
-_BATCH_SIZE = Maybe(Interval(int, 1))
 
 
 class Network(Trainable):
@@ -100,21 +98,16 @@ class Network(Trainable):
         The loss of an epoch in ``history_`` is the mean over its samples of what was minimised, penalties included.
         """
         session, chosen = Session(self), FitSettings.of(settings)
-        on_fault = OneOf("warn", "stop", "cure").check("fit", "on_fault", on_fault)
-        every = None if isinstance(diagnose, bool) else diagnose
-        if diagnose is False:
-            if on_fault != "warn":
-                raise ParameterError(f"fit: on_fault={on_fault!r} needs a fit that is watched: give diagnose=True, too.")
-            warn_of_lost_resolution(self, X, y)
-            session.fit(X, y, chosen)
-        elif on_fault == "cure":
-            from .cures import fit_or_cure
+        if diagnose is not False:
+            from .cures import watch_or_cure
 
-            fit_or_cure(session, X, y, chosen, every=every)
-        else:
-            from .trials import watch
-
-            watch(session, X, y, chosen, on_fault=on_fault, every=every)
+            every = None if diagnose is True else diagnose
+            watch_or_cure(session, X, y, chosen, on_fault=on_fault, every=every)
+            return self
+        if on_fault != "warn":
+            raise ParameterError(f"fit: on_fault={on_fault!r} needs a fit that is watched: give diagnose=True, too.")
+        warn_of_lost_resolution(self, X, y)
+        session.fit(X, y, chosen)
         return self
 
     @takes_settings(PassOptions)
@@ -150,8 +143,7 @@ class Network(Trainable):
         repeated = predict_repeated(self, self._runtime, X, batch_size)
         if repeated is not None:
             return repeated
-        self.require_built("predict")
-        return _one_or_all(Session(self).predict(X, _BATCH_SIZE.check("", "batch_size", batch_size)))
+        return _one_or_all(Session(self).predict(X, batch_size))
 
     def pack(self) -> PackedNetwork:
         """The network for predictions alone, with its weights as they are now; later fits do not change it.
@@ -179,8 +171,6 @@ class Network(Trainable):
             sample_weight : (N,) ; the metrics are means with these weights, the loss is weighted as in fit (not normalised)
         Raises      NotFittedError before the shapes are known ; ShapeError, DtypeError, DataError when X or y does not fit
         """
-        self.require_built("evaluate")
-        batch_size = _BATCH_SIZE.check("", "batch_size", batch_size)
         return Session(self).evaluate(
             X, y, loss=loss, metrics=metrics, batch_size=batch_size, sample_weight=sample_weight
         )  # fmt: skip
@@ -193,8 +183,6 @@ class Network(Trainable):
         Parameters  X, y : as in fit ; loss : that of the last fit by default ; batch_size : samples computed at a time
         Raises      as ``evaluate`` ; ParameterError when an input has no gradient (indices, a sparse matrix)
         """
-        self.require_built("input_gradient")
-        batch_size = _BATCH_SIZE.check("", "batch_size", batch_size)
         return _one_or_all(Session(self).input_gradient(X, y, loss=loss, batch_size=batch_size))
 
     # ------------------------------------------------------------ seeing
@@ -249,17 +237,9 @@ class Network(Trainable):
                     a loss by name is read as in fit
         Raises      NotFittedError before the shapes are known
         """
-        from .plan.equations import Equations
+        from .training.summary import equations_of
 
-        self.require_built("equations")
-        config = self.fit_config_
-        return Equations(
-            self,
-            config.get("loss") if loss is None else choose_losses(loss, None, self),
-            config.get("optimizer") if optimizer is None else optimizer,
-            targets=config.get("forms") if loss is None else None,
-            loss_weights=config.get("loss_weights"),
-        )
+        return equations_of(self, loss=loss, optimizer=optimizer)
 
     def trace(self, X: Any, y: Any = None, *, loss: Any = None, **options: Any) -> Trace:
         """Every z, a, dz, da, dW and db for these samples, by name. See chainrule.training.trace.
@@ -267,13 +247,9 @@ class Network(Trainable):
         Without a loss, that of the last fit is taken; before any fit it is chosen as in fit. A loss by name is read as in
         fit.
         """
-        from .training.trace import trace
+        from .training.summary import trace_of
 
-        if y is not None and loss is None:
-            loss = getattr(self, "loss_", None)
-        if y is not None and self.built:
-            loss = choose_losses(loss, target_arrays(y, len(self.output_ids)), self)
-        return trace(self, X, y, loss=loss, **options)
+        return trace_of(self, X, y, loss=loss, **options)
 
     @takes_settings(FitOptions, last=True)
     def diagnose(
@@ -366,11 +342,9 @@ class Network(Trainable):
         """Finds out which changes make the network learn, proves it, and returns the changed network with the evidence.
 
         The changes that the diagnosis calls for are tried alone and together in paired runs: on the same samples, in the
-        same
-        orders and from the same seeds as the network as it is. A change is kept only when it raises the mean held-out score
-        by
-        more than the spread between the seeds. ``print(cure)`` shows what was changed, as a patch of the Python that defines
-        and trains the network, and what was tried and rejected; ``cure.network`` is the new network, trained.
+        same orders and from the same seeds as the network as it is. A change is kept only when it raises the mean held-out
+        score by more than the spread between the seeds. ``print(cure)`` shows what was changed, as a patch of the Python
+        that defines and trains the network, and what was tried and rejected; ``cure.network`` is the new network, trained.
 
         Parameters
             X, y : all samples, as in fit; of batches up to 5,000 samples are kept for the trials, of a graph nodes are held
@@ -405,16 +379,13 @@ class Network(Trainable):
         """
         from .cures import CureOptions, cure
 
-        # These say what is held out of the trials and what is shown, and nothing about the fits.
-        own: dict[str, Any] = {
-            name: settings.pop(name) for name in ("validation_data", "validation_split", "verbose") if name in settings
-        }
-        options = CureOptions(
-            time_budget=time_budget, seeds=seeds, metric=metric, diagnosis=diagnosis,
-            changes=None if changes is None else list(changes), start=start, in_place=in_place, refit=refit, **own,
+        fit: dict[str, Any] = dict(settings)
+        options = CureOptions.taken_from(
+            fit, time_budget=time_budget, seeds=seeds, metric=metric, diagnosis=diagnosis,
+            changes=None if changes is None else list(changes), start=start, in_place=in_place, refit=refit,
         )  # fmt: skip
         session = Session(self)
-        return cure(session, X, y, session.settings(settings), options)
+        return cure(session, X, y, session.settings(fit), options)
 
     # ------------------------------------------------------------ keeping
 
@@ -453,11 +424,7 @@ class Network(Trainable):
         """
         from .exchange.onnx_export import save_onnx
 
-        loss = None
-        if probabilities:
-            if not hasattr(self, "loss_"):
-                raise NotFittedError("to_onnx: probabilities need a loss, so fit the network first, or leave them out.")
-            loss = self.loss_[0] if isinstance(self.loss_, list) else self.loss_
+        loss = self.loss_of_first_output("to_onnx: probabilities") if probabilities else None
         save_onnx(self, path, loss=loss, channels_first=channels_first, metadata=metadata)
 
     def load_weights(self, source: Any, *, names: Any = None, partly: bool = False) -> list[Match]:

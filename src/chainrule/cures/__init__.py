@@ -20,9 +20,10 @@ from .range_test import RangeTest, range_test
 from .result import Cure
 from .search import Rejected
 from .setup import Setup
-from .watched import fit_or_cure
+from .watched import ON_FAULT, watch_or_cure
 
 __all__ = [
+    "ON_FAULT",
     "Comparison",
     "Cure",
     "CureOptions",
@@ -33,6 +34,6 @@ __all__ = [
     "Setup",
     "Trial",
     "cure",
-    "fit_or_cure",
     "range_test",
+    "watch_or_cure",
 ]

@@ -36,6 +36,15 @@ class CureOptions:
     refit: bool = field(default=True, metadata=_checked(Boolean()))
     verbose: int = field(default=1, metadata=_checked(OneOf(0, 1, 2)))
 
+    @classmethod
+    def taken_from(cls, settings: dict[str, Any], **given: Any) -> CureOptions:
+        """The options with these values; what of the arguments of a fit is about a cure is taken out of ``settings``.
+
+        What is held out of the trials, and what is shown, says nothing about the fits.
+        """
+        names = ("validation_data", "validation_split", "verbose")
+        return cls(**given, **{name: settings.pop(name) for name in names if name in settings})
+
     def __post_init__(self) -> None:
         if not self.validation_split:
             object.__setattr__(self, "validation_split", type(self).validation_split)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..constraints import Interval, Maybe
 from ..data.batches import Batches, repeats_samples, split_validation
 from ..data.sequences import Sequences
 from ..errors import DataError, DtypeError, ParameterError, ShapeError
@@ -46,6 +47,9 @@ Array = NDArray[Any]
 #: Seeds are drawn below this number: all of them are exact in JSON.
 _SEEDS = 2**53
 _NOT_MEASURED = "Standardize needs the data as dense arrays or Sequences, not as an iterator or a sparse matrix."
+
+#: What the number of samples that are computed at a time may be.
+_BATCH_SIZE = Maybe(Interval(int, 1))
 
 
 class Session:
@@ -398,8 +402,9 @@ class Session:
         self.runtime.use_engine(self.network, engine, threads, precision)
 
     def predict(self, X: Any, batch_size: int | None = None) -> list[Any]:
-        """The raw outputs, one array (or Sequences) for each output of the network."""
-        return predict(self.network, self.runtime, X, batch_size)
+        """The raw outputs, one array (or Sequences) for each output of the network; see ``Network.predict``."""
+        self.network.require_built("predict")
+        return predict(self.network, self.runtime, X, _BATCH_SIZE.check("", "batch_size", batch_size))
 
     def evaluate(
         self,
@@ -413,6 +418,8 @@ class Session:
     ) -> dict[str, float]:
         """``Network.evaluate``."""
         network = self.network
+        network.require_built("evaluate")
+        batch_size = _BATCH_SIZE.check("", "batch_size", batch_size)
         loss = getattr(network, "loss_", None) if loss is None else loss
         if is_stream(X, y):
             intake = batch_intake(X, network).take(loss)
@@ -454,6 +461,8 @@ class Session:
     def input_gradient(self, X: Any, y: Any, *, loss: Any = None, batch_size: int | None = None) -> list[Array]:
         """dJ/dX of every input; see ``Network.input_gradient``."""
         network = self.network
+        network.require_built("input_gradient")
+        batch_size = _BATCH_SIZE.check("", "batch_size", batch_size)
         intake = self._intake(X, y, getattr(network, "loss_", None) if loss is None else loss, None)
         return input_gradient(network, self.runtime, intake, getattr(network, "loss_weights_", None), batch_size)
 

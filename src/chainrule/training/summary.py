@@ -1,11 +1,11 @@
-"""A network as a table of its layers, and the plan of one of its steps."""
+"""What can be seen of a network: the table of its layers, the plan and the equations of a step, the numbers in one."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
 from html import escape
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -15,10 +15,14 @@ from ..ops.table import node_flops
 from ..ops.value import FREE
 from ..optimizers import Optimizer, get_optimizer
 from ..plan import Plan, lower_prediction, lower_training, optimise
-from .intake import choose_losses, input_arrays
+from .intake import choose_losses, input_arrays, target_arrays
 from .trainable import Trainable
 
-__all__ = ["Summary", "built_for", "plan_of", "summary"]
+__all__ = ["Summary", "built_for", "equations_of", "plan_of", "summary", "trace_of"]
+
+if TYPE_CHECKING:
+    from ..plan.equations import Equations
+    from .trace import Trace
 
 N = TypeVar("N", bound=Trainable)
 
@@ -53,6 +57,32 @@ def plan_of(
 
     plan.notes.extend(get_engine().explain(plan))
     return plan
+
+
+def equations_of(network: Trainable, *, loss: Any = None, optimizer: str | Optimizer | None = None) -> Equations:
+    """``Network.equations``."""
+    from ..plan.equations import Equations
+
+    network.require_built("equations")
+    last = network.fit_config_
+    return Equations(
+        network,
+        last.get("loss") if loss is None else choose_losses(loss, None, network),
+        last.get("optimizer") if optimizer is None else optimizer,
+        targets=last.get("forms") if loss is None else None,
+        loss_weights=last.get("loss_weights"),
+    )
+
+
+def trace_of(network: Trainable, X: Any, y: Any = None, *, loss: Any = None, **options: Any) -> Trace:
+    """``Network.trace``."""
+    from .trace import trace
+
+    if y is not None and loss is None:
+        loss = getattr(network, "loss_", None)
+    if y is not None and network.built:
+        loss = choose_losses(loss, target_arrays(y, len(network.output_ids)), network)
+    return trace(network, X, y, loss=loss, **options)
 
 
 class Summary(str):

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..errors import NotFittedError
 from ..layers import Tensor
 from ..losses import Loss
 from ..metrics import Metric
@@ -73,6 +74,14 @@ class Trainable(NetworkGraph):
             "loss_weights": self.loss_weights_,
             "forms": self._forms,
         }
+
+    def loss_of_first_output(self, what: str) -> Loss:
+        """The loss of the last fit, of the first output. Raises  NotFittedError, which says that ``what`` needs it"""
+        losses = self.fit_config_.get("loss")
+        if losses is None:
+            raise NotFittedError(f"{what} need a loss, so fit the network first, or leave them out.")
+        first: Loss = losses[0]
+        return first
 
     def plain_fit_config(self) -> dict[str, Any]:
         """``fit_config_`` as far as a file can hold it."""
