@@ -12,13 +12,27 @@ import pytest
 
 from chainrule.engine.reference import ReferenceEngine
 from chainrule.errors import NotFittedError, ShapeError
-from chainrule.layers import LSTM, Add, BatchNorm, Dense, Dropout, Embedding, Flatten, GraphConv, Input, Layer, Parameter
+from chainrule.layers import (
+    LSTM,
+    Add,
+    BatchNorm,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    GraphConv,
+    Input,
+    Layer,
+    Parameter,
+    UnitNorm,
+)
 from chainrule.losses import SoftmaxCrossEntropy, SquaredError
 from chainrule.metrics import MeanSquaredError
 from chainrule.network import Masked, NetworkGraph, Representation
 from chainrule.ops import Saved, SparseMatrix, node_flops
 from chainrule.optimizers import SGD, Adam
 from chainrule.plan import Plan, lower_prediction, lower_trace, lower_training
+from chainrule.plan.frozen import Frozen, FrozenWeight
 from chainrule.plan.passes import eliminate_dead_code
 
 N, I, O = 4, 3, 2
@@ -463,6 +477,52 @@ def test_an_update_is_held_to_what_may_be_stored(optimizer) -> None:
     _, arenas = run(lower_training(network, [SquaredError()], optimizer, N), network)
     assert not np.isin(array(network, arenas, "1.dense.weight"), 0.01).any()
     assert array(network, arenas, "0.dense.weight").max() == 0.01
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.1), SGD(0.1, weight_decay=0.1), Adam()])
+def test_an_update_is_held_to_the_constraint_of_the_layer_and_then_to_what_may_be_stored(optimizer) -> None:
+    unit = dict(weight_constraint=UnitNorm())
+    network = built([Dense(O, **unit), Dense(O, **unit)])
+    network.represent("0.dense.weight", Capped())
+    _, arenas = run(lower_training(network, [SquaredError()], optimizer, N), network)
+    capped, free = (array(network, arenas, f"{i}.dense.weight") for i in (0, 1))
+    assert capped.max() == 0.01  # to the norm of 1 afterwards, it would be another number
+    np.testing.assert_allclose(np.linalg.norm(free, axis=0), 1)
+
+
+def test_a_mask_that_is_read_several_times_is_one_value() -> None:
+    network = built([Dense(O)])
+    network.represent("0.dense.weight", Masked(np.array([[1, 0], [0, 1], [1, 1]])))
+    plan = lower_training(network, [SquaredError()], SGD(0.1, weight_decay=0.1), N)
+    read = [v for n in plan.nodes for v in n.inputs if v.base is not None and v.base.name == "0.dense.weight:mask"]
+    assert len(read) > 1 and len({id(v) for v in read}) == 1
+
+
+def test_what_a_representation_makes_of_a_gradient_is_read_by_the_update_itself() -> None:
+    network = built([Dense(O), Dense(O)])
+    network.represent("0.dense.weight", Doubled())
+    plan = lower_training(network, [SquaredError()], SGD(0.1), N)
+    steps = [v for n in plan.nodes if n.where.phase == "update" for v in n.inputs if v.base is not None]
+    gradients = [v for v in steps if v.base.name == "gradients"]
+    # That of the first weight is a result of a node, which a fusion can take in; the others are read from the arena.
+    made = [v for v in gradients if v.producer is not None]
+    assert [v.name for v in made] == ["0.dense.weight"] and len(gradients) > 1
+
+
+def test_a_layer_may_compute_with_numbers_that_are_fixed() -> None:
+    network = built([Dense(O), BatchNorm()])
+    known = {**network.parameters, **network.states}
+    fixed = {name: np.array(known[name], np.float32) + 1 for name in known}
+    weights_of = {name: FrozenWeight(fixed[name], lambda *_: False) for name in network.parameters}
+    frozen = Frozen(weights_of, {name: fixed[name] for name in network.states})
+    plan = lower_prediction(network, N, frozen=frozen)
+    assert set(plan.arenas) == set(frozen.names)
+    given = data(plan)
+    arenas = {name: np.asarray(frozen.arena(name), np.float64) for name in plan.arenas}
+    found = ReferenceEngine("float64").compile(plan, arenas).run(given)
+    z = given["x0"] @ fixed["0.dense.weight"] + fixed["0.dense.bias"]
+    mean, variance, gamma, beta = (fixed[f"1.batch_norm.{n}"] for n in ("running_mean", "running_var", "gamma", "beta"))
+    np.testing.assert_allclose(found["output0"], gamma * (z - mean) / np.sqrt(variance + 1e-5) + beta, rtol=1e-5)
 
 
 def test_a_value_that_is_read_twice_is_made_once() -> None:
