@@ -34,7 +34,7 @@ _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 _MODULES = (
     "adversarial", "architectures", "data", "engine", "errors", "importing",
     "images", "initializers", "laboratory", "layers", "losses",
-    "metrics", "optimizers", "serving", "tasks", "testing", "training",
+    "metrics", "optimizers", "serving", "tasks", "testing", "training", "tuning",
 )  # fmt: skip
 
 __all__ = ["__version__", *_HOME]

@@ -41,6 +41,7 @@ from .sources import clean_up
 from .terminal import prepared_streams
 from .track import track
 from .train import train
+from .tune import tune
 
 __all__ = ["app", "main"]
 
@@ -83,6 +84,7 @@ app.command(short_help="Predict new rows, texts or pictures with a trained model
 app.command(short_help="Follow objects through a video with a detector, or from boxes that were found.")(_command(track))
 app.command(short_help="Train a network that makes pictures, and make pictures with it.")(_command(generate))
 app.command(short_help="Show a model: its preprocessing, layers and equations.")(_command(show))
+app.command(short_help="Search for the settings with which a training comes out best.")(_command(tune))
 app.command(short_help="Serve a model over HTTP, with a page to try it.")(_command(serve))
 app.command("import", short_help="Read a network of ONNX, Keras, Caffe or MXNet.")(_command(import_model))
 app.command(short_help="Write a model as an ONNX file.")(_command(export))
