@@ -31,7 +31,7 @@ VALUES = {
     "comment": "#", "day_first": "yes", "max_memory": "1GB", "exclude": "b",
     "keep": "b", "text": "{text}", "tokenizer": "characters", "size": "6", "fit": "crop", "channels": "1",
     "augment": "none", "network": "lenet5", "broken": "skip", "pretrained": "{body}", "fine_tune": None,
-    "width": "16", "balanced": None, "wrong_boxes": "skip",
+    "width": "16", "balanced": None, "wrong_boxes": "skip", "frames": "8", "every": "2",
 }  # fmt: skip
 
 

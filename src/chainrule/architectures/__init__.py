@@ -2,6 +2,7 @@
 
 from .autoencoder import autoencoder
 from .center_net import center_net
+from .clip_networks import clip_network
 from .efficientnet_lite import efficientnet_lite0
 from .lenet5 import lenet5
 from .minilm import minilm, minilm_tokenizer
@@ -15,6 +16,7 @@ __all__ = [
     "ARCHITECTURES",
     "autoencoder",
     "center_net",
+    "clip_network",
     "efficientnet_lite0",
     "get_architecture",
     "lenet5",

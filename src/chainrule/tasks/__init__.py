@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
+    "ClipModel": "clips.clip_model",
+    "ClipSettings": "clips.settings",
     "Detector": "detection.detector",
     "DetectionSettings": "detection.settings",
     "PictureModel": "pictures.picture_model",
@@ -28,6 +30,8 @@ _HOME = {
 __all__ = sorted(_HOME)
 
 if TYPE_CHECKING:
+    from .clips.clip_model import ClipModel as ClipModel
+    from .clips.settings import ClipSettings as ClipSettings
     from .detection.detector import Detector as Detector
     from .detection.settings import DetectionSettings as DetectionSettings
     from .loading import load as load
