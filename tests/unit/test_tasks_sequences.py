@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from chainrule import Dense, Network
 from chainrule.data.text import WordTokenizer
 from chainrule.errors import DataError, ModelFileError, NotFittedError, ParameterError
+from chainrule.optimizers import Adam
 from chainrule.tasks import TextGenerator, Translator, next_token_probabilities, sample
 
 TEXT = "to be or not to be, that is the question. " * 12
@@ -222,6 +223,13 @@ def test_a_pair_of_tokenizers_is_kept(tmp_path: Path) -> None:
     model.save(tmp_path / "t.chainrule")
     again = Translator.load(tmp_path / "t.chainrule")
     assert again == model and again.translate(["ein Haus"]) == model.translate(["ein Haus"])
+
+
+def test_the_optimizer_of_the_user_stays_as_it_is() -> None:
+    optimizer = Adam(0.05)
+    model = TextGenerator(units=4, embedding=2, steps=2, epochs=1, optimizer=optimizer, learning_rate=0.01, random_state=0)
+    model.fit("ababab" * 3)
+    assert optimizer == Adam(0.05) and model.network_.optimizer_ == Adam(0.01, clip_norm=1.0)
 
 
 def test_bad_searches(translator: Translator) -> None:

@@ -10,7 +10,10 @@ from .case import Case
 from .change import Change
 from .finding import Finding, Threshold
 
-__all__ = ["Rule"]
+__all__ = ["POOR_RESULT", "Rule"]
+
+#: Findings that see the result alone; any fault that keeps a network from learning may explain them.
+POOR_RESULT = ("loss-not-falling", "poor-fit", "under-training", "too-little-capacity")
 
 
 class Rule:

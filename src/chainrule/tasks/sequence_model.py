@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from typing import Any, ClassVar, Self
@@ -103,13 +104,32 @@ class SequenceModel(Configurable):
         raise NotImplementedError
 
     def _make_optimizer(self) -> Optimizer:
-        optimizer = get_optimizer(self.optimizer)
+        optimizer = copy.deepcopy(get_optimizer(self.optimizer))  # the user's own object stays as it is
         if self.learning_rate is not None:
             optimizer.learning_rate = self.learning_rate
         if self.clip_norm is not None:
             optimizer.clip_norm = self.clip_norm
         optimizer.validate()
         return optimizer
+
+    def _fit_network(self, X: Any, y: Any, callbacks: Any, **settings: Any) -> Self:
+        """Trains ``network_`` as the arguments say, and makes what generates. Parameters  settings : more of the fit"""
+        self.network_.fit(
+            X,
+            y,
+            optimizer=self._make_optimizer(),
+            epochs=int(self.epochs),
+            batch_size=int(self.batch_size),
+            metrics=(),
+            callbacks=callbacks,
+            verbose=int(self.verbose),
+            engine=self.engine,
+            threads=self.threads,
+            **settings,
+        )
+        self.history_ = self.network_.history_
+        self._ready()
+        return self
 
     def _require_fitted(self, what: str) -> None:
         if not hasattr(self, "network_"):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ..case import Case
 from ..change import Change
 from ..finding import Finding, Threshold
-from ..rule import Rule
+from ..rule import POOR_RESULT, Rule
 
 
 class BatchTooLarge(Rule):
@@ -15,9 +15,7 @@ class BatchTooLarge(Rule):
     weights need, since the step size does not grow with the batch by itself."""
 
     code, name, tier, always = "CR503", "batch-too-large", 5, True
-    explains = (
-        "loss-not-falling", "poor-fit", "under-training", "too-little-capacity", "bottleneck", "vanishing-through-time",
-    )  # fmt: skip
+    explains = (*POOR_RESULT, "bottleneck", "vanishing-through-time")
     paper = "Goyal et al., Accurate, large minibatch SGD, 2017; Keskar et al., On large-batch training, ICLR 2017"
 
     def check(self, case: Case) -> Iterable[Finding]:

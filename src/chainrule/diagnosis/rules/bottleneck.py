@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ..case import Case
 from ..change import Change
 from ..finding import Finding, Threshold
-from ..rule import Rule
+from ..rule import POOR_RESULT, Rule
 
 
 class Bottleneck(Rule):
@@ -15,15 +15,7 @@ class Bottleneck(Rule):
     1."""
 
     code, name, tier, always = "CR404", "bottleneck", 6, True
-    explains = (
-        "too-little-capacity",
-        "under-training",
-        "loss-not-falling",
-        "poor-fit",
-        "collapsed-units",
-        "dead-units",
-        "dying-units",
-    )
+    explains = (*POOR_RESULT, "collapsed-units", "dead-units", "dying-units")
     paper = (
         "Tishby and Zaslavsky, Deep learning and the information bottleneck principle, 2015; rank of a product of matrices"
     )

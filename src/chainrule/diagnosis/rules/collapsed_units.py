@@ -9,7 +9,7 @@ import numpy as np
 from ..case import Case
 from ..change import Change
 from ..finding import Finding, Threshold
-from ..rule import Rule
+from ..rule import POOR_RESULT, Rule
 
 #: With an effective rank below this, one direction holds all but a hundredth of the variance of a layer.
 _LINE = 1.01
@@ -20,7 +20,7 @@ class CollapsedUnits(Rule):
     apart."""
 
     code, name, tier, always = "CR606", "collapsed-units", 8, True
-    explains = ("loss-not-falling", "poor-fit", "too-little-capacity", "under-training")
+    explains = POOR_RESULT
     paper = "Saxe, McClelland and Ganguli, Exact solutions to the nonlinear dynamics of learning, ICLR 2014"
 
     def check(self, case: Case) -> Iterable[Finding]:

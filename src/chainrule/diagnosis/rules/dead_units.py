@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ..case import Case
 from ..change import Change
 from ..finding import Finding, Threshold
-from ..rule import Rule
+from ..rule import POOR_RESULT, Rule
 
 
 class DeadUnits(Rule):
@@ -15,11 +15,7 @@ class DeadUnits(Rule):
     comes back."""
 
     code, name, tier, always = "CR603", "dead-units", 7, True
-    explains = (
-        "loss-not-falling", "poor-fit", "under-training", "too-little-capacity", "bottleneck",
-        "vanishing-gradients", "collapsed-units",
-        "gradient-cut-off",
-    )  # fmt: skip
+    explains = (*POOR_RESULT, "bottleneck", "vanishing-gradients", "collapsed-units", "gradient-cut-off")
     paper = "Lu, Shin, Su and Karniadakis, Dying ReLU and initialization, 2019"
 
     def check(self, case: Case) -> Iterable[Finding]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from ..case import Case
 from ..change import Change
 from ..finding import Finding, Threshold
-from ..rule import Rule
+from ..rule import POOR_RESULT, Rule
 
 
 class ExplodingGradients(Rule):
@@ -16,15 +16,7 @@ class ExplodingGradients(Rule):
     the last layers throws the first ones out."""
 
     code, name, tier, always = "CR602", "exploding-gradients", 7, True
-    explains = (
-        "loss-not-falling",
-        "poor-fit",
-        "under-training",
-        "too-little-capacity",
-        "non-finite",
-        "dead-units",
-        "saturated-units",
-    )
+    explains = (*POOR_RESULT, "non-finite", "dead-units", "saturated-units")
     paper = "Pascanu, Mikolov and Bengio, On the difficulty of training recurrent neural networks, ICML 2013"
 
     def check(self, case: Case) -> Iterable[Finding]:

@@ -9,7 +9,7 @@ import numpy as np
 from ..case import Case
 from ..change import Change
 from ..finding import Finding, Threshold
-from ..rule import Rule
+from ..rule import POOR_RESULT, Rule
 from ..statistics import CallInfo
 from ._through_time import profile, sequences
 
@@ -23,10 +23,7 @@ class ExplodingThroughTime(Rule):
     necessary for it."""
 
     code, name, tier, always = "CR608", "exploding-through-time", 7, True
-    explains = (
-        "loss-not-falling", "poor-fit", "under-training", "too-little-capacity", "non-finite", "dead-units",
-        "saturated-units", "bottleneck", "collapsed-units",
-    )  # fmt: skip
+    explains = (*POOR_RESULT, "non-finite", "dead-units", "saturated-units", "bottleneck", "collapsed-units")
     paper = "Pascanu, Mikolov and Bengio, On the difficulty of training recurrent neural networks, ICML 2013"
 
     def check(self, case: Case) -> Iterable[Finding]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ..case import Case
 from ..change import Change
 from ..finding import Finding, Threshold
-from ..rule import Rule
+from ..rule import POOR_RESULT, Rule
 
 
 class ImbalancedClasses(Rule):
@@ -15,7 +15,7 @@ class ImbalancedClasses(Rule):
     drowns."""
 
     code, name, tier, always = "CR702", "imbalanced-classes", 8, True
-    explains = ("loss-not-falling", "poor-fit", "too-little-capacity", "under-training")
+    explains = POOR_RESULT
     paper = "He and Garcia, Learning from imbalanced data, IEEE TKDE 2009"
 
     def check(self, case: Case) -> Iterable[Finding]:

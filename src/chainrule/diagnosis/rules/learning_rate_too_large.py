@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from ..case import Case
 from ..change import Change
 from ..finding import Finding, Threshold
-from ..rule import Rule
+from ..rule import POOR_RESULT, Rule
 
 #: A healthy step changes a weight by about a thousandth of its size.
 _HEALTHY, _LARGE, _WHOLE = 1e-3, 0.05, 0.5
@@ -21,10 +21,19 @@ class LearningRateTooLarge(Rule):
 
     code, name, tier, always = "CR501", "learning-rate-too-large", 5, True
     explains = (
-        "vanishing-gradients", "exploding-gradients", "dead-units", "dying-units", "saturated-units", "collapsed-units",
-        "non-finite", "loss-not-falling", "poor-fit", "under-training", "too-little-capacity", "bottleneck",
-        "batch-too-small", "vanishing-through-time", "exploding-through-time",
-    )  # fmt: skip
+        *POOR_RESULT,
+        "vanishing-gradients",
+        "exploding-gradients",
+        "dead-units",
+        "dying-units",
+        "saturated-units",
+        "collapsed-units",
+        "non-finite",
+        "bottleneck",
+        "batch-too-small",
+        "vanishing-through-time",
+        "exploding-through-time",
+    )
     paper = "LeCun, Bottou, Orr and Müller, Efficient BackProp, 1998, section 5.1; the ratio: Karpathy, CS231n, 2015"
 
     def check(self, case: Case) -> Iterable[Finding]:

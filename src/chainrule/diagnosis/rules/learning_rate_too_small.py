@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from ..case import Case
 from ..change import Change
 from ..finding import Finding, Threshold
-from ..rule import Rule
+from ..rule import POOR_RESULT, Rule
 
 _SLOW, _HEALTHY = 3e-4, 1e-3
 
@@ -19,10 +19,7 @@ class LearningRateTooSmall(Rule):
 
     code, name, tier, always = "CR502", "learning-rate-too-small", 5, True
     explains = (
-        "loss-not-falling",
-        "poor-fit",
-        "under-training",
-        "too-little-capacity",
+        *POOR_RESULT,
         "bottleneck",
         "batch-too-large",
         "vanishing-gradients",

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from ..case import Case
 from ..change import Change
 from ..finding import Finding, Threshold
-from ..rule import Rule
+from ..rule import POOR_RESULT, Rule
 
 
 class SaturatedUnits(Rule):
     """A logistic or tanh unit far from 0 has a slope near 0, so hardly any gradient passes it."""
 
     code, name, tier, always = "CR605", "saturated-units", 7, True
-    explains = ("loss-not-falling", "poor-fit", "under-training", "too-little-capacity", "bottleneck", "vanishing-gradients")
+    explains = (*POOR_RESULT, "bottleneck", "vanishing-gradients")
     paper = "Glorot and Bengio, AISTATS 2010, section 3; LeCun et al., Efficient BackProp, 1998, section 4.4"
 
     def check(self, case: Case) -> Iterable[Finding]:

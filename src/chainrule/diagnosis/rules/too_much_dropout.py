@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from ..case import Case
 from ..change import Change
 from ..finding import Finding, Threshold
-from ..rule import Rule
+from ..rule import POOR_RESULT, Rule
 
 
 class TooMuchDropout(Rule):
@@ -16,15 +16,7 @@ class TooMuchDropout(Rule):
     At 0.5 noise and signal are equal; at 0.9 the noise is three times as large, and a tenth of the units is left."""
 
     code, name, tier, always = "CR505", "too-much-dropout", 5, True
-    explains = (
-        "loss-not-falling",
-        "poor-fit",
-        "under-training",
-        "too-little-capacity",
-        "bottleneck",
-        "dead-units",
-        "dying-units",
-    )
+    explains = (*POOR_RESULT, "bottleneck", "dead-units", "dying-units")
     paper = "Srivastava et al., Dropout, JMLR 2014: 0.5 for hidden units, 0.2 for inputs"
 
     def check(self, case: Case) -> Iterable[Finding]:

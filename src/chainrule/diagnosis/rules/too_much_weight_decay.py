@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from ..case import Case
 from ..change import Change
 from ..finding import Finding, Threshold
-from ..rule import Rule
+from ..rule import POOR_RESULT, Rule
 
 
 class TooMuchWeightDecay(Rule):
@@ -17,10 +17,14 @@ class TooMuchWeightDecay(Rule):
 
     code, name, tier, always = "CR506", "too-much-weight-decay", 5, True
     explains = (
-        "loss-not-falling", "poor-fit", "under-training", "too-little-capacity", "bottleneck",
-        "vanishing-gradients", "dead-units",
-        "collapsed-units", "dying-units", "vanishing-through-time",
-    )  # fmt: skip
+        *POOR_RESULT,
+        "bottleneck",
+        "vanishing-gradients",
+        "dead-units",
+        "collapsed-units",
+        "dying-units",
+        "vanishing-through-time",
+    )
     paper = "Krogh and Hertz, A simple weight decay can improve generalization, NIPS 1991; Loshchilov and Hutter, ICLR 2019"
 
     def check(self, case: Case) -> Iterable[Finding]:

@@ -8,7 +8,7 @@ from ..case import Case
 from ..chain import chain_of
 from ..change import Change
 from ..finding import Finding, Threshold
-from ..rule import Rule
+from ..rule import POOR_RESULT, Rule
 
 
 class VanishingGradients(Rule):
@@ -16,7 +16,7 @@ class VanishingGradients(Rule):
     and one of σ'(z). A logistic σ' is 0.25 at most: ten layers leave a millionth."""
 
     code, name, tier, always = "CR601", "vanishing-gradients", 7, True
-    explains = ("loss-not-falling", "poor-fit", "under-training", "too-little-capacity", "bottleneck", "collapsed-units")
+    explains = (*POOR_RESULT, "bottleneck", "collapsed-units")
     paper = "Hochreiter 1991; Bengio, Simard and Frasconi 1994; Glorot and Bengio, AISTATS 2010"
 
     def check(self, case: Case) -> Iterable[Finding]:

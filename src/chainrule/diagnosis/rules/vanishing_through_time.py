@@ -10,7 +10,7 @@ import numpy as np
 from ..case import Case
 from ..change import Change
 from ..finding import Finding, Threshold
-from ..rule import Rule
+from ..rule import POOR_RESULT, Rule
 from ..statistics import CallInfo
 from ..through_time import TimeChain
 from ._through_time import reached, sequences, unreached
@@ -27,7 +27,7 @@ class VanishingThroughTime(Rule):
     it. Factors below 1 leave nothing of it after enough steps: what the sequence held early cannot be learned."""
 
     code, name, tier, always = "CR607", "vanishing-through-time", 7, True
-    explains = ("loss-not-falling", "poor-fit", "under-training", "too-little-capacity", "bottleneck", "collapsed-units")
+    explains = (*POOR_RESULT, "bottleneck", "collapsed-units")
     paper = "Hochreiter and Schmidhuber, Long short-term memory, 1997; Pascanu, Mikolov and Bengio, ICML 2013, section 2"
 
     def check(self, case: Case) -> Iterable[Finding]:

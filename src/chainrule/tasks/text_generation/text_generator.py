@@ -91,23 +91,8 @@ class TextGenerator(SequenceModel):
         held = int(len(X) * float(self.validation_fraction))
         kept = len(X) - held
         self.network_ = self._graph(generating=False)
-        self.network_.fit(
-            X[:kept],
-            y[:kept],
-            loss="softmax_cross_entropy",
-            optimizer=self._make_optimizer(),
-            epochs=int(self.epochs),
-            batch_size=int(self.batch_size),
-            validation_data=(X[kept:], y[kept:]) if held else None,
-            metrics=(),
-            callbacks=callbacks,
-            verbose=int(self.verbose),
-            engine=self.engine,
-            threads=self.threads,
-        )
-        self.history_ = self.network_.history_
-        self._ready()
-        return self
+        validation = (X[kept:], y[kept:]) if held else None
+        return self._fit_network(X[:kept], y[:kept], callbacks, loss="softmax_cross_entropy", validation_data=validation)
 
     def _graph(self, *, generating: bool) -> Network:
         """The network over stretches of tokens; to generate, it takes and gives the states of its recurrent layers, too."""

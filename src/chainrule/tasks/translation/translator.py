@@ -99,23 +99,8 @@ class Translator(SequenceModel):
         ]
         wanted = self.target_tokenizer_.encode(y, end=True, name="targets")
         (self.network_,) = self._graphs(learning=True)
-        self.network_.fit(
-            given,
-            wanted,
-            loss=SoftmaxCrossEntropy(label_smoothing=float(self.label_smoothing)),
-            optimizer=self._make_optimizer(),
-            epochs=int(self.epochs),
-            batch_size=int(self.batch_size),
-            validation_split=float(self.validation_fraction),
-            metrics=(),
-            callbacks=callbacks,
-            verbose=int(self.verbose),
-            engine=self.engine,
-            threads=self.threads,
-        )
-        self.history_ = self.network_.history_
-        self._ready()
-        return self
+        loss = SoftmaxCrossEntropy(label_smoothing=float(self.label_smoothing))
+        return self._fit_network(given, wanted, callbacks, loss=loss, validation_split=float(self.validation_fraction))
 
     def _graphs(self, *, learning: bool) -> tuple[Network, ...]:
         """The network that learns; or the encoder and one step of the decoder. Layers of one name have equal weights."""
