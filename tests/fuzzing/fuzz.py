@@ -40,8 +40,8 @@ import chainrule
 from chainrule.errors import ChainruleError
 
 TESTS = Path(__file__).resolve().parents[1]
-#: The most seconds and the most additional bytes of address space that a damaged file may take.
-SECONDS, BYTES = 5.0, 3 * 2**30
+#: The most seconds of computing, and of waiting, and the most additional bytes of address space that a damaged file may take.
+SECONDS, WAITING, BYTES = 5.0, 60.0, 3 * 2**30
 
 Bytes = bytearray
 Rng = np.random.Generator
@@ -199,7 +199,7 @@ def _in_zip(data: bytes, rng: Rng) -> bytes:
     elif what < 0.8:
         del parts[at]
     elif what < 0.9:
-        parts[at] = _plainly(name.encode(), rng).decode("utf-8", "replace")[:60] or "x", content
+        parts[at] = _plainly(name.encode(), rng).decode("utf-8", "replace").split("\0")[0][:60] or "x", content
     else:
         parts[at] = name, content + bytes(1 << 22)
     made = io.BytesIO()
@@ -489,14 +489,18 @@ def limits(*, bytes: int = BYTES) -> Iterator[None]:
     def end(signal: int, frame: Any) -> None:
         raise TookTooLong
 
-    before, old = signal.signal(signal.SIGALRM, end), resource.getrlimit(resource.RLIMIT_AS)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    clocks = {signal.SIGALRM: (signal.ITIMER_REAL, WAITING), signal.SIGPROF: (signal.ITIMER_PROF, SECONDS)}
+    before = {number: signal.signal(number, end) for number in clocks}
+    old = resource.getrlimit(resource.RLIMIT_AS)
+    for clock, seconds in clocks.values():
+        signal.setitimer(clock, seconds)
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + bytes, old[1]))
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        for number, (clock, _) in clocks.items():
+            signal.setitimer(clock, 0)
+            signal.signal(number, before[number])
         resource.setrlimit(resource.RLIMIT_AS, old)
 
 
@@ -531,7 +535,7 @@ class Trials:
         except ChainruleError as error:
             found = None if str(error).strip() else "an error without a message"
         except TookTooLong:
-            found = f"read for more than {SECONDS:g} seconds"
+            found = f"read for more than {SECONDS:g} seconds, or waited for more than {WAITING:g}"
         except (Exception, SystemExit) as error:
             at = traceback.extract_tb(error.__traceback__)[-1]
             found = f"{type(error).__name__}: {str(error)[:150]} ({Path(at.filename).name}:{at.lineno})"

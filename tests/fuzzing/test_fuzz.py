@@ -51,6 +51,11 @@ def _waits(folder: Path) -> None:
         time.sleep(60)
 
 
+def _computes(folder: Path) -> None:
+    while (folder / "x").read_bytes() != b"good good good":
+        pass
+
+
 def _takes(folder: Path) -> None:
     if (folder / "x").read_bytes() != b"good good good":
         np.empty(2**40, np.uint8)
@@ -63,7 +68,8 @@ def _takes(folder: Path) -> None:
         (_fails(chainrule.errors.DataError("")), False, "without a message"),
         (_fails(SystemExit(1)), False, "SystemExit"),
         (lambda folder: None, True, "not noticed"),
-        (_waits, False, "more than"),
+        (_waits, False, "waited for more than 0.4"),
+        (_computes, False, "read for more than 0.2"),
         pytest.param(_takes, False, "MemoryError", marks=pytest.mark.skipif(sys.platform != "linux", reason="limits")),
     ],
 )
@@ -71,6 +77,7 @@ def test_every_kind_of_fault_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Any, checked: bool, what: str
 ) -> None:
     monkeypatch.setattr(fuzz, "SECONDS", 0.2)
+    monkeypatch.setattr(fuzz, "WAITING", 0.4)
     kind = fuzz.Kind("fragile", lambda folder: (folder / "x").write_bytes(b"good good good"), read, checked=checked)
     trials = fuzz.Trials(kind, 0, tmp_path)
     number = next(n for n in range(99) if trials.content(n) != trials.good)

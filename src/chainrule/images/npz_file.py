@@ -5,6 +5,7 @@ read.
 from __future__ import annotations
 
 import stat
+import sys
 import zipfile
 from math import prod
 from pathlib import Path
@@ -33,7 +34,10 @@ def read_npz(path: Path, limit: int | None = None) -> dict[str, NDArray[Any]]:
             raise ImageError(f"{path}: expected an .npz file, got a folder, a pipe or a device.")
         _check_sizes(path, most)
         with np.load(path, allow_pickle=False) as file:
-            return {name: np.asarray(file[name]) for name in file.files}
+            arrays = {name: np.asarray(file[name]) for name in file.files}
+            for name, array in arrays.items():
+                _check_text(name, array)
+            return arrays
     except ImageError:
         raise
     except FileNotFoundError:
@@ -50,6 +54,14 @@ def read_npz(path: Path, limit: int | None = None) -> dict[str, NDArray[Any]]:
         # NumPy takes any other file for a pickle, and says how to read it unsafely.
         why = "" if "pickle" in str(error) else f" ({error})"
         raise ImageError(f"{path}: it is no .npz file that can be read{why}. Write it with numpy.savez.") from error
+
+
+def _check_text(name: str, array: NDArray[Any]) -> None:
+    """ValueError for text with numbers that stand for no character, which NumPy gives out without looking at them."""
+    if array.dtype.kind == "U" and array.size and array.dtype.itemsize:
+        numbers = np.ascontiguousarray(array).reshape(-1).view(array.dtype.newbyteorder("=").str[0] + "u4")
+        if numbers.max() > sys.maxunicode:
+            raise ValueError(f"the text in {name!r} has characters that there are not")
 
 
 def _check_sizes(path: Path, most: int) -> None:
