@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from .errors import ParameterError
+from .errors import ChainruleError, ModelFileError, ParameterError
 from .exchange import caffe_file, keras_file, mxnet_file, onnx_file, torch_file
 from .model import Network
 
@@ -24,7 +26,8 @@ def load_onnx(path: Path, *, shapes: dict[str, tuple[int | None, ...]] | None = 
     Raises      MissingDependencyError without the package onnx ; ModelFileError when the file is damaged or foreign, or
                 holds nodes that have no counterpart, which are named
     """
-    return _as_trained(onnx_file.load_onnx(path, Network, shapes=shapes, random_state=random_state))
+    with _reading(path):
+        return _as_trained(onnx_file.load_onnx(path, Network, shapes=shapes, random_state=random_state))
 
 
 def load_keras(path: Path, *, random_state: Any = None) -> Network:
@@ -32,7 +35,8 @@ def load_keras(path: Path, *, random_state: Any = None) -> Network:
 
     Raises      MissingDependencyError without the package h5py ; ModelFileError
     """
-    return _as_trained(keras_file.load_keras(path, Network, random_state=random_state))
+    with _reading(path):
+        return _as_trained(keras_file.load_keras(path, Network, random_state=random_state))
 
 
 def load_caffe(prototxt: Path, caffemodel: Path, *, random_state: Any = None) -> Network:
@@ -40,7 +44,8 @@ def load_caffe(prototxt: Path, caffemodel: Path, *, random_state: Any = None) ->
 
     Raises      MissingDependencyError without the package protobuf ; ModelFileError
     """
-    return _as_trained(caffe_file.load_caffe(prototxt, caffemodel, Network, random_state=random_state))
+    with _reading(prototxt):
+        return _as_trained(caffe_file.load_caffe(prototxt, caffemodel, Network, random_state=random_state))
 
 
 def load_mxnet(symbol: Path, params: Path, *, shape: tuple[int, ...] | None = None, random_state: Any = None) -> Network:
@@ -49,7 +54,8 @@ def load_mxnet(symbol: Path, params: Path, *, shape: tuple[int, ...] | None = No
     Parameters  shape : of one sample as MXNet has it, such as (3, 224, 224), where it cannot be found from the weights
     Raises      ModelFileError
     """
-    return _as_trained(mxnet_file.load_mxnet(symbol, params, Network, shape=shape, random_state=random_state))
+    with _reading(symbol):
+        return _as_trained(mxnet_file.load_mxnet(symbol, params, Network, shape=shape, random_state=random_state))
 
 
 def load_torch(path: Path) -> dict[str, Any]:
@@ -59,7 +65,8 @@ def load_torch(path: Path) -> dict[str, Any]:
 
     Raises      ModelFileError when the file is damaged or foreign, or holds more than tensors
     """
-    return torch_file.load_torch(path)
+    with _reading(path):
+        return torch_file.load_torch(path)
 
 
 def load_foreign(path: Path, weights: Path | None = None, *, shape: tuple[int, ...] | None = None) -> Network:
@@ -98,6 +105,20 @@ def load_foreign(path: Path, weights: Path | None = None, *, shape: tuple[int, .
         f"{os.fspath(path)!r} is of an unknown kind. Known: .onnx, .keras, .h5, .prototxt with .caffemodel, "
         f"-symbol.json with .params."
     )
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turns what no reader foresaw into a ModelFileError: the content comes from a file, and nobody has checked it."""
+    try:
+        yield
+    except ChainruleError:
+        raise
+    except Exception as error:
+        raise ModelFileError(
+            f"{os.fspath(path)!r:.300} cannot be read: it is damaged, or says something that was not foreseen "
+            f"({type(error).__name__}: {error!s:.200}). Take another copy, or export it again."
+        ) from error
 
 
 def _as_trained(network: Network) -> Network:

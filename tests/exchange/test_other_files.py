@@ -110,6 +110,7 @@ def test_caffe_scale_after_batch_norm_and_eltwise(tmp_path: Path) -> None:
         ("layer {", b"", "no network of Caffe"),
         (PROTOTXT.replace('"Softmax"', '"Python"'), None, "no counterpart in chainrule: Python"),
         (PROTOTXT.replace('bottom: "d"', 'bottom: "nowhere"'), None, "which nothing makes"),
+        (PROTOTXT.replace('top: "c"', ""), None, "n.prototxt"),
         (
             PROTOTXT.replace("num_output: 3", "num_output: 3 bias_term: false").replace("dim: 5 } }", "dim: 9 } }"),
             None,
@@ -185,6 +186,10 @@ def test_mxnet_files_that_are_wrong(tmp_path: Path) -> None:
                  symbol().replace("Pooling", "Custom"), symbol().replace('"relu"', '"cosine"')):  # fmt: skip
         (tmp_path / "s.json").write_text(text)
         with pytest.raises(ModelFileError):
+            chainrule.load_mxnet(tmp_path / "s.json", path, shape=(2, 5, 5))
+    for kernel in ('"(2,2"', '"(1e999, 2)"', '"[]"'):  # what no reader foresaw is an error of ours, too
+        (tmp_path / "s.json").write_text(symbol().replace('"kernel": "(2,2)"', f'"kernel": {kernel}'))
+        with pytest.raises(ModelFileError, match=r"s\.json"):
             chainrule.load_mxnet(tmp_path / "s.json", path, shape=(2, 5, 5))
     (tmp_path / "s.json").write_text(symbol())
     path.write_bytes(params({k: v for k, v in MX.items() if k != "arg:d_bias"}, 2))

@@ -40,7 +40,7 @@ import chainrule
 from chainrule.errors import ChainruleError
 
 TESTS = Path(__file__).resolve().parents[1]
-#: The most seconds of computing, and of waiting, and the most additional bytes of address space that a damaged file may take.
+#: The most seconds of computing and of waiting, and the most additional bytes of address space, that a file may take.
 SECONDS, WAITING, BYTES = 5.0, 60.0, 3 * 2**30
 
 Bytes = bytearray

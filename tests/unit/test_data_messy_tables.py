@@ -608,3 +608,158 @@ def test_long_names_and_long_cells_are_no_trouble(tmp_path: Path) -> None:
             read_table(tmp_path / name)
     long = "1 " * 100_000 + "x"
     assert read(tmp_path, column(long, "1/" * 50_000, "1,5")).column("x").kind == "categorical"
+
+
+# ---------------------------------------------------------------- kinds of mess that came up later
+
+
+def rows_of(*texts: str) -> str:
+    return "".join(text + "\n" for text in texts)
+
+
+FORTY = [f"{i},{i % 3}" for i in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("texts", "numbers"),
+    [
+        (["$(1,105.68)", "$12.50", "$3"], [-1105.68, 12.5, 3]),
+        (["($ 1,105.68)", "$ 12.50", "$ 3"], [-1105.68, 12.5, 3]),
+        (["\u2013105.68", "12.5", "3"], [-105.68, 12.5, 3]),
+        (["\uff0d7", "\u20105.5", "3\u2013"], [-7, -5.5, -3]),
+        (["Rs. 1,100.58", "Rs 2.5", "Fr. 3"], [1100.58, 2.5, 3]),
+        (["1.5D+02", "-2D-1", "3"], [150, -0.2, 3]),
+        (["\u200b5", "\ufeff6.5", "7\u200e"], [5, 6.5, 7]),
+    ],
+)
+def test_further_ways_to_write_numbers(tmp_path: Path, texts: list[str], numbers: list[float]) -> None:
+    assert cells(read(tmp_path, column(*texts)), "x") == pytest.approx(numbers)
+
+
+def test_a_dash_or_a_letter_between_digits_makes_no_number() -> None:
+    for text in ("5–10", "1D2", "3D", "D+2", "$(5", "($5", "2–"[:1] + "–3", "1 – 2"):
+        assert not looks_like_number(text), text
+
+
+@pytest.mark.parametrize("unit", ["kg", " kg", "°C", " m²", " km/h", " m2", "th", " µg/l"])
+def test_numbers_with_one_unit_are_numbers(tmp_path: Path, unit: str) -> None:
+    text = "i;x;y\n" + "".join(f"{i};{i},5{unit};{'ab'[i % 2]}\n" for i in range(30))
+    table = read(tmp_path, text)
+    assert cells(table, "x") == [i + 0.5 for i in range(30)]
+    assert f"Column 'x' holds numbers with the unit '{unit.strip()}'." in table.notes
+    assert table.column("x").written is not None and table.column("x").written[2] == f"2,5{unit}"
+    kept = TablePreprocessor("y").fit(table).kinds_
+    assert ColumnFormat.from_config(json.loads(json.dumps(kept["x"].to_config()))) == kept["x"]
+    new = read(tmp_path, f"i;x;y\n1;1.234,5{unit};a\n2;7;b\n", kinds=kept)
+    assert cells(new, "x") == [1234.5, 7]
+    with pytest.raises(TableError, match="expected a number in column 'x', got '3 miles'"):
+        read(tmp_path, "i;x;y\n1;3 miles;a\n", kinds=kept)
+
+
+@pytest.mark.parametrize(
+    "cell", [lambda i: f"{i} {'kg' if i % 2 else 'g'}", lambda i: f"{i} Main Street {i}", lambda i: f"{i % 4} rooms"]
+)
+def test_several_units_and_few_numbers_stay_texts(tmp_path: Path, cell: Any) -> None:
+    table = read(tmp_path, "i,x\n" + rows_of(*(f"{i},{cell(i)}" for i in range(40))))
+    assert table.column("x").kind == "categorical" and table.column("x").values[3] == cell(3)
+
+
+def test_labels_with_a_unit_come_back_as_they_are_written(tmp_path: Path) -> None:
+    table = read(tmp_path, "i,x\n" + rows_of(*(f"{i},{i % 18 + 1} stars" for i in range(180))))
+    preprocessor = TablePreprocessor("x").fit(table)
+    assert preprocessor.task_ == "classification"
+    y, _ = preprocessor.transform_target(table)
+    assert preprocessor.inverse_target(y).tolist() == [f"{i % 18 + 1} stars" for i in range(180)]
+
+
+def test_what_keeps_excel_from_changing_cells(tmp_path: Path) -> None:
+    table = read(tmp_path, 'i,x,y\n1,="007",="a"\n2,="010",b\n')
+    assert cells(table, "x") == [7, 10] and table.column("x").written.tolist() == ["007", "010"]
+    assert cells(table, "y") == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("i,'na me',y\n" + rows_of(*(f"{i},'a, b''s',x" for i in range(9))), "quoted by apostrophes"),
+        ("i,na me,y\n" + rows_of(*(f'{i},"a, b\'s" ,x' for i in range(9))), "Spaces between a quote"),
+    ],
+)
+def test_quotes_of_other_kinds(tmp_path: Path, text: str, note: str) -> None:
+    table = read(tmp_path, text)
+    assert table.names == ["i", "na me", "y"] and cells(table, "na me") == ["a, b's"] * 9
+    assert note in " ".join(table.notes)
+
+
+def test_backslashes_before_quotes(tmp_path: Path) -> None:
+    table = read(tmp_path, "i,x,y\n" + rows_of(*(rf'{i},"say \"hi\", please",z' for i in range(9))))
+    assert cells(table, "x") == ['say "hi", please'] * 9 and "backslash" in " ".join(table.notes)
+
+
+def test_apostrophes_in_words_are_no_quotes(tmp_path: Path) -> None:
+    table = read(tmp_path, "i,x\n" + rows_of(*(f"{i},rock 'n' roll" for i in range(9))))
+    assert cells(table, "x") == ["rock 'n' roll"] * 9
+    with pytest.raises(TableError, match="never closed"):
+        read(tmp_path, 'i,x\n1,"a\n2,b\n')
+
+
+@pytest.mark.parametrize(
+    ("end", "note"),
+    [
+        ("\nSource: office of statistics\n", "1 line below the table passed over: 'Source: office of statistics'"),
+        ("(1) estimated\nSource: ours\n\x1a", "2 lines below the table passed over: '(1) estimated'"),
+        (",\n, \n", "2 rows without any value below the table"),
+        ("\x1a", ""),
+    ],
+)
+def test_what_stands_below_a_table(tmp_path: Path, end: str, note: str) -> None:
+    table = read(tmp_path, "a,b\n" + rows_of(*FORTY) + end)
+    assert table.n_rows == 40 and cells(table, "a")[-1] == 39 and note in " ".join(table.notes)
+
+
+def test_a_row_that_was_cut_off_is_no_remark(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"line 42: expected 2 fields"):
+        read(tmp_path, "a,b\n" + rows_of(*FORTY) + "40")
+    with pytest.raises(TableError, match=r"expected 2 fields"):
+        read(tmp_path, "a,b\n1,2\nno row at all\n" + rows_of(*FORTY))
+
+
+@pytest.mark.parametrize("delimiter", ["~", "^", "\x1f", "\x01"])
+def test_rare_delimiters(tmp_path: Path, delimiter: str) -> None:
+    table = read(tmp_path, delimiter.join("abc") + "\n" + rows_of(*(delimiter.join([str(i), "x", "2.5"]) for i in range(9))))
+    assert table.names == ["a", "b", "c"] and cells(table, "c") == [2.5] * 9
+
+
+def test_quarters_and_weeks(tmp_path: Path) -> None:
+    table = read(tmp_path, "q,w,v\n2023Q4,2024-W01,Q1 2024\n2024 Q1,2024W02-3,Q2/2024\n2024-Q2,2020-W53,Q3 2024\n")
+    assert [str(v)[:10] for v in table.column("q").values] == ["2023-10-01", "2024-01-01", "2024-04-01"]
+    assert [str(v)[:10] for v in table.column("w").values] == ["2024-01-01", "2024-01-10", "2020-12-28"]
+    assert [str(v)[:10] for v in table.column("v").values] == ["2024-01-01", "2024-04-01", "2024-07-01"]
+    assert parse_dates(["2023-W53"], "ymd")[1] == {"2023-W53": 1}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [
+        ("cp1251", ["Москва", "Новосибирск", "Екатеринбург", "Казань"]),
+        ("shift_jis", ["東京", "大阪", "名古屋"]),
+        ("gb18030", ["北京", "上海", "广州"]),
+    ],
+)
+def test_other_alphabets_are_found_out_and_shown(tmp_path: Path, encoding: str, words: list[str]) -> None:
+    pytest.importorskip("charset_normalizer")
+    text = "i;x\n" + rows_of(*(f"{i};{words[i % len(words)]}" for i in range(60)))
+    table = read(tmp_path, text.encode(encoding))
+    assert cells(table, "x")[: len(words)] == words and words[0] in " ".join(table.notes)
+
+
+def test_accents_of_unknown_encodings_are_not_guessed(tmp_path: Path) -> None:
+    words = ["Plzeň", "Děčín", "Ústí nad Labem", "Žďár"]
+    text = "i;x\n" + rows_of(*(f"{i};{words[i % 4]}" for i in range(60)))
+    for encoding in ("cp1250", "cp852"):
+        try:
+            table = read(tmp_path, text.encode(encoding))
+        except TableError as error:
+            assert "--encoding" in str(error)
+        else:
+            assert "--encoding" in " ".join(table.notes)

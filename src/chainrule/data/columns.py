@@ -29,6 +29,8 @@ from .numbers_in_text import (
     is_missing_number,
     parse_number,
     style_from,
+    unit_of,
+    without_unit,
 )
 from .table_format import ColumnFormat, ColumnKind, DateOrder, TableFormat
 
@@ -89,6 +91,8 @@ class _Draft:
     dates: DateEvidence | None = None
     distinct: set[str] = field(default_factory=set)
     words: frozenset[str] = frozenset()
+    unit: str = ""
+    whole: Sequence[str] | None = None
 
 
 def read_columns(
@@ -145,6 +149,7 @@ class _Reader:
                     "datetime", parse_epoch(numbers.values, draft.given.epoch), numbers.written, draft.given
                 )
                 return
+        self._take_off_unit(draft)
         draft.distinct = set(draft.cells)
         if kind != "datetime":
             sample = _spread(draft.cells, _SAMPLE)
@@ -153,6 +158,20 @@ class _Reader:
                 draft.numbers = gather_evidence(draft.distinct)
         if draft.numbers is None or not draft.numbers.numbers:
             draft.dates = self._date_evidence(draft)
+
+    def _take_off_unit(self, draft: _Draft) -> None:
+        """Leaves the numbers of cells such as "5 kg", where all cells that are no numbers have one unit."""
+        known = "" if draft.given is None else draft.given.unit
+        if draft.given is not None and not known:
+            return
+        units = Counter(unit_of(cell) for cell in _spread(draft.cells, _SAMPLE))
+        unit = known or max((unit for unit in units if unit), key=units.__getitem__, default="")
+        if not unit or (not known and units[unit] <= FEW_NUMBERS):
+            return
+        if not known and units.total() - units[unit] - units[None] > MOST_OTHERS * units.total():
+            return
+        draft.unit, draft.whole = unit, draft.cells
+        draft.cells = [without_unit(cell, unit) for cell in draft.cells]
 
     def _plain_numbers(self, draft: _Draft) -> Column | None:
         """The column when every cell is a number in plain writing, or missing; None otherwise."""
@@ -312,8 +331,12 @@ class _Reader:
             return False
         missing = tuple(sorted({cell.strip() for cell, number in known.items() if number != number and cell.strip()}))
         missing = tuple(word for word in missing if word.lower() not in MISSING)
-        found = ColumnFormat("numeric", style.decimal, _only_known(style.thousands), style.percent, missing)
-        draft.column = Column("numeric", values, written_numbers(draft.cells, values), found)
+        thousands = _only_known(style.thousands)
+        found = ColumnFormat("numeric", style.decimal, thousands, style.percent, missing, unit=draft.unit)
+        written = written_numbers(draft.cells, values) if draft.whole is None else _all_written(draft.whole)
+        draft.column = Column("numeric", values, written, found)
+        if draft.unit and draft.given is None:
+            self.notes.append(f"Column {draft.name!r} holds numbers with the unit {draft.unit!r}.")
         return True
 
     def _known_words(self, draft: _Draft) -> frozenset[str]:
@@ -413,7 +436,7 @@ class _Reader:
 
     def _texts(self, draft: _Draft) -> Column:
         longest, usual, na = self.longest, MISSING if self.format.keep_default_na else frozenset({""}), self.na
-        texts: list[str | None] = [cell.strip() for cell in draft.cells]
+        texts: list[str | None] = [cell.strip() for cell in draft.whole or draft.cells]
         rows = [i for i, t in enumerate(texts) if t is not None and len(t) <= longest and (t.lower() in usual or t in na)]
         words = {texts[row] or None for row in rows}
         written = None

@@ -12,7 +12,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import compress, pairwise
 from pathlib import Path
@@ -38,12 +38,17 @@ __all__ = [
     "write_predictions",
 ]
 
-DELIMITERS = (",", ";", "\t", "|")
+DELIMITERS = (",", ";", "\t", "|", "~", "^", "\x1f", "\x01")
 WHITESPACE = " "
 #: Lines that are looked at to find out the delimiter, and the share of them that must have as many fields as most.
 _LOOKED_AT, _AGREEING = 50, 0.8
 #: The most lines above the header that are no part of the table: a title, a date.
 _MOST_ABOVE = 10
+#: The most lines below the table that are no part of it: a source, a remark.
+_MOST_BELOW = 10
+#: Characters that nobody sees; copied along with a cell from a web page they would make a text of a number.
+_INVISIBLE = "\ufeff\u200b\u2060\u200e\u200f"
+_IN_APOSTROPHES = re.compile(r"(?m)(^|[,;\t|])( ?)'((?:[^'\r\n]|'')*)'(?= ?(?:[,;\t|\r]|$))")
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 
 Row = list[str]
@@ -59,6 +64,7 @@ class TextColumns:
         text : what was read, with blank lines for all that stands above the table ; rows : numbers of the records that
             are rows
         width : fields of a record, of which one at the end may be no column ; first_line : that the text begins in
+        quoting : how the quotes of the file had to be changed, as of ``_requoted``
     """
 
     names: list[str]
@@ -70,6 +76,7 @@ class TextColumns:
     rows: Sequence[int] = ()
     width: int = 0
     first_line: int = 1
+    quoting: str = ""
 
     @property
     def underscores(self) -> bool:
@@ -95,16 +102,21 @@ def read_text_columns(
     return text_columns(path, decoded.text, how, notes)
 
 
-def text_columns(path: Path, text: str, how: TableFormat, notes: list[str]) -> TextColumns:
-    """The columns of a text that begins as a file does. Parameters  notes : gets what is found out
+def text_columns(path: Path, text: str, how: TableFormat, notes: list[str], *, whole: bool = True) -> TextColumns:
+    """The columns of a text that begins as a file does.
+
+    Parameters  notes : gets what is found out ; whole : whether the text ends as the file does
 
     Raises      as ``read_text_columns``
     """
+    text = text.rstrip("\x1a")  # the end of a file of DOS
     if not text.strip():
         raise TableError(f"{path}: the file is empty; expected a header line with column names and rows below it.")
     delimiter = how.delimiter
     if delimiter is None and ({".tsv", ".tab"} & {suffix.lower() for suffix in path.suffixes}):
         delimiter = "\t"
+    quoting = "apostrophes" if _has_apostrophes(text) else ""
+    text = _requoted(text, quoting, "")
     layout = _layout(text, delimiter, how.comment, notes)
     text = layout.text
     if layout.delimiter == WHITESPACE:
@@ -112,7 +124,7 @@ def text_columns(path: Path, text: str, how: TableFormat, notes: list[str]) -> T
     if not how.header:
         rest = _first_records(text, layout.delimiter)
         layout.names = [f"column_{i}" for i in range(1, len(rest[0] if rest else ()) + 1)]
-    return _table(path, text, layout, how.comment, notes)
+    return _table(path, text, layout, how.comment, notes, quoting, whole)
 
 
 def following_columns(first: TextColumns, text: str, first_line: int, comment: str | None) -> TextColumns:
@@ -124,10 +136,10 @@ def following_columns(first: TextColumns, text: str, first_line: int, comment: s
     path = Path(first.source)
     if first.delimiter == WHITESPACE:
         text = "\n".join(line.strip().replace("\t", " ") for line in text.split("\n"))
+    text = _requoted(text, first.quoting, first.delimiter)
     _allow_long_fields(text)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=first.delimiter, skipinitialspace=True, strict=True)
     try:
-        rows = [row for row in reader if row]
+        rows = _shown_cells(text, [row for row in _strictly(text, first.delimiter) if row])
     except csv.Error:
         _explain(path, text, first.delimiter, first_line)
         raise
@@ -140,7 +152,7 @@ def following_columns(first: TextColumns, text: str, first_line: int, comment: s
     columns: list[Sequence[str]] = list(zip(*rows, strict=True)) if rows else [()] * first.width
     del columns[len(first.names) :]
     return TextColumns(
-        first.names, columns, first.delimiter, first.source, [], text, numbers, first.width, first_line
+        first.names, columns, first.delimiter, first.source, [], text, numbers, first.width, first_line, first.quoting
     )  # fmt: skip
 
 
@@ -279,17 +291,98 @@ def _is_parted_by_spaces(lines: list[str]) -> bool:
 # --------------------------------------------------------------------------------------------------------------- rows
 
 
-def _table(path: Path, text: str, layout: _Layout, comment: str | None, notes: list[str]) -> TextColumns:
+def _strictly(text: str, delimiter: str) -> list[Row]:
+    return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True))
+
+
+def _has_apostrophes(text: str) -> bool:
+    """Whether fields stand in apostrophes: most lines below the header have such a field, and there is no quote."""
+    if "'" not in text or '"' in text:
+        return False
+    below = [line.rstrip("\r") for line in text[: 2**16].split("\n")[1:_LOOKED_AT] if line.strip()]
+    return sum(_IN_APOSTROPHES.search(line) is not None for line in below) > _AGREEING * len(below)
+
+
+def _requoted(text: str, quoting: str, delimiter: str) -> str:
+    """The text with its quotes as a file of comma-separated values has them (RFC 4180).
+
+    Parameters  quoting : "apostrophes" in place of quotes, "spaces" between a quote and the next delimiter, "backslashes"
+                before quotes in a field, or "" for nothing to change
+    """
+    if quoting == "apostrophes":
+        return _IN_APOSTROPHES.sub(lambda m: m[1] + m[2] + '"' + m[3].replace("''", "'") + '"', text)
+    if quoting == "spaces":
+        return re.sub(rf'"[ \t]+(?={re.escape(delimiter)}|\r|\n|\Z)', '"', text)
+    return text.replace('\\"', '""') if quoting == "backslashes" else text
+
+
+_QUOTING = {
+    "apostrophes": "Fields are quoted by apostrophes.",
+    "spaces": "Spaces between a quote and the next delimiter are passed over.",
+    "backslashes": "Quotes in a field are written with a backslash before them.",
+}
+
+
+def _mended(text: str, delimiter: str) -> tuple[str, str, list[Row]] | None:
+    """How the quotes of a text that cannot be read had to be changed, the text and its rows; None where no change makes rows
+    of equally many fields of it."""
+    for quoting in ("spaces", "backslashes"):
+        changed = _requoted(text, quoting, delimiter)
+        if changed != text:
+            with suppress(csv.Error):
+                rows = _strictly(changed, delimiter)
+                if len({len(row) for row in rows if row}) == 1:
+                    return quoting, changed, rows
+    return None
+
+
+def _shown_cells(text: str, rows: list[Row]) -> list[Row]:
+    """The rows without invisible characters around cells, and without what keeps Excel from changing a cell: ="007"."""
+    if any(character in text for character in _INVISIBLE):
+        rows = [[cell.strip(_INVISIBLE) for cell in row] for row in rows]
+    if '="' in text:
+        rows = [[c[2:-1] if len(c) > 2 and c[:2] == '="' and c[-1] == '"' else c for c in row] for row in rows]
+    return rows
+
+
+def _drop_below(rows: list[Row], notes: list[str]) -> None:
+    """Drops what stands below the table: rows without any value, and remarks of one field."""
+    width, empty = len(rows[0]) if rows else 0, 0
+    while len(rows) > 2 and width > 1 and not any(cell.strip() for cell in rows[-1]):
+        rows.pop()
+        empty += 1
+    if empty:
+        notes.append(f"{empty} row{'s' * (empty > 1)} without any value below the table passed over.")
+    count = 0
+    while count < min(_MOST_BELOW, len(rows) - 2) and len(rows[-1 - count]) == 1 and _is_remark(rows[-1 - count][0]):
+        count += 1
+    if width > 1 and count and all(len(row) > 1 for row in rows[:-count]):
+        notes.append(f"{count} line{'s' * (count > 1)} below the table passed over: {rows[-count][0].strip()[:60]!r}.")
+        del rows[-count:]
+
+
+def _is_remark(cell: str) -> bool:
+    return " " in cell.strip() and not looks_like_number(cell)
+
+
+def _table(
+    path: Path, text: str, layout: _Layout, comment: str | None, notes: list[str], quoting: str, whole: bool
+) -> TextColumns:  # fmt: skip
     """Names and cells of the columns."""
     _allow_long_fields(text)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=layout.delimiter, skipinitialspace=True, strict=True)
     try:
-        rows = list(reader)
+        rows = _strictly(text, layout.delimiter)
     except csv.Error:
-        _explain(path, text, layout.delimiter)
-        raise
+        mended = _mended(text, layout.delimiter)
+        if mended is None:
+            _explain(path, text, layout.delimiter)
+            raise
+        quoting, text, rows = mended
+    if quoting:
+        notes.append(_QUOTING[quoting])
     if [] in rows:
         rows = [row for row in rows if row]
+    rows = _shown_cells(text, rows)
     header = rows.pop(0) if layout.names is None else layout.names
     numbers: Sequence[int] = range(layout.names is None, len(rows) + (layout.names is None))
     lengths = Counter(map(len, rows))
@@ -298,7 +391,9 @@ def _table(path: Path, text: str, layout: _Layout, comment: str | None, notes: l
         if not all(kept):
             notes.append(f"{kept.count(False)} line{'s' * (kept.count(False) > 1)} of comments among the rows passed over.")
             rows, numbers = list(compress(rows, kept)), list(compress(numbers, kept))
-            lengths = Counter(map(len, rows))
+    if whole:
+        _drop_below(rows, notes)
+    numbers, lengths = numbers[: len(rows)], Counter(map(len, rows))
     if not rows:
         raise TableError(f"{path}: the file has a header but no rows below it.")
     header, width = _header_for(header, rows, lengths, notes)
@@ -317,7 +412,9 @@ def _table(path: Path, text: str, layout: _Layout, comment: str | None, notes: l
         )
     if layout.names is None and (two := _second_header(names, columns, notes)) is not None:
         names, columns, numbers = two, [column[1:] for column in columns], numbers[1:]
-    return TextColumns(unique_names(names, notes), columns, layout.delimiter, str(path), notes, text, numbers, width)
+    return TextColumns(
+        unique_names(names, notes), columns, layout.delimiter, str(path), notes, text, numbers, width, quoting=quoting
+    )
 
 
 def _header_for(header: Row, rows: list[Row], lengths: Counter[int], notes: list[str]) -> tuple[Row, int]:

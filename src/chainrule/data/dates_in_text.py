@@ -41,7 +41,13 @@ _DATES = (
     rf"{_MONTH}[\s\-/.,]+(?P<year>\d{{4}})",
     r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})",
 )
-_FORMS = [re.compile(form, re.IGNORECASE | re.ASCII) for form in (*(date + _AND_TIME for date in _DATES), _TIME)]
+#: Quarters, which stand for their first day, and weeks of ISO 8601, which stand for their Monday.
+_PERIODS = (
+    r"(?P<year>\d{4})[\s\-/]?Q(?P<quarter>[1-4])",
+    r"Q(?P<quarter>[1-4])[\s\-/]?(?P<year>\d{4})",
+    r"(?P<year>\d{4})-?W(?P<week>\d{2})(?:-?(?P<weekday>[1-7]))?",
+)
+_FORMS = [re.compile(form, re.IGNORECASE | re.ASCII) for form in (*(date + _AND_TIME for date in _DATES), _TIME, *_PERIODS)]
 _EPOCH = datetime.datetime(1970, 1, 1)
 #: Seconds since 1970 of the years 2000 to 2040: numbers in between may be time stamps.
 _STAMPS = (946_684_800.0, 2_208_988_800.0)
@@ -208,7 +214,15 @@ def _instant(match: re.Match[str], order: DateOrder) -> int | None:
     """Microseconds since 1970; None when the calendar has no such day, or the day no such time."""
     held = match.groupdict()
     if "year" in held:
-        if held.get("first") is not None:
+        if held.get("week"):
+            try:
+                start = datetime.date.fromisocalendar(int(held["year"]), int(held["week"]), int(held["weekday"] or 1))
+            except ValueError:
+                return None
+            held["year"], month, day = str(start.year), start.month, start.day
+        elif held.get("quarter"):
+            day, month = 1, 3 * int(held["quarter"]) - 2
+        elif held.get("first") is not None:
             first, second = int(held["first"]), int(held["second_"])
             day, month = (second, first) if order == "mdy" else (first, second)
         else:

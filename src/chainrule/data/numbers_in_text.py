@@ -20,6 +20,8 @@ __all__ = [
     "looks_like_number",
     "parse_number",
     "style_from",
+    "unit_of",
+    "without_unit",
 ]
 
 #: Texts that stand for a missing value wherever they occur, in lower case.
@@ -40,15 +42,19 @@ MISSING_NUMBERS = frozenset(
 _LONGEST = 80
 _SPACES = "\u0020\u00a0\u202f\u2009"
 _CURRENCY = (
-    r"(?:[$€£¥₹₩₽₺₫₴₪฿₦]|R\$|US\$|C\$|A\$|HK\$|kr\.?|zł|Kč|Ft|CHF|USD|EUR|GBP|JPY|CNY|INR|CAD|AUD|SEK|NOK|DKK|PLN|BRL)"
+    r"(?:[$€£¥₹₩₽₺₫₴₪฿₦]|R\$|US\$|C\$|A\$|HK\$|kr\.?|zł|Kč|Ft|Rs\.?|Fr\.|CHF|USD|EUR|GBP|JPY"
+    r"|CNY|INR|CAD|AUD|NZD|SGD|HKD|SEK|NOK|DKK|PLN|CZK|HUF|RON|TRY|RUB|UAH|ILS|AED|SAR|ZAR|KRW|THB|IDR|MXN|BRL)"
 )
-_SIGN = "[+\\-\u2212]"
+#: The hyphen, the minus, and the dashes that are set in its place.
+_MINUS = "-\u2212\u2010\u2011\u2012\u2013\u2014\ufe63\uff0d"
+_SIGN = f"[+\\{_MINUS}]"
 _NUMBER = re.compile(
-    rf"(?P<open>\()?\s*(?P<sign>{_SIGN})?\s*(?:{_CURRENCY})?\s*(?P<sign2>{_SIGN})?\s*"
-    rf"(?P<body>\d(?:[\d.,'’{_SPACES}]*\d)?|[.,]\d+|\d[\d.,'’]*[.,])(?P<exponent>[eE][+\-]?\d+)?"
-    rf"\s*(?:{_CURRENCY})?\s*(?P<percent>%)?\s*(?:{_CURRENCY})?(?P<close>\))?(?P<after>[\-\u2212])?",
+    rf"(?:{_CURRENCY}\s*(?=\())?(?P<open>\()?\s*(?P<sign>{_SIGN})?\s*(?:{_CURRENCY})?\s*(?P<sign2>{_SIGN})?\s*"
+    rf"(?P<body>\d(?:[\d.,'’{_SPACES}]*\d)?|[.,]\d+|\d[\d.,'’]*[.,])(?P<exponent>[eE][+\-]?\d+|[dD][+\-]\d+)?"
+    rf"\s*(?:{_CURRENCY})?\s*(?P<percent>%)?\s*(?:{_CURRENCY})?(?P<close>\))?(?P<after>[\{_MINUS}])?",
     re.ASCII | re.IGNORECASE,
 )
+_WITH_UNIT = re.compile(r"(?P<number>.*[\d.,])\s*(?P<unit>[^\d\s.,;:()\[\]{}+\-=<>~*?!][^\d]{0,11}?[23]?)", re.ASCII)
 #: Groups of three digits, or of two and at last three as in India; not after a leading zero.
 _GROUPED = {
     sign: re.compile(rf"[1-9]\d{{0,2}}(?:{re.escape(sign)}\d{{2,3}})*{re.escape(sign)}\d{{3}}", re.ASCII)
@@ -119,6 +125,26 @@ def looks_like_number(cell: str) -> bool:
     """Whether a text is a number in some convention."""
     found = _matched(cell.strip())
     return found is not None and _verdict(found["body"])[0] is not None
+
+
+def unit_of(cell: str) -> str | None:
+    """The unit behind a number, "" where a text is no number with a unit, None for a number alone and a missing one.
+
+    Example
+        >>> unit_of("5.5 kg"), unit_of("21°C"), unit_of("50 m2"), unit_of("12 Main Street 5"), unit_of("7"), unit_of("?")
+        ('kg', '°C', 'm2', '', None, None)
+    """
+    stripped = cell.strip()
+    if looks_like_number(stripped) or stripped.lower() in MISSING or stripped.lower() in MISSING_NUMBERS:
+        return None
+    found = _WITH_UNIT.fullmatch(stripped) if len(stripped) <= _LONGEST else None
+    return found["unit"] if found is not None and looks_like_number(found["number"]) else ""
+
+
+def without_unit(cell: str, unit: str) -> str:
+    """The cell without its unit, where it ends in that."""
+    stripped = cell.strip()
+    return stripped[: -len(unit)].rstrip() if stripped.endswith(unit) else cell
 
 
 def gather_evidence(cells: Iterable[str]) -> Evidence:
@@ -222,8 +248,8 @@ def _decorated(text: str, style: NumberStyle) -> float | None:
     digits = f"{whole or '0'}.{fraction}" if sign else whole
     if not re.fullmatch(r"\d+(?:\.\d*)?", digits, re.ASCII):
         return None
-    number = float(digits + (match["exponent"] or ""))
+    number = float(digits + (match["exponent"] or "").upper().replace("D", "E"))  # Fortran writes 1.5D+02
     if match["percent"]:
         number *= style.percent
-    negative = match["open"] or any(match[name] in ("-", "\u2212") for name in ("sign", "sign2", "after"))
+    negative = match["open"] or any(match[name] and match[name] in _MINUS for name in ("sign", "sign2", "after"))
     return -number if negative else number

@@ -199,7 +199,7 @@ class TableFiles:
         with stream:
             for text in self._pieces(path, stream):
                 if first is None:
-                    found = first = text_columns(path, text, self.format, [note] if note else [])
+                    found = first = text_columns(path, text, self.format, [note] if note else [], whole=False)
                 else:
                     found = following_columns(first, text, line, self.format.comment)
                 line += text.count("\n")

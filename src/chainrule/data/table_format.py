@@ -91,6 +91,7 @@ class ColumnFormat:
         decimal, thousands : signs in its numbers ; percent : what one per cent counts, 1 or 0.01
         missing : texts that stand for a missing value in this column, besides the usual ones
         truth : whether it holds the numbers 0 and 1 alone, so that "yes" and "False" can be read, too
+        unit : that stands behind each number, such as "kg"
         order : of day, month and year in its dates ; epoch : seconds in one unit of its time stamps, None when they are
             texts
     """
@@ -101,6 +102,7 @@ class ColumnFormat:
     percent: float = 1.0
     missing: tuple[str, ...] = ()
     truth: bool = False
+    unit: str = ""
     order: DateOrder = "ymd"
     epoch: float | None = None
 
@@ -132,6 +134,7 @@ class ColumnFormat:
             and self.thousands in _THOUSANDS
             and self.percent in (1.0, 0.01)
             and isinstance(self.truth, bool)
+            and isinstance(self.unit, str)
             and self.order in ("ymd", "dmy", "mdy")
             and (self.epoch is None or (isinstance(self.epoch, float) and 0 < self.epoch <= 1))
             and all(isinstance(text, str) for text in self.missing)

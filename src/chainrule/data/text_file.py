@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import re
 import stat
 import zlib
 from pathlib import Path
@@ -32,6 +33,11 @@ FOREIGN = {  # how files that are no text begin, and what to say of them
 _MARKS = ((b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _GZIP = b"\x1f\x8b"
 _CHUNK = 2**22
+#: An encoding is found out from so many bytes, and taken when at least so many per cent of the letters fit a language, or at
+#: most so many are out of place.
+_LOOKED_AT, _COHERENT, _CHAOTIC = 2**17, 20.0, 1.0
+_ALPHABETS = frozenset({"cp1251", "koi8_r", "koi8_u", "cp1253", "iso8859_7", "cp1255", "cp1256"})
+_EAST_ASIAN = frozenset({"cp932", "shift_jis", "euc_jp", "gb2312", "gbk", "gb18030", "big5", "cp949", "euc_kr"})
 #: Above this share of bytes that are no ASCII, a text in an unknown encoding is not one of a Western language.
 _MOST_WESTERN = 0.2
 
@@ -189,7 +195,7 @@ def _decode(path: Path, data: bytes, encoding: str | None) -> Decoded:
     try:
         return Decoded(data.decode(encoding), None)
     except UnicodeDecodeError as error:
-        guessed = _western(data, error.start) if is_open else None
+        guessed = (_western(data, error.start) or _detected(data)) if is_open else None
         if guessed is not None:
             return guessed
         raise TableError(
@@ -226,6 +232,32 @@ def _western(data: bytes, first: int) -> Decoded | None:
         "--encoding, in Python encoding=."
     )
     return Decoded(text, note)
+
+
+def _detected(data: bytes) -> Decoded | None:
+    """The text in the encoding that ``charset-normalizer`` finds for it, where that package is installed and sure of it."""
+    try:
+        from charset_normalizer import from_bytes
+    except ImportError:
+        return None
+    found = from_bytes(data[:_LOOKED_AT]).best()
+    # Latin letters with accents are too much alike in many encodings to be told apart by a table's few words.
+    if found is None or not (
+        (found.encoding in _ALPHABETS and found.percent_coherence >= _COHERENT)
+        or (found.encoding in _EAST_ASIAN and found.percent_chaos <= _CHAOTIC)
+    ):
+        return None
+    try:
+        text = data.decode(found.encoding)
+    except (UnicodeDecodeError, LookupError):
+        return None
+    words = [word for word in re.findall(r"\w+", text[:_LOOKED_AT]) if not word.isascii()]
+    shown = ", ".join(repr(word[:30]) for word in dict.fromkeys(words[:20]))[:90]
+    return Decoded(
+        text,
+        f"The file is not UTF-8: read as {found.encoding}, as for {found.language}, so it has {shown}. If that is wrong: "
+        "--encoding, in Python encoding=.",
+    )
 
 
 def _non_ascii(text: str) -> int:

@@ -59,7 +59,7 @@ def read_npz(path: Path, limit: int | None = None) -> dict[str, NDArray[Any]]:
 def _check_text(name: str, array: NDArray[Any]) -> None:
     """ValueError for text with numbers that stand for no character, which NumPy gives out without looking at them."""
     if array.dtype.kind == "U" and array.size and array.dtype.itemsize:
-        numbers = np.ascontiguousarray(array).reshape(-1).view(array.dtype.newbyteorder("=").str[0] + "u4")
+        numbers = np.ascontiguousarray(array).reshape(-1).view(array.dtype.str[0] + "u4")
         if numbers.max() > sys.maxunicode:
             raise ValueError(f"the text in {name!r} has characters that there are not")
 
