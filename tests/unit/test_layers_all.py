@@ -222,6 +222,8 @@ CASES: list[tuple[Layer, tuple[tuple[int, ...], ...]]] = [
     *((layers.Noise(s, distribution=d), ((2,),)) for s, d in ((3, "normal"), ((2, 2), "uniform"))),
     *((layers.GaussianNoise(s), ((3, 2),)) for s in (0.3, (0.1, 0.5), 0.0)),
     (layers.GaussianSample(), ((3,), (3,))),
+    *((layers.GramMatrix(), (shape,)) for shape in ((4, 3), (2, 3, 2))),
+    *((layers.TotalVariation(), (shape,)) for shape in ((2, 2, 1), (4, 3, 2))),
     (layers.GaussianDivergence(), ((2, 3), (2, 3))),
     *((layers.LearnedArray(s, init="normal"), ((2,),)) for s in (3, (2, 3))),
 ]

@@ -9,6 +9,7 @@ from .minilm import minilm, minilm_tokenizer
 from .mobilenet_small import mobilenet_small
 from .registry import ARCHITECTURES, get_architecture
 from .resnet import resnet, resnet20
+from .squeezenet import squeezenet
 from .unet import unet
 from .vgg_small import vgg_small
 
@@ -25,6 +26,7 @@ __all__ = [
     "mobilenet_small",
     "resnet",
     "resnet20",
+    "squeezenet",
     "unet",
     "vgg_small",
 ]

@@ -14,6 +14,7 @@ from .lenet5 import lenet5
 from .minilm import minilm
 from .mobilenet_small import mobilenet_small
 from .resnet import resnet, resnet20
+from .squeezenet import squeezenet
 from .unet import unet
 from .vgg_small import vgg_small
 
@@ -24,6 +25,7 @@ ARCHITECTURES: dict[str, Callable[..., Network]] = {
     "lenet5": lenet5,
     "mobilenet_small": mobilenet_small,
     "resnet20": resnet20,
+    "squeezenet": squeezenet,
     "unet": unet,
     "vgg_small": vgg_small,
 }

@@ -38,6 +38,7 @@ from .prune import prune
 from .serve import serve
 from .show import show
 from .sources import clean_up
+from .style import style
 from .terminal import prepared_streams
 from .track import track
 from .train import train
@@ -83,6 +84,7 @@ app.command(short_help="Make a model smaller: remove weights, and measure what t
 app.command(short_help="Predict new rows, texts or pictures with a trained model.")(_command(predict))
 app.command(short_help="Follow objects through a video with a detector, or from boxes that were found.")(_command(track))
 app.command(short_help="Train a network that makes pictures, and make pictures with it.")(_command(generate))
+app.command(short_help="Paint a photo in the style of a painting.")(_command(style))
 app.command(short_help="Show a model: its preprocessing, layers and equations.")(_command(show))
 app.command(short_help="Search for the settings with which a training comes out best.")(_command(tune))
 app.command(short_help="Serve a model over HTTP, with a page to try it.")(_command(serve))

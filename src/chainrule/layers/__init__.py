@@ -58,6 +58,7 @@ from .multiply import Multiply
 from .noise import GaussianDivergence, GaussianNoise, GaussianSample, Noise
 from .padding2d import Padding2D
 from .permute import Permute
+from .picture_statistics import GramMatrix, TotalVariation
 from .positional_encoding import PositionalEncoding
 from .prelu import PReLU
 from .reductions import ReduceMax, ReduceMean, ReduceSum
@@ -138,6 +139,7 @@ __all__ = [
     "GaussianSample",
     "GlobalAveragePool",
     "GlobalMaxPool",
+    "GramMatrix",
     "GraphConv",
     "GroupNorm",
     "HardSigmoid",
@@ -205,6 +207,7 @@ __all__ = [
     "Tanh",
     "Tensor",
     "TimeDistributed",
+    "TotalVariation",
     "UnitNorm",
     "UpSampling1D",
     "UpSampling2D",

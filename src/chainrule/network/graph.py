@@ -162,13 +162,16 @@ class NetworkGraph:
                 raise ParameterError(f"Network: item {i} must be a layer or a network, such as Dense(10). Got {item!r}.")
         return x
 
-    def __call__(self, *inputs: Tensor) -> Tensor:
-        """The network as a layer of another network: the two share its layers, and so their parameters."""
+    def __call__(self, *inputs: Tensor) -> Any:
+        """The network as a layer of another network: the two share its layers, and so their parameters.
+
+        Returns  a Tensor, or a tuple of them for a network of several outputs
+        """
         own, outputs = self._tensors
-        if len(inputs) != len(own) or len(outputs) != 1:
+        if len(inputs) != len(own):
             raise ShapeError(
-                f"a network used as a layer needs one output and as many inputs as it is given; "
-                f"this one has {len(own)} input(s) and {len(outputs)} output(s), got {len(inputs)}."
+                f"a network used as a layer needs as many inputs as it has; this one has {len(own)} input(s), got "
+                f"{len(inputs)}."
             )
         copies: dict[int, Tensor] = {id(t): given for t, given in zip(own, inputs, strict=True)}
 
@@ -183,10 +186,11 @@ class NetworkGraph:
                 copies.update(zip(map(id, t.outputs), made, strict=True))
             return copies[id(t)]
 
-        made = copy(outputs[0])
-        if made not in inputs:
-            made.inside = [*made.inside, (self, inputs)]
-        return made
+        found = tuple(copy(output) for output in outputs)
+        for made in dict.fromkeys(found):
+            if made not in inputs:
+                made.inside = [*made.inside, (self, inputs)]
+        return found[0] if len(found) == 1 else found
 
     def _connect(self) -> None:
         """Orders the calls so that each comes after those it needs, and names the layers."""
@@ -715,7 +719,20 @@ class NetworkGraph:
         Parameters  layer : its name, or the layer itself; where it is used several times, its last use counts
         Raises      UnknownNameError when there is no such layer
         """
-        part = type(self)(inputs=self._tensors[0], outputs=self.output_of(layer), dtype=self.dtype)
+        return self.taps(layer)
+
+    def taps(self, *layers: str | Layer) -> Self:
+        """The network up to the outputs of these layers, one output for each: what it sees on the way, for objectives there.
+
+        ``low, high = body.taps("relu1", "relu4")(picture)`` are tensors of a graph that goes on from them.
+
+        Parameters  layers : names, or the layers themselves; where one is used several times, its last use counts
+        Raises      UnknownNameError when there is no such layer ; ParameterError when none is named
+        """
+        if not layers:
+            raise ParameterError(f"taps: name the layers whose outputs are wanted. Known layers: {', '.join(self.layers)}.")
+        outputs = [self.output_of(layer) for layer in layers]
+        part = type(self)(inputs=self._tensors[0], outputs=outputs, dtype=self.dtype)
         part.frozen = {name for name in self.frozen if name in part.layers}
         if self.built:
             part.build(*self.buildable_shapes)

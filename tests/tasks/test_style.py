@@ -1,0 +1,149 @@
+"""Style transfer: what is compared, what comes out, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from chainrule import Conv2D, Dense, Flatten, Input, MaxPool2D, Network, ReLU, load
+from chainrule.architectures.squeezenet import squeezenet, squeezenet_weights
+from chainrule.cli.main import main
+from chainrule.errors import DataError, ModelFileError, ParameterError, ShapeError, UnknownNameError
+from chainrule.images.writing import write_picture
+from chainrule.tasks.style.bodies import StyleBody, style_body
+from chainrule.tasks.style.style_network import StyleNetwork
+from chainrule.tasks.style.transfer import Seen, as_picture, transfer, with_colours_of
+
+
+def body() -> StyleBody:
+    layers = [Conv2D(8, 3, padding=1), ReLU().named("low"), MaxPool2D(2), Conv2D(12, 3, padding=1), ReLU().named("high")]
+    return StyleBody(Network(layers, random_state=0).build((32, 32, 3)), ("high",), ("low", "high"), (0.4,) * 3, (0.2,) * 3)
+
+
+def pictures() -> tuple[np.ndarray, np.ndarray]:
+    y, x = np.mgrid[:40, :48] / 48
+    content = np.stack([x, y, np.hypot(x - 0.5, y - 0.4) < 0.2], axis=-1)
+    stripes = (np.indices((36, 40)).sum(axis=0) // 3 % 2)[..., None] * [0.9, 0.4, 0.1]
+    return content.astype(np.float32), stripes.astype(np.float32)
+
+
+def test_the_objective_falls_and_the_style_comes_nearer() -> None:
+    content, style = pictures()
+    looks, seen = body(), []
+    made = transfer(content, style, looks, steps=30, on_step=lambda n, p, j: seen.append((n, j)), every=10)
+    assert made.shape == (40, 48, 3) and made.dtype == np.uint8
+    assert [n for n, _ in seen] == [10, 20, 30] and seen[-1][1] < seen[0][1]
+    grams = Seen(looks, style.shape)(style)[1:]
+
+    def distance(picture: np.ndarray) -> float:
+        found = Seen(looks, picture.shape)(picture)[1:]
+        return sum(float(np.square(a - b).mean() / np.square(b).mean()) for a, b in zip(found, grams, strict=True))
+
+    assert distance(made.astype(np.float32) / 255) < 0.5 * distance(content)
+
+
+def test_features_are_those_of_the_prepared_picture_and_gram_matrices_their_products() -> None:
+    content, _ = pictures()
+    looks = body()
+    high, gram, _ = Seen(looks, content.shape)(content)
+    free = Network([*looks.network.layers.values()]).build((40, 48, 3))
+    np.testing.assert_allclose(high, free.predict(((content - 0.4) / 0.2)[None]), rtol=1e-4, atol=1e-5)
+    low = free.cut("low").predict(((content - 0.4) / 0.2)[None])[0].reshape(-1, 8)
+    np.testing.assert_allclose(gram[0], low.T @ low / len(low), rtol=1e-4, atol=1e-5)
+
+
+def test_colours_are_kept_where_that_is_asked_for() -> None:
+    content, style = pictures()
+    made = with_colours_of(content, np.full_like(content, 0.5))
+    light = made @ [0.299, 0.587, 0.114]
+    inside = ((made > 0.001) & (made < 0.999)).all(axis=-1)
+    np.testing.assert_allclose(light[inside], 0.5, atol=1e-3)
+    assert transfer(content, style, body(), steps=2, keep_colours=True).shape == content.shape
+
+
+def test_taps_are_the_inner_tensors_of_a_network() -> None:
+    net = body().network
+    x = Input((32, 32, 3))
+    low, high = net.taps("low", "high")(x)
+    both = Network(inputs=x, outputs=[low, high]).build((32, 32, 3))
+    X = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype(np.float32)
+    np.testing.assert_array_equal(both.predict(X)[0], net.cut("low").predict(X))
+    np.testing.assert_array_equal(both.predict(X)[1], net.predict(X))
+    with pytest.raises(UnknownNameError):
+        net.taps("middle")
+    with pytest.raises(ParameterError, match="name the layers"):
+        net.taps()
+
+
+def test_squeezenet_takes_the_weights_of_a_file_in_their_order(tmp_path) -> None:
+    net = squeezenet(5, input_shape=(64, 64, 3), random_state=0)
+    assert sum(name.endswith(".weight") for name in net.parameters) == 26
+    order = ["conv1.convolution"]
+    for number in range(2, 10):
+        order += [f"fire{number}.{part}" for part in ("squeeze", "expand1", "expand3")]
+    order.append("conv10.convolution")
+    arrays = {}
+    for name in order:
+        arrays[f"{name}.w"] = net.parameters[f"{name}.weight"].transpose(3, 2, 0, 1)
+        arrays[f"{name}.b"] = net.parameters[f"{name}.bias"] + 0.01
+    other = squeezenet_weights(squeezenet(5, input_shape=(64, 64, 3), random_state=1), arrays)
+    for name in order:
+        np.testing.assert_array_equal(other.parameters[f"{name}.weight"], net.parameters[f"{name}.weight"])
+    np.savez(tmp_path / "w.npz", **arrays)
+    found = style_body(tmp_path / "w.npz")
+    kernel = found.network.parameters["conv1.convolution.weight"]
+    np.testing.assert_array_equal(kernel, net.parameters["conv1.convolution.weight"][:, :, ::-1])
+    with pytest.raises(ModelFileError, match="26 kernels"):
+        squeezenet_weights(other, {"a": np.zeros((1, 1, 1, 1))})
+
+
+def test_what_is_no_picture_is_refused() -> None:
+    good = np.zeros((32, 32, 3))
+    with pytest.raises(ShapeError, match="content picture is 8"):
+        as_picture(good[:8], "content")
+    with pytest.raises(ShapeError, match="style picture must be"):
+        as_picture(np.zeros((32, 32, 2)), "style")
+    with pytest.raises(DataError, match="finite numbers in"):
+        as_picture(good + np.nan, "content")
+    with pytest.raises(DataError, match="finite numbers in"):
+        as_picture(good + 2, "content")
+    clear = np.dstack([np.zeros((32, 32, 3), np.uint8), np.zeros((32, 32), np.uint8)])
+    assert (as_picture(clear, "style") == 1).all()  # transparent: the white below
+    assert as_picture(np.zeros((32, 40)), "content").shape == (32, 40, 3)
+    with pytest.raises(ParameterError, match="steps"):
+        transfer(good, good, body(), steps=0)
+
+
+def test_a_network_learns_one_style_and_paints_photos_of_any_size(tmp_path) -> None:
+    _, style = pictures()
+    photos = np.random.default_rng(0).uniform(0.2, 0.8, (8, 32, 32, 3)).astype(np.float32)
+    made = StyleNetwork(width=4, blocks=1, epochs=3, learning_rate=0.01, random_state=0).fit(photos, style, body())
+    assert made.history_["loss"][-1] < made.history_["loss"][0]
+    painted = made.predict(np.random.default_rng(1).integers(0, 255, (45, 38, 3), dtype=np.uint8))
+    assert painted.shape == (45, 38, 3) and painted.dtype == np.uint8
+    made.save(tmp_path / "s.chainrule")
+    np.testing.assert_array_equal(load(tmp_path / "s.chainrule").predict(photos[0]), made.predict(photos[0]))
+    with pytest.raises(ShapeError, match="multiples of 4"):
+        made.fit(photos[:, :, :30].repeat(2, axis=2)[:, :, :58], style, body())
+
+
+def test_the_command_paints(tmp_path, capsys, monkeypatch) -> None:
+    pytest.importorskip("PIL")
+    monkeypatch.chdir(tmp_path)
+    content, style = pictures()
+    write_picture(content, "photo.png")
+    write_picture(style, "painting.png")
+    x = Input((48, 48, 3))
+    Network(inputs=x, outputs=Dense(2)(Flatten()(ReLU()(body().network(x))))).build((48, 48, 3)).save("body.chainrule")
+    (tmp_path / "steps").mkdir()
+    common = ["style", "photo.png", "painting.png", "--body", "body.chainrule", "--size", "48", "--steps", "2"]
+    assert main([*common, "-o", "out.png", "--previews", "steps"]) == 0
+    from PIL import Image
+
+    with Image.open("out.png") as made:
+        assert made.size == (48, 40)
+    assert (tmp_path / "steps" / "step0002.png").is_file()
+    capsys.readouterr()
+    assert main([*common, "-o", "out.txt"]) == 2
+    assert main(["style", "nothing.png", "painting.png"]) == 2
+    assert main([*common[:-1], "0"]) == 2 and "--steps must be an int of at least 1" in capsys.readouterr().err
