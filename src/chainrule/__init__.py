@@ -27,7 +27,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D",
     ),
     "chainrule.tasks": ("load",),
-    "chainrule.importing": ("load_caffe", "load_keras", "load_mxnet", "load_onnx", "load_torch"),
+    "chainrule.importing": ("from_keras", "from_torch", "load_caffe", "load_keras", "load_mxnet", "load_onnx", "load_torch"),
     "chainrule.estimators": ("Autoencoder", "NeuralClassifier", "NeuralForecaster", "NeuralRegressor"),
 }  # fmt: skip
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from .estimators import NeuralClassifier as NeuralClassifier
     from .estimators import NeuralForecaster as NeuralForecaster
     from .estimators import NeuralRegressor as NeuralRegressor
+    from .importing import from_keras as from_keras
+    from .importing import from_torch as from_torch
     from .importing import load_caffe as load_caffe
     from .importing import load_keras as load_keras
     from .importing import load_mxnet as load_mxnet

@@ -107,13 +107,12 @@ class CheckFailed(ChainruleError, AssertionError):
 class MissingDependencyError(ChainruleError, ImportError):
     """An optional library is needed for this and is not installed.
 
-    Parameters  library : the module ; purpose : what needs it ; extra : chainrule's extra that installs it
+    Parameters  library : the module ; purpose : what needs it ; extra : chainrule's extra that installs it, "" for none
     """
 
     def __init__(self, library: str, purpose: str, extra: str) -> None:
-        super().__init__(
-            f"{purpose} needs {library}, which is not installed. Install it with: pip install 'chainrule[{extra}]'"
-        )
+        package = f"'chainrule[{extra}]'" if extra else library
+        super().__init__(f"{purpose} needs {library}, which is not installed. Install it with: pip install {package}")
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from .errors import ChainruleError, ModelFileError, ParameterError
 from .exchange import caffe_file, keras_file, mxnet_file, onnx_file, torch_file
 from .model import Network
 
-__all__ = ["load_caffe", "load_foreign", "load_keras", "load_mxnet", "load_onnx", "load_torch"]
+__all__ = ["from_keras", "from_torch", "load_caffe", "load_foreign", "load_keras", "load_mxnet", "load_onnx", "load_torch"]
 
 Path = str | os.PathLike[str]
 
@@ -67,6 +67,42 @@ def load_torch(path: Path) -> dict[str, Any]:
     """
     with _reading(path):
         return torch_file.load_torch(path)
+
+
+def from_torch(module: Any, *examples: Any, random_state: Any = None) -> Network:
+    """The network of a PyTorch module, with its weights: the module is exported to ONNX, and that is read.
+
+    The module is looked at as in evaluation, and stays as it was. Images are (N, H, W, C) here. The number of samples is
+    free; all other sizes are those of the example.
+
+    Parameters
+        module : a torch.nn.Module ; examples : one for each argument of its forward, tensors or arrays with the samples
+            along axis 0, images as (N, C, H, W)
+        random_state : as of Network
+    Raises      MissingDependencyError without the packages torch and onnx ; ParameterError for what is no module, or an
+                example that it does not take ; ModelFileError for a module that cannot be exported, has parts without a
+                counterpart, which are named, or is another function here than there for the example
+
+    Example
+        >>> import torch
+        >>> from chainrule import from_torch
+        >>> module = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 2))
+        >>> from_torch(module, torch.zeros(1, 4))
+        Network([Dense(8), Tanh(), Dense(2)], 58 parameters)
+    """
+    from .exchange import torch_module
+
+    return _as_trained(torch_module.from_torch(module, examples, Network, random_state=random_state))
+
+
+def from_keras(model: Any, *, random_state: Any = None) -> Network:
+    """The network of a Keras model, with its weights: as ``load_keras`` reads it from a file that the model is saved to.
+
+    Parameters  model : a keras.Model that is built ; random_state : as of Network
+    Raises      MissingDependencyError without the package h5py ; ParameterError for what is no model of Keras, or one that
+                is not built ; ModelFileError for a layer that has no counterpart in chainrule
+    """
+    return _as_trained(keras_file.from_keras(model, Network, random_state=random_state))
 
 
 def load_foreign(path: Path, weights: Path | None = None, *, shape: tuple[int, ...] | None = None) -> Network:

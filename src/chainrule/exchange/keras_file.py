@@ -10,6 +10,7 @@ import io
 import json
 import os
 import re
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import layers as L
-from ..errors import ChainruleError, MissingDependencyError, ModelFileError
+from ..errors import ChainruleError, MissingDependencyError, ModelFileError, ParameterError
 from ..layers import Layer, Tensor
 from ..network import NetworkGraph
 
-__all__ = ["load_keras"]
+__all__ = ["from_keras", "load_keras"]
 
 Array = NDArray[Any]
 N = TypeVar("N", bound=NetworkGraph)
@@ -68,6 +69,24 @@ def load_keras(path: str | os.PathLike[str], kind: type[N], *, random_state: Any
         raise
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, IndexError, AttributeError, RecursionError) as error:
         raise ModelFileError(f"{place}: this is no model of Keras, or it is damaged or cut off ({error}).") from error
+
+
+def from_keras(model: Any, kind: type[N], *, random_state: Any = None) -> N:
+    """The network of a model of Keras, by way of a file. Parameters and errors  as of ``chainrule.from_keras``"""
+    if not all(hasattr(model, name) for name in ("save", "get_config", "layers")):
+        raise ParameterError(f"from_keras: expected a model of Keras. Got a {type(model).__name__}.")
+    if not getattr(model, "built", True):
+        raise ParameterError("from_keras: the model is not built. Call it on data, or give its first layer an Input.")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        try:
+            model.save(path)
+        except Exception as error:  # Keras raises errors of all kinds
+            raise ModelFileError(f"from_keras: Keras cannot save this model: {error}.") from error
+        try:
+            return load_keras(path, kind, random_state=random_state)
+        except ModelFileError as error:
+            raise ModelFileError(str(error).replace(f"{path}: ", "from_keras: ")) from error
 
 
 def _json(place: Path, text: Any) -> Config:
