@@ -79,5 +79,5 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(MissingDependencyError, match="from_torch needs torch, which is not installed.* pip install torch"):
+    with pytest.raises(MissingDependencyError, match=r"from_torch needs torch, which is not installed.* pip install torch"):
         from_torch(None, None)
