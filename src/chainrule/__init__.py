@@ -17,14 +17,14 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
     "chainrule.ops": ("SparseMatrix",),
     "chainrule.layers": (
         "AdaptiveAveragePool2D", "Add", "AveragePool1D", "AveragePool2D", "AveragePool3D", "BatchNorm", "BinaryConv2D",
-        "BinaryDense", "Concat", "Conv1D",
-        "Conv2D", "Conv3D", "ConvTranspose1D", "ConvTranspose2D", "Cropping1D", "Cropping2D", "Dense", "DepthwiseConv2D",
-        "Dropout", "ELU", "Embedding", "Flatten", "GELU", "GRU", "GlobalAveragePool", "GlobalMaxPool", "GraphConv",
-        "GroupNorm", "HardSigmoid", "Identity", "Input", "InstanceNorm", "LSTM", "LayerNorm", "LeakyReLU", "LogSoftmax",
-        "Masking", "MaxPool1D", "MaxPool2D", "MaxPool3D", "MultiHeadAttention", "Multiply", "PReLU", "PositionalEncoding",
-        "RReLU", "ReLU", "Reshape", "SELU", "ScaledDotProductAttention", "SiLU", "Sigmoid", "Sign", "SimpleRNN", "Softmax",
-        "Softplus", "Softsign", "SpatialDropout", "Standardize", "SubtractLast", "Tanh", "TimeDistributed", "UpSampling1D",
-        "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D",
+        "BinaryDense", "Concat", "Conv1D", "Conv2D", "Conv3D", "ConvTranspose1D", "ConvTranspose2D", "Cropping1D",
+        "Cropping2D", "Dense", "DepthwiseConv2D", "Dropout", "ELU", "Embedding", "Flatten", "GELU", "GRU",
+        "GlobalAveragePool", "GlobalMaxPool", "GraphConv", "GroupNorm", "HardSigmoid", "Identity", "Input",
+        "InstanceNorm", "LSTM", "LayerNorm", "LeakyReLU", "LogSoftmax", "MFCC", "Masking", "MaxPool1D", "MaxPool2D",
+        "MaxPool3D", "MelSpectrogram", "MultiHeadAttention", "Multiply", "PReLU", "PositionalEncoding", "RReLU", "ReLU",
+        "Reshape", "SELU", "STFT", "ScaledDotProductAttention", "SiLU", "Sigmoid", "Sign", "SimpleRNN", "Softmax",
+        "Softplus", "Softsign", "SpatialDropout", "SpecAugment", "Standardize", "SubtractLast", "Tanh", "TimeDistributed",
+        "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D",
     ),
     "chainrule.tasks": ("load",),
     "chainrule.importing": ("from_keras", "from_torch", "load_caffe", "load_keras", "load_mxnet", "load_onnx", "load_torch"),
@@ -34,7 +34,7 @@ _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
 _MODULES = (
     "adversarial", "architectures", "data", "engine", "errors", "importing",
     "images", "initializers", "laboratory", "layers", "losses",
-    "metrics", "optimizers", "serving", "tasks", "testing", "training", "tuning",
+    "metrics", "optimizers", "serving", "sounds", "tasks", "testing", "training", "tuning",
 )  # fmt: skip
 
 __all__ = ["__version__", *_HOME]

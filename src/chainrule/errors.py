@@ -67,6 +67,10 @@ class ImageError(DataError):
     """A picture or a folder of pictures cannot be read, or a picture does not fit the others."""
 
 
+class SoundError(DataError):
+    """A sound file or a folder of sounds cannot be read, or what it holds is no sound."""
+
+
 class ParameterError(ChainruleError, ValueError):
     """A hyperparameter is outside its range or of the wrong type."""
 

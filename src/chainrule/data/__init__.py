@@ -6,6 +6,7 @@ from .datasets import load_digits
 from .decoding import beam_search_decode, best_path_decode
 from .labels import ClassLabels, TargetKind, target_kind
 from .preprocessing import TableFeatures, TablePreprocessor
+from .ragged_data import RaggedData
 from .sequences import Sequences, length_buckets
 from .series import TimeSeries, as_series, read_series, windows
 from .stored_rows import RowStore, StoredRows
@@ -23,6 +24,7 @@ __all__ = [
     "Column",
     "ColumnFormat",
     "IteratorData",
+    "RaggedData",
     "RowStore",
     "Sequences",
     "StoredRows",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -135,6 +135,7 @@ class IteratorData:
         steps_per_epoch : batches an epoch; None means until the source ends
         input_dtype, target_dtype : what x and y become; None keeps the labels of y as they are
         free : whether sizes of samples may differ between batches, such as the length of sequences
+        scalars : which inputs are one number a sample, (N,), by their places
     Shapes      x (N, ...) and y (N, ...); N may differ between batches, the rest may not unless ``free``
     Raises      ShapeError, DtypeError, DataError, each with the number of the batch, counted from 0
     Example
@@ -151,6 +152,7 @@ class IteratorData:
         input_dtype: Any = np.float32,
         target_dtype: Any = None,
         free: bool = False,
+        scalars: Collection[int] = (),
     ) -> None:
         if not callable(source) and not isinstance(source, Iterable) and not hasattr(source, "__getitem__"):
             raise DtypeError(
@@ -162,7 +164,7 @@ class IteratorData:
         self.steps_per_epoch = steps_per_epoch
         self.input_dtype = input_dtype
         self.target_dtype = target_dtype
-        self.free = free
+        self.free, self.scalars = free, scalars
         self._shapes: list[tuple[int, ...]] | None = None
 
     @property
@@ -202,7 +204,10 @@ class IteratorData:
         xs = item[0] if isinstance(item[0], tuple) else (item[0],)
         ys = item[1] if isinstance(item[1], tuple) else (item[1],)
         try:
-            inputs = tuple(as_features(x, name="x", dtype=self.input_dtype) for x in xs)
+            inputs = tuple(
+                as_features(x, name="x", dtype=self.input_dtype, ndim=1 if i in self.scalars else None)
+                for i, x in enumerate(xs)
+            )
             targets = tuple(as_targets(y, name="y", dtype=self.target_dtype) for y in ys)
             weight = _weights(item[2], "sample_weight") if len(item) == 3 and item[2] is not None else None
             named = {f"x[{i}]" if len(inputs) > 1 else "x": a for i, a in enumerate(inputs)}

@@ -112,7 +112,7 @@ def _add(found: dict[tuple[int, ...], tuple[float, float]], prefix: tuple[int, .
 def _samples(outputs: Any, lengths: Any, blank: int) -> Iterator[Array]:
     """The steps that count of each sample, (T, K)."""
     of_one_length = not isinstance(outputs, Sequences)
-    array = np.asarray(outputs) if of_one_length else outputs
+    array: Any = np.asarray(outputs) if of_one_length else outputs
     shape = array.shape
     if len(shape) != 3 or array.dtype.kind not in "fiub":
         raise ShapeError(f"outputs must be numbers (N, T, K), or Sequences of (T, K). Got {shape} of {array.dtype}.")

@@ -1,15 +1,16 @@
-"""Folders of pictures: one folder for each class, or pictures alone."""
+"""Folders of pictures, or of other files: one folder for each class, or files alone."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ImageError
+from ..errors import DataError, ImageError
 from .picture import SUFFIXES
 
-__all__ = ["PARTS", "class_folders", "picture_files"]
+__all__ = ["PARTS", "PICTURES", "Kind", "class_folders", "files_of_kind", "picture_files"]
 
 #: Names of folders that are parts of a data set rather than classes.
 PARTS = {
@@ -17,39 +18,60 @@ PARTS = {
     "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
     "test": "test", "testing": "test",
 }  # fmt: skip
-_KINDS = "PNG, JPEG, BMP, GIF, WebP or TIFF"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Files of one kind, such as pictures.
+
+    Parameters  noun : one of them ; suffixes : that their names end in ; formats : in words ; error : what is raised
+    """
+
+    noun: str
+    suffixes: tuple[str, ...]
+    formats: str
+    error: type[DataError]
+
+
+PICTURES = Kind("picture", SUFFIXES, "PNG, JPEG, BMP, GIF, WebP or TIFF", ImageError)
 
 
 def picture_files(folder: str | os.PathLike[str]) -> list[Path]:
-    """All pictures below a folder, sorted by name; hidden files and what is not named like a picture are passed over.
+    """All pictures below a folder. As ``files_of_kind``; raises ImageError"""
+    return files_of_kind(folder, PICTURES)
+
+
+def files_of_kind(folder: str | os.PathLike[str], kind: Kind) -> list[Path]:
+    """All files of a kind below a folder, sorted by name; hidden files and what is named otherwise are passed over.
 
     Links to folders are followed, but not to those that the folder itself lies in.
 
-    Raises      ImageError when the folder does not exist or may not be read
+    Raises      the kind's error when the folder does not exist or may not be read
     """
-    return _pictures(_checked(folder), set())
+    return _files(_checked(folder, kind), set(), kind)
 
 
-def class_folders(folder: str | os.PathLike[str]) -> dict[str, list[Path]]:
-    """{class: its pictures}, from a folder that has one folder for each class; sorted by name.
+def class_folders(folder: str | os.PathLike[str], kind: Kind = PICTURES) -> dict[str, list[Path]]:
+    """{class: its files}, from a folder that has one folder for each class; sorted by name.
 
-    Pictures may lie in further folders inside a class.
+    Files may lie in further folders inside a class.
 
-    Raises      ImageError, naming the folder: it does not exist, has no class folders, only folders such as train and
-                test, or a class without pictures
+    Raises      the kind's error, naming the folder: it does not exist, has no class folders, only folders such as train and
+                test, or a class without files
     """
-    place = _checked(folder)
+    place = _checked(folder, kind)
     above = _above(place)
     names = sorted(e.name for e in os.scandir(place) if _shown(e.name) and _is_folder(e) and _identity(e.path) not in above)
     if not names:
-        loose = len(picture_files(place))
-        found = f"{loose:,} picture{'s' * (loose != 1)} but no folders" if loose else "no folders"
-        raise ImageError(
-            f"{place}: expected one folder for each class, with its pictures inside, such as {place}/cat/1.jpg and "
-            f"{place}/dog/1.jpg; found {found}."
+        ending = kind.suffixes[0]
+        loose = len(files_of_kind(place, kind))
+        found = f"{loose:,} {kind.noun}{'s' * (loose != 1)} but no folders" if loose else "no folders"
+        raise kind.error(
+            f"{place}: expected one folder for each class, with its {kind.noun}s inside, such as "
+            f"{place}/dog/1{ending}; found {found}."
         )
     if all(name.lower() in PARTS for name in names):
-        raise ImageError(
+        raise kind.error(
             f"{place}: {', '.join(names)} look like the parts of a data set, not like classes. "
             f"Give one of them, such as {place / names[0]}."
         )
@@ -58,30 +80,30 @@ def class_folders(folder: str | os.PathLike[str]) -> dict[str, list[Path]]:
     for name, folder_identity in folders.items():
         other = first_of.setdefault(folder_identity, name)
         if other != name:
-            raise ImageError(
-                f"{place / name}: the classes {other!r} and {name!r} are one folder, so every picture would belong to both. "
-                "Remove the link."
+            raise kind.error(
+                f"{place / name}: the classes {other!r} and {name!r} are one folder, so every {kind.noun} would belong to "
+                "both. Remove the link."
             )
-    # A link from one class into another, or back to the whole, would count pictures of one class for the other.
-    found_in = {name: _pictures(place / name, set(folders.values()) - {folders[name]}) for name in names}
+    # A link from one class into another, or back to the whole, would count files of one class for the other.
+    found_in = {name: _files(place / name, set(folders.values()) - {folders[name]}, kind) for name in names}
     empty = [name for name, files in found_in.items() if not files]
     if empty:
         more = f" ({len(empty)} such classes: {', '.join(empty[:5])}{', ...' * (len(empty) > 5)})" if len(empty) > 1 else ""
-        raise ImageError(
-            f"{place / empty[0]}: the folder of class {empty[0]!r} holds no picture ({_KINDS}){more}. "
-            "Put pictures into it, or remove it."
+        raise kind.error(
+            f"{place / empty[0]}: the folder of class {empty[0]!r} holds no {kind.noun} ({kind.formats}){more}. "
+            f"Put {kind.noun}s into it, or remove it."
         )
     return found_in
 
 
-def _checked(folder: str | os.PathLike[str]) -> Path:
+def _checked(folder: str | os.PathLike[str], kind: Kind) -> Path:
     place = Path(folder)
     if not os.path.exists(place):
-        raise ImageError(f"{place}: there is no such folder.")
+        raise kind.error(f"{place}: there is no such folder.")
     if not place.is_dir():
-        raise ImageError(f"{place}: expected a folder, got a file.")
+        raise kind.error(f"{place}: expected a folder, got a file.")
     if not os.access(place, os.R_OK | os.X_OK):
-        raise ImageError(f"{place}: the folder may not be read: permission denied.")
+        raise kind.error(f"{place}: the folder may not be read: permission denied.")
     return place
 
 
@@ -111,14 +133,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _pictures(folder: Path, never: set[Identity]) -> list[Path]:
-    """The pictures below a folder, sorted; ``never`` are folders that no link may lead into."""
+def _files(folder: Path, never: set[Identity], kind: Kind) -> list[Path]:
+    """The files of a kind below a folder, sorted; ``never`` are folders that no link may lead into."""
     seen = never | (_above(folder) - {_identity(folder)})
-    return sorted(_walk(folder, seen), key=lambda path: path.as_posix())
+    return sorted(_walk(folder, seen, kind.suffixes), key=lambda path: path.as_posix())
 
 
-def _walk(folder: Path, seen: set[Identity]) -> Iterator[Path]:
-    """Pictures below a folder; a folder reached twice through links is entered once."""
+def _walk(folder: Path, seen: set[Identity], suffixes: tuple[str, ...]) -> Iterator[Path]:
+    """Files below a folder; a folder reached twice through links is entered once."""
     identity = _identity(folder)
     if identity in seen:
         return
@@ -127,6 +149,6 @@ def _walk(folder: Path, seen: set[Identity]) -> Iterator[Path]:
         if not _shown(entry.name):
             continue
         if _is_folder(entry):
-            yield from _walk(Path(entry.path), seen)
-        elif entry.name.lower().endswith(SUFFIXES):
+            yield from _walk(Path(entry.path), seen, suffixes)
+        elif entry.name.lower().endswith(suffixes):
             yield Path(entry.path)

@@ -51,6 +51,8 @@ from .max_pool1d import MaxPool1D
 from .max_pool2d import MaxPool2D
 from .max_pool3d import MaxPool3D
 from .maximum import Maximum
+from .mel_spectrogram import MelSpectrogram
+from .mfcc import MFCC
 from .minimum import Minimum
 from .mish import Mish
 from .multi_head_attention import MultiHeadAttention
@@ -81,8 +83,10 @@ from .softmax import Softmax
 from .softplus import Softplus
 from .softsign import Softsign
 from .spatial_dropout import SpatialDropout
+from .spec_augment import SpecAugment
 from .spectral_norm import SpectralNorm
 from .standardize import Standardize
+from .stft import STFT
 from .stop_gradient import StopGradient
 from .subtract import Subtract
 from .subtract_last import SubtractLast
@@ -102,8 +106,10 @@ __all__ = [
     "L1L2",
     "L2",
     "LSTM",
+    "MFCC",
     "ROLES",
     "SELU",
+    "STFT",
     "Absolute",
     "Activation",
     "AdaptiveAveragePool2D",
@@ -161,6 +167,7 @@ __all__ = [
     "MaxPool2D",
     "MaxPool3D",
     "Maximum",
+    "MelSpectrogram",
     "Minimum",
     "Mish",
     "MultiHeadAttention",
@@ -196,6 +203,7 @@ __all__ = [
     "Softplus",
     "Softsign",
     "SpatialDropout",
+    "SpecAugment",
     "SpectralNorm",
     "Square",
     "SquareRoot",

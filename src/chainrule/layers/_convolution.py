@@ -107,11 +107,11 @@ class _Convolution(Layer):
         padding = find_padding(self.padding, spatial, kernel, stride, dilation)
         _, groups = self._counts(x.shape[-1])
         window: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-        mask, reach = k.mask_of(x) if self.axes == 1 else None, dilation[0] * (kernel[0] - 1) + 1
+        mask, reach = k.mask_of(x), dilation[0] * (kernel[0] - 1) + 1
         column, steps = None, x.shape[1]
         if mask is not None:
             # Padding is 0 as all outside the sequence is, and a sequence shorter than the kernel gets more of it.
-            column, lacking = as_column(k, mask), reach - steps - sum(padding[0])
+            column, lacking = as_column(k, mask, x.ndim), reach - steps - sum(padding[0])
             x = k.multiply(x, column)
             x.name = "x"
             x, mask = lengthen(k, x, lacking), lengthen(k, mask, lacking)

@@ -64,7 +64,7 @@ class _Pooling(Layer):
 
     def _masked(self, k: Builder, x: Value, window: dict[str, Any]) -> tuple[Value, Value | None]:
         """x and its mask where it has one, with padding up to one window."""
-        mask = k.mask_of(x) if self.axes == 1 else None
+        mask = k.mask_of(x)
         if mask is None:
             return x, None
         lacking = window["kernel"][0] - x.shape[1] - sum(window["padding"][0])
@@ -77,7 +77,7 @@ class _Pooling(Layer):
             return y, None
         of = {"stride": window["stride"], "padding": window["padding"], "reach": window["kernel"][0]}
         found = window_mask(k, mask, y.shape[1], **of)
-        column = as_column(k, found)
+        column = as_column(k, found, y.ndim)
         y = k.where_(column, y, 0.0)
         k.set_mask(y, found)
         return y, column
@@ -101,7 +101,7 @@ class _MaxPooling(_Pooling):
         window["padding"] = together(window["padding"], self._lacking(xs[0].shape, window))
         x, mask = self._masked(k, xs[0], window)
         if mask is not None:
-            x = k.where_(as_column(k, mask), x, float("-inf"))  # padding is never the largest
+            x = k.where_(as_column(k, mask, x.ndim), x, float("-inf"))  # padding is never the largest
         y, index = k.max_pool(x, **window)
         y, there = self._pooled(k, y, mask, window)
         return y, Saved(index=index, spatial=x.shape[1:-1], window=window, there=there, steps=steps)
@@ -143,7 +143,7 @@ class _AveragePooling(_Pooling):
         else:
             window["padding"] = together(window["padding"], lacking)
         x, mask = self._masked(k, x, window)
-        column = None if mask is None else as_column(k, mask)
+        column = None if mask is None else as_column(k, mask, x.ndim)
         if column is not None:
             x = k.multiply(x, column)
         y, there = self._pooled(k, k.average_pool(x, **window, count_padding=counts), mask, window)

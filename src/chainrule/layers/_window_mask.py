@@ -6,9 +6,9 @@ from ..ops.value import Shape
 from .base import Builder, Value
 
 
-def as_column(k: Builder, mask: Value) -> Value:
-    """The mask (N, T) as (N, T, 1), which multiplies sequences."""
-    return k.reshape(mask, (*mask.shape, 1))
+def as_column(k: Builder, mask: Value, ndim: int = 3) -> Value:
+    """The mask (N, T) as (N, T, 1, ...), which multiplies sequences of that many dimensions."""
+    return k.reshape(mask, (*mask.shape, *(1,) * (ndim - 2)))
 
 
 def lengthen(k: Builder, x: Value, steps: int) -> Value:

@@ -624,6 +624,18 @@ class NetworkGraph:
                 first = first or error
                 if size == _STAND_INS[-1]:
                     raise first from None
+        # Frames of sound are hundreds of steps apart, so their number is the same for lengths as short as these.
+        with suppress(ShapeError):
+            of_long = self._declare([tuple(_LONG if s == FREE else s for s in shape) for shape in shapes])
+            if any(
+                a.shape != b.shape
+                for a, b in zip((parameters | states).values(), (of_long[0] | of_long[1]).values(), strict=True)
+            ):
+                others, more = of_long[:2]
+            changed = [
+                tuple(b if a != b else c for a, b, c in zip(one, of_half, of_whole, strict=True))
+                for one, of_half, of_whole in zip(outputs, changed, of_long[2], strict=True)
+            ]
         for name, p in (parameters | states).items():
             if p.shape != (others | more)[name].shape:
                 raise ShapeError(
@@ -838,6 +850,7 @@ class NetworkGraph:
 
 #: Lengths for which a network with free sizes is declared; others where a layer needs longer or shorter ones.
 _STAND_INS = (8, 64, 512, 4, 2)
+_LONG = 1 << 14
 #: Bytes that the largest tensor between two layers may take where samples are computed a part at a time.
 _AT_ONCE = 1 << 24
 

@@ -34,6 +34,7 @@ class _BatchIntake:
         # float64 holds every 32-bit index exactly, so inputs of both kinds can be read as that and converted afterwards.
         self.input_dtype: Any = kinds.pop() if len(kinds) == 1 else np.float64
         self.network, self.class_weight = network, class_weight
+        self.scalars = [i for i in range(len(network.input_ids)) if network.input_is_scalar(i)]
         if isinstance(class_weight, str):
             raise ParameterError(
                 f"class_weight={class_weight!r} needs the counts of all classes, which batches do not tell. "
@@ -91,7 +92,7 @@ class StreamIntake(_BatchIntake):
         super().__init__(network, class_weight)
         # A network with free sizes checks by itself whether a batch fits.
         free = any(FREE in (t or ()) for t in network.declared_input_shapes() or network.input_shapes or [])
-        self.data = IteratorData(source, input_dtype=self.input_dtype, free=free)
+        self.data = IteratorData(source, input_dtype=self.input_dtype, free=free, scalars=self.scalars)
         self._iterator: Iterator[Batch] = self.data.batches()
         self.first: Batch | None = next(self._iterator)
         self.shapes = [x.shape[1:] for x in self.first.inputs]
@@ -125,6 +126,7 @@ class DataSetIntake(_BatchIntake):
     def __init__(self, data: Batches, network: NetworkGraph, *, class_weight: Any = None, training: bool = False) -> None:
         super().__init__(network, class_weight)
         self.data, self.training = data, training
+        self.free = any(FREE in (t or ()) for t in network.declared_input_shapes() or network.input_shapes or [])
         self.first = self._first(None)
         self.shapes = [x.shape[1:] for x in self.first.inputs]
 
@@ -141,7 +143,7 @@ class DataSetIntake(_BatchIntake):
 
         arrays = intake.feed.arrays  # type: ignore[union-attr]
         size = sum(int(a.nbytes) for a in arrays.values()) // first.n_samples
-        return intake._replace(feed=DataSetFeed(epoch, self.data.n_samples, size))
+        return intake._replace(feed=DataSetFeed(epoch, self.data.n_samples, size, free=self.free))
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
         """All samples in order, as they are."""
@@ -150,7 +152,9 @@ class DataSetIntake(_BatchIntake):
     def _checked(self, batch_size: int, rng: np.random.Generator | None, shuffle: bool) -> Generator[Batch]:
         made = self.data.batches(batch_size, rng, shuffle=shuffle)
         try:
-            yield from IteratorData(lambda: made, input_dtype=self.input_dtype).batches()
+            yield from IteratorData(
+                lambda: made, input_dtype=self.input_dtype, free=self.free, scalars=self.scalars
+            ).batches()
         finally:
             close = getattr(made, "close", None)  # lets go of threads
             if callable(close):

@@ -30,8 +30,8 @@ _MOST_STEPS, _STEPS_BYTES = 16, 4 * 2**20
 _MOST_PADDING = 0.1
 #: The same where one batch shall hold all samples, so that its gradient is that of all of them.
 _MOST_PADDING_OF_ALL = 0.5
-#: The most plans that a feed of sequences asks to be kept.
-_MOST_PLANS = 256
+#: The most plans that a feed of sequences asks to be kept, and a data set whose batches have sizes of their own.
+_MOST_PLANS, _MOST_FREE_PLANS = 256, 64
 
 
 class Piece(NamedTuple):
@@ -376,6 +376,7 @@ class DataSetFeed:
     Parameters
         epoch : called with (batch_size, rng, shuffle) once an epoch, returns batches as {name: array}, new arrays each time
         n_samples : an epoch, None when that is not known ; bytes_a_sample : of the arrays
+        free : whether sizes of samples may differ between batches, each of which is one step then
 
     Many small steps are asked for as one batch and cut here, so that what happens between steps is done for many at once.
     """
@@ -387,8 +388,12 @@ class DataSetFeed:
         epoch: Callable[[int, np.random.Generator | None, bool], Iterator[Arrays]],
         n_samples: int | None,
         bytes_a_sample: int,
+        *,
+        free: bool = False,
     ) -> None:
-        self._epoch, self._n, self._bytes = epoch, n_samples, bytes_a_sample
+        self._epoch, self._n, self._bytes, self._free = epoch, n_samples, bytes_a_sample, free
+        if free:
+            self.plans = _MOST_FREE_PLANS
 
     @property
     def n_samples(self) -> int | None:
@@ -401,6 +406,11 @@ class DataSetFeed:
         self, batch_size: int, pace: Pace, rng: np.random.Generator | None = None, *, shuffle: bool = True
     ) -> Iterator[Piece]:
         batch = batch_size if self._n is None else min(batch_size, self._n)
+        if self._free:
+            with closing(self._epoch(batch, rng, shuffle)) as batches:  # type: ignore[type-var]
+                for data in batches:
+                    yield self._piece(data, 0, len(data["x0"]), 1)
+            return
         # This does not depend on the pace, since the random changes of a batch must not depend on the speed of the machine.
         at_once = max(1, min(_MOST_STEPS, _STEPS_BYTES // max(1, self._bytes * batch)))
         with closing(self._epoch(batch * at_once, rng, shuffle)) as batches:  # type: ignore[type-var]

@@ -1,0 +1,117 @@
+"""Networks that take sound of any length as it is: the first layer is a mel spectrogram, and masks tell padding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..layers import (
+    LSTM,
+    BatchNorm,
+    Concat,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAveragePool,
+    GlobalMaxPool,
+    Input,
+    Masking,
+    MaxPool2D,
+    MelSpectrogram,
+    ReLU,
+    Reshape,
+    SpecAugment,
+    TimeDistributed,
+)
+from ..model import Network
+from ..network import Bidirectional
+
+__all__ = ["frames_of", "sound_classifier", "sound_transcriber"]
+
+
+def frames_of(rate: float) -> dict[str, Any]:
+    """Arguments of MelSpectrogram for a sampling rate: frames of about 32 ms, a power of two, every 10 ms."""
+    n_fft = 2
+    while n_fft < 0.025 * rate:
+        n_fft *= 2
+    return {"n_fft": n_fft, "hop": max(1, round(rate / 100))}
+
+
+def _spectrogram(rate: float, mels: int, cover: float) -> tuple[Any, Any, Any]:
+    """(the samples, their lengths, the normalised mel spectrogram (N, F, mels, 1))."""
+    x, lengths = Input((None,)), Input((), dtype="int")
+    h = BatchNorm()(MelSpectrogram(rate, mels=mels, **frames_of(rate))(Masking()(x, lengths)))
+    if cover:
+        h = SpecAugment(cover, cover)(h)
+    return x, lengths, TimeDistributed(Reshape((mels, 1)))(h)
+
+
+def _convolved(h: Any, channels: int, kernel: Any, padding: Any, pool: tuple[int, int] | None) -> Any:
+    # Batch normalisation subtracts the mean, so a bias before it would be of no use.
+    h = ReLU()(BatchNorm()(Conv2D(channels, kernel, padding=padding, bias=False)(h)))
+    return h if pool is None else MaxPool2D(pool)(h)
+
+
+def sound_classifier(
+    classes: int,
+    *,
+    rate: float,
+    mels: int = 40,
+    width: int = 32,
+    dropout: float = 0.3,
+    cover: float = 0.15,
+    random_state: Any = None,
+    dtype: str = "float32",
+) -> Network:
+    """Which of several classes a sound of any length belongs to.
+
+    A mel spectrogram, batch normalisation of each band, three convolutions over time and frequency of which the last sees
+    all frequencies, the mean and the largest of every channel over time, dropout, and one output a class. Its inputs are
+    samples (N, T) and the lengths (N,) of the sounds in them.
+
+    Parameters  classes ; rate : samples a second ; mels : bands, divisible by 4 ; width : channels of the first convolution
+                dropout ; cover : share of time and of frequency that SpecAugment covers at most in training
+    References  Sainath and Parada, Convolutional neural networks for small-footprint keyword spotting, Interspeech 2015
+    """
+    x, lengths, h = _spectrogram(rate, mels, cover)
+    h = _convolved(h, width, 3, 1, (2, 2))
+    h = _convolved(h, 2 * width, 3, 1, (1, 2))
+    h = TimeDistributed(Flatten())(_convolved(h, 4 * width, (3, mels // 4), (1, 0), None))
+    h = Concat()(GlobalAveragePool()(h), GlobalMaxPool()(h))
+    z = Dense(classes)(Dropout(dropout)(h))
+    network = Network(inputs=[x, lengths], outputs=z, random_state=random_state, dtype=dtype)
+    network.build()
+    return network
+
+
+def sound_transcriber(
+    labels: int,
+    *,
+    rate: float,
+    mels: int = 40,
+    width: int = 32,
+    units: int = 96,
+    shorten: int = 4,
+    dropout: float = 0.3,
+    cover: float = 0.1,
+    random_state: Any = None,
+    dtype: str = "float32",
+) -> Network:
+    """What is said in a sound of any length, by CTC: the logits of labels, blank included, for every few frames.
+
+    A mel spectrogram, convolutions over time and frequency as in ``sound_classifier``, an LSTM in both directions, and one
+    output a label.
+
+    Parameters  labels : with the blank ; shorten : 1, 2 or 4 frames of 10 ms for each step of the output ; units : of the
+                LSTM in each direction ; others : as of ``sound_classifier``
+    References  Graves and Jaitly, Towards end-to-end speech recognition with recurrent neural networks, 2014
+    """
+    x, lengths, h = _spectrogram(rate, mels, cover)
+    h = _convolved(h, width, 3, 1, (2 if shorten > 1 else 1, 2))
+    h = _convolved(h, 2 * width, 3, 1, (2 if shorten > 2 else 1, 2))
+    h = TimeDistributed(Flatten())(_convolved(h, 4 * width, (3, mels // 4), (1, 0), None))
+    h = Bidirectional(LSTM(units, return_sequences=True))(Dropout(dropout)(h))
+    z = Dense(labels)(Dropout(dropout)(h))
+    network = Network(inputs=[x, lengths], outputs=z, random_state=random_state, dtype=dtype)
+    network.build()
+    return network
