@@ -8,12 +8,19 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..constraints import Interval
 from ..errors import ParameterError, UnknownNameError
-from ..registry import finite_number
 
 __all__ = ["SoundAugmentation"]
 
 Floats = NDArray[np.float32]
+_CONSTRAINTS = {
+    "shift": Interval(float, 0, 60, closed="both"),
+    "speed": Interval(float, 0, 0.9, closed="both"),
+    "gain": Interval(float, 0, 60, closed="both"),
+    "noise": Interval(float, 0, 10, closed="both"),
+    "rate": Interval(float, 1),
+}
 
 
 @dataclass(frozen=True)
@@ -41,10 +48,8 @@ class SoundAugmentation:
     rate: float = 16000.0
 
     def __post_init__(self) -> None:
-        for name, most in (("shift", 60.0), ("speed", 0.9), ("gain", 60.0), ("noise", 10.0), ("rate", 1e7)):
-            value = getattr(self, name)
-            if not finite_number(value) or not 0 <= value <= most:
-                raise ParameterError(f"SoundAugmentation: {name} must be a number from 0 to {most:g}. Got {value!r}.")
+        for name, constraint in _CONSTRAINTS.items():
+            constraint.check("SoundAugmentation", name, getattr(self, name))
 
     @classmethod
     def from_text(cls, text: str, **more: Any) -> Self:

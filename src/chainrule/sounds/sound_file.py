@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import MissingDependencyError, ParameterError, SoundError
+from ..constraints import Interval
+from ..errors import MissingDependencyError, SoundError
 from ..images.folder import Kind
-from ..registry import finite_number
 
 __all__ = ["SOUNDS", "rate_of", "read_sound", "resample"]
 
 Floats = NDArray[np.float32]
+_RATE = Interval(float, 1, hint="It is samples a second.")
 #: Files that are taken for sound.
 SOUNDS = Kind(
     "sound", (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au"), "WAV, FLAC, OGG, MP3, AIFF or AU", SoundError
@@ -35,8 +36,8 @@ def read_sound(path: str | os.PathLike[str], *, rate: float | None = None) -> tu
     Raises      SoundError, naming the file: it is missing, a folder, empty, cut short, no sound, or has samples that are no
                 numbers ; MissingDependencyError where a library of the extra "sound" is needed ; ParameterError for a rate
     """
-    if rate is not None and (not finite_number(rate) or not rate >= 1):
-        raise ParameterError(f"read_sound: rate must be samples a second, a number of at least 1. Got {rate!r}.")
+    if rate is not None:
+        _RATE.check("read_sound", "rate", rate)
     place = Path(path)
     _check_file(place)
     samples, own = _read(place)
@@ -61,8 +62,7 @@ def resample(samples: Any, rate: float, wanted: float) -> Floats:
     Raises      MissingDependencyError without soxr (the extra "sound") ; ParameterError for rates below 1
     """
     for name, value in (("rate", rate), ("wanted", wanted)):
-        if not finite_number(value) or not value >= 1:
-            raise ParameterError(f"resample: {name} must be samples a second, at least 1. Got {value!r}.")
+        _RATE.check("resample", name, value)
     try:
         import soxr
     except ImportError as error:
