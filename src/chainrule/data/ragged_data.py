@@ -105,7 +105,7 @@ class RaggedData:
             samples = [self._changed(sample, row, rng) for sample, row in zip(samples, rows, strict=True)]
         lengths = np.array([len(sample) for sample in samples], np.int32)
         longest = int(lengths.max())
-        longest = int(self._edges[min(np.searchsorted(self._edges, longest), len(self._edges) - 1)])
+        longest = int(self._edges[min(int(np.searchsorted(self._edges, longest)), len(self._edges) - 1)])
         lengths = np.minimum(lengths, longest).astype(np.int32)
         x = np.full((len(rows), longest, *self.samples.values.shape[1:]), self.padding / self.scale, self.dtype)
         for out, sample, length in zip(x, samples, lengths, strict=True):
