@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from chainrule.cli.compression import prepared_for_compression
 from chainrule.cli.main import main
 from chainrule.cli.options import options_for
-from chainrule.cli.prune import prepared_for_compression
 from chainrule.errors import ChainruleError
 from chainrule.tasks.option import Use, flag
 from chainrule.tasks.settings import TrainingSettings

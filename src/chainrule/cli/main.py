@@ -35,6 +35,7 @@ from .info import info
 from .lab import lab
 from .predict import predict
 from .prune import prune
+from .quantize import quantize
 from .serve import serve
 from .show import show
 from .sources import clean_up
@@ -81,6 +82,7 @@ app = typer.Typer(
 app.command(short_help="Train a network on a table, on texts, or on folders of pictures.")(_command(train))
 app.command(short_help="Say why a network does not learn, or whether a model is healthy, and cure it.")(_command(diagnose))
 app.command(short_help="Make a model smaller: remove weights, and measure what that costs.")(_command(prune))
+app.command(short_help="Turn the weights of a model into 8 bits, and measure what that costs.")(_command(quantize))
 app.command(short_help="Predict new rows, texts or pictures with a trained model.")(_command(predict))
 app.command(short_help="Follow objects through a video with a detector, or from boxes that were found.")(_command(track))
 app.command(short_help="Train a network that makes pictures, and make pictures with it.")(_command(generate))

@@ -81,6 +81,8 @@ def predict(
         )
     to_stdout = predictions_file.check_place(output, task.writes)
     refuse_foreign(task, given, Use.PREDICT, f"{model} is a model of {task.name}")
+    if loaded.network.representations():
+        loaded.network.pack(in_place=True)  # zeros, signs and numbers of 8 bits have kernels of their own
     if grid is not None:
         if not task.draws:
             raise ParameterError(f"--grid draws pictures, and {model} is a model of {task.name}. Leave it out.")

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ..tasks.option import Use
 from .options import with_task_options
 
-if TYPE_CHECKING:
-    from ..tasks.task import Prepared
-
-__all__ = ["prepared_for_compression", "prune"]
+__all__ = ["prune"]
 
 
 @with_task_options(Use.COMPRESS)
@@ -59,6 +56,7 @@ def prune(
     sparsest model within the tolerance is recommended and saved. The times are those of packed networks, as net.pack() gives
     them.
     """
+    from .compression import prepared_for_compression, write_json
     from .console import heading, out, plain, table, waiting, warn
     from .options import path_to_write
 
@@ -83,7 +81,7 @@ def prune(
     if plot is not None:
         written.append(found.save_picture(plot, title=f"{model.name}: pruning"))
     if json is not None:
-        _write_json(json, found.to_dict())
+        write_json(json, found.to_dict())
         written.append(json)
     for one in written:
         out().print(f"Wrote {one}", style="bold green", soft_wrap=True)
@@ -108,35 +106,3 @@ def _check(sparsity: str, structure: str, tolerance: float, plot: Path | None) -
     if plot is not None:
         check_picture_path(plot)
     return shares
-
-
-def prepared_for_compression(place: Path, data: Path, given: Mapping[str, Any]) -> Prepared:
-    """The training that a model would go on with, with a part of the data kept apart to measure with."""
-    from ..errors import ParameterError
-    from ..tasks import load
-    from ..tasks.task import refuse_foreign, task_of
-    from .sources import resolve
-
-    loaded = load(resolve(place))
-    task = task_of(loaded)
-    if task is None or task.settings is None:
-        raise ParameterError(
-            f"{place} holds a {type(loaded).__name__} without the preprocessing of data, so {data} cannot be read for it. "
-            "Use chainrule.load and chainrule.sparsity.frontier in Python."
-        )
-    refuse_foreign(task, given, Use.COMPRESS, f"{place} is a model of {task.name}")
-    typed = {**given, **({"test": resolve(given["test"])} if "test" in given else {})}
-    if "test" not in typed:
-        typed.setdefault("test_fraction", 0.25)
-    settings = task.settings.typed(resolve(data), typed)
-    if not settings.keeps_test_part:
-        raise ParameterError("--test-fraction 0 leaves nothing to measure the models with. Give a share above 0, or --test.")
-    return task.resume(loaded, settings)
-
-
-def _write_json(place: Path, found: Mapping[str, Any]) -> None:
-    import json
-
-    from ..files import write_whole
-
-    write_whole(place, json.dumps(found, indent=1) + "\n", what="--json")

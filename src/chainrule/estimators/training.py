@@ -428,6 +428,35 @@ class Training(Features):
         small.frontier_ = found
         return small
 
+    def quantize(self, X: Any) -> Self:
+        """A copy of this fitted estimator whose weights are whole numbers of 8 bits.
+
+        It predicts by the kernels for them, in the layers where these are faster on this processor. This estimator is not
+        changed. See ``Network.quantize``.
+
+        Parameters  X : samples as in fit, of the kind that will be predicted; some hundreds are enough
+        Raises      NotFittedError before a fit ; others as ``predict`` and ``Network.quantize``
+
+        Example
+            >>> import numpy as np
+            >>> from chainrule import NeuralClassifier
+            >>> X = np.random.default_rng(0).normal(size=(300, 2))
+            >>> fitted = NeuralClassifier(hidden=[64], epochs=40, random_state=0, tolerance=None).fit(X, X[:, 0] > 0)
+            >>> fitted.quantize(X).score(X, X[:, 0] > 0) > 0.95
+            True
+        """
+        self._require_fitted("quantize")
+        features = self._scaled(self._features(X, reset=False))
+        if isinstance(features, SparseRows):
+            features = features.dense(slice(0, features.rows_at_once))
+        network = self.network_.quantize(features)
+        network.pack(in_place=True)
+        return self.with_network(network)
+
+    def prepared(self, X: Any, y: Any) -> Prepared:
+        """A further fit of this fitted estimator, before it is done: its network, and the data as the network takes them."""
+        return self._prepared(X, y, None, going_on=True)
+
     def with_network(self, network: Network) -> Self:
         """A copy of this fitted estimator that has another network for the same inputs and outputs."""
         other = copy.copy(self)

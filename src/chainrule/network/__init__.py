@@ -4,7 +4,7 @@ from .bidirectional import Bidirectional
 from .definition import Definition
 from .graph import Call, NetworkGraph
 from .parameters import Arena, Entry
-from .representation import Bits, LowPrecision, Masked, Representation, Sign, SpectrallyNormalised
+from .representation import Bits, Int8, LowPrecision, Masked, Representation, Sign, SpectrallyNormalised
 from .residual import Residual
 from .transformer import TransformerDecoderBlock, TransformerEncoderBlock
 
@@ -15,6 +15,7 @@ __all__ = [
     "Call",
     "Definition",
     "Entry",
+    "Int8",
     "LowPrecision",
     "Masked",
     "NetworkGraph",

@@ -7,13 +7,14 @@ elementwise.py, product.py, sparse.py, reduction.py, row.py, move.py, spatial.py
 convolution.py, pooling.py and resampling.py, recurrent.py, attention.py, alignment.py
                         the families: each op's entry, its shape rule, its FLOPs, its equation and the Builder's method
 builder.py              the Builder: all families, and what layers know beside ops
-compressed.py           products with constant sparse weights, and with signs of one bit
-sparse_matrix.py, sign_matrix.py
-                        a constant sparse matrix; a constant matrix of signs
+compressed.py           products with constant sparse weights, with signs of one bit, and with weights of 8 bits
+sparse_matrix.py, sign_matrix.py, int8_weights.py
+                        a constant sparse matrix; a constant matrix of signs; constant weights of 8 bits
 memory.py               aligned arrays
 """
 
 from .builder import Builder, Saved
+from .int8_weights import Int8Weights
 from .memory import aligned_zeros, round_up
 from .sign_matrix import SignMatrix
 from .sparse_matrix import SparseMatrix
@@ -24,6 +25,7 @@ __all__ = [
     "FREE",
     "OPS",
     "Builder",
+    "Int8Weights",
     "Node",
     "OpSpec",
     "Saved",

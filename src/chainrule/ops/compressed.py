@@ -1,8 +1,10 @@
-"""Products with constant compressed weights: sparse ones, and signs of one bit, which are attributes of their ops.
+"""Products with constant compressed weights, which are attributes of their ops: sparse ones, signs of one bit, and whole
+numbers of 8 bits.
 
 Sparse weights (*kernel, C / groups, O) are held as a SparseMatrix (O, kernel · C / groups), a row for each output. Signs are
 a SignMatrix; what they are multiplied with is packed, too: a value of bits is an "int" value (..., 2 words), 64 channels a
-word, whose bit is 1 for +1 and 0 for −1.
+word, whose bit is 1 for +1 and 0 for −1. Weights of 8 bits are Int8Weights; what they are multiplied with is an "int" value
+(..., words), four channels a word, of whole numbers from 0 to 127 that stand for (number − zero) · scale.
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ShapeError
+from ..errors import ParameterError, ShapeError
 from .emitter import Emitter
+from .int8_weights import HIGHEST, Int8Weights, words_of_bytes
 from .sign_matrix import SignMatrix, words_of
 from .sparse_matrix import SparseMatrix
 from .spatial import image, match, sliding, windows
@@ -23,6 +26,7 @@ from .value import Node, Shape, Value
 
 _WINDOW = ("stride", "padding", "dilation")
 _LATEX, _CONVOLVED = r"{0} \, \mathrm{{sign}}(W)", r"{0} \ast \mathrm{{sign}}(W)"
+_LATEX8, _CONVOLVED8 = r"{0} \, \mathrm{{int8}}(W)", r"{0} \ast \mathrm{{int8}}(W)"
 
 
 def _sparse_weight_matmul(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
@@ -98,6 +102,53 @@ def _binary_flops(node: Node) -> int:
     return 2 * node.outputs[0].size * weights.taps * weights.channels
 
 
+def _quantize(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
+    x, scale, zero = inputs[0].shape, attrs["scale"], attrs["zero"]
+    if not x or x[-1] < 1:
+        raise ShapeError(f"quantize: x must have channels on its last axis. Got {x}.")
+    if not (isinstance(scale, float) and 0 < scale < float("inf") and isinstance(zero, int) and 0 <= zero <= HIGHEST):
+        raise ParameterError(
+            f"quantize: scale must be a finite number above 0, and zero an int from 0 to {HIGHEST}. "
+            f"Got {scale!r} and {zero!r}."
+        )
+    return [((*x[:-1], words_of_bytes(x[-1])), "int")]
+
+
+def _bytes(name: str, x: Value, channels: int) -> None:
+    if x.dtype != "int" or x.shape[-1] != words_of_bytes(channels):
+        raise ShapeError(
+            f"{name}: {channels} channels are an int value (..., {words_of_bytes(channels)}). Got {x.dtype} {x.shape}."
+        )
+
+
+def _int8_matmul(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
+    x, weights = inputs[0], attrs["weights"]
+    _bytes("int8_matmul", x, weights.channels)
+    if x.ndim != 2 or len(weights.shape) != 2:
+        raise ShapeError(f"int8_matmul: x must be (N, words) and the weights (I, O). Got {x.shape} and {weights.shape}.")
+    return [((x.shape[0], weights.outputs), "float")]
+
+
+def _int8_conv(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
+    name, x, weights, groups = "int8_conv", inputs[0], attrs["weights"], attrs["groups"]
+    if groups < 1 or weights.outputs % groups or (groups > 1 and weights.channels * groups % 4):
+        raise ShapeError(f"{name}: groups={groups} must divide the {weights.outputs} outputs, and groups be of whole words.")
+    _bytes(name, x, weights.channels * groups)
+    axes = image(name, x.shape)
+    match(name, axes, attrs, _WINDOW)
+    if len(weights.shape) != axes + 2:
+        raise ShapeError(f"{name}: an image with {axes} spatial axes needs weights (*kernel, C, O). Got {weights.shape}.")
+    if attrs["zero"] and any(map(any, attrs["padding"])):
+        raise ShapeError(f"{name}: what is padded stands for 0 only where zero=0. Pad x before it is quantised.")
+    size = windows(name, x.shape[1:-1], weights.shape[:-2], *(attrs[n] for n in _WINDOW))
+    return [((x.shape[0], *size, weights.outputs), "float")]
+
+
+def _int8_flops(node: Node) -> int:
+    weights: Int8Weights = node.attrs["weights"]
+    return 2 * node.outputs[0].size * weights.taps * weights.channels
+
+
 class Compressed(Emitter):
     """The Builder's products with compressed weights."""
 
@@ -167,6 +218,37 @@ class Compressed(Emitter):
         """``conv`` of an image of bits (N, *spatial, words of C) with signs (*kernel, C, O); padding adds nothing"""
         attrs = sliding(stride=stride, padding=padding, dilation=dilation)
         return self.emit("binary_conv", x, weights=weights, **attrs)[0]
+
+    @op("row", "int8({0})", r"\mathrm{{int8}}({0})", rule=_quantize, flops=no_flops)
+    def quantize(self, x: Value, *, scale: float, zero: int) -> Value:
+        """A whole number from 0 to 127 for each channel: x / scale + zero, rounded to the nearest. NaN gives 0"""
+        return self.emit("quantize", x, scale=float(scale), zero=int(zero))[0]
+
+    @op("product", "{0} int8(W)", _LATEX8, 1, rule=_int8_matmul, flops=_int8_flops, takes_epilogue=True)
+    def int8_matmul(self, x: Value, weights: Int8Weights, *, scale: float, zero: int) -> Value:
+        """x W for x as ``quantize`` made it with the same scale and zero (N, words of I), and weights (I, O)"""
+        return self.emit("int8_matmul", x, weights=weights, scale=float(scale), zero=int(zero))[0]
+
+    @op("product", "{0} ∗ int8(W)", _CONVOLVED8, 1, rule=_int8_conv, flops=_int8_flops, takes_epilogue=True)
+    def int8_conv(
+        self,
+        x: Value,
+        weights: Int8Weights,
+        *,
+        scale: float,
+        zero: int,
+        stride: Sequence[int],
+        padding: Sequence[tuple[int, int]],
+        dilation: Sequence[int],
+        groups: int = 1,
+    ) -> Value:
+        """``conv`` of an image as ``quantize`` made it (N, *spatial, words of C) with weights (*kernel, C / groups, O)
+
+        Where anything is padded, zero must be 0.
+        """
+        attrs = sliding(stride=stride, padding=padding, dilation=dilation)
+        scaled = {"scale": float(scale), "zero": int(zero)}
+        return self.emit("int8_conv", x, weights=weights, **scaled, **attrs, groups=groups)[0]
 
 
 def reshaped_weights(matrix: SparseMatrix, kernel: Shape) -> NDArray[np.float64]:

@@ -1,7 +1,8 @@
 """Weights that do not change any more, so that plans can hold them as constants in the form that is computed fastest.
 
-A parameter that is frozen is dense, sparse or signs of one bit. A product asks the value it multiplies by first (see
-``Value.held``), and a frozen parameter answers with the op for its form, where that is the better one there.
+A parameter that is frozen is dense, sparse, signs of one bit, or whole numbers of 8 bits. A product asks the value it
+multiplies by first (see ``Value.held``), and a frozen parameter answers with the op for its form, where that is the better
+one there.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ops import Builder, Node, SignMatrix, SparseMatrix, Value
+from ..ops import Builder, Int8Weights, Node, SignMatrix, SparseMatrix, Value
 from ..ops.value import Shape
 
-__all__ = ["Frozen", "FrozenWeight", "is_signs"]
+__all__ = ["Frozen", "FrozenWeight", "Inputs", "is_signs"]
 
 Array = NDArray[Any]
 #: Weights of a larger share that is not zero, and fewer weights, are not tried as sparse ones.
@@ -48,23 +49,43 @@ def is_signs(value: Value) -> bool:
     return node.op == "max_pool" and value is node.outputs[0] and is_signs(node.inputs[0])
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """The whole numbers that inputs of a product become: x stands for (n − zero) · scale, n from 0 to 127."""
+
+    scale: float
+    zero: int = 0
+
+
 class FrozenWeight:
     """A parameter that does not change any more.
 
     Parameters
         values : what the layer computes with
-        prefers_sparse : asked whether an op for sparse weights is faster than the dense one: (x's shape, this, geometry of
+        prefers : asked whether the op for the weight's form is faster than the dense one: (x's shape, this, geometry of
             the convolution or None)
-    Attributes  shape ; sparse : (O, everything else), or None ; signs : or None
+        inputs : where the weight is to be whole numbers of 8 bits, how its inputs become such numbers
+    Attributes
+        shape ; sparse : (O, everything else), or None ; signs : or None ; int8 : or None
+        read : values that the weight was multiplied with, where a list is put here before a plan is lowered
     """
 
-    def __init__(self, values: Array, prefers_sparse: Callable[[Shape, FrozenWeight, Geometry | None], bool]) -> None:
-        self.shape, self.dtype, self._prefers_sparse = values.shape, values.dtype, prefers_sparse
+    def __init__(
+        self,
+        values: Array,
+        prefers: Callable[[Shape, FrozenWeight, Geometry | None], bool],
+        inputs: Inputs | None = None,
+    ) -> None:
+        self.shape, self.dtype, self._prefers, self.inputs = values.shape, values.dtype, prefers, inputs
         self.sparse: SparseMatrix | None = None
         self.signs: SignMatrix | None = None
+        self.int8: Int8Weights | None = None
+        self.read: list[Value] | None = None
         self._dense: Array | None = None
         large = values.ndim >= 2 and values.size > 0
-        if large and (np.abs(values) == 1).all():
+        if large and inputs is not None:
+            self.int8 = Int8Weights.of(values)
+        elif large and (np.abs(values) == 1).all():
             self.signs = SignMatrix.of(values)
         elif large and values.size >= _SMALLEST and np.count_nonzero(values) <= _DENSEST * values.size:
             self.sparse = SparseMatrix.of(values.reshape(-1, values.shape[-1]).T)
@@ -77,12 +98,16 @@ class FrozenWeight:
             return self._dense
         if self.signs is not None:
             return self.signs.to_dense(self.dtype)
+        if self.int8 is not None:
+            return self.int8.to_dense(self.dtype)
         assert self.sparse is not None
         return self.sparse.to_dense().T.astype(self.dtype).reshape(self.shape)
 
     @property
     def form(self) -> str:
-        """ "dense", "sparse" or "signs"."""
+        """ "dense", "sparse", "signs" or "int8"."""
+        if self.int8 is not None:
+            return "int8"
         return "signs" if self.signs is not None else "sparse" if self.sparse is not None else "dense"
 
     @property
@@ -90,6 +115,8 @@ class FrozenWeight:
         """Bytes that it takes."""
         if self.signs is not None:
             return int(self.signs.bits.nbytes)
+        if self.int8 is not None:
+            return self.int8.nbytes
         if self.sparse is not None:
             return int(self.sparse.indptr.nbytes + self.sparse.indices.nbytes + self.sparse.values.nbytes)
         return int(self._dense.nbytes) if self._dense is not None else 0
@@ -98,20 +125,58 @@ class FrozenWeight:
         """x times the weight by the op for its form; None where the dense one is to be used."""
         if transpose_a or transpose_b or x.ndim != 2:
             return None
+        if self.read is not None:
+            self.read.append(x)
+        if self.int8 is not None and self.inputs is not None and self._prefers(x.shape, self, None):
+            return self.quantized_matmul(k, x)
         if self.signs is not None and is_signs(x):
             return k.binary_matmul(k.pack_signs(x), self.signs)
-        if self.sparse is not None and self._prefers_sparse(x.shape, self, None):
+        if self.sparse is not None and self._prefers(x.shape, self, None):
             return k.sparse_weight_matmul(x, self.sparse)
         return None
 
     def conv(self, k: Builder, x: Value, **geometry: Any) -> Value | None:
         """The convolution of x by the op for its form; None where the dense one is to be used."""
+        if self.read is not None:
+            self.read.append(x)
+        if self.int8 is not None and self._takes_groups(geometry["groups"]) and self._prefers(x.shape, self, geometry):
+            return self.quantized_conv(k, x, **geometry)
         if self.signs is not None and geometry["groups"] == 1 and is_signs(x):
             window = {name: value for name, value in geometry.items() if name != "groups"}
             return k.binary_conv(k.pack_signs(x), self.signs, **window)
-        if self.sparse is not None and x.ndim < 5 and self._prefers_sparse(x.shape, self, geometry):
+        if self.sparse is not None and x.ndim < 5 and self._prefers(x.shape, self, geometry):
             return k.sparse_weight_conv(x, self.sparse, kernel=self.shape[:-2], **geometry)
         return None
+
+    def compressed_product(self, k: Builder, x: Value, geometry: Geometry | None) -> Value:
+        """x times the weight, or their convolution, by the op for sparse weights or whole numbers."""
+        if self.int8 is not None:
+            return self.quantized_matmul(k, x) if geometry is None else self.quantized_conv(k, x, **geometry)
+        assert self.sparse is not None
+        if geometry is None:
+            return k.sparse_weight_matmul(x, self.sparse)
+        return k.sparse_weight_conv(x, self.sparse, kernel=self.shape[:-2], **geometry)
+
+    def _takes_groups(self, groups: int) -> bool:
+        """Whether the channels of each group are whole words of 8-bit numbers."""
+        return groups == 1 or (self.shape[-2] * groups) % 4 == 0
+
+    def quantized_matmul(self, k: Builder, x: Value) -> Value:
+        """x, rounded, times the weight of whole numbers."""
+        assert self.int8 is not None and self.inputs is not None
+        scale, zero = self.inputs.scale, self.inputs.zero
+        return k.int8_matmul(k.quantize(x, scale=scale, zero=zero), self.int8, scale=scale, zero=zero)
+
+    def quantized_conv(self, k: Builder, x: Value, **geometry: Any) -> Value:
+        """The convolution of x, rounded, with the weight of whole numbers."""
+        assert self.int8 is not None and self.inputs is not None
+        scale, zero = self.inputs.scale, self.inputs.zero
+        padding = geometry["padding"]
+        if zero and any(map(any, padding)):
+            # A border of whole numbers 0 would not stand for 0.
+            x = k.pad(x, ((0, 0), *padding, (0, 0)))
+            geometry = geometry | {"padding": tuple((0, 0) for _ in padding)}
+        return k.int8_conv(k.quantize(x, scale=scale, zero=zero), self.int8, scale=scale, zero=zero, **geometry)
 
 
 @dataclass

@@ -5,6 +5,7 @@ from .frontier import Frontier, frontier
 from .gradual import GradualPruning
 from .lottery import lottery_ticket
 from .prune import prune
+from .quantization import Quantization, quantization
 from .rigl import RigL
 from .sensitivity import Sensitivity, sensitivity
 from .table import SparsityTable, sparsity
@@ -15,12 +16,14 @@ __all__ = [
     "Frontier",
     "GradualPruning",
     "Measure",
+    "Quantization",
     "RigL",
     "Sensitivity",
     "SparsityTable",
     "frontier",
     "lottery_ticket",
     "prune",
+    "quantization",
     "remove_units",
     "sensitivity",
     "sparsity",

@@ -22,7 +22,10 @@ from ..training.session import Session
 from ..training.timing import best_times
 from ..training.trainable import Trainable
 
-__all__ = ["BATCHES", "Candidate", "Measure", "as_text", "candidates", "first_inputs"]
+__all__ = [
+    "BATCHES", "Candidate", "Measure", "Unmeasured", "as_text", "candidates", "cells", "checked_batches", "first_inputs",
+    "head",
+]  # fmt: skip
 
 #: The batch sizes for which the time of a prediction is measured.
 BATCHES = (1, 256)
@@ -116,7 +119,7 @@ class Unmeasured:
 def candidates(found: Sequence[Unmeasured], inputs: Any, batches: Sequence[int] = BATCHES) -> list[Candidate]:
     """The networks with the times of their predictions and their sizes.
 
-    Trained networks are packed for it, as everybody would who only predicts. All of them predict in turn, and of each the
+    Networks are packed for it, as everybody would who only predicts. All of them predict in turn, and of each the
     fastest run counts.
 
     Parameters  inputs : samples as ``predict`` takes them, repeated where a batch needs more
@@ -151,6 +154,14 @@ def first_inputs(network: Trainable, X: Any, y: Any, most: int) -> Any:
         return found.X
     arrays = [x[:most] for x in input_arrays(network, X)]
     return arrays[0] if len(arrays) == 1 else arrays
+
+
+def checked_batches(what: str, batches: Sequence[int]) -> tuple[int, ...]:
+    """Numbers of samples. ParameterError unless there is one, and all are ints of at least 1"""
+    sizes = tuple(batches)
+    if not sizes or any(isinstance(b, bool) or not isinstance(b, (int, np.integer)) or b < 1 for b in sizes):
+        raise ParameterError(f"{what}: batches must be numbers of samples, ints of at least 1. Got {batches!r}.")
+    return sizes
 
 
 def _some(inputs: Any, count: int) -> Any:

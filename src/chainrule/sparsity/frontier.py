@@ -22,7 +22,18 @@ from ..training.samples import Samples
 from ..training.session import Session
 from ..training.settings import FitSettings
 from ..training.trainable import Trainable
-from .comparison import BATCHES, Candidate, Measure, Unmeasured, as_text, candidates, cells, first_inputs, head
+from .comparison import (
+    BATCHES,
+    Candidate,
+    Measure,
+    Unmeasured,
+    as_text,
+    candidates,
+    cells,
+    checked_batches,
+    first_inputs,
+    head,
+)
 from .prune import prune
 from .table import sparsity as table_of
 from .weights import check_sparsity
@@ -182,9 +193,7 @@ def frontier(
     shares = checked_sparsities(sparsities)
     chosen = STRUCTURES.get(structure, structure) if structure is not None else None
     lost = Interval(float, 0).check("frontier", "tolerance", tolerance)
-    sizes = tuple(batches)
-    if not sizes or any(isinstance(b, bool) or not isinstance(b, (int, np.integer)) or b < 1 for b in sizes):
-        raise ParameterError(f"frontier: batches must be numbers of samples, ints of at least 1. Got {batches!r}.")
+    sizes = checked_batches("frontier", batches)
     network.require_built("frontier")
     names = None if layers is None else list(layers)
     prune(network, shares[0], method=method, scope=scope, structure=chosen, layers=names)  # what is wrong is said at once

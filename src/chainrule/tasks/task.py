@@ -9,6 +9,7 @@ new folder and no other file changes. Declarations import nothing heavy, because
 
 from __future__ import annotations
 
+import copy
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +24,7 @@ from .option import Option, Use, flag, options_of
 
 if TYPE_CHECKING:
     from ..diagnosis import Diagnosis
-    from ..sparsity import Candidate, Frontier, Measure
+    from ..sparsity import Candidate, Frontier, Measure, Quantization
     from ..training import Callback, History
     from ..training.settings import FitSettings
     from .scores import Prediction, Scores
@@ -180,6 +181,19 @@ class Prepared(ABC):
         found = self._frontier({"measure": self.measure(), **self._to_go_on(), **options})
         return found, self.with_network(found.network)
 
+    def quantize(self, **options: Any) -> tuple[Quantization, Any]:
+        """(the Quantization, the learner of the better network). Parameters  options : of
+        ``chainrule.sparsity.quantization``"""
+        from ..sparsity import quantization
+
+        network, X, y = self._network_and_samples()
+        found = quantization(network, X, y, **{"measure": self.measure(), **options})
+        return found, self.with_network(found.network)
+
+    @abstractmethod
+    def _network_and_samples(self) -> tuple[Any, Any, Any]:
+        """The learner's network, and X and y as it takes them."""
+
     def measure(self) -> Measure | None:
         """The accuracy, or R², of models with other networks on the test part; None where there is none."""
         if self.test is None:
@@ -193,6 +207,9 @@ class Prepared(ABC):
         name = "R²" if model.labels is None else "accuracy"
 
         def of(network: Any) -> float:
+            # What is measured is what will predict: zeros and numbers of 8 bits by the kernels for them.
+            network = copy.deepcopy(network)
+            network.pack(in_place=True)
             made = self.make_model(self.with_network(network), {})
             return float(made.scores(samples, made.prediction(samples)).values[name])
 
@@ -242,6 +259,9 @@ class PreparedNetwork(Prepared):
     def _to_go_on(self) -> dict[str, Any]:
         return self._given()
 
+    def _network_and_samples(self) -> tuple[Any, Any, Any]:
+        return (self.learner, *self.data, None)[:3]
+
     def _frontier(self, options: Mapping[str, Any]) -> Frontier:
         from ..sparsity import frontier
 
@@ -282,6 +302,10 @@ class PreparedEstimator(Prepared):
     def _to_go_on(self) -> dict[str, Any]:
         # The estimator knows the others; its epochs are those of a whole training.
         return {"epochs": self.settings.epochs} if "epochs" in self.settings.given else {}
+
+    def _network_and_samples(self) -> tuple[Any, Any, Any]:
+        made = self.learner.prepared(*self.data)
+        return (made.network, *made.data)
 
     def _frontier(self, options: Mapping[str, Any]) -> Frontier:
         found: Frontier = self.learner.prune(*self.data, **options).frontier_

@@ -21,18 +21,18 @@ from ..engine.reference import ReferenceEngine
 from ..errors import DataError, ParameterError
 from ..network import NetworkGraph
 from ..network.origins import Origins, narrowed
-from ..network.representation import Held, Representation
+from ..network.representation import Held, Int8, Representation
 from ..ops import Builder, Value
 from ..ops.memory import aligned_zeros
 from ..ops.value import Shape
 from ..plan import Plan, lower_prediction, optimise
-from ..plan.frozen import Frozen, FrozenWeight, Geometry, arenas_in_use
+from ..plan.frozen import Frozen, FrozenWeight, Geometry, Inputs, arenas_in_use
 from .batch_intake import DataSetIntake
 from .intake import input_arrays, input_dtypes
 from .prediction import needs_no_conversion, predict_sequences
 from .timing import best_times
 
-__all__ = ["PackedNetwork"]
+__all__ = ["PackedNetwork", "aligned", "value_of"]
 
 Array = NDArray[Any]
 #: Compiled plans that are kept, where a prediction does not need more.
@@ -44,8 +44,9 @@ _GAIN = 0.97
 class PackedNetwork:
     """A network for predictions alone, whose weights do not change any more; ``net.pack()`` makes it.
 
-    Weights of which most are zero are kept as sparse matrices, and signs as one bit each. For each layer and batch size the
-    kernel for sparse weights is used where it is measured to be faster here than the dense one. A layer of signs behind
+    Weights of which most are zero are kept as sparse matrices, signs as one bit each, and those that are held as ``Int8`` as
+    whole numbers. For each layer and batch size the kernel for sparse weights, or for whole numbers, is used where it is
+    measured to be faster here than that of float32. A layer of signs behind
     a sign activation multiplies bits, and gives what the network gives to the bit; only a number that overflows to NaN
     before a sign counts as −1 there.
 
@@ -64,7 +65,10 @@ class PackedNetwork:
         network.require_built("pack")
         self._engine: Engine | None = engine
         self._measured: dict[Any, bool] = {}
-        weights = {full: FrozenWeight(_value_of(network, full), self._prefers_sparse) for full in network.parameters}
+        weights = {
+            full: FrozenWeight(value_of(network, full), self._prefers, _inputs_of(network.representation(full)))
+            for full in network.parameters
+        }
         for full in weights:
             if not np.isfinite(network.parameters[full]).all():
                 raise DataError(
@@ -89,7 +93,7 @@ class PackedNetwork:
         self.__dict__.update(state)
         self._engine, self._measured = None, {}
         for weight in self._frozen.weights.values():
-            weight._prefers_sparse = self._prefers_sparse
+            weight._prefers = self._prefers
         self._ready()
 
     # ------------------------------------------------------------ what it holds
@@ -100,12 +104,12 @@ class PackedNetwork:
         return sum(w.nbytes for w in weights) + sum(a.nbytes for a in states)
 
     def forms(self) -> dict[str, str]:
-        """How each parameter is kept: "dense", "sparse" or "signs"."""
+        """How each parameter is kept: "dense", "sparse", "signs" or "int8"."""
         return {full: weight.form for full, weight in self._frozen.weights.items()}
 
     def __repr__(self) -> str:
         forms = list(self.forms().values())
-        kinds = ", ".join(f"{forms.count(kind)} {kind}" for kind in ("dense", "sparse", "signs") if kind in forms)
+        kinds = ", ".join(f"{forms.count(kind)} {kind}" for kind in ("dense", "sparse", "signs", "int8") if kind in forms)
         return f"PackedNetwork({kinds}; {self.nbytes:,} of {self.dense_nbytes:,} bytes)"
 
     # ------------------------------------------------------------ predictions
@@ -182,7 +186,7 @@ class PackedNetwork:
         found = self._compiled.get((batch, shapes))
         if found is None:
             plan = self._lowered(batch, shapes)
-            found = self.engine.compile(plan, {name: _aligned(self._frozen.arena(name)) for name in plan.arenas})
+            found = self.engine.compile(plan, {name: aligned(self._frozen.arena(name)) for name in plan.arenas})
             self._compiled[batch, shapes] = found
             if len(self._compiled) > self._most_plans:
                 self._compiled.popitem(last=False)
@@ -200,47 +204,51 @@ class PackedNetwork:
             self._engine = get_engine("reference" if dtype == "float64" else "auto", dtype=dtype)
         return self._engine
 
-    # ------------------------------------------------------------ sparse or dense
+    # ------------------------------------------------------------ compressed or dense
 
-    def _prefers_sparse(self, x: Shape, weight: FrozenWeight, geometry: Geometry | None) -> bool:
-        """Whether the kernel for sparse weights is faster for x of this shape, as measured on this machine."""
+    def _prefers(self, x: Shape, weight: FrozenWeight, geometry: Geometry | None) -> bool:
+        """Whether the kernel for the weight's form is faster for x of this shape, as measured on this machine."""
         if self.engine.name == "reference":
             return False
         key = (id(weight), x)
         if key not in self._measured:
-            self._measured[key] = _sparse_is_faster(self.engine, x, weight, geometry)
+            self._measured[key] = _is_faster(self.engine, x, weight, geometry)
         return self._measured[key]
 
 
-def _sparse_is_faster(engine: Engine, shape: Shape, weight: FrozenWeight, geometry: Geometry | None) -> bool:
-    """Whether the kernel for sparse weights is faster, by the times of both in turn."""
-    assert weight.sparse is not None
+def _is_faster(engine: Engine, shape: Shape, weight: FrozenWeight, geometry: Geometry | None) -> bool:
+    """Whether the kernel for the weight's form is faster than the dense one, by the times of both in turn."""
     x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     runs: list[Executable] = []
-    for sparse in (False, True):
+    for compressed in (False, True):
         k, value = Builder(training=False), Value(shape, "float", "input", "x0")
         base = Value((int(np.prod(weight.shape)),), role="arena", name="w")
         w = Value(weight.shape, role="parameter", name="w", base=base)
-        if geometry is None:
-            y = k.sparse_weight_matmul(value, weight.sparse) if sparse else k.matmul(value, w)
-        elif sparse:
-            y = k.sparse_weight_conv(value, weight.sparse, kernel=weight.shape[:-2], **geometry)
+        if compressed:
+            y = weight.compressed_product(k, value, geometry)
         else:
-            y = k.conv(value, w, **geometry)
-        arenas = {} if sparse else {"w": base}
+            y = k.matmul(value, w) if geometry is None else k.conv(value, w, **geometry)
+        arenas = {} if compressed else {"w": base}
         plan = optimise(Plan(k.nodes, {"x0": value}, {"output0": y}, arenas, k.scalars, shape[0]))
-        runs.append(engine.compile(plan, {} if sparse else {"w": _aligned(weight.dense().reshape(-1))}))
-    dense, compressed = best_times([partial(run.predict, x) for run in runs], seconds=0.3)
-    return compressed < _GAIN * dense
+        runs.append(engine.compile(plan, {} if compressed else {"w": aligned(weight.dense().reshape(-1))}))
+    if not getattr(runs[1], "native", True):
+        return False  # this engine has no kernel for it
+    dense, other = best_times([partial(run.predict, x) for run in runs], seconds=0.3)
+    return other < _GAIN * dense
 
 
-def _aligned(flat: Array) -> Array:
+def _inputs_of(representation: Representation | None) -> Inputs | None:
+    return Inputs(representation.scale, representation.zero) if isinstance(representation, Int8) else None
+
+
+def aligned(flat: Array) -> Array:
+    """A copy of a flat array where engines may read it."""
     found = aligned_zeros(flat.size, flat.dtype)
     found[...] = flat
     return found
 
 
-def _value_of(network: NetworkGraph, full: str) -> Array:
+def value_of(network: NetworkGraph, full: str) -> Array:
     """What a layer computes with: the stored array, or what its representation makes of it."""
     stored = np.asarray(network.parameters[full])
     representation: Representation | None = network.representation(full)

@@ -115,6 +115,7 @@ class Session:
     def fit(self, X: Any, y: Any, settings: FitSettings) -> History:
         """``Network.fit``, without a diagnosis."""
         network = self.network
+        network._packed = None
         settings = self._of_graph(settings)
         optimizer = settings.make_optimizer()
         checkpoint = None if settings.resume is None else CheckpointFile(settings.resume)
@@ -167,6 +168,7 @@ class Session:
     def partial_fit(self, X: Any, y: Any, settings: FitSettings) -> History:
         """``Network.partial_fit``. What the settings were not explicitly given stays as it was in the last pass."""
         network, given = self.network, settings.given
+        network._packed = None
         engine, threads, precision = self.runtime.wanted
         self.use_engine(
             settings.engine if "engine" in given else engine,
@@ -404,7 +406,11 @@ class Session:
     def predict(self, X: Any, batch_size: int | None = None) -> list[Any]:
         """The raw outputs, one array (or Sequences) for each output of the network; see ``Network.predict``."""
         self.network.require_built("predict")
-        return predict(self.network, self.runtime, X, _BATCH_SIZE.check("", "batch_size", batch_size))
+        batch_size = _BATCH_SIZE.check("", "batch_size", batch_size)
+        if self.network._packed is not None:
+            found = self.network._packed.predict(X, batch_size=batch_size)
+            return list(found) if isinstance(found, tuple) else [found]
+        return predict(self.network, self.runtime, X, batch_size)
 
     def evaluate(
         self,
@@ -440,13 +446,15 @@ class Session:
         batch_size: int | None = None,
     ) -> dict[str, float]:
         objective = replace(intake.objective, loss_weights=loss_weights, metrics=metrics)
-        if intake.exact and isinstance(intake.feed, ArrayFeed) and not objective.constants and self.network.samples is None:
-            return self._evaluate_exactly(intake, objective, batch_size)
+        by_outputs = intake.exact or self.network._packed is not None
+        if by_outputs and isinstance(intake.feed, ArrayFeed) and not objective.constants and self.network.samples is None:
+            return self._evaluate_by_outputs(intake, objective, batch_size)
         executables = self.runtime.predictors(self.network)
         return evaluate(executables, self.network, objective, intake.feed, batch_size=batch_size)
 
-    def _evaluate_exactly(self, intake: Intake, objective: Objective, batch_size: int | None) -> dict[str, float]:
-        """Evaluates against the targets as they were given, where the dtype of the plans cannot tell them apart."""
+    def _evaluate_by_outputs(self, intake: Intake, objective: Objective, batch_size: int | None) -> dict[str, float]:
+        """Evaluates outputs: of a packed network, and against the targets as they were given, where the dtype of the plans
+        cannot tell them apart."""
         assert isinstance(intake.feed, ArrayFeed)
         feed = intake.feed
         given = feed.all()

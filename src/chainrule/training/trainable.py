@@ -20,6 +20,7 @@ from .settings import FitSettings
 
 if TYPE_CHECKING:
     from ..diagnosis import Diagnosis
+    from .packed import PackedNetwork
 
 __all__ = ["Trainable"]
 
@@ -45,6 +46,8 @@ class Trainable(NetworkGraph):
     diagnosis_: Diagnosis | None
     cure_: object
     _forms: list[int]
+    #: What predicts in place of the network's own plans, until the network is fitted again.
+    _packed: PackedNetwork | None = None
 
     def __init__(
         self,

@@ -39,6 +39,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "sparse_weights": ("to_planes", "sparse_planes", "sparse_line"),
         "bits": ("sign_product", "pack_signs", "bit_windows", "without_border"),
     },
+    "weights of 8 bits": {"int8": ("quantize",)},
     "sequences": {
         "recurrent": (
             "simple_rnn", "simple_rnn_backward", "lstm", "lstm_backward", "gru_after", "gru_before", "gru_backward",

@@ -56,7 +56,7 @@ _CHUNK = 256
 
 
 @dataclass
-class _Product:
+class Product:
     """A product with compressed weights, and the elementwise chain that follows it in the same node, if any."""
 
     node: Node
@@ -66,7 +66,7 @@ class _Product:
     aliases: dict[int, Value]
 
     @classmethod
-    def of(cls, node: Node) -> _Product:
+    def of(cls, node: Node) -> Product:
         product, *following = node.attrs.get("nodes", [node])
         if not following:
             return cls(node, product, None, product.outputs[0], {})
@@ -235,7 +235,7 @@ def _arranged(matrix: SparseMatrix, window: _Window, plane: int, chunk: int, str
 
 def sparse_product(node: Node, threads: int) -> tuple[list[Task], list[Node]]:
     """sparse_weight_matmul or sparse_weight_conv with what follows: (tasks, nodes that are left to do after them)."""
-    p = _Product.of(node)
+    p = Product.of(node)
     x, matrix = p.product.inputs[0], p.product.attrs["matrix"]
     if any(v.dtype != "float" for v in (x, p.out)):
         raise Unsupported
@@ -372,7 +372,7 @@ def _of_images(images: int, window: _Window) -> _Units:
     return _Units(window, places, plane + 8 if plane % 256 == 0 else plane, True)
 
 
-def _by_units(p: _Product, matrix: SparseMatrix, units: _Units, used: int, threads: int) -> list[Task]:
+def _by_units(p: Product, matrix: SparseMatrix, units: _Units, used: int, threads: int) -> list[Task]:
     """Each thread makes the planes and all outputs of units of its own."""
     arranged = _arranged(matrix, units.window, units.plane, _CHUNK)
     memories = [Memory(4 * units.floats) for _ in range(used)]
@@ -390,7 +390,7 @@ def _by_units(p: _Product, matrix: SparseMatrix, units: _Units, used: int, threa
     return p.by_rows([ends[c] for c in cuts], make)
 
 
-def _by_outputs(p: _Product, matrix: SparseMatrix, units: _Units, threads: int) -> tuple[list[Task], list[Node]]:
+def _by_outputs(p: Product, matrix: SparseMatrix, units: _Units, threads: int) -> tuple[list[Task], list[Node]]:
     """Fewer units than threads: all threads make planes, each of some channels, and then each its outputs."""
     product, rest = p.alone()
     x, out, channels = product.inputs[0], product.outputs[0], units.window.channels
@@ -410,7 +410,7 @@ def _by_outputs(p: _Product, matrix: SparseMatrix, units: _Units, threads: int) 
     return [Task(product, turns), Task(product, products)], rest
 
 
-def _one_sample(p: _Product, matrix: SparseMatrix, threads: int) -> tuple[list[Task], list[Node]]:
+def _one_sample(p: Product, matrix: SparseMatrix, threads: int) -> tuple[list[Task], list[Node]]:
     """A single sample: each output's weights look up the inputs they meet."""
     product, rest = p.alone()
     x, out, (outputs, inputs) = product.inputs[0], product.outputs[0], matrix.shape
@@ -457,7 +457,7 @@ def pack(node: Node, threads: int) -> list[Task]:
 
 def sign_product(node: Node, threads: int) -> tuple[list[Task], list[Node]]:
     """binary_matmul or binary_conv with what follows: (tasks, nodes that are left to do after them)."""
-    p = _Product.of(node)
+    p = Product.of(node)
     x, weights = p.product.inputs[0], p.product.attrs["weights"]
     positions = p.out.size // weights.outputs
     blocks = weights.bits.shape[0]

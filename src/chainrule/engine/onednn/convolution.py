@@ -220,7 +220,7 @@ def _division(kind: str, c: Convolution, wide: int, threads: int) -> _Division:
     rows = kind == "forward" and c.samples == 1 and c.output[0] >= threads > 1
     if rows:
         try:
-            slabs = [_slab(c, a, b)[0] for a, b in pairwise(bounds(c.output[0], threads))]
+            slabs = [slab_of(c, a, b)[0] for a, b in pairwise(bounds(c.output[0], threads))]
         except Unsupported:
             slabs = []
         kernels = _suitable(kind, slabs) if slabs else None
@@ -292,7 +292,7 @@ def convolve(node: Node, threads: int) -> tuple[list[Task], list[Task]]:
             if kernels is None:
                 slab, first, end = _rows_of(c, a, b), 0, c.spatial[0]
             else:
-                slab, first, end = _slab(c, a, b)
+                slab, first, end = slab_of(c, a, b)
             parts.append(part(t, slab, (first * line, end * line), (a * wide, b * wide), True))
     else:
         cuts = divided(samples, threads)
@@ -308,7 +308,7 @@ def _append(part: Part, more: Part) -> None:
     part.writes += more.writes
 
 
-def _slab(c: Convolution, first: int, end: int) -> tuple[Convolution, int, int]:
+def slab_of(c: Convolution, first: int, end: int) -> tuple[Convolution, int, int]:
     """The convolution that makes rows first..end of one image's output, and the rows of the image that it reads."""
     stride, cover, size = c.stride[0], covered(c.kernel[0], c.dilation[0]), c.spatial[0]
     low, high = first * stride - c.before[0], (end - 1) * stride - c.before[0] + cover

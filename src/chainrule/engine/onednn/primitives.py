@@ -13,7 +13,11 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...errors import EngineError
+from ...ops.memory import aligned_zeros
 from .library import Library
 
 _CPU, _IN_ORDER, _USER_SCRATCHPAD = 1, 1, 1
@@ -24,10 +28,11 @@ _STRIDES, _INNER_COUNT, _INNER_BLOCKS, _INNER_AXES = 14, 263, 264, 265
 _MAX_DIMS = 12
 #: oneDNN's numbers of a primitive's arguments.
 SRC, WEIGHTS, DST, DIFF_SRC, DIFF_DST, DIFF_WEIGHTS, SCRATCHPAD = 1, 33, 17, 129, 145, 161, 80
+BIAS, WEIGHT_SCALES = 41, 4096 | WEIGHTS
 #: ... and of the descriptors of these arguments.
 _QUERY = {SRC: 129, DIFF_SRC: 130, WEIGHTS: 131, DIFF_WEIGHTS: 132, DST: 133, DIFF_DST: 134}
 #: oneDNN's numbers of data types, and bytes of an element.
-DTYPES = {"float": (3, 4), "bfloat16": (2, 2)}
+DTYPES = {"float": (3, 4), "bfloat16": (2, 2), "int8": (5, 1), "uint8": (6, 1)}
 
 _Dims = ctypes.c_int64 * _MAX_DIMS
 _Handle = ctypes.c_void_p
@@ -363,6 +368,36 @@ def convolution(library: Library, kind: str, c: Convolution, layout: Blocking | 
     return _once(library, (kind, c, layout), make)
 
 
+def int8_convolution(library: Library, c: Convolution) -> Primitive:
+    """The forward pass of a convolution of unsigned bytes with signed ones.
+
+    Its arguments are SRC, WEIGHTS, BIAS, WEIGHT_SCALES and DST. DST is of floats: the sums of whole numbers times
+    WEIGHT_SCALES (O,), plus BIAS (O,).
+    """
+
+    def make() -> Primitive:
+        x, y = c.image(c.inputs, c.spatial, "uint8"), c.image(c.outputs, c.output, "float")
+        made = [Descriptor.of(library, t) for t in (x, Tensor(c.weight_sizes, None, "int8"), y)]
+        numbers = Descriptor.of(library, Tensor((c.outputs,), (1,)))
+        src, weights, dst = (d.handle for d in made)
+        dims = [_Dims(*c.stride), _Dims(*(d - 1 for d in c.dilation)), _Dims(*c.before), _Dims(*c.after)]
+
+        def describe(place: Any, attributes: Any) -> int:
+            # One scale for each output, which is the first axis of the weights, or with groups one of the first two.
+            mask = 1 if c.groups == 1 else 3
+            _check(library.dnnl.dnnl_primitive_attr_set_scales_mask(attributes, WEIGHTS, mask), "scales")
+            create = library.dnnl.dnnl_convolution_forward_primitive_desc_create
+            at = engine(library)
+            return int(create(place, at, _INFERENCE, _DIRECT, src, weights, numbers.handle, dst, *dims, attributes))
+
+        axes = {SRC: len(x.sizes), WEIGHTS: len(c.weight_sizes), DST: len(y.sizes)}
+        found = Primitive(library, f"convolution of int8 {c}", describe, axes)
+        found.descriptors |= {BIAS: numbers, WEIGHT_SCALES: numbers}
+        return found
+
+    return _once(library, ("int8", c), make)
+
+
 def reorder(library: Library, source: Tensor | Descriptor, target: Tensor | Descriptor) -> Primitive:
     """A copy of SRC to DST in another layout or precision. Either is described, or laid out as another primitive's."""
     ends = [Descriptor.of(library, t) if isinstance(t, Tensor) else t for t in (source, target)]
@@ -373,6 +408,20 @@ def reorder(library: Library, source: Tensor | Descriptor, target: Tensor | Desc
         return int(library.dnnl.dnnl_reorder_primitive_desc_create(place, a, at, b, at, attributes))
 
     return Primitive(library, "reorder", describe, {SRC: ends[0].axes, DST: ends[1].axes})
+
+
+def laid_out(library: Library, array: NDArray[Any], source: Tensor, target: Descriptor) -> NDArray[Any]:
+    """The bytes of an array in the layout of a descriptor. Parameters  source : how the array lies"""
+    made = aligned_zeros(target.bytes, np.uint8)
+    primitive = reorder(library, source, target)
+    scratch = aligned_zeros(max(1, primitive.scratch), np.uint8)
+    places = {SRC: array.ctypes.data, DST: made.ctypes.data}
+    bound = Bound(primitive, places | ({SCRATCHPAD: scratch.ctypes.data} if primitive.scratch else {}))
+    with _making:
+        stream = Stream(library)
+        status = library.dnnl.dnnl_primitive_execute(primitive.handle, stream.handle, bound.count, bound.arguments)
+    _check(status, "layout of weights")
+    return made
 
 
 def _check(status: int, what: str) -> None:

@@ -29,6 +29,7 @@ from .chain import COMPRESSED, Chain, head_of, home_of
 from .compressed import pack, sign_product, sparse_product
 from .convolution import convolve, weight_gradient
 from .images import channel_moments, pad, pool, resample
+from .int8 import int8_product, quantize
 from .primitives import Matrix
 from .program import MACHINE_OPS, Unsupported
 from .recurrent import SEQUENCE_OPS, count_uses, sequence_task
@@ -417,6 +418,7 @@ _TASKS: dict[str, Callable[[Node, int], Task | list[Task]]] = {
     "matmul": matmul,
     "sparse_matmul": sparse_matmul,
     "pack_signs": pack,
+    "quantize": quantize,
     "fused": elementwise,
     "softmax_cross_entropy": softmax_cross_entropy,
     "softmax": softmax,
@@ -515,7 +517,8 @@ def _tasks_of(node: Node, threads: int) -> list[Task]:
             rest = Node("fused", (product.outputs[0], *outside), node.outputs, {"nodes": chain}, node.where)
             return make_tasks([product, rest], threads)
     if node.attrs.get("nodes", [node])[0].op in COMPRESSED:
-        compressed = sparse_product if node.attrs.get("nodes", [node])[0].op.startswith("sparse") else sign_product
+        form = node.attrs.get("nodes", [node])[0].op.split("_")[0]
+        compressed = {"sparse": sparse_product, "binary": sign_product, "int8": int8_product}[form]
         made_first, rest_of = compressed(node, threads)
         return made_first + (make_tasks(rest_of, threads) if rest_of else [])
     builder: Callable[[Node, int], Task | list[Task]] | None

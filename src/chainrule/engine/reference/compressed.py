@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...ops import SignMatrix
+from ...ops import Int8Weights, SignMatrix
 from ...ops.compressed import reshaped_weights
+from ...ops.int8_weights import bytes_of, numbers_of, quantised
 from ...ops.sign_matrix import pack_signs, unpack_signs
 from .convolution import KERNELS as CONVOLUTIONS
 
@@ -45,10 +46,38 @@ def _binary_conv(attrs: Attrs, bits: Array) -> Array:
     return np.asarray(CONVOLUTIONS["conv"](attrs | {"groups": 1}, x, weights.to_dense()))
 
 
+def _quantize(attrs: Attrs, x: Array) -> Array:
+    return bytes_of(quantised(x, attrs["scale"], attrs["zero"]))
+
+
+def _int8_matmul(attrs: Attrs, words: Array) -> Array:
+    weights: Int8Weights = attrs["weights"]
+    sums = numbers_of(words, weights.channels).astype(np.int64) @ weights.values.astype(np.int64)
+    return _scaled(sums, attrs, weights.values.sum(axis=0, dtype=np.int64))
+
+
+def _int8_conv(attrs: Attrs, words: Array) -> Array:
+    weights: Int8Weights = attrs["weights"]
+    x = numbers_of(words, weights.channels * attrs["groups"]).astype(np.float64)
+    # Sums of whole numbers are exact in float64.
+    sums = np.asarray(CONVOLUTIONS["conv"](attrs, x, weights.values.astype(np.float64)))
+    return _scaled(sums, attrs, weights.values.reshape(-1, weights.outputs).sum(axis=0, dtype=np.int64))
+
+
+def _scaled(sums: Array, attrs: Attrs, totals: Array) -> Array:
+    """What sums of whole numbers stand for: zero counts once with each weight."""
+    weights: Int8Weights = attrs["weights"]
+    factors = weights.scales.astype(np.float64) * attrs["scale"]
+    return np.asarray(((sums - attrs["zero"] * totals) * factors).astype(np.float32))
+
+
 KERNELS: dict[str, Callable[..., Array]] = {
     "sparse_weight_matmul": _sparse_weight_matmul,
     "sparse_weight_conv": _sparse_weight_conv,
     "pack_signs": _pack_signs,
     "binary_matmul": _binary_matmul,
     "binary_conv": _binary_conv,
+    "quantize": _quantize,
+    "int8_matmul": _int8_matmul,
+    "int8_conv": _int8_conv,
 }
