@@ -1,4 +1,4 @@
-"""``chainrule prune``: what it measures, saves and refuses."""
+"""``chainrule prune`` and ``chainrule quantize``: what they measure, save and refuse."""
 
 from __future__ import annotations
 
@@ -99,6 +99,25 @@ def test_nothing_is_saved_where_nothing_is_good_enough(place: Path, tmp_path: Pa
 def test_what_is_refused(place: Path, given: list[str], said: str, capsys: Any) -> None:
     assert main(["prune", str(place / "t.chainrule"), str(place / "t.csv"), *given]) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "data"), [("t", "t.csv"), ("r", "r.csv"), ("p", "p.npz")])
+def test_8_bits_for_every_task(place: Path, tmp_path: Path, name: str, data: str, capsys: Any) -> None:
+    small, found = tmp_path / "s.chainrule", tmp_path / "f.json"
+    more = ["--tolerance", "1", "-o", str(small), "--json", str(found)]
+    assert main(["quantize", str(place / f"{name}.chainrule"), str(place / data), *more]) == 0
+    measured = json.loads(found.read_text())
+    assert measured["within_tolerance"] and measured["int8"]["file_bytes"] < measured["float32"]["file_bytes"]
+    assert small.stat().st_size < (place / f"{name}.chainrule").stat().st_size
+    assert "With 8 bits" in capsys.readouterr().out
+    assert main(["predict", str(small), str(place / data), "-o", str(tmp_path / "o.csv")]) == 0
+
+
+def test_8_bits_that_are_not_good_enough_or_refused(place: Path, tmp_path: Path, capsys: Any) -> None:
+    model, data = str(place / "t.chainrule"), str(place / "t.csv")
+    for given in (["--tolerance", "-1"], ["-o", "no/such/m.chainrule"], ["--test-fraction", "0"]):
+        assert main(["quantize", model, data, *given]) == 2
+    assert "--test-fraction" in capsys.readouterr().err
 
 
 def test_what_is_no_model_of_data(place: Path, tmp_path: Path, capsys: Any) -> None:

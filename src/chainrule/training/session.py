@@ -446,7 +446,7 @@ class Session:
         batch_size: int | None = None,
     ) -> dict[str, float]:
         objective = replace(intake.objective, loss_weights=loss_weights, metrics=metrics)
-        by_outputs = intake.exact or self.network._packed is not None
+        by_outputs = bool(intake.exact) or (self.network._packed is not None and not intake.origins)
         if by_outputs and isinstance(intake.feed, ArrayFeed) and not objective.constants and self.network.samples is None:
             return self._evaluate_by_outputs(intake, objective, batch_size)
         executables = self.runtime.predictors(self.network)
@@ -459,7 +459,7 @@ class Session:
         feed = intake.feed
         given = feed.all()
         rows = slice(None) if feed.rows is None else feed.rows
-        inputs = [x[rows] for x in intake.inputs]
+        inputs = [x[rows] for x in intake.inputs] or [given[f"x{i}"] for i in range(len(self.network.input_ids))]
         outputs = self.predict(inputs[0] if len(inputs) == 1 else inputs, batch_size)
         targets = {
             name: intake.exact[name][rows] if name in intake.exact else a for name, a in given.items() if name[0] == "y"
