@@ -141,7 +141,7 @@ class Network(Trainable):
         Raises      NotFittedError before the shapes are known ; ShapeError, DtypeError, DataError when X does not fit
         """
         if self._packed is not None:
-            return self._packed.predict(X, batch_size=_BATCH_SIZE.check("", "batch_size", batch_size))
+            return self._packed.predict(X, batch_size=batch_size)
         repeated = predict_repeated(self, self._runtime, X, batch_size)
         if repeated is not None:
             return repeated
