@@ -162,7 +162,7 @@ def test_a_pruned_network_packed_by_either_kernel(monkeypatch: pytest.MonkeyPatc
     net.fit(X, classes(40), epochs=1, verbose=0)
     wanted = net.predict(X)
     for sparse in (True, False):
-        monkeypatch.setattr(packing, "_sparse_is_faster", lambda *_, sparse=sparse: sparse)
+        monkeypatch.setattr(packing, "_is_faster", lambda *_, sparse=sparse: sparse)
         packed = net.pack()
         assert list(packed.forms().values()).count("sparse") == 3
         ops = {m.op for node in packed.plan(40).nodes for m in node.attrs.get("nodes", [node])}
