@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from chainrule import (
     BatchNorm,
@@ -218,7 +219,8 @@ def test_sequences_and_data_sets_are_predicted() -> None:
                 np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
     x = RNG.normal(size=(40, 6)).astype(np.float32)
     two = Network([Dense(3)], random_state=0).build((6,))
-    np.testing.assert_array_equal(two.pack().predict(ArrayData((x,), (np.zeros(40, int),))), two.predict(x))
+    found = two.pack().predict(ArrayData((x,), (np.zeros(40, int),)))
+    np.testing.assert_allclose(found, two.predict(x), rtol=1e-5, atol=1e-6)
 
 
 def test_what_cannot_be_packed_or_predicted() -> None:
@@ -236,13 +238,21 @@ def test_what_cannot_be_packed_or_predicted() -> None:
     assert isinstance(packed.engine, Engine)
 
 
-def test_matrices_whose_rows_lie_a_power_of_two_apart_are_copied_once_and_give_the_same_numbers() -> None:
-    net = Network([Dense(256), ReLU(), Dense(384), ReLU(), Dense(128)], random_state=0).build((128,))
-    packed = net.pack()
-    for n in (1, 2, 7, 64, 200):
-        X = RNG.normal(size=(n, 128)).astype(np.float32)
-        for _ in range(2):
-            np.testing.assert_array_equal(packed.predict(X), net.predict(X))
+@pytest.mark.parametrize("widths", [(128, 256, 384, 128), (1, 1, 1), (300, 17, 700, 5), (16, 16, 15), (784, 33, 10)])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_matrices_are_laid_out_once_and_rows_do_not_depend_on_each_other(widths: tuple[int, ...], threads: int) -> None:
+    layers = [layer for width in widths[1:] for layer in (Dense(width), ReLU())][:-1]
+    net = Network(layers, random_state=0).build((widths[0],))
+    with threadpool_limits(threads):
+        packed = net.pack()
+        X = RNG.normal(size=(200, widths[0])).astype(np.float32)
+        whole = packed.predict(X)
+        for n in (1, 2, 5, 6, 7, 13, 49, 64, 200):
+            for _ in range(2):
+                found = packed.predict(X[:n])
+                np.testing.assert_allclose(found, net.predict(X[:n]), rtol=1e-5, atol=1e-5)
+                if n > 5:
+                    np.testing.assert_array_equal(found, whole[:n])
 
 
 def test_weights_of_convolutions_are_laid_out_once() -> None:

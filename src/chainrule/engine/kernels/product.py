@@ -6,7 +6,10 @@ import numpy as np
 from numba import cfunc, njit
 
 from .intrinsics import call4, call_sgemm, fma, load_f32, prefetch, store_f32, word, word_float
+from .panel import panel1
 from .signature import KERNEL
+from .sizes import SHEET, VECTOR
+from .vectors import copy, fill
 
 f32 = np.float32
 #: Rows that are asked for before they are needed.
@@ -42,6 +45,46 @@ def sgemm(args, _1, _2, _3):
         return _rows(args, 0, rows)
     status = _rows(args, 0, rows - rest)
     return status | _rows(args, rows - together, together)
+
+
+#: Rows of a panel that stay in the first-level cache while all rows of A go by.
+STRETCH = 512
+
+
+@njit(error_model="numpy")
+def _add_narrow(c, ldc, a, lda, p, depth, rows, columns, sheet):
+    """C += A P for the last panel, whose sums have no room in C: they are computed beside it and copied."""
+    for r in range(0, rows, SHEET):
+        count = min(rows - r, SHEET)
+        for i in range(count):
+            copy(sheet + 4 * VECTOR * i, c + 4 * (r + i) * ldc, columns)
+            fill(sheet + 4 * (VECTOR * i + columns), VECTOR - columns, f32(0.0))
+        panel1(sheet, VECTOR, a + 4 * r * lda, lda, p, VECTOR, VECTOR, depth, count)
+        for i in range(count):
+            copy(c + 4 * (r + i) * ldc, sheet + 4 * VECTOR * i, columns)
+
+
+@cfunc(KERNEL, error_model="numpy")
+def product_with_panels(args, _1, _2, _3):
+    """C = A P with a matrix P that was laid out before in panels of 16 columns, each row after row, the last one filled up
+    with zeros. Each element is one sum from the first to the last term, so it does not depend on the other rows.
+
+    0 rows, 1 columns, 2 depth, 3 A, 4 elements of a row of A, 5 P, 6 C, 7 elements of a row of C, 8 memory for SHEET × 16
+    floats
+    """
+    rows, columns, depth = word(args, 0), word(args, 1), word(args, 2)
+    a, lda, p, c, ldc, sheet = word(args, 3), word(args, 4), word(args, 5), word(args, 6), word(args, 7), word(args, 8)
+    for r in range(rows):
+        fill(c + 4 * r * ldc, columns, f32(0.0))
+    for j in range(0, columns, VECTOR):
+        for k in range(0, depth, STRETCH):
+            part = min(depth - k, STRETCH)
+            at = p + 4 * (j * depth + VECTOR * k)
+            if columns - j >= VECTOR:
+                panel1(c + 4 * j, ldc, a + 4 * k, lda, at, VECTOR, VECTOR, part, rows)
+            else:
+                _add_narrow(c + 4 * j, ldc, a + 4 * k, lda, at, part, rows, columns - j, sheet)
+    return 0
 
 
 @cfunc(KERNEL, error_model="numpy")

@@ -2,6 +2,8 @@
 
 #: Floats of a vector of the processor.
 VECTOR = 16
+#: Rows of a product whose last columns are computed beside the result.
+SHEET = 48
 #: Rows of a batch that go through time together; see recurrent.py.
 ROWS = 48
 #: Positions that sparse weights meet at a time, at most, and outputs that are turned back into rows of channels together.

@@ -6,8 +6,7 @@ import ctypes
 import os
 import struct
 import threading
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import partial
 from math import prod
 from typing import Any
@@ -16,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import EngineError
-from ...ops import Value
+from ...ops import Node, Value
 from ...ops.memory import aligned_zeros
 from ...plan.memory import plan_memory, root
 from ...plan.plan import Plan
 from ...registry import identity
 from ..base import Array, Engine, Executable, arena_view
 from ..kernels.library import kernels
+from ..kernels.sizes import SHEET, VECTOR
 from ..reference.engine import compute
 from .calls import (
     Address,
@@ -53,8 +53,6 @@ from .tasks import make_tasks
 _WORTH_DIVIDING = 40e-6
 _FLOPS_PER_SECOND, _BYTES_PER_SECOND = 150e9, 30e9
 
-#: Floats between the rows of a copied matrix, beside its columns.
-_APART = 16
 
 _in_child = False
 
@@ -122,7 +120,11 @@ class OneDNNExecutable(Executable):
         self.threads, self.process = threads, os.getpid()
         # A prediction for a sample must not depend on the others. Kernels of AVX-512 see to that by themselves.
         alike = plan.rows_alike or _predicts(plan)
-        self._rows_alike = alike and self.library.isa.startswith("AVX") and "512" not in self.library.isa
+        narrow = self.library.isa.startswith("AVX") and "512" not in self.library.isa
+        self._rows_alike = alike and narrow
+        # Our own products add in another order than oneDNN's, which could turn signs that the network itself has.
+        of_signs = any(node.op.startswith("binary") for node in _members(plan))
+        self._in_panels = (narrow or self.library.dnnl is None) and not of_signs
         for name, value in plan.arenas.items():
             array = self.arenas[name]
             if array.dtype != np.float32 or array.size < value.size or not array.flags.c_contiguous:
@@ -150,11 +152,11 @@ class OneDNNExecutable(Executable):
         self._codes: dict[int, tuple[Code, Array]] = {}
         self._memories: dict[int, tuple[Memory, Array]] = {}
         self._bound_primitives: list[Bound] = []
+        #: Constant matrices in panels; see ``_with_panels``.
+        self._panels: dict[Hashable, Array] = {}
         self._shared = self._scratch_of([*groups, *once])
         self._streams: dict[int, Stream] = {}
         self._constants: dict[Hashable, Array] = {}
-        #: Copies of constant matrices, by their arenas; see ``_with_rows_apart``.
-        self._apart: dict[str, Array] = {}
         self._aliases = {k: v for t in tasks for k, v in t.aliases.items()}
         self.places: list[dict[str, list[tuple[int, int]]]] = [{name: [] for name in plan.inputs} for _ in range(threads)]
         self.segments = self._segments(groups)
@@ -198,6 +200,8 @@ class OneDNNExecutable(Executable):
             if isinstance(call, PrimitiveCall):
                 return call.make().scratch
             if isinstance(call, ProductCall):
+                if self._constant(call) is not None:
+                    return 4 * SHEET * VECTOR
                 return product(self.library, *call.matrices).scratch if self._as_primitive(call) else 0
             return max((w.bytes for w in call.words if isinstance(w, Scratch)), default=0)
 
@@ -276,7 +280,8 @@ class OneDNNExecutable(Executable):
         if isinstance(call, Call):
             return [self.kernels[call.kernel], self._args(call.words, thread), 0, 0, 0]
         if isinstance(call, ProductCall):
-            call = self._with_rows_apart(call)
+            if (w := self._constant(call)) is not None:
+                return self._row(self._with_panels(call, w), thread)
             if not self._as_primitive(call):
                 return self._row(_sgemm(call, self._rows_alike), thread)
             make = partial(product, self.library, *call.matrices)
@@ -308,25 +313,27 @@ class OneDNNExecutable(Executable):
             self.places[thread][name].append((at + 8 * (8 + 2 * i), offset))
         return [self.kernels["primitive"], at, 0, 0, 0]
 
-    def _with_rows_apart(self, call: ProductCall) -> ProductCall:
-        """The product with a copy of its right side whose rows do not begin at the same place of the cache.
+    def _constant(self, call: ProductCall) -> Value | None:
+        """The right side, when it is a matrix that does not change and our own kernel is to multiply it."""
+        a, b, _ = call.matrices
+        spot = call.addresses[1]
+        if not self._in_panels or call.add or a.column_stride != 1 or not a.dtype == b.dtype == "float":
+            return None
+        w = spot.value if isinstance(spot, Address) else None
+        return w if w is not None and w.ndim == 2 and w.base is not None and w.base.name in self.plan.constants else None
 
-        Where rows lie a multiple of 512 bytes apart, sgemm reads them by way of a few lines of the cache, and takes up to
-        twice as long. A matrix that does not change is copied once; what is added up in which order stays the same.
-        """
+    def _with_panels(self, call: ProductCall, w: Value) -> Call:
+        """The product with a constant matrix, which is laid out once in the order in which it is read."""
         (a, b, c), (left, spot, out) = call.matrices, call.addresses
-        if not isinstance(spot, Address) or b.column_stride != 1 or b.row_stride % 128 or b.dtype != "float":
-            return call
-        w = spot.value
-        if w.base is None or w.base.name not in self.plan.constants or w.ndim != 2 or w.shape[1] != b.row_stride:
-            return call
-        if w.base.name not in self._apart:
-            copied = aligned_zeros(w.shape[0] * (w.shape[1] + _APART), np.float32).reshape(w.shape[0], -1)
-            copied[:, : w.shape[1]] = arena_view(self.arenas, w)
-            self._apart[w.base.name] = copied
-        row, column = divmod(spot.elements, w.shape[1])
-        place = Data(self._apart[w.base.name][row:, column:])
-        return ProductCall((a, replace(b, row_stride=b.row_stride + _APART), c), (left, place, out), call.add)
+        assert isinstance(spot, Address)
+        key = (w.base and w.base.name, w.offset, spot.elements, b)
+        if key not in self._panels:
+            flat = arena_view(self.arenas, w).reshape(-1)[spot.elements :]
+            strides = (4 * b.row_stride, 4 * b.column_stride)
+            self._panels[key] = _panels(np.lib.stride_tricks.as_strided(flat, (b.rows, b.columns), strides, writeable=False))
+        right, memory = Data(self._panels[key]), Scratch(4 * SHEET * VECTOR)
+        words = [a.rows, b.columns, a.columns, left, a.row_stride, right, out, c.row_stride, memory]
+        return Call("product_with_panels", words)
 
     def _tables(self, segment: _Segment, *, first: bool, last: bool) -> None:
         """The tables of one segment. The first segment's also feed the step its data; a lone one's keep its outputs."""
@@ -545,8 +552,25 @@ def _lays_out_constants(task: Task, plan: Plan) -> bool:
     return task.node.op == "reorder" and all(v.base is not None and v.base.name in plan.constants for v in task.node.inputs)
 
 
+def _members(plan: Plan) -> Iterator[Node]:
+    """The nodes of a plan, and those within fused ones."""
+    for node in plan.nodes:
+        yield from node.attrs.get("nodes", [node])
+
+
 def _predicts(plan: Plan) -> bool:
     return all(node.where.phase == "forward" for node in plan.nodes)
+
+
+def _panels(matrix: Array) -> Array:
+    """A matrix in panels of 16 columns, each row after row, filled up with zeros."""
+    depth, columns = matrix.shape
+    count = -(-columns // VECTOR)
+    panels = aligned_zeros(max(count * depth * VECTOR, 1), np.float32)
+    whole = np.zeros((depth, count * VECTOR), np.float32)
+    whole[:, :columns] = matrix
+    panels[: whole.size] = whole.reshape(depth, count, VECTOR).transpose(1, 0, 2).ravel()
+    return panels
 
 
 def _sgemm(call: ProductCall, rows_alike: bool) -> Call:
