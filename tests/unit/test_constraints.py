@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import math
 
 import numpy as np
@@ -157,12 +159,32 @@ def test_the_arguments_of_an_argument_are_checked():
             land.validate()
 
 
-def test_every_argument_that_a_class_states_is_one_of_its_constructor():
-    from chainrule.layers import Layer
-    from chainrule.losses import Loss
-    from chainrule.optimizers import Optimizer
+def _all_below(cls):
+    for one in cls.__subclasses__():
+        yield one
+        yield from _all_below(one)
 
-    for registry in (Layer.registry, Loss.registry, Optimizer.registry):
-        for cls in registry.values():
-            if cls.__module__.startswith("chainrule."):
-                assert set(vars(cls).get("hyperparameters", {})) <= set(cls.argument_names()), cls
+
+def _ours():
+    """The classes of the library whose arguments are checked."""
+    for name in ("adversarial", "boxes", "data.text", "images", "initializers", "laboratory", "layers", "losses", "metrics",
+                 "optimizers", "sparsity", "tasks", "tracking", "training.turns"):  # fmt: skip
+        importlib.import_module(f"chainrule.{name}")
+    return sorted(
+        {c for c in _all_below(Constrained) if c.__module__.startswith("chainrule.")}, key=lambda c: c.__qualname__
+    )
+
+
+def test_what_a_class_states_is_about_arguments_of_its_constructor_or_of_those_below_it():
+    for cls in _ours():
+        below = [c for c in (cls, *_all_below(cls)) if "__init__" in vars(c)]
+        known = {name for c in below for name in c.argument_names()} if hasattr(cls, "argument_names") else None
+        known = known or {name for c in (cls, *_all_below(cls)) for name in inspect.signature(c.__init__).parameters}
+        stated = set(vars(cls).get("hyperparameters", {}))
+        assert stated <= known, f"{cls.__name__} states {stated - known}"
+
+
+def test_a_class_that_adds_rules_checks_its_arguments_first():
+    for cls in _ours():
+        if "validate" in vars(cls) and not cls.__module__.endswith("training.turns"):  # those stand for other optimizers
+            assert ".validate(" in inspect.getsource(cls.validate), cls

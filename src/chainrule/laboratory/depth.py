@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..constraints import POSITIVE, EachOf, Interval
 from ..layers import BatchNorm, Dense, LayerNorm, ReLU, Sigmoid
 from ..model import Network
 from ..network import Residual
@@ -41,6 +42,10 @@ class Depth(Experiment):
         "He, Zhang, Ren, Sun, Deep residual learning for image recognition, CVPR 2016",
     )
     quick: ClassVar[dict[str, Any]] = {"depths": (2, 12), "rates": (0.1,), "seeds": 1, "epochs": 4}
+    hyperparameters = {
+        "depths": EachOf(Interval(int, 1), fewest=1),
+        "rates": EachOf(POSITIVE, fewest=1),
+    }
 
     def __init__(
         self,

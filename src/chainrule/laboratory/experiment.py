@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..errors import ParameterError
+from ..constraints import Constraint, Interval
 from ..registry import Configurable
 from ..report.figures import check_picture_path, new_figure, save_figure
 
@@ -76,18 +76,11 @@ class Experiment(Configurable):
     #: Arguments of a run that takes a few seconds and shows the same with fewer networks.
     quick: ClassVar[dict[str, Any]] = {}
 
-    def validate(self) -> None:
-        """ParameterError when an argument is out of its range."""
-        for key, value in self.config().items():
-            many = isinstance(value, Sequence) and not isinstance(value, str)
-            if many and not len(value):
-                raise ParameterError(f"{type(self).__name__}: {key} must not be empty.")
-            least = 0 if key == "seed" else 1
-            for number in value if many else [value]:
-                if isinstance(number, int) and (isinstance(number, bool) or number < least):
-                    raise ParameterError(f"{type(self).__name__}: {key} must be at least {least}. Got {value!r}.")
-                if not many and not isinstance(number, int):
-                    raise ParameterError(f"{type(self).__name__}: {key} must be an int. Got {value!r}.")
+    @classmethod
+    def constraints(cls) -> dict[str, Constraint]:
+        """What each argument may be: an int of at least 1 (the seed 0), where the class states nothing else."""
+        counts = {name: Interval(int, 0 if name == "seed" else 1) for name in cls.argument_names()}
+        return counts | super().constraints()
 
     @abstractmethod
     def measure(self, progress: Progress) -> dict[str, Any]:

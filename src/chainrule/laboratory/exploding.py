@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..constraints import POSITIVE, EachOf
 from ..initializers import Normal
 from ..layers import Dense, ReLU, Sigmoid
 from ..model import Network
@@ -51,6 +52,7 @@ class Exploding(Experiment):
     )
     references = ("Pascanu, Mikolov, Bengio, On the difficulty of training recurrent neural networks, ICML 2013",)
     quick: ClassVar[dict[str, Any]] = {"digits": 4, "scales": (1, 4), "seeds": 2, "epochs": 4}
+    hyperparameters = {"scales": EachOf(POSITIVE, fewest=1)}
 
     def __init__(
         self,

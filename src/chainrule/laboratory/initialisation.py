@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..constraints import Accepted
 from ..initializers import Normal
 from ..initializers import get as get_initializer
 from ..layers import Dense, get_activation
@@ -55,6 +56,7 @@ class Initialisation(Experiment):
     )
     quick: ClassVar[dict[str, Any]] = {"starts": 4, "epochs": 4}
     size = (11.0, 4.8)
+    hyperparameters = {"activation": Accepted(get_activation, "an activation or its name")}
 
     def __init__(
         self,
@@ -68,11 +70,6 @@ class Initialisation(Experiment):
     ) -> None:
         self.activation, self.depth, self.units = activation, depth, units
         self.starts, self.epochs, self.seed = starts, epochs, seed
-
-    def validate(self) -> None:
-        get_activation(self.activation)
-        counts = {key: value for key, value in self.config().items() if key != "activation"}
-        Experiment.validate(_Counts(counts))  # type: ignore[arg-type]
 
     def measure(self, progress: Progress) -> dict[str, Any]:
         digits = Digits.split(self.seed)
@@ -153,10 +150,3 @@ class Initialisation(Experiment):
             "test accuracy (0: diverged)",
             "One dot a network; the line is the median; blue laws scale by the inputs",
         )
-
-
-class _Counts:
-    """Numbers to be checked as those of an experiment are."""
-
-    def __init__(self, numbers: dict[str, Any]) -> None:
-        self.config = lambda: numbers

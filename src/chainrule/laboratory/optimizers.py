@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..constraints import POSITIVE, EachOf
 from ..layers import Dense, ReLU
 from ..model import Network
 from ..optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, Nadam, Optimizer, RMSprop
@@ -55,6 +56,7 @@ class Optimizers(Experiment):
     )
     references = ("Kingma and Ba, Adam: a method for stochastic optimization, ICLR 2015",)
     quick: ClassVar[dict[str, Any]] = {"rates": (0.001, 0.03, 1.0), "seeds": 1, "epochs": 5}
+    hyperparameters = {"rates": EachOf(POSITIVE, fewest=1)}
 
     def __init__(
         self,

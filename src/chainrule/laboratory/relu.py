@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..constraints import POSITIVE, Accepted, EachOf
 from ..layers import Dense, get_activation
 from ..model import Network
 from ..optimizers import SGD
@@ -45,6 +46,10 @@ class Rectifiers(Experiment):
         "seeds": 2,
         "epochs": 6,
     }
+    hyperparameters = {
+        "activations": EachOf(Accepted(get_activation, "an activation or its name"), fewest=1),
+        "rates": EachOf(POSITIVE, fewest=1),
+    }
 
     def __init__(
         self,
@@ -59,11 +64,6 @@ class Rectifiers(Experiment):
     ) -> None:
         self.activations, self.rates, self.depth, self.units = activations, rates, depth, units
         self.seeds, self.epochs, self.seed = seeds, epochs, seed
-
-    def validate(self) -> None:
-        super().validate()
-        for name in self.activations:
-            get_activation(name)
 
     def _network(self, activation: str, seed: int) -> Network:
         hidden = [layer for _ in range(self.depth) for layer in (Dense(self.units), get_activation(activation))]

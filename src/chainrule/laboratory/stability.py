@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..constraints import POSITIVE, EachOf
 from ..layers import Dense, LogSoftmax, ReLU, Sigmoid, Softplus
 from ..model import Network
 from ..report.figures import PALETTE, tidy
@@ -49,6 +50,7 @@ class Stability(Experiment):
         "Blanchard, Higham, Higham, Accurately computing the log-sum-exp and softmax functions, 2021",
     )
     quick: ClassVar[dict[str, Any]] = {"points": 81, "scales": (1, 100), "epochs": 2}
+    hyperparameters = {"scales": EachOf(POSITIVE, fewest=1)}
 
     def __init__(
         self,

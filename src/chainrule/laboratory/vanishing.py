@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..constraints import EachOf, Interval
 from ..layers import Dense, Sigmoid
 from ..model import Network
 from ..report.figures import PALETTE, tidy
@@ -38,6 +39,7 @@ class Vanishing(Experiment):
         "Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks, AISTATS 2010",
     )
     quick: ClassVar[dict[str, Any]] = {"depths": (1, 3, 5), "seeds": 2, "epochs": 5}
+    hyperparameters = {"depths": EachOf(Interval(int, 1), fewest=1)}
 
     def __init__(
         self, *, depths: Sequence[int] = (1, 2, 3, 5, 8), units: int = 30, seeds: int = 5, epochs: int = 20, seed: int = 0

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..constraints import Instance
 from ..errors import ParameterError
 from ..ops.value import Shape
 from .base import Builder, Layer, Parameter, Saved, ShapeError, State, Value
@@ -33,13 +34,15 @@ class SpectralNorm(Layer):
         SpectralNorm(Conv2D(8, 3))
     """
 
+    hyperparameters = {"layer": Instance(Layer, hint="Give one as Dense(8).")}
+
     def __init__(self, layer: Layer):
         self.layer = layer
 
     def validate(self) -> None:
-        if not isinstance(self.layer, Layer) or isinstance(self.layer, SpectralNorm):
-            raise ParameterError(f"SpectralNorm: expected a layer with a weight, such as Dense(8). Got {self.layer!r}.")
-        self.layer.validate()
+        super().validate()
+        if isinstance(self.layer, SpectralNorm):
+            raise ParameterError(f"SpectralNorm: the weight of the layer is normalised already. Got {self.layer!r}.")
 
     @property
     def role(self) -> str:

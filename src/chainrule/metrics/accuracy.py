@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..constraints import Boolean, Interval
 from ..errors import ShapeError
 from .base import Array, Builder, Metric, Value, per_sample
 from .decisions import decide
@@ -22,6 +23,11 @@ class Accuracy(Metric):
     """
 
     name = "accuracy"
+    hyperparameters = {
+        "threshold": Interval(float),
+        "raw_threshold": Interval(float),
+        "multilabel": Boolean(),
+    }
 
     def __init__(self, *, threshold: float = 0.5, raw_threshold: float = 0.0, multilabel: bool = False):
         self.threshold, self.raw_threshold, self.multilabel = threshold, raw_threshold, multilabel

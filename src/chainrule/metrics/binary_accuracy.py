@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..constraints import Interval
 from .base import Array, Builder, Metric, Value, per_sample
 from .decisions import same_shape
 
@@ -19,6 +20,10 @@ class BinaryAccuracy(Metric):
     """
 
     name = "binary_accuracy"
+    hyperparameters = {
+        "threshold": Interval(float),
+        "raw_threshold": Interval(float),
+    }
 
     def __init__(self, *, threshold: float = 0.5, raw_threshold: float = 0.0):
         self.threshold, self.raw_threshold = threshold, raw_threshold

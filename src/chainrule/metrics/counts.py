@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..constraints import Boolean, Interval
 from .base import Array, Metric
 from .decisions import decide
 
@@ -32,6 +33,11 @@ class CountsMetric(Metric):
     A subclass states ``score(counts)``, one number a class. A single yes-or-no output has one class, the positive one.
     Classes that neither occur nor are claimed are left out; a ratio of 0 / 0 is 0.
     """
+
+    hyperparameters = {
+        "threshold": Interval(float),
+        "multilabel": Boolean(),
+    }
 
     def __init__(self, *, threshold: float = 0.5, multilabel: bool = False):
         self.threshold, self.multilabel = threshold, multilabel

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..constraints import Interval
 from ..data.decoding import best_path_decode
 from ..errors import ShapeError
 from .base import Array, Builder, Metric, Value
@@ -29,6 +30,7 @@ class LabelErrorRate(Metric):
 
     name = "label_error_rate"
     better = "lower"
+    hyperparameters = {"blank": Interval(int, 0)}
 
     def __init__(self, *, blank: int = 0):
         self.blank = blank

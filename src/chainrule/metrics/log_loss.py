@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..constraints import Boolean
 from ..errors import DataError, ShapeError
 from .base import Array, Metric
 from .decisions import same_shape
@@ -30,6 +31,7 @@ class LogLoss(Metric):
 
     name = "log_loss"
     better = "lower"
+    hyperparameters = {"multilabel": Boolean()}
 
     def __init__(self, *, multilabel: bool = False):
         self.multilabel = multilabel

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..constraints import Boolean
 from .base import Array
 from .counts import CountsMetric
 from .decisions import decide
@@ -11,6 +12,8 @@ from .decisions import decide
 
 class RegionMetric(CountsMetric):
     """Base of the metrics that compare regions: of all pictures together, or of each by itself."""
+
+    hyperparameters = {"per_sample": Boolean()}
 
     def __init__(self, *, threshold: float = 0.5, multilabel: bool = False, per_sample: bool = False):
         super().__init__(threshold=threshold, multilabel=multilabel)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..boxes import Detections
 from ..boxes.geometry import Floats, iou
-from ..constraints import AnyOf, Interval, Maybe
+from ..constraints import Interval, Maybe
 from ..errors import DataError, MissingDependencyError, ParameterError, ShapeError
 from ..registry import Configurable
 from .kalman import BoxFilter
@@ -141,6 +141,18 @@ class ByteTrack(Configurable):
         Tracks(1 objects, 6 boxes, 6 frames)
     """
 
+    hyperparameters = {
+        "high": Interval(float),
+        "low": Interval(float),
+        "new": Maybe(Interval(float)),
+        "overlap": Interval(float, 0, 1, closed="both"),
+        "low_overlap": Interval(float, 0, 1, closed="both"),
+        "lost": Interval(int, 0),
+        "sure": Interval(int, 1),
+        "appearance": Interval(float, 0, 1, closed="both"),
+        "fill": Interval(int, 0),
+    }
+
     def __init__(
         self,
         *,
@@ -160,16 +172,11 @@ class ByteTrack(Configurable):
 
     def validate(self) -> None:
         """ParameterError when an argument is out of its range."""
-        name, share = type(self).__name__, Interval(float, 0, 1, closed="both")
-        for argument in ("overlap", "low_overlap", "appearance"):
-            share.check(name, argument, getattr(self, argument))
-        for argument in ("high", "low"):
-            Interval(float).check(name, argument, getattr(self, argument))
-        Maybe(AnyOf(Interval(float), Interval(int))).check(name, "new", self.new)
-        for argument, least in (("lost", 0), ("sure", 1), ("fill", 0)):
-            Interval(int, least).check(name, argument, getattr(self, argument))
+        super().validate()
         if self.low > self.high:
-            raise ParameterError(f"{name}: low must not be above high. Got low={self.low:g} and high={self.high:g}.")
+            raise ParameterError(
+                f"{type(self).__name__}: low must not be above high. Got low={self.low:g} and high={self.high:g}."
+            )
 
     def track(self, frames: Iterable[Detections], vectors: Iterable[Any] | None = None) -> Tracks:
         """The tracks of a whole video.

@@ -41,6 +41,8 @@ def choose_metrics(metrics: Any, loss: Loss, output_shape: tuple[int, ...]) -> l
         return [Accuracy()] if any(dtype == "int" for _, dtype in loss.target((2, *output_shape))) else []
     given = [metrics] if isinstance(metrics, (str, Metric)) else list(metrics)
     found = [_fitting(get_metric(m), loss, units) if isinstance(m, str) else get_metric(m) for m in given]
+    for metric in found:
+        metric.validate()
     names = [metric.name for metric in found]
     if len(set(names)) < len(names):
         raise ParameterError(f"metrics: each may be given once. Got {', '.join(names)}.")
