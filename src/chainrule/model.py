@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
-from .errors import ParameterError
+from .errors import ParameterError, did_you_mean
 from .optimizers import Optimizer
 from .plan import Plan
 from .training.intake import warn_of_lost_resolution
@@ -31,6 +31,23 @@ if TYPE_CHECKING:
 __all__ = ["Network", "load"]
 
 Path = str | os.PathLike[str]
+
+
+#: What methods of other libraries' networks are here.
+_ELSEWHERE = {
+    "add": "Give all layers at once: Network([Dense(16), ReLU(), Dense(1)]).",
+    "compile": "fit takes the loss and the optimizer: fit(X, y, loss=..., optimizer=...).",
+    "fit_generator": "fit takes an iterable of batches (x, y) as X.",
+    "forward": "The outputs are given by predict(X).",
+    "get_weights": "The arrays are in parameters and states, by name.",
+    "predict_classes": "The largest output says the class: predict(X).argmax(axis=-1).",
+    "predict_proba": "predict gives the raw outputs: end the network with Softmax() or Sigmoid(), or use NeuralClassifier.",
+    "set_weights": "Assign to the arrays in parameters and states, by name: net.parameters[name][...] = values.",
+    "score": "Use evaluate(X, y), or NeuralClassifier and NeuralRegressor.",
+    "state_dict": "The arrays are in parameters and states, by name; save(path) writes them.",
+    "test_on_batch": "Use evaluate(X, y).",
+    "train_on_batch": "Use partial_fit(X, y).",
+}
 
 
 class Network(Trainable):
@@ -59,6 +76,18 @@ class Network(Trainable):
     """
 
     # ------------------------------------------------------------ training
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            """AttributeError with what is meant, where that is known; an error of a property of that name as it is."""
+            if hasattr(type(self), name):
+                return object.__getattribute__(self, name)
+            if name.startswith("_") or name.endswith("_"):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            public = [known for known in dir(type(self)) if not known.startswith("_")]
+            hint = f" {_ELSEWHERE[name]}" if name in _ELSEWHERE else did_you_mean(name, public)
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}.{hint}")
 
     @takes_settings(FitOptions)
     def fit(

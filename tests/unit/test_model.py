@@ -323,3 +323,23 @@ def test_a_share_of_samples_is_exact(engine: str) -> None:
     net.fit(x, y, learning_rate=1e-12, epochs=1, batch_size=77, verbose=0, engine=engine)
     assert net.history_["accuracy"][-1] == 0.982
     assert net.evaluate(x, y, batch_size=300)["accuracy"] == 0.982
+
+
+@pytest.mark.parametrize(
+    ("use", "words"),
+    [
+        (lambda: Dense(3, activation="relu"), "Unknown argument of Dense 'activation'. Activations are layers"),
+        (lambda: Dense(3, use_bias=False), "Here it is called 'bias'"),
+        (lambda: Dense(3, unit=4), "Did you mean 'units'"),
+        (lambda: Dense(3, name="first"), r"\.named\('first'\)"),
+        (lambda: Network([Dense(1)]).compile(), "fit takes the loss and the optimizer"),
+        (lambda: Network([Dense(1)]).predict_proba, "end the network with Softmax"),
+        (lambda: Network([Dense(1)]).evalute, "Did you mean 'evaluate'"),
+        (lambda: Network([Input((4,)), Dense(2**62)]).build(), r"Dense\(4611686018427387904\).*Make that layer smaller"),
+        (lambda: Network([Dense(2**38)]).fit(np.ones((4, 4)), np.ones((4, 1)), epochs=1, verbose=0), r"5,120\.0 GiB"),
+    ],
+)
+def test_names_of_other_libraries_and_impossible_sizes_are_answered(use, words):
+    with pytest.raises((ParameterError, AttributeError), match=words):
+        use()
+    assert not hasattr(Network([Dense(1)]), "history_") and not hasattr(Network([Dense(1)]), "__array__")

@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["memory_limit"]
+__all__ = ["machine_memory", "memory_limit"]
 
 #: Bytes of memory where the machine does not say how much it has.
 _UNKNOWN_MEMORY = 4 * 2**30
@@ -14,8 +14,11 @@ _UNKNOWN_MEMORY = 4 * 2**30
 
 def memory_limit(given: int | None) -> int:
     """The most bytes to read: the number given, or a quarter of the machine's (or its container's) memory."""
-    if given is not None:
-        return given
+    return machine_memory() // 4 if given is None else given
+
+
+def machine_memory() -> int:
+    """The bytes of memory of the machine, or of the container that the process is in."""
     sizes = []
     with suppress(AttributeError, OSError, ValueError):
         sizes.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
@@ -23,4 +26,4 @@ def memory_limit(given: int | None) -> int:
         with suppress(OSError, ValueError):  # no container, or "max"
             sizes.append(int(Path(place).read_text()))
     known = [size for size in sizes if size > 0]
-    return (min(known) if known else _UNKNOWN_MEMORY) // 4
+    return min(known) if known else _UNKNOWN_MEMORY

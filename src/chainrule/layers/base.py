@@ -22,7 +22,7 @@ import numbers
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,6 +153,35 @@ def sizes_of(shape: Any) -> Shape:
     return (int(shape),) if isinstance(shape, numbers.Integral) else tuple(int(size) for size in shape)
 
 
+#: What arguments of other libraries' layers are here.
+_ELSEWHERE = {
+    "activation": "Activations are layers: put one behind it, such as ReLU().",
+    "input_shape": "Sizes are found from the data; or begin the network with Input((...)).",
+    "input_dim": "Sizes are found from the data; or begin the network with Input((...)).",
+    "name": "A layer is named by its method: .named({value!r}).",
+    "kernel_initializer": "Here it is called 'weight_init'.",
+    "bias_initializer": "Here it is called 'bias_init'.",
+    "kernel_regularizer": "Here it is called 'weight_regularizer'.",
+    "kernel_constraint": "Here it is called 'weight_constraint'.",
+    "use_bias": "Here it is called 'bias'.",
+    "p": "Here it is called 'rate'.",
+}
+
+
+def _check_names(cls: type[Layer], given: Mapping[str, Any]) -> None:
+    """UnknownNameError for an argument that the class does not have, with what is meant where that is known."""
+    parameters = inspect.signature(cls.__init__).parameters
+    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values()):
+        return
+    known = [name for name in parameters if name != "self"]
+    for name, value in given.items():
+        if name not in known:
+            hint = _ELSEWHERE.get(name, "").format(value=value)
+            called = hint.rpartition("'")[0].rpartition("'")[2]
+            fits = hint and (not hint.startswith("Here") or called in known)
+            raise UnknownNameError(f"argument of {cls.__name__}", name, known, hint=f" {hint}" if fits else None)
+
+
 class Layer(Constrained):
     """Base of every layer. Constructors only store what they are given, under the same names; see ``Constrained``."""
 
@@ -181,6 +210,11 @@ class Layer(Constrained):
         super().__init_subclass__(**kwargs)
         if not cls.__name__.startswith("_"):
             Layer.registry[cls.__name__] = cls
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        if kwargs:
+            _check_names(cls, kwargs)
+        return super().__new__(cls)
 
     @property
     def output_count(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..constraints import Interval
+from ..data.memory import machine_memory
 from ..data.sequences import Sequences
 from ..errors import NotFittedError, ParameterError, ShapeError, UnknownNameError
 from ..initializers import Constant, default_for
@@ -417,6 +418,7 @@ class NetworkGraph:
             else:
                 new[name] = LayerVariables(self.dtype)
             held[name] = known or new[name]
+        self._check_size({**parameters, **states}, owners, new)
         fresh = {full: (p.shape, p.decay) for full, p in parameters.items() if owners[full] in new}
         made = Arena(fresh, self.dtype)
         made_states = Arena({full: (s.shape, False) for full, s in states.items() if owners[full] in new}, self.dtype)
@@ -443,6 +445,22 @@ class NetworkGraph:
         for full, representation in self._wanted.items():
             self._represent(full, representation)
         self._wanted = {}
+
+    def _check_size(
+        self, arrays: Mapping[str, Parameter | State], owners: Mapping[str, str], new: Container[str]
+    ) -> None:  # fmt: skip
+        """ParameterError, before any memory is taken, when the new arrays need more than this machine has."""
+        width, memory = np.dtype(self.dtype).itemsize, machine_memory()
+        sizes = {full: width * math.prod(int(s) for s in a.shape) for full, a in arrays.items() if owners[full] in new}
+        if sum(sizes.values()) > memory:
+            largest = max(sizes, key=sizes.__getitem__)
+            layer = self.layers[owners[largest]]
+            raise ParameterError(
+                f"the arrays of this network need {sum(sizes.values()) / 2**30:,.1f} GiB, and this machine has "
+                f"{memory / 2**30:,.1f} GiB of memory. The largest is {largest!r} of the layer {layer!r}: shape "
+                f"{tuple(arrays[largest].shape)}, {sizes[largest] / 2**30:,.1f} GiB. Make that layer smaller, or what comes "
+                "before it."
+            )
 
     # ------------------------------------------------------------ how parameters are held
 
