@@ -454,13 +454,25 @@ def test_gather_scatter_and_one_hot(shape: tuple[int, ...]) -> None:
         close(compute("scatter_add", index, x, dtype=dtype, rows=4)[0], wanted)
 
 
+def test_all_reduce() -> None:
+    class Two:
+        """Two processes, of which the other has ones everywhere."""
+
+        def summed(self, array: np.ndarray) -> np.ndarray:
+            return array + np.ones_like(array)
+
+    x = draw((3, 4))
+    for dtype in DTYPES:
+        close(compute("all_reduce", x, dtype=dtype, ranks=Two(), share=0.25)[0], 0.25 * x + 1)
+
+
 # ---------------------------------------------------------------- the whole set
 
 TESTED = {
     *UNARY, *BINARY, "where", "random_uniform", "matmul", "batch_matmul", "sum", "max", "softmax",
     "log_softmax", "log_sum_exp", "argmax",
     "softmax_cross_entropy", "reshape", "transpose", "concat", "slice", "gather", "scatter_add", "one_hot", "cast",
-    "moments",
+    "moments", "all_reduce",
     # in test_convolution_ops.py
     "conv", "conv_backward_data", "conv_backward_weights", "max_pool", "max_pool_backward", "average_pool",
     "average_pool_backward", "resample", "resample_backward", "pad", "channel_moments", "sparse_matmul",

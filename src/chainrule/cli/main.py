@@ -124,7 +124,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = [a for a in given[:end] if a != "--debug"] + given[end:]
     with prepared_streams(), _signals() as signals:
         code = _run(given, debug)
-        return TERMINATED if signals and code == INTERRUPTED else code
+        code = TERMINATED if signals and code == INTERRUPTED else code
+    if "--distributed" in given and code not in (0, INTERRUPTED, TERMINATED):
+        from ..training.distributed import abort_if_distributed
+
+        abort_if_distributed(code)
+    return code
 
 
 def _run(given: Sequence[str], debug: bool) -> int:

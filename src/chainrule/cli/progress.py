@@ -21,6 +21,7 @@ class ProgressTable(Callback):
     Parameters  every_epoch : a row for each epoch, else about ten in all, more for slow epochs
     """
 
+    on_every_rank = False
     changes_weights = False
 
     def __init__(self, *, every_epoch: bool = False) -> None:

@@ -56,6 +56,13 @@ def train(
 
     Ctrl-C ends the training early, and what was learned is saved.
     """
+    is_first = True
+    if given.get("distributed"):
+        from ..training.distributed import Ranks
+
+        # From here on an error on one rank ends all of them.
+        is_first = Ranks.world().rank == 0
+        quiet = quiet or not is_first
     try:
         prepared, settings, place = _begin(data, given, model, grid, plot, verbose, quiet)
     except KeyboardInterrupt:
@@ -73,6 +80,8 @@ def train(
         out().print()
     with without_warnings():
         trained = prepared.train([] if quiet else [ProgressTable(every_epoch=verbose)], watch=diagnose)
+    if not is_first:
+        return  # rank 0 says and saves what all have learned
     made, history = trained.model, trained.history
     if not quiet:
         _say_how_it_ended(trained)

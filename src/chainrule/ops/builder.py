@@ -18,6 +18,7 @@ from types import SimpleNamespace
 from ..errors import ShapeError
 from .alignment import Alignment
 from .attention import Attention
+from .communication import Communication
 from .compressed import Compressed
 from .convolution import Convolution
 from .emitter import Operand
@@ -41,7 +42,9 @@ class Saved(SimpleNamespace):
     """What a forward pass keeps for its backward pass: ``Saved(x=x, w=w)``."""
 
 
-class Builder(Product, Reduction, Row, Convolution, Pooling, Resampling, Recurrent, Attention, Alignment, Compressed):
+class Builder(
+    Product, Reduction, Row, Convolution, Pooling, Resampling, Recurrent, Attention, Alignment, Compressed, Communication
+):
     """Emits nodes into ``nodes``.
 
     Parameters

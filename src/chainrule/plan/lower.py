@@ -14,6 +14,7 @@ from ..network import Arena, Call, NetworkGraph
 from ..network.parameters import arena_name
 from ..network.representation import Held
 from ..ops import Builder, Saved, SparseMatrix, Value
+from ..ops.communication import Summing
 from ..ops.memory import round_up
 from ..ops.table import OPS
 from ..ops.value import Shape
@@ -70,6 +71,8 @@ class _Lowering:
         self._views: dict[str, Value] = {}
         #: Whether people will read the equations: then an update is that of any gradient g.
         self.to_be_read = False
+        #: Whether updates must read the gradients from their arena, since these are no longer what the backward pass made.
+        self.gradients_in_arena = False
         self._held: dict[str, Held] = {}
         self._values: dict[str, Value] = {}
         self.k = Builder(training=training, parameter=self.parameter, state=self.state, gradient=self.gradient)
@@ -307,6 +310,18 @@ class _Lowering:
             e = parameters.entries[full]
             g.base, g.offset, g.name = self.arena("gradients", e.block), e.offset, full
 
+    def add_up_gradients(self, ranks: Summing, share: float) -> None:
+        """Makes the gradients those of the samples of all ranks: one sum for each arena, in its place.
+
+        Parameters  share : of the samples of this rank in the batch
+        """
+        self.gradients_in_arena = True
+        for block in range(len(self.network.parameters.blocks)):
+            arena = self.arena("gradients", block)
+            with self.k.at("backward"):
+                total = self.k.all_reduce(Value(arena.shape, name="gradients", base=arena, offset=0), ranks, share)
+            total.base, total.offset, total.name = arena, 0, "gradients"
+
     def runs(self, optimizer: Optimizer, sparse: Container[str] = ()) -> list[Run]:
         """Stretches of the arenas that one update may cover; without parameters updated by rows, and without what belongs
         to other networks.
@@ -352,7 +367,7 @@ class _Lowering:
             w, g, decay = part("parameters", run), part("gradients", run), run.decay
             own = self.rules().get(run.name)
             self._constrain(w, run.name, own, optimizer)
-            if run.name and self.held(run.name) is not None and not self.to_be_read:
+            if run.name and self.held(run.name) is not None and not (self.to_be_read or self.gradients_in_arena):
                 # What the representation made of the gradient is part of the chain that updates, not a pass of its own.
                 layer, _, name = run.name.rpartition(".")
                 g = k.gradients.get((layer, name), g)
@@ -564,6 +579,8 @@ def lower_training(
     constants: Mapping[int, SparseMatrix] | None = None,
     start: Sequence[int] = (),
     taken_out: Collection[str] = (),
+    ranks: Summing | None = None,
+    share: float = 1.0,
 ) -> Plan:
     """Forward, loss, backward and update of one step.
 
@@ -579,6 +596,8 @@ def lower_training(
             parameters, and with them the update ; outputs : also return the network's outputs
         constants, taken_out : as in ``lower_prediction``
         start : tensors, by number, that are given as "x0", "x1", ... in place of the inputs; ``shapes`` are theirs
+        ranks : processes that train together, whose gradients are added up before the update ; share : of the samples of
+            this process in the whole batch
     """
     low = _Lowering(network, batch, training, shapes, constants, start=start, taken_out=taken_out)
     count = len(network.output_ids)
@@ -590,9 +609,11 @@ def lower_training(
     found: dict[str, Value] = {}
     if backward:
         d = low.backward(first)
-        sparse = low.sparse(optimizer)
+        sparse = low.sparse(optimizer) if ranks is None else set()
         if parameter_gradients:
             low.place_gradients(sparse)
+            if ranks is not None:
+                low.add_up_gradients(ranks, share)
         if optimizer is not None and parameter_gradients:
             total = low.update(optimizer, total, sparse)
         if input_gradients:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "TabularSettings",
     "TrainingSettings",
+    "distributed_training",
     "format_of",
     "hidden_layers",
     "list_of_names",
@@ -143,6 +144,16 @@ def check_fine_tuning(settings: Any) -> None:
 
     if settings.fine_tune and settings.pretrained is None:
         raise ParameterError("--fine-tune is for a body that has learned before. Name one by --pretrained, or leave it out.")
+
+
+def distributed_training() -> Any:
+    """The setting of a training over the processes of ``mpirun``."""
+    return option(
+        False,
+        bool,
+        "Train over all processes that mpirun started, each with its part of every batch.",
+        uses=TESTING,
+    )
 
 
 def _activations() -> Iterable[str]:
@@ -372,7 +383,8 @@ class TrainingSettings:
     def machine(self) -> dict[str, Any]:
         """The arguments of a fit that say how it is computed."""
         precision = "bfloat16" if self.precision == "bfloat16" else "float32"
-        return {"engine": self.engine, "threads": self.threads, "precision": precision}
+        together = {"distributed": True} if getattr(self, "distributed", False) else {}
+        return {"engine": self.engine, "threads": self.threads, "precision": precision, **together}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,9 +26,11 @@ class Callback:
 
     Attributes  changes_weights : whether it may change weights between the epochs. One that never does says False, and
                 features of frozen layers are then not checked against their weights before each epoch
+                on_every_rank : whether it is called on all ranks of a distributed fit; one that prints or writes says False
     """
 
     changes_weights: ClassVar[bool] = True
+    on_every_rank: ClassVar[bool] = True
 
     def on_fit_begin(self, state: FitState) -> None:
         """Before the first epoch."""

@@ -35,6 +35,7 @@ class CSVLogger(Callback):
         epoch 1 2
     """
 
+    on_every_rank = False
     changes_weights = False
 
     def __init__(self, path: str | os.PathLike[str], *, append: bool = False) -> None:

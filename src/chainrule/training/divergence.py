@@ -19,6 +19,7 @@ from ..engine.reference import ReferenceEngine
 from ..network import NetworkGraph
 from ..network.parameters import block_of, kind_of
 from ..ops import Node
+from .distributed import Ranks
 from .feeds import Piece
 
 Array = NDArray[Any]
@@ -29,7 +30,9 @@ _ROUNDING = "this engine's rounding alone; the reference engine stays finite in 
 
 
 class Run(NamedTuple):
-    """A piece as it was run. Parameters  step : number of its first step in the fit ; epoch, within : that step's place"""
+    """A piece as it was run. Parameters  step : number of its first step in the fit ; epoch, within : that step's place ;
+    ranks : that it was run with ; share : of its samples in their batches
+    """
 
     executable: Executable
     piece: Piece
@@ -38,6 +41,8 @@ class Run(NamedTuple):
     seed: int
     epoch: int
     within: int
+    ranks: Ranks | None = None
+    share: float = 1.0
 
     def again(self, start: int, stop: int) -> NDArray[np.float64]:
         """Runs the steps from ``start`` to ``stop`` of the piece; returns their losses."""
@@ -49,7 +54,7 @@ class Run(NamedTuple):
         at = self.step + start
         with np.errstate(all="ignore"):
             found = self.executable.run_steps(data, order, scalars, steps=stop - start, step=at, seed=self.seed)
-        return found["loss"]
+        return found["loss"] if self.ranks is None else self.ranks.joined({"loss": found["loss"]}, self.share)["loss"]
 
     def inputs(self, i: int) -> dict[str, Array]:
         """The arrays that step ``i`` of the piece reads."""
@@ -78,11 +83,13 @@ class Recorder:
     """Keeps a copy of the arenas and the pieces that were run since, so that the steps can be run again.
 
     Parameters  network : whose training it is ; arenas : what training changes ;
-                interval : seconds of work between copies, at least
+                interval : seconds of work between copies, at least ; ranks : that train together, and so decide together
     """
 
-    def __init__(self, network: NetworkGraph, arenas: Mapping[str, Array], *, interval: float = 0.2) -> None:
-        self.network = network
+    def __init__(
+        self, network: NetworkGraph, arenas: Mapping[str, Array], *, interval: float = 0.2, ranks: Ranks | None = None
+    ) -> None:
+        self.network, self.ranks = network, ranks
         self.arenas = {name: a for name, a in arenas.items() if kind_of(name) != "gradients"}
         self.copies = {name: np.empty_like(a) for name, a in self.arenas.items()}
         #: Parameters and states at the copy before the last one, and the step they belong to; a finite loss followed.
@@ -104,7 +111,8 @@ class Recorder:
 
     def before(self, run: Run) -> None:
         """To be called before a piece is run."""
-        if not self.runs or self.seconds > self.interval or self.owned > KEEP_BYTES:
+        due = not self.runs or self.seconds > self.interval or self.owned > KEEP_BYTES
+        if due if self.ranks is None else self.ranks.any(due):
             started = time.perf_counter()
             self._look()
             if self._copied_step is not None and run.step > self._copied_step:
@@ -129,7 +137,8 @@ class Recorder:
     def finite(self) -> bool:
         """Whether parameters, states and the optimizer's slots are finite. A slot that has overflowed holds its
         weight for ever, though all weights stay finite."""
-        return all(finite(array) for name, array in self.arenas.items() if name in self.changing)
+        good = all(finite(array) for name, array in self.arenas.items() if name in self.changing)
+        return good if self.ranks is None else not self.ranks.any(not good)
 
     def rewind(self) -> Culprit | None:
         """Finds the first bad step and where it went wrong, and restores the last weights that a finite loss belongs to.

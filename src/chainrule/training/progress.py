@@ -98,6 +98,7 @@ class Progress(Callback):
                 stream : where to, standard output by default
     """
 
+    on_every_rank = False
     changes_weights = False
 
     def __init__(self, verbose: int = 1, stream: Any = None) -> None:

@@ -29,6 +29,7 @@ from .data_dependent import (
     measure_statistics,
     standardising_layers,
 )
+from .distributed import Ranks
 from .evaluation import choose_metrics, evaluate, evaluate_outputs
 from .feeds import ArrayFeed, SequenceFeed
 from .frozen_features import FrozenFeatures
@@ -120,7 +121,14 @@ class Session:
         optimizer = settings.make_optimizer()
         checkpoint = None if settings.resume is None else CheckpointFile(settings.resume)
         network.fit_settings_ = settings.only("objective", "learning")
-        self.use_engine(settings.engine, settings.threads, settings.precision)
+        ranks = Ranks.world() if settings.distributed else None
+        threads = settings.threads
+        if ranks is not None:
+            ranks.check(settings, optimizer, network)
+            threads = threads or ranks.threads()
+            # Before anything is drawn: start weights, the part to validate on, the order of the samples.
+            network.rng.bit_generator.state = ranks.of_first(network.rng.bit_generator.state)
+        self.use_engine(settings.engine, threads, settings.precision)
         intake, validation, seed = self._read(X, y, settings, None if checkpoint is None else checkpoint.seed, checkpoint)
         loss_weights = self._loss_weights(settings.loss_weights)
         metrics = choose_metrics(settings.metrics, intake.losses[0], network.output_shapes[0])
@@ -128,14 +136,21 @@ class Session:
             validation = self._validation(settings.validation_data, intake.losses)
         if checkpoint is None and not network._trained:
             self._initialise(intake, settings.batch_size)
-        trainer = self._new_trainer(intake, optimizer, metrics, loss_weights, seed)
+        if ranks is not None:
+            names = ("epochs", "batch_size", "shuffle", "learning_rate", "validation_split", "class_weight", "precision")
+            facts: dict[str, Any] = {name: repr(getattr(settings, name)) for name in names}
+            facts["the losses"] = [one.name for one in intake.losses]
+            facts["the optimizer"] = repr(optimizer)
+            facts["the checkpoint"] = None if checkpoint is None else (checkpoint.epoch, checkpoint.step)
+            seed = ranks.begin(network, intake.feed, facts, seed)
+        trainer = self._new_trainer(intake, optimizer, metrics, loss_weights, seed, ranks)
         if isinstance(optimizer.learning_rate, Schedule):
             optimizer.learning_rate.reset()
         network.history_ = trainer.state.history
         features = held_out = None
         frozen = not all(map(network.trainable, network.parameters))
         unfreezing = any(isinstance(callback, GradualUnfreezing) for callback in settings.own_callbacks)
-        if settings.epochs > 1 and not optimizer.full_batch and (frozen or unfreezing):
+        if settings.epochs > 1 and not optimizer.full_batch and (frozen or unfreezing) and ranks is None:
             features = self._features_of(intake, settings, changing=isinstance(X, Batches) and not repeats_samples(X))
             held_out = None if validation is None else self._features_of(validation, settings)
 
@@ -151,7 +166,7 @@ class Session:
                 batch_size=settings.batch_size,
                 shuffle=settings.shuffle,
                 validation=None if validation is None else validate,
-                callbacks=self._callbacks(settings, validation is not None),
+                callbacks=self._callbacks(settings, validation is not None, ranks),
                 resume=checkpoint,
             )
         finally:
@@ -234,14 +249,14 @@ class Session:
         return made
 
     @staticmethod
-    def _callbacks(settings: FitSettings, validated: bool) -> list[Callback]:
+    def _callbacks(settings: FitSettings, validated: bool, ranks: Ranks | None = None) -> list[Callback]:
         stopping = settings.make_early_stopping(validated)
         found: list[Callback] = [*settings.own_callbacks, *([] if stopping is None else [stopping])]
         if settings.verbose:
             from .progress import Progress
 
             found.append(Progress(settings.verbose))
-        return found
+        return found if ranks is None or ranks.rank == 0 else [one for one in found if one.on_every_rank]
 
     def _new_trainer(
         self,
@@ -250,12 +265,15 @@ class Session:
         metrics: list[Metric],
         loss_weights: list[float] | None,
         seed: int,
+        ranks: Ranks | None = None,
     ) -> Trainer:
         network, losses = self.network, intake.losses
         centred = 0 in intake.origins.outputs
         inside = [m for m in metrics if m.fits_plan(losses[0]) and not intake.masked and (m.of_differences or not centred)]
         objective = replace(intake.objective, loss_weights=loss_weights, metrics=inside)
-        trainer = Trainer(network, objective, optimizer, engine=self.runtime.engine(), seed=seed, rng=network.rng)
+        trainer = Trainer(
+            network, objective, optimizer, engine=self.runtime.engine(), seed=seed, rng=network.rng, ranks=ranks
+        )
         self.runtime.trainer = trainer
         network.loss_ = losses[0] if len(losses) == 1 else losses
         network.optimizer_, network.metrics_, network.loss_weights_ = optimizer, metrics, loss_weights

@@ -226,6 +226,15 @@ class FitSettings:
             '"float32", or "bfloat16" for the matrix products and convolutions of a float32 network',
         ),
     )
+    distributed: bool = field(
+        default=False,
+        metadata=_about(
+            Boolean(),
+            "machine",
+            "whether the processes that ``mpirun`` started train the network together, each with its part of every batch. "
+            "All of them call fit with the same data and arguments; batch_size is that of all together",
+        ),
+    )
     resume: Path | None = field(
         default=None,
         metadata=_about(

@@ -97,4 +97,5 @@ class FitOptions(TypedDict, total=False):
     engine: str
     threads: int | None
     precision: str
+    distributed: bool
     resume: Path | None

@@ -28,6 +28,7 @@ class TensorBoard(Callback):
     Raises      MissingDependencyError without tensorboardX ; DataError when the folder cannot be written
     """
 
+    on_every_rank = False
     changes_weights = False
 
     def __init__(self, folder: str | os.PathLike[str], *, every: int = 0) -> None:

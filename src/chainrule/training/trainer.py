@@ -21,6 +21,7 @@ from ..optimizers.schedules import Schedule
 from ..plan import Plan
 from .callbacks import Callback
 from .checkpoint import Checkpoint, CheckpointFile
+from .distributed import Ranks
 from .divergence import Recorder, Run
 from .executables import Compiled, Executables, total
 from .feeds import Feed
@@ -35,6 +36,8 @@ Array = NDArray[Any]
 Scalars = Mapping[str, NDArray[np.float64]]
 #: Seconds of steps that run between two looks at the losses, at Ctrl-C and at the progress.
 CHUNK_SECONDS = 0.15
+#: The seeds of two ranks differ by this number, far more than there are streams of random numbers in a network.
+_RANK_SEEDS = 0x9E3779B1
 
 
 class Trainer:
@@ -44,6 +47,7 @@ class Trainer:
         network : built ; objective : what a step minimises ; optimizer : makes the update
         engine : compiles the plans
         seed : of Dropout and the like ; rng : draws the order of the samples
+        ranks : processes that train the network together, None for this one alone
     Attributes
         state : the FitState that callbacks see ; arenas : {name: flat array}
 
@@ -60,12 +64,14 @@ class Trainer:
         engine: Engine,
         seed: int = 0,
         rng: np.random.Generator | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
         network.require_built("Trainer")
         optimizer.validate()
         for loss in objective.losses:
             loss.validate()
         self.network, self.optimizer, self.engine, self.seed = network, optimizer, engine, seed
+        self.ranks = ranks
         self.rng = np.random.default_rng(seed) if rng is None else rng
         self.state = FitState(network, objective, optimizer, self.learning_rate)
         self.arenas: dict[str, Array] = network.parameters.like("gradients")
@@ -93,29 +99,37 @@ class Trainer:
         self.arenas = {n: a for n, a in self.arenas.items() if ":" not in n} | self.network.arenas()
         self._signature = self.network.signature()
         self.executables = Executables(self.engine, self.arenas, limit=8)
-        self.recorder = Recorder(self.network, self.arenas)
+        self.recorder = Recorder(self.network, self.arenas, ranks=self.ranks)
 
     # ------------------------------------------------------------ plans and scalars
 
-    def plan(self, batch: int, shapes: Sequence[Shape] | None = None) -> Plan:
+    def plan(self, batch: int, shapes: Sequence[Shape] | None = None, share: float = 1.0) -> Plan:
         """The plan of a step on ``batch`` samples, as lowered; ``shapes`` of the inputs for a network with free sizes."""
-        return self.state.objective.lower(self.network, self.optimizer, batch, shapes)
+        together = {} if self.ranks is None else {"ranks": self.ranks, "share": share}
+        return self.state.objective.lower(self.network, self.optimizer, batch, shapes, **together)
 
-    def executable(self, batch: int, shapes: Sequence[Shape] | None = None) -> Compiled:
-        """The compiled plan of a step on ``batch`` samples, with inputs of these shapes."""
+    def executable(self, batch: int, shapes: Sequence[Shape] | None = None, share: float = 1.0) -> Compiled:
+        """The compiled plan of a step on ``batch`` samples, with inputs of these shapes.
+
+        Parameters  share : of these samples in the batch of all ranks
+        """
         objective = self.state.objective
         of_inputs = tuple(shapes or ()) if objective.start else ()
         of_inputs = of_inputs or tuple(self.network.concrete(None if objective.constants else shapes))
         factors = (self.optimizer.learning_rate_factors or {}).items()
-        key = (batch, of_inputs, *objective.key, *sorted(self.network.frozen), *factors)
-        compiled = self.executables.get(key, lambda: self.plan(batch, of_inputs))
+        key = (batch, share, of_inputs, *objective.key, *sorted(self.network.frozen), *factors)
+        compiled = self.executables.get(key, lambda: self.plan(batch, of_inputs, share))
         if not compiled.pace:
             plan = compiled.executable.plan
             compiled.pace = 1e-5 * len(plan.nodes) + plan.flops / 1e10  # a guess, until it is measured
         return compiled
 
     def _pace(self, batch: int, shapes: Sequence[Shape] | None = None) -> int:
-        return max(1, int(CHUNK_SECONDS / self.executable(batch, shapes).pace))
+        share = 1.0
+        if self.ranks is not None:
+            start, stop, share = self.ranks.part(batch)
+            batch = stop - start
+        return max(1, int(CHUNK_SECONDS / self.executable(batch, shapes, share).pace))
 
     def scalars(self, steps: int) -> Scalars:
         """The step scalars of the next ``steps`` steps; computed for a whole epoch at a time."""
@@ -208,7 +222,7 @@ class Trainer:
         self.follow_network()
         self.network.project()
         self.executables.limit = max(self.executables.limit, feed.plans)
-        if not isinstance(feed, FrozenFeatures):
+        if not isinstance(feed, FrozenFeatures) and self.ranks is None:
             self._check_last_batch(feed, batch_size)
         self.recorder.forget()
         self.interrupts = InterruptGuard()
@@ -227,12 +241,15 @@ class Trainer:
                     except ModelFileError:
                         resume.undo(self)
                         raise
+                # Among ranks a signal is only noted until all of them stop after the same step.
+                self.interrupts.busy = self.ranks is not None
                 if not self.optimizer.full_batch:
                     self._run_epochs(feed, batch_size, shuffle, validation)
                 elif state.epoch < epochs:
                     fit_full_batch(
                         self, feed, lambda logs, started: self._finish_epoch(logs, started, validation), self._begin_epoch
                     )
+                self.interrupts.busy = False
                 self.interrupts.check()  # one that came after the last step
                 state.history.stopped = state.stop and state.epoch < epochs
             except KeyboardInterrupt:
@@ -284,20 +301,24 @@ class Trainer:
         sums: dict[str, float] = {}
         samples = within = terms = 0
         recorder, interrupts = self.recorder, self.interrupts
-        state, probe = self.state, self.state.probe
+        state, probe, ranks = self.state, self.state.probe, self.ranks
         if probe is not None:
             probe.prepare(self, min(batch_size, feed.n_samples or batch_size))
 
         def pace(batch: int, shapes: Sequence[Shape] | None = None) -> int:
             steps = self._pace(batch, shapes)
             wanted = [n - state.step for c in self.callbacks if (n := c.next_step(state)) is not None and n > state.step]
-            return min([steps, *wanted] if probe is None else [steps, *wanted, probe.until_next(state.step)])
+            steps = min([steps, *wanted] if probe is None else [steps, *wanted, probe.until_next(state.step)])
+            return steps if ranks is None else ranks.least(steps)
 
         for piece in feed.pieces(batch_size, pace, self.rng, shuffle=shuffle):
-            compiled = self.executable(piece.batch, piece.shapes)
+            mine, share = (piece, 1.0) if ranks is None else ranks.part_of(piece)
+            compiled = self.executable(mine.batch, mine.shapes, share)
             executable = compiled.executable
             scalars = self.scalars(piece.steps)
-            run = Run(executable, piece, scalars, state.step, self.seed, state.epoch + 1, within)
+            # Each rank draws its own random numbers, or their samples would lose the same units in Dropout.
+            seed = self.seed if ranks is None else (self.seed + ranks.rank * _RANK_SEEDS) % 2**53
+            run = Run(executable, mine, scalars, state.step, seed, state.epoch + 1, within, ranks, share)
             recorder.before(run)
             due = [(callback, callback.next_step(state)) for callback in self.callbacks]
             if probe is not None and probe.due(state.step):
@@ -307,12 +328,14 @@ class Trainer:
             try:
                 with np.errstate(all="ignore"):  # what is not finite is looked for below
                     found = executable.run_steps(
-                        piece.data, piece.order, scalars, steps=piece.steps, step=state.step, seed=self.seed
+                        mine.data, mine.order, scalars, steps=piece.steps, step=state.step, seed=seed
                     )
             finally:
-                interrupts.busy = False
+                interrupts.busy = ranks is not None
             seconds = time.perf_counter() - begun
             compiled.pace = seconds / piece.steps
+            if ranks is not None:
+                found = ranks.joined(found, share, share * piece.batch / mine.batch)
             state.step += piece.steps
             within += piece.steps
             samples += piece.batch * piece.steps
@@ -322,10 +345,11 @@ class Trainer:
             if not np.isfinite(sums["loss"]):
                 raise self._diverged()
             recorder.after(seconds, float(found["loss"][-1]))
-            if interrupts.pending:
+            if interrupts.pending if ranks is None else ranks.any(bool(interrupts.pending)):
                 if not recorder.finite():
                     raise self._diverged()
                 interrupts.check()
+                raise KeyboardInterrupt  # of another rank
             if self.callbacks:
                 logs = {"loss": sums["loss"] / terms, "samples": samples, "seconds": time.perf_counter() - started}
                 before = changes()
@@ -346,10 +370,14 @@ class Trainer:
         state = self.state
         state.epoch += 1
         logs["learning_rate"] = self.learning_rate()
+        if self.ranks is not None:
+            self.ranks.average_states(self.network.arenas())
         if validation is not None:
             logs |= {f"val_{name}": value for name, value in validation().items()}
         for callback in self.callbacks:
             logs |= callback.measure(state, state.epoch)
+        if self.ranks is not None:
+            logs = self.ranks.of_first(logs)  # so that what follows from the numbers is the same on all ranks
         schedule = self.optimizer.learning_rate
         if isinstance(schedule, Schedule):
             schedule.epoch_end(schedule.monitored(logs))
@@ -359,8 +387,10 @@ class Trainer:
         for callback in self.callbacks:
             callback.on_epoch_end(state, state.epoch, logs)
         for callback in self.callbacks:
-            if isinstance(callback, Checkpoint):
+            if isinstance(callback, Checkpoint) and (self.ranks is None or self.ranks.rank == 0):
                 callback.save(self)
+        if self.ranks is not None:
+            state.stop = self.ranks.any(state.stop)
 
     def _diverged(self) -> DivergenceError:
         """Goes back to the weights before the first step with a number that is not finite; the error that says so."""

@@ -274,6 +274,7 @@ KERNELS: dict[str, Callable[..., Any]] = {
     "random_uniform": _random_uniform,
 }
 KERNELS.update({name: lambda attrs, *xs, f=f: f(*xs) for name, f in ELEMENTWISE.items()})
+KERNELS["all_reduce"] = lambda attrs, x: attrs["ranks"].summed(x * x.dtype.type(attrs["share"]))
 KERNELS.update(compressed.KERNELS)
 KERNELS.update(convolution.KERNELS)
 KERNELS.update(recurrent.KERNELS)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..option import LEARNING, READING, option
-from ..settings import TrainingSettings, check_fine_tuning, fine_tuning, pretrained_body, size_of_text
+from ..settings import TrainingSettings, check_fine_tuning, distributed_training, fine_tuning, pretrained_body, size_of_text
 
 if TYPE_CHECKING:
     from ...constraints import Constraint
@@ -72,6 +72,8 @@ class PictureSettings(TrainingSettings):
         uses=READING | LEARNING,
         known=lambda: ("stop", "skip"),
     )
+
+    distributed: bool = distributed_training()
 
     @classmethod
     def constraints(cls) -> dict[str, Constraint]:

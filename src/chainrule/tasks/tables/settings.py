@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..option import option
-from ..settings import TabularSettings, list_of_names
+from ..settings import TabularSettings, distributed_training, list_of_names
 
 __all__ = ["TableSettings"]
 
@@ -29,6 +29,8 @@ class TableSettings(TabularSettings):
         metavar="COL,...",
         parse=list_of_names,
     )
+
+    distributed: bool = distributed_training()
 
     def __post_init__(self) -> None:
         super().__post_init__()
