@@ -61,7 +61,8 @@ def equal(distributed: bool, folder: Path) -> Network:
 
 def save(net: Network, place: Path) -> None:
     found = {name: np.array(array) for name, array in net.parameters.items()} | getattr(net, "extra", {})
-    np.savez(place, **found, loss=net.history_["loss"], val=net.history_.get("val_loss", []))
+    losses = {name: net.history_[name] for name in ("loss", "val_loss") if name in net.history_}
+    np.savez(place, **found, **losses)
 
 
 def main(case: str, folder: Path) -> None:
