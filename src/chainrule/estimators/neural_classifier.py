@@ -282,7 +282,7 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
             loss.validate()
             if loss.kind not in ("exclusive", "independent"):
                 raise ParameterError(
-                    f"NeuralClassifier: {type(loss).__name__} is no loss of classes. Use "
+                    f"NeuralClassifier: {type(loss).__name__} is a loss of {loss.kind}, not of classes. Use "
                     "softmax_cross_entropy, binary_cross_entropy, hinge, multi_class_hinge or kl_divergence here, or a "
                     "NeuralRegressor."
                 )

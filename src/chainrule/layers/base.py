@@ -20,8 +20,9 @@ from __future__ import annotations
 import inspect
 import numbers
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -153,6 +154,12 @@ def sizes_of(shape: Any) -> Shape:
     return (int(shape),) if isinstance(shape, numbers.Integral) else tuple(int(size) for size in shape)
 
 
+@cache
+def _parameters_of(init: Callable[..., None]) -> Mapping[str, inspect.Parameter]:
+    """The arguments of a constructor by name. They are asked for whenever a layer is made, and found slowly."""
+    return {name: one for name, one in inspect.signature(init).parameters.items() if name != "self"}
+
+
 #: What arguments of other libraries' layers are here.
 _ELSEWHERE = {
     "activation": "Activations are layers: put one behind it, such as ReLU().",
@@ -170,10 +177,10 @@ _ELSEWHERE = {
 
 def _check_names(cls: type[Layer], given: Mapping[str, Any]) -> None:
     """UnknownNameError for an argument that the class does not have, with what is meant where that is known."""
-    parameters = inspect.signature(cls.__init__).parameters
+    parameters = _parameters_of(cls.__init__)
     if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values()):
         return
-    known = [name for name in parameters if name != "self"]
+    known = list(parameters)
     for name, value in given.items():
         if name not in known:
             hint = _ELSEWHERE.get(name, "").format(value=value)
@@ -262,9 +269,7 @@ class Layer(Constrained):
     @classmethod
     def argument_names(cls) -> list[str]:
         """Names of the constructor's arguments."""
-        if cls.__init__ is object.__init__:
-            return []
-        return [n for n in inspect.signature(cls.__init__).parameters if n != "self"]
+        return [] if cls.__init__ is object.__init__ else list(_parameters_of(cls.__init__))
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments, as they were given."""
