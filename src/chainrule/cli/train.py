@@ -27,7 +27,8 @@ def train(
         typer.Argument(
             metavar="DATA",
             help="Table (.csv, .tsv, .txt, each also .gz, or .parquet), or many of them as a folder or a pattern in quotes "
-            "('data/*.parquet'); a folder of pictures with one folder for each class; an .npz file of pictures and labels; "
+            "('data/*.parquet'); a folder of pictures or sounds with one folder for each class, or with a file labels.csv "
+            "of what is written or said in them; an .npz file of pictures and labels; "
             "or - for standard input.",
         ),
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -15,10 +15,12 @@ from ..metrics import character_error_rate, word_error_rate
 from .scores import Scores
 from .words import some
 
-__all__ = ["Units", "guess_texts", "score_texts"]
+__all__ = ["Units", "guess_texts", "preview_of_texts", "score_texts", "table_of_texts"]
 
 #: Texts of at most so many different words are written in words, others in characters.
 _FEW_WORDS = 200
+#: Texts that are shown on the screen.
+_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -132,3 +134,17 @@ def guess_texts(training: Sequence[str], truth: Sequence[str]) -> tuple[str, Sco
     texts, counts = np.unique(np.array(training, dtype=object).astype(str), return_counts=True)
     most = str(texts[counts.argmax()])
     return "most frequent text", score_texts(truth, [most] * len(truth))
+
+
+def table_of_texts(samples: Any, prediction: Any) -> Mapping[str, Sequence[Any]]:
+    """The columns of a CSV file: those of the samples, the texts, and how probable they are."""
+    sure = [round(float(p), 6) for p in prediction.probabilities[:, 0]]
+    return {**samples.columns(), "text": prediction.values.tolist(), "probability": sure}
+
+
+def preview_of_texts(samples: Any, prediction: Any) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+    """Headings and the first rows for the screen."""
+    columns = table_of_texts(samples, prediction)
+    rows = [tuple(f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row)
+            for row in zip(*(list(cells)[:_SHOWN] for cells in columns.values()), strict=True)]  # fmt: skip
+    return tuple(columns), rows
