@@ -58,7 +58,8 @@ def read(
             _draw(page, found, places[number])
     if output is not None:
         if csv:
-            predictions_file.write(output, columns)
+            with predictions_file.writer(output) as write:
+                write(columns)
         out().print(f"Wrote {output}", style="bold green", soft_wrap=True)
 
 

@@ -29,7 +29,8 @@ _ROW_OF_INK, _GAP, _MARGIN = 0.01, 1.5, 0.12
 def grey(picture: Any, where: str) -> Array:
     """A picture in any form as grey pixels (H, W) of uint8."""
     if isinstance(picture, (str, os.PathLike)):
-        return read_picture(picture, channels=1)[..., 0]
+        read: Array = read_picture(picture, channels=1)[..., 0]
+        return read
     pixels = np.asarray(picture)
     if pixels.ndim == 3 and pixels.shape[2] in (1, 3, 4):
         pixels = pixels[..., :3].mean(axis=2) if pixels.shape[2] > 1 else pixels[..., 0]
@@ -207,11 +208,12 @@ def find_lines(page: Any, *, least: int = 6) -> list[Box]:
     paper = _paper(pixels)
     ink = paper - pixels > 0.25 * np.maximum(paper, 64)
     boxes: list[Box] = []
-    for top, bottom in _runs(ink.sum(axis=1) > _ROW_OF_INK * ink.shape[1], 1):
+    inked: Array = np.asarray(ink.sum(axis=1) > _ROW_OF_INK * ink.shape[1])
+    for top, bottom in _runs(inked, 1):
         if bottom - top < least:
             continue
         columns = ink[top:bottom].any(axis=0)
-        for left, right in _runs(columns, round(_GAP * (bottom - top))):
+        for left, right in _runs(np.asarray(columns), round(_GAP * (bottom - top))):
             rows = np.flatnonzero(ink[top:bottom, left:right].any(axis=1))
             if right - left >= least / 2 and rows[-1] - rows[0] + 1 >= least:
                 first, last = top + int(rows[0]), top + int(rows[-1]) + 1
