@@ -21,6 +21,17 @@ Array = NDArray[Any]
 Box = tuple[int, int, int, int]
 #: The widest line, in heights: wider ones are most likely no line.
 _WIDEST = 80
+#: Beginnings of the names of fonts that draw signs where letters should be.
+_SYMBOLS = (
+    "LastResort",
+    "cmsy",
+    "cmex",
+    "STIXSiz",
+    "STIXNonUni",
+    "DejaVuSansDisplay",
+    "DejaVuSerifDisplay",
+    "NotoColorEmoji",
+)
 #: Of lines that are found on a page: the least share of a row that is ink, the gap that parts a line, in heights of it, and
 #: the margin of its box. Chosen on scanned receipts.
 _ROW_OF_INK, _GAP, _MARGIN = 0.01, 1.5, 0.12
@@ -42,7 +53,8 @@ def grey(picture: Any, where: str) -> Array:
         raise DataError(f"{where} has pixels that are not finite.")
     if pixels.dtype.kind == "f" and pixels.max() <= 1:
         pixels = pixels * 255
-    return np.clip(pixels, 0, 255).astype(np.uint8)
+    whole: Array = np.clip(pixels, 0, 255).astype(np.uint8)
+    return whole
 
 
 def as_columns(picture: Any, height: int, *, where: str = "line") -> Array:
@@ -120,14 +132,8 @@ def installed_fonts() -> list[Path]:
         folders.append(Path(matplotlib.get_data_path()) / "fonts" / "ttf")
     except ImportError:
         pass
-    names = {
-        p.resolve()
-        for folder in folders
-        if folder.is_dir()
-        for p in folder.rglob("*")
-        if p.suffix.lower() in (".ttf", ".otf")
-    }
-    return sorted(names)
+    found = {p.resolve() for folder in folders if folder.is_dir() for p in folder.rglob("*")}
+    return sorted(p for p in found if p.suffix.lower() in (".ttf", ".otf") and not p.name.startswith(_SYMBOLS))
 
 
 def synthetic_lines(

@@ -376,7 +376,7 @@ def _own_lengths(network: NetworkGraph, xs: Sequence[Any], place: int) -> NDArra
             if isinstance(lengths, np.ndarray) and lengths.ndim == 1:
                 return lengths.astype(np.int64)
             if isinstance(lengths, np.ndarray) and lengths.ndim == 2:
-                return lengths.sum(axis=1).astype(np.int64)
+                return np.asarray(lengths.sum(axis=1), np.int64)
     return np.zeros(len(x), np.int64)
 
 
