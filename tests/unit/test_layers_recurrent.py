@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
 
-from chainrule import Network, NeuralClassifier, load
+from chainrule import Network, NeuralClassifier, layers, load
 from chainrule.errors import DataError, DtypeError, ParameterError, ShapeError
 from chainrule.layers import (
     GRU,
@@ -663,3 +664,58 @@ def test_the_gradient_through_time_has_the_loss_of_the_fit() -> None:
         gradient_through_time(net.build((4, 2)), x, x[:, 0, :1])
     net.fit(x, x[:, 0, :1], epochs=1, verbose=0)
     assert gradient_through_time(net, x, x[:, 0, :1])["0.gru"].shape == (4,)
+
+
+# ---------------------------------------------------------------- sequences of pictures
+
+
+@pytest.mark.parametrize("kind", [layers.ConvLSTM2D, layers.ConvGRU2D])
+@pytest.mark.parametrize("engine", ["reference", "onednn"])
+def test_states_of_pictures_pass_from_one_layer_to_the_next(kind: Any, engine: str) -> None:
+    """An encoder hands its states to a decoder; the gradient with respect to the encoder's input goes through them."""
+    from chainrule.layers import Input
+
+    dtype = "float64" if engine == "reference" else "float32"
+    x, later = Input((3, 4, 3, 1)), Input((2, 4, 3, 1))
+    _, *states = kind(2, return_state=True)(x)
+    y = kind(2, return_sequences=True)(later, initial_state=states)
+    net = Network(inputs=[x, later], outputs=y, random_state=0, dtype=dtype).build()
+    rng = np.random.default_rng(0)
+    given = [rng.normal(size=(2, *shape)).astype(dtype) for shape in ((3, 4, 3, 1), (2, 4, 3, 1))]
+    target = rng.normal(size=(2, 2, 4, 3, 2)).astype(dtype)
+    found = net.input_gradient(given, target, loss="squared_error")[0]
+    assert found.shape == given[0].shape
+    step = 1e-5 if engine == "reference" else 1e-2
+    for place in [(0, 0, 1, 1, 0), (1, 2, 3, 0, 0)]:
+        loss = []
+        for sign in (1, -1):
+            moved = given[0].copy()
+            moved[place] += sign * step
+            loss.append(net.evaluate([moved, given[1]], target, loss="squared_error")["loss"])
+        expected = (loss[0] - loss[1]) / (2 * step)
+        assert found[place] == pytest.approx(expected, rel=1e-5 if engine == "reference" else 0.05, abs=1e-6)
+
+
+def test_one_pixel_of_pictures_is_an_lstm() -> None:
+    """With kernels of one place ConvLSTM2D computes, at every place, what LSTM computes."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(2, 5, 1, 1, 3)).astype(np.float32)
+    pictures = Network([layers.ConvLSTM2D(4, 1, return_sequences=True)], random_state=0).build((5, 1, 1, 3))
+    plain = Network([layers.LSTM(4, return_sequences=True)], random_state=0).build((5, 3))
+    for name in ("weight", "recurrent_weight", "bias"):
+        theirs = next(v for key, v in pictures.parameters.items() if key.endswith(f".{name}"))
+        mine = next(v for key, v in plain.parameters.items() if key.endswith(f".{name}"))
+        mine[...] = theirs.reshape(mine.shape)
+    assert np.allclose(pictures.predict(x)[:, :, 0, 0], plain.predict(x[:, :, 0, 0]), atol=1e-5)
+
+
+def test_bad_sequences_of_pictures() -> None:
+    for kind, states in ((layers.ConvLSTM2D, 2), (layers.ConvGRU2D, 1)):
+        with pytest.raises(ShapeError, match=r"\(N, T, H, W, C\).*axis of one channel"):
+            Network([kind(2)]).build((3, 4, 4))
+        wrong = layers.Input((3, 3, 2))
+        x = layers.Input((3, 4, 4, 1))
+        with pytest.raises(ShapeError, match="first state"):
+            Network(inputs=[x, wrong], outputs=kind(2)(x, *[wrong] * states)).build()
+        with pytest.raises(ParameterError, match="channels must be"):
+            Network([kind(0)])

@@ -15,6 +15,8 @@ from .concat import Concat
 from .conv1d import Conv1D
 from .conv2d import Conv2D
 from .conv3d import Conv3D
+from .conv_gru2d import ConvGRU2D
+from .conv_lstm2d import ConvLSTM2D
 from .conv_transpose1d import ConvTranspose1D
 from .conv_transpose2d import ConvTranspose2D
 from .cropping1d import Cropping1D
@@ -126,6 +128,8 @@ __all__ = [
     "Conv1D",
     "Conv2D",
     "Conv3D",
+    "ConvGRU2D",
+    "ConvLSTM2D",
     "ConvTranspose1D",
     "ConvTranspose2D",
     "Cropping1D",

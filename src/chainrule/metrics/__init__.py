@@ -12,15 +12,19 @@ from .log_loss import LogLoss
 from .mean_absolute_error import MeanAbsoluteError
 from .mean_squared_error import MeanSquaredError
 from .precision import Precision
+from .psnr import PSNR
 from .r2 import R2
 from .recall import Recall
 from .roc_auc import RocAuc
 from .root_mean_squared_error import RootMeanSquaredError
+from .ssim import SSIM
 from .top_k_accuracy import TopKAccuracy
 
 __all__ = [
     "F1",
+    "PSNR",
     "R2",
+    "SSIM",
     "Accuracy",
     "BinaryAccuracy",
     "Dice",
