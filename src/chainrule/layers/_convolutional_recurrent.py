@@ -83,8 +83,8 @@ class _ConvolutionalRecurrent(Layer):
     def _kernel(self, inputs: int, gates: int, init: Any) -> Parameter:
         """Kernels of several gates side by side, each drawn by itself."""
         size, channels = sizes(self.kernel, 2), int(self.channels)
-        fans = {"fan_in": prod(size) * inputs, "fan_out": prod(size) * channels}
-        return Parameter((*size, inputs, gates * channels), (init,) * gates, **fans)
+        fan_in, fan_out = prod(size) * inputs, prod(size) * channels
+        return Parameter((*size, inputs, gates * channels), (init,) * gates, fan_in=fan_in, fan_out=fan_out)
 
     @property
     def _window(self) -> dict[str, Any]:
