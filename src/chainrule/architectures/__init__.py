@@ -4,6 +4,7 @@ from .autoencoder import autoencoder
 from .center_net import center_net
 from .clip_networks import clip_network
 from .efficientnet_lite import efficientnet_lite0
+from .frame_networks import conv_lstm_forecaster, simvp
 from .lenet5 import lenet5
 from .minilm import minilm, minilm_tokenizer
 from .mobilenet_small import mobilenet_small
@@ -18,6 +19,7 @@ __all__ = [
     "autoencoder",
     "center_net",
     "clip_network",
+    "conv_lstm_forecaster",
     "efficientnet_lite0",
     "get_architecture",
     "lenet5",
@@ -26,6 +28,7 @@ __all__ = [
     "mobilenet_small",
     "resnet",
     "resnet20",
+    "simvp",
     "squeezenet",
     "unet",
     "vgg_small",
