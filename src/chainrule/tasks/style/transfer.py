@@ -142,7 +142,8 @@ def with_colours_of(photo: Array, made: Array) -> Array:
     """The brightness of one picture with the colours of another, in YIQ; both (H, W, 3) in [0, 1]."""
     colours, light = photo @ _YIQ.T, made @ _YIQ.T
     colours[..., 0] = light[..., 0]
-    return np.clip(colours @ np.linalg.inv(_YIQ).T, 0, 1)
+    found: Array = np.clip(colours @ np.linalg.inv(_YIQ).T, 0, 1)
+    return found
 
 
 def as_picture(given: Any, name: str) -> Array:
