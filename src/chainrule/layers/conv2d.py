@@ -13,6 +13,9 @@ class Conv2D(_Convolution):
     As everywhere in deep learning the kernel is not flipped (a cross-correlation), and x is 0 outside the image. Each
     spatial size becomes ⌊(size + padding before + after − d (kernel − 1) − 1) / s⌋ + 1, and p is the padding before.
 
+    Where a mask says that the last steps along H are padding (see Masking), it goes on as in Conv1D: spectrograms and
+    lines of text of different lengths, which lie along H, give the result of each by itself.
+
     Parameters
         channels : int >= 1, number of outputs O
         kernel : int >= 1 or two, size of the kernel
