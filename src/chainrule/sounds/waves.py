@@ -37,7 +37,7 @@ def as_waves(sounds: Any, rate: float, *, given_rate: float | None = None, name:
             found.append(read_sound(one, rate=rate)[0])
             continue
         wave = _as_wave(one, f"{name}[{i}]")
-        found.append(wave if given_rate in (None, rate) else resample(wave, given_rate, rate))  # type: ignore[arg-type]
+        found.append(wave if given_rate in (None, rate) else resample(wave, given_rate, rate))
     return found
 
 
@@ -51,9 +51,9 @@ def _as_wave(one: Any, where: str) -> Floats:
         raise SoundError(f"{where} has no samples. Leave it out.")
     wave = array.astype(np.float32)
     if array.dtype == np.uint8:
-        wave = (wave - 128) / 128
+        wave = (wave - np.float32(128)) / np.float32(128)
     elif array.dtype.kind in "iu":
-        wave = wave / float(2 ** (8 * array.dtype.itemsize - 1))
+        wave = wave / np.float32(2 ** (8 * array.dtype.itemsize - 1))
     elif not np.isfinite(array).all():
         at = int(np.argwhere(~np.isfinite(array))[0][0])
         raise DataError(f"{where} has a sample that is not finite, at {at}. Fill in or leave out such sounds.")
