@@ -183,3 +183,27 @@ def test_without_the_digits(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None)
     with pytest.raises(MissingDependencyError, match="scikit-learn"):
         run("vanishing", quick=True)
+
+
+def test_sparsity_is_concluded_from_the_data(outcomes):
+    outcome = outcomes["sparsity"]
+    rows = {(r["kind"], r["share"]): r for r in outcome.data["rows"]}
+    assert all(r["stay"] == 1.0 for (kind, _), r in rows.items() if kind == "pruned")
+    assert abs(rows["dropout", 0.5]["stay"] - 0.5) < 0.1
+    assert abs(rows["pruned at random", 0.9]["weights"] - 0.9) < 0.02
+    assert all(r["weights"] < 0.01 for (kind, _), r in rows.items() if kind in ("plain", "dropout"))
+    data = copy.deepcopy(outcome.data)
+    for row in data["rows"]:
+        row["accuracy"], row["microseconds"] = [0.9, 0.9], 10.0
+        row["stay"] = None if row["stay"] is None else 0.99 if row["kind"] == "dropout" else 0.5
+        row["activations"] = [0.1, 0.1]
+    assert not any(c.holds for c in outcome.experiment.claims(data))
+    better = copy.deepcopy(data)
+    for row in better["rows"]:
+        if row["kind"] in ("dropout", "pruned"):
+            row["accuracy"] = [0.95, 0.95]
+        if row["kind"] == "pruned":
+            row["microseconds"] = 5.0
+    assert [c.holds for c in outcome.experiment.claims(better)] == [False, True, True, True, True, True, False]
+    with pytest.raises(ParameterError, match="shares"):
+        run("sparsity", shares=(1.5,))

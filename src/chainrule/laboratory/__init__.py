@@ -17,6 +17,7 @@ from .exploding import Exploding
 from .initialisation import Initialisation
 from .optimizers import Optimizers
 from .relu import Rectifiers
+from .sparsity import Sparsity
 from .stability import Stability
 from .vanishing import Vanishing
 
@@ -24,7 +25,7 @@ __all__ = ["EXPERIMENTS", "Claim", "Experiment", "Outcome", "Table", "experiment
 
 #: The experiments by name, in the order in which a course meets them.
 EXPERIMENTS: dict[str, type[Experiment]] = {
-    kind.name: kind for kind in (Vanishing, Exploding, Rectifiers, Initialisation, Depth, Stability, Optimizers)
+    kind.name: kind for kind in (Vanishing, Exploding, Rectifiers, Initialisation, Depth, Stability, Optimizers, Sparsity)
 }
 
 
