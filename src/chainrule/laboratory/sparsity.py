@@ -55,9 +55,9 @@ class Sparsity(Experiment):
     question = "Both put zeros into a network. Is pruning like dropout?"
     method = (
         "Two hidden layers of ReLU units on few digits, Adam, batches of 32. Dropout zeroes a share of the hidden "
-        "activations in every step; pruning zeroes the same share of the weights, the smallest or any, rising over the first "
-        "half of the epochs, or at once after the training. The time is that of packed predictions of 256 digits on one "
-        "thread, by turns."
+        "activations in every step; pruning zeroes the same share of the weights, the smallest or any, rising over the "
+        "first half of the epochs, or at once after the training. The time is that of packed predictions of 256 digits on "
+        "one thread, by turns."
     )
     references = (
         "Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov, Dropout, JMLR 2014",
