@@ -20,6 +20,7 @@ from .training.trainable import Trainable
 if TYPE_CHECKING:
     from .cures import Cure
     from .diagnosis import Change, Diagnosis, Rule
+    from .exchange.onnx_preprocessing import Preprocessing
     from .exchange.weights import Match
     from .metrics import Metric
     from .plan.equations import Equations
@@ -477,6 +478,7 @@ class Network(Trainable):
         probabilities: bool = False,
         channels_first: bool = False,
         metadata: dict[str, str] | None = None,
+        preprocessing: Preprocessing | None = None,
     ) -> None:
         """Writes the prediction as an ONNX file, for any number of samples; see chainrule.exchange.onnx_export.
 
@@ -484,13 +486,15 @@ class Network(Trainable):
             path : of the file ; probabilities : what ``loss_.prediction`` makes of the first output, in place of raw outputs
             channels_first : whether images go in and come out as (N, C, H, W) in place of (N, H, W, C)
             metadata : texts to keep in the file by name, such as the classes
+            preprocessing : what is done to samples before the network; see chainrule.exchange.onnx_preprocessing
         Raises      MissingDependencyError without the package onnx ; NotFittedError ; ModelFileError for what ONNX cannot
                     say
         """
         from .exchange.onnx_export import save_onnx
 
         loss = self.loss_of_first_output("to_onnx: probabilities") if probabilities else None
-        save_onnx(self, path, loss=loss, channels_first=channels_first, metadata=metadata)
+        options = {"channels_first": channels_first, "metadata": metadata, "preprocessing": preprocessing}
+        save_onnx(self, path, loss=loss, **options)  # type: ignore[arg-type]
 
     def load_weights(self, source: Any, *, names: Any = None, partly: bool = False) -> list[Match]:
         """Copies the weights of a PyTorch file into the layers, and says what went where; see chainrule.exchange.weights.

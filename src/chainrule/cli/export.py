@@ -16,14 +16,18 @@ def export(
     raw: Annotated[
         bool, typer.Option("--raw", help="Write the raw outputs of the network, and no probabilities of classes.")
     ] = False,
+    bare: Annotated[
+        bool, typer.Option("--bare", help="Write the network alone, without the preprocessing of columns or pictures.")
+    ] = False,
     channels_first: Annotated[
         bool, typer.Option("--channels-first", help="Take and give pictures as (samples, channels, height, width).")
     ] = False,
 ) -> None:
-    """Write the network of a model as an ONNX file, which other programs can run.
+    """Write a model as an ONNX file, which other programs can run.
 
-    The file holds the network and not the preprocessing of tables, pictures or texts: give it what the network is given.
-    The names of classes are in its metadata.
+    Of a table the file has one input for each column: numbers as double, NaN for missing, and categories as strings, "" for
+    missing. Of pictures it takes whole numbers from 0 to 255, of any size where the model stretches them. Texts go in as the
+    indices of their tokens. The names of classes are in the metadata.
     """
     from ..errors import ParameterError
     from ..model import Network
@@ -40,5 +44,9 @@ def export(
         classes = getattr(loaded, "classes", getattr(loaded, "classes_", None))
         metadata = {} if classes is None else {"classes": ",".join(map(str, classes))}
         probabilities = not raw and hasattr(network, "loss_")
-        network.to_onnx(output, probabilities=probabilities, channels_first=channels_first, metadata=metadata)
+        made = None if bare else getattr(loaded, "onnx_preprocessing", None)
+        network.to_onnx(
+            output, probabilities=probabilities, channels_first=channels_first, metadata=metadata,
+            preprocessing=None if made is None else made(),
+        )  # fmt: skip
     out().print(f"Saved {output}", style="bold green", soft_wrap=True)

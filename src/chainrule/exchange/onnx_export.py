@@ -23,6 +23,7 @@ from ..network import NetworkGraph
 from ..ops import Node, Value
 from ..ops.value import FREE, Shape
 from ..plan import Plan, lower_prediction
+from .onnx_preprocessing import ML_DOMAIN, Preprocessing
 
 __all__ = ["save_onnx"]
 
@@ -40,14 +41,17 @@ def save_onnx(
     loss: Loss | None = None,
     channels_first: bool = False,
     metadata: dict[str, str] | None = None,
+    preprocessing: Preprocessing | None = None,
 ) -> None:
     """Writes the prediction of a network as an ONNX file, for any number of samples.
 
     Parameters
         network : built ; path : of the file, written at once or not at all
         loss : whose link (softmax, sigmoid) makes the first output a probability; None gives the raw outputs, as predict
-        does channels_first : whether images go in and come out as (N, C, H, W); as everywhere in chainrule they are (N, H,
-        W, C) metadata : texts that are kept in the file by their names
+            does
+        channels_first : whether images go in and come out as (N, C, H, W); as everywhere in chainrule they are (N, H, W, C)
+        metadata : texts that are kept in the file by their names
+        preprocessing : what is done to the samples before the network, as part of the file
     Raises      MissingDependencyError without the package onnx ; NotFittedError before the network is built ;
                 ModelFileError when an op has no counterpart in ONNX, or the file cannot be written
     """
@@ -57,11 +61,16 @@ def save_onnx(
     except ImportError as error:
         raise MissingDependencyError("onnx", "Writing ONNX files", extra="exchange") from error
     network.require_built("to_onnx")
-    exporter = _Exporter(network, _BATCHES if network.samples is None else (network.samples,), channels_first)
+    batches = _BATCHES if network.samples is None else (network.samples,)
+    exporter = _Exporter(network, batches, channels_first, preprocessing)
     exporter.run(loss)
     graph = helper.make_graph(exporter.nodes, "chainrule", exporter.inputs, exporter.outputs, exporter.arrays())
+    domains = {"": VERSION} | dict([ML_DOMAIN] * any(node.domain == ML_DOMAIN[0] for node in exporter.nodes))
     model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", VERSION)], producer_name="chainrule", producer_version=__version__
+        graph,
+        opset_imports=[helper.make_opsetid(*one) for one in domains.items()],
+        producer_name="chainrule",
+        producer_version=__version__,
     )
     model.ir_version = _FORMAT
     helper.set_model_props(model, {str(k): str(v) for k, v in (metadata or {}).items()})
@@ -78,9 +87,16 @@ class _Exporter:
     Parameters  network ; batches : numbers of samples to make plans for, the first one leads ; channels_first : at both ends
     """
 
-    def __init__(self, network: NetworkGraph, batches: Sequence[int], channels_first: bool) -> None:
+    def __init__(
+        self,
+        network: NetworkGraph,
+        batches: Sequence[int],
+        channels_first: bool,
+        preprocessing: Preprocessing | None = None,
+    ) -> None:
         from onnx import helper
 
+        self.preprocessing = preprocessing
         self.network, self.helper, self.channels_first = network, helper, channels_first
         free = any(FREE in shape for shape in network.input_shapes or [])
         lengths = _LENGTHS if free else _LENGTHS[:1]
@@ -167,7 +183,16 @@ class _Exporter:
                     f"of fixed sizes."
                 )
 
+    def declare(self, name: str, kind: int, sizes: Sequence[Any]) -> str:
+        """An input of the file. Parameters  kind : of its numbers, as ONNX numbers them ; sizes : numbers and names"""
+        self.inputs.append(self.helper.make_tensor_value_info(name, kind, list(sizes)))
+        return name
+
     def _input(self, name: str, value: Value) -> None:
+        if self.preprocessing is not None:
+            self.place = "preprocessing"
+            self.names[id(value)] = self.preprocessing.tensor(self, name, value)
+            return
         kind = 6 if value.dtype == "int" else 1
         sizes: list[Any] = self._shown(value)
         images = self.channels_first and value.ndim == 4 and value.dtype == "float"
@@ -182,6 +207,8 @@ class _Exporter:
         name, sizes = self.name(value), self._shown(value)
         if loss is not None:
             name = self._linked(name, loss, value)
+        if self.preprocessing is not None and i == 0:
+            name = self.preprocessing.output(self, name)
         if self.channels_first and value.ndim == 4:
             name, sizes = self.node("Transpose", [name], perm=[0, 3, 1, 2]), [sizes[0], sizes[3], *sizes[1:3]]
         self.nodes.append(self.helper.make_node("Identity", [name], [f"output{i}"], name=f"output{i}"))
@@ -304,8 +331,9 @@ class _Exporter:
         for name, value in self.plans[0].inputs.items():
             for axis, varies in enumerate(self._varies(value)):
                 if varies == (which == 0, which == 1):
-                    place = (0, 2, 3, 1).index(axis) if self.channels_first and value.ndim == 4 else axis
-                    shape = self.node("Shape", [name])
+                    turned = self.channels_first and value.ndim == 4 and self.preprocessing is None
+                    place = (0, 2, 3, 1).index(axis) if turned else axis
+                    shape = self.node("Shape", [name if self.preprocessing is None else self.names[id(value)]])
                     return str(self.node("Gather", [shape, self.ints(place)], axis=0))
         raise ModelFileError(f"to_onnx: {self.place}: a size does not follow from the sizes of the inputs.")
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ...architectures import get_architecture
 from ...data import ClassLabels
 from ...errors import DataError, ImageError, ModelFileError, ParameterError, ShapeError
+from ...exchange.onnx_preprocessing import PicturePreprocessing
 from ...images import ImageData, ImagePreprocessor, picture_files
 from ...layers import BatchNorm, Conv2D, Dense, Dropout, GlobalAveragePool, MaxPool2D, ReLU
 from ...losses import Loss
@@ -194,6 +195,10 @@ class PictureModel(TaskModel):
                 "Give files, which are resized."
             )
         return whole, _numbered("", len(pixels))
+
+    def onnx_preprocessing(self) -> PicturePreprocessing:
+        p = self.preprocessor
+        return PicturePreprocessing(p.shape, p.mean, p.std, resize=p.fit == "stretch")
 
     def prediction(self, samples: Samples) -> Prediction:
         return self._decided(self.network.predict(samples.data))  # batch by batch, so that not all need be in memory

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ...data import Table, TableFeatures, TablePreprocessor
 from ...data.labels import ClassLabels
 from ...errors import DataError, ModelFileError
+from ...exchange.onnx_preprocessing import TablePreprocessing
 from ...layers import Concat, Dense, Embedding, Flatten, Input
 from ...layers.base import get_activation
 from ...losses import Loss
@@ -177,6 +178,11 @@ class TableModel(TaskModel):
             p = p.reshape(len(p), 1)
             p = np.concatenate([1 - p, p], axis=1)
         return Prediction(self.preprocessor.inverse_target(p.argmax(axis=1)), p)
+
+    def onnx_preprocessing(self) -> TablePreprocessing:
+        p = self.preprocessor
+        scale = None if p.classes_ is not None else (p.inverse_target(np.zeros(1))[0], p.inverse_target(np.ones(1))[0])
+        return TablePreprocessing(p.encoders_, None if scale is None else (float(scale[0]), float(scale[1] - scale[0])))
 
     def doubts(self, samples: Samples) -> list[str]:
         return self.preprocessor.doubts(samples.data)
