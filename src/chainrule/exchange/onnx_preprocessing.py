@@ -1,7 +1,8 @@
 """What is done to samples before a network, as nodes of ONNX: columns of tables, and pixels of pictures.
 
 The file then takes what the user has: for a table one input for each column, numbers as double with NaN for missing, and
-categories as strings with "" for missing; for pictures whole numbers from 0 to 255, of any size where the model resizes them.
+categories as strings with "" for missing; for pictures whole numbers from 0 to 255, of any size where the model resizes
+them.
 """
 
 from __future__ import annotations
@@ -80,16 +81,8 @@ class TablePreprocessing:
     def _codes(exporter: Any, name: str, categories: Sequence[str]) -> str:
         """(N, 1) the number of each category, −1 for a missing one, −2 for one that is not known."""
         x = exporter.declare(name, _STRING, ["N", 1])
-        return str(
-            exporter.node(
-                "LabelEncoder",
-                [x],
-                domain=ML_DOMAIN[0],
-                keys_strings=[*categories, ""],
-                values_int64s=[*range(len(categories)), -1],
-                default_int64=-2,
-            )  # fmt: skip
-        )
+        codes = {"keys_strings": [*categories, ""], "values_int64s": [*range(len(categories)), -1], "default_int64": -2}
+        return str(exporter.node("LabelEncoder", [x], domain=ML_DOMAIN[0], **codes))
 
     def output(self, exporter: Any, name: str) -> str:
         if self.scale is None:
@@ -102,7 +95,8 @@ class PicturePreprocessing:
     """Whole numbers from 0 to 255 as ``(x / 255 − mean) / std``, after they were resized where ``resize`` says so.
 
     Parameters  shape : (H, W, C) that the network takes ; mean, std : one number, or one for each channel
-                resize : whether pictures come in any size and are stretched, as the mean of the pixels that a new pixel covers
+                resize : whether pictures come in any size and are stretched, as the mean of the pixels that a new one
+                covers
     """
 
     def __init__(self, shape: tuple[int, int, int], mean: Any, std: Any, *, resize: bool) -> None:
