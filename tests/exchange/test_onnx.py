@@ -296,6 +296,10 @@ def test_files_that_are_damaged_or_made_to_harm(tmp_path: Path) -> None:
     broken(lambda m: m.graph.node[0].input.__setitem__(0, "y"))  # a cycle
     broken(lambda m: m.graph.node[0].input.__setitem__(0, "nowhere"))
     broken(lambda m: m.opset_import[0].__setattr__("version", 3))
+    broken(lambda m: m.opset_import[0].__setattr__("version", 999))
+    broken(lambda m: (m.graph.node[0].__setattr__("domain", "foreign"), m.opset_import.add(domain="foreign", version=1)))
+    twice = TensorProto(name="w", data_type=1, dims=[1, 3], float_data=[1, 2, 3])
+    broken(lambda m: (m.graph.initializer.extend([twice, twice]), m.graph.node[0].CopyFrom(node("Add", ["x", "w"], ["y"]))))
     huge = TensorProto(name="w", data_type=1, dims=[10**6, 10**6])
     broken(lambda m: (m.graph.initializer.append(huge), m.graph.node[0].CopyFrom(node("Add", ["x", "w"], ["y"]))))
     away = TensorProto(name="w", data_type=1, dims=[1, 3], data_location=TensorProto.EXTERNAL)

@@ -277,6 +277,16 @@ def test_keras_files_that_are_wrong(tmp_path: Path) -> None:
         chainrule.load_keras(tmp_path / "bomb.keras")
     with pytest.raises(ModelFileError, match=r"no such file|cannot be read"):
         chainrule.load_keras(tmp_path / "nowhere.keras")
+    keras_h5(tmp_path / "link.h5")
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["k"] = np.ones((3, 3, 2, 4), np.float32)
+    with h5py.File(tmp_path / "link.h5", "a") as file:
+        arrays: list[str] = []
+        file.visititems(lambda name, one: arrays.append(name) if isinstance(one, h5py.Dataset) else None)
+        del file[arrays[0]]
+        file[arrays[0]] = h5py.ExternalLink(str(tmp_path / "other.h5"), "k")
+    with pytest.raises(ModelFileError, match="lies in another file, which is not read"):
+        chainrule.load_keras(tmp_path / "link.h5")
 
 
 # ---------------------------------------------------------------- PyTorch

@@ -133,7 +133,7 @@ class _H5Weights:
             return []
         group = self.root[name]
         names = [n.decode() if isinstance(n, bytes) else str(n) for n in group.attrs.get("weight_names", [])]
-        return [_numbers(self.place, group[n]) for n in names]
+        return [_numbers(self.place, group[n], self.root) for n in names]
 
 
 class _KerasWeights:
@@ -159,7 +159,7 @@ class _KerasWeights:
         group = self.groups.get(name, name)
         if group not in self.root:
             return []
-        return [_numbers(self.place, d) for d in _datasets(self.root[group])]
+        return [_numbers(self.place, d, self.root) for d in _datasets(self.root[group])]
 
 
 def _datasets(group: Any) -> Iterator[Any]:
@@ -171,8 +171,10 @@ def _datasets(group: Any) -> Iterator[Any]:
             yield from _datasets(group[name])
 
 
-def _numbers(place: Path, data: Any) -> Array:
-    if getattr(data, "external", None) or not hasattr(data, "shape"):
+def _numbers(place: Path, data: Any, root: Any) -> Array:
+    """The numbers of a weight. Parameters  root : a group of the file that is read, which no link may lead out of"""
+    away = data.file.filename != root.file.filename
+    if away or getattr(data, "external", None) or not hasattr(data, "shape"):
         raise ModelFileError(f"{place}: a weight lies in another file, which is not read.")
     stored, claimed = data.id.get_storage_size(), int(np.prod(data.shape, dtype=np.float64)) * data.dtype.itemsize
     if claimed > 1 << 20 and claimed > _MOST_RATIO * max(stored, 1 << 12):

@@ -71,10 +71,20 @@ def read_onnx(
         raise ModelFileError(f"{place}: this is no ONNX file with a network: it has no nodes or no outputs.")
     versions = {o.domain: o.version for o in model.opset_import}
     version = versions.get("", versions.get("ai.onnx", 0))
+    newest = onnx.defs.onnx_opset_version()
+    if version > newest:
+        raise ModelFileError(
+            f"{place}: it is of operator set {version}, and the installed onnx knows sets up to {newest}. Upgrade onnx, or "
+            "export the network with an older set."
+        )
     if version < _OLDEST:
         raise ModelFileError(
             f"{place}: it is of operator set {version}; sets from {_OLDEST} on are read. Convert it by onnx."
         )
+    names = [t.name for t in model.graph.initializer]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ModelFileError(f"{place}: two arrays of the file have the name {twice!r}.")
     arrays = {t.name: _array(place, t) for t in model.graph.initializer}
     nodes = []
     for node in model.graph.node:
