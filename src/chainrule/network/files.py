@@ -34,7 +34,7 @@ from .graph import NetworkGraph
 from .parameters import Arena
 from .representation import Representation, unpack_of
 
-__all__ = ["FORMAT", "load", "save"]
+__all__ = ["FORMAT", "load", "save", "written_by"]
 
 Path = str | os.PathLike[str]
 Arrays = dict[str, NDArray[Any]]
@@ -197,6 +197,19 @@ def load(path: Path, network_class: type[N] = NetworkGraph) -> tuple[N, dict[str
     except (ChainruleError, Exception) as error:
         # Classes, also a user's own, meet arguments here that nobody has checked: whatever they raise, the file is bad.
         raise ModelFileError(f"The model file {place!r} is damaged: {type(error).__name__}: {error}") from error
+
+
+def written_by(path: Path) -> dict[str, Any]:
+    """The parts of ``extra`` by name, as plain data that is not checked, so that the right class can load the file; {} for a
+    file that cannot be read, of which ``load`` says why."""
+    try:
+        from safetensors import safe_open
+
+        with safe_open(os.fspath(path), framework="np") as file:
+            found = json.loads((file.metadata() or {})[_KEY])["extra"]
+    except Exception:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _load(path: str | bytes, network_class: type[N]) -> tuple[N, dict[str, Any]]:

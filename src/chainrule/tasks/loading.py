@@ -45,11 +45,10 @@ def load(path: Path) -> Any:
         [(2,)]
     """
     from ..model import load as load_network
-    from ..network.files import load as load_with_extra
-    from ..network.graph import NetworkGraph
+    from ..network.files import written_by
     from .task import all_tasks
 
-    extra = load_with_extra(path, NetworkGraph)[1]
+    extra = written_by(path)
     for task in all_tasks():
         if task.file_key in extra:
             return task.model().load(path)
