@@ -30,7 +30,7 @@ VALUES = {
     "na_values": "nothing", "no_default_na": None, "no_header": None,
     "comment": "#", "day_first": "yes", "max_memory": "1GB", "exclude": "b",
     "keep": "b", "text": "{text}", "tokenizer": "characters", "size": "6", "fit": "crop", "channels": "1",
-    "augment": "none", "network": "lenet5", "broken": "skip", "pretrained": "{body}", "fine_tune": None,
+    "augment": "none", "network": "lenet5", "broken": "skip", "pretrained": "{body}", "fine_tune": None, "distributed": None,
     "width": "16", "balanced": None, "wrong_boxes": "skip", "frames": "8", "every": "2", "rate": "8000", "units": "words",
     "mels": "16", "window": "0.5", "height": "16", "synthetic": "5",
 }  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from .option import ALSO_LATER, LEARNING, READING, TESTING, flag, option, options_of
+from .option import ALSO_LATER, LEARNING, READING, TESTING, Use, flag, option, options_of
 
 if TYPE_CHECKING:
     from ..constraints import Constraint
@@ -152,7 +152,7 @@ def distributed_training() -> Any:
         False,
         bool,
         "Train over all processes that mpirun started, each with its part of every batch.",
-        uses=TESTING,
+        uses=frozenset({Use.TRAIN}),
     )
 
 

@@ -12,14 +12,19 @@ import os
 import sys
 import zlib
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._version import __version__
 from ..errors import DataError, MissingDependencyError, ParameterError
+from ..network import NetworkGraph
+from ..optimizers import Optimizer
 from .feeds import ArrayFeed, Feed, Piece
+
+if TYPE_CHECKING:
+    from .settings import FitSettings
 
 __all__ = ["Ranks", "abort_if_distributed"]
 
@@ -107,7 +112,7 @@ class Ranks:
 
     # ------------------------------------------------------------ beginning
 
-    def check(self, settings: Any, optimizer: Any, network: Any) -> None:
+    def check(self, settings: FitSettings, optimizer: Optimizer, network: NetworkGraph) -> None:
         """ParameterError for what cannot be divided among the ranks."""
         if optimizer.full_batch:
             raise ParameterError(
@@ -131,7 +136,7 @@ class Ranks:
         given = os.environ.get("OMP_NUM_THREADS", "")
         return max(1, min(processors // here, int(given) if given.isdigit() and int(given) else processors))
 
-    def begin(self, network: Any, feed: Feed, facts: Mapping[str, Any], seed: int) -> int:
+    def begin(self, network: NetworkGraph, feed: Feed, facts: Mapping[str, Any], seed: int) -> int:
         """Lets all ranks begin with the weights, the states and the seed of rank 0, which is given.
 
         Raises      DataError, on all ranks, when the ranks have other data, settings or versions
