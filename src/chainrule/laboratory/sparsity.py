@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ParameterError
+from ..constraints import EachOf, Interval
 from ..layers import Dense, Dropout, ReLU
 from ..model import Network
 from ..optimizers import Adam
@@ -66,6 +66,8 @@ class Sparsity(Experiment):
     size: ClassVar[tuple[float, float]] = (14.0, 4.2)
     quick: ClassVar[dict[str, Any]] = {"shares": (0.5, 0.9), "units": 128, "seeds": 2, "epochs": 10}
 
+    hyperparameters = {"shares": EachOf(Interval(float, 0, 1, closed="neither"), fewest=1)}
+
     def __init__(
         self,
         *,
@@ -78,11 +80,6 @@ class Sparsity(Experiment):
     ) -> None:
         self.shares, self.units, self.samples = shares, units, samples
         self.seeds, self.epochs, self.seed = seeds, epochs, seed
-
-    def validate(self) -> None:
-        super().validate()
-        if not all(isinstance(share, float) and 0 < share < 1 for share in self.shares):
-            raise ParameterError(f"Sparsity: shares must be numbers between 0 and 1. Got {self.shares!r}.")
 
     def _network(self, dropout: float, seed: int) -> Network:
         hidden: list[Any] = []
