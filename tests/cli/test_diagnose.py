@@ -76,7 +76,7 @@ def test_a_model_on_its_table(table: Path, tmp_path: Path, capsys: Any) -> None:
         (["{table}", "--target", "kind", "--output", "x.chainrule"], "--cure 60"),
         (["{table}", "--target", "kind", "--cure", "0"], "--cure must be a finite number above 0"),
         (["{table}", "--target", "kind", "--report", "x.pdf"], "ends with .html"),
-        (["{table}", "--target", "kind", "--size", "32"], "--size is for pictures"),
+        (["{table}", "--target", "kind", "--size", "32"], "--size is for clips and detection and pictures"),
         (["{table}", "--target", "kind", "--text", "word"], "no column 'word'"),
         (["model.chainrule"], "give data that it is judged on too"),
         (["no.csv", "--target", "kind"], "no such file"),

@@ -229,7 +229,7 @@ def test_options(shapes: Path, folder: Path, capfd: Any, monkeypatch: pytest.Mon
         for text in expected:
             assert text in done.err, (arguments, done.err)
     done = in_this_process(capfd, "train", "flowers.csv", "--size", "8", "-t", "kind")
-    assert done.code == 2 and "--size is for pictures" in done.err
+    assert done.code == 2 and "--size is for clips and detection and pictures" in done.err
     for data, words in (("nowhere", "no such file or folder"), ("shapes/cross/00.png", "is one picture")):
         done = in_this_process(capfd, "train", data)
         assert done.code == 2 and words in done.err, done

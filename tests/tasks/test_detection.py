@@ -325,7 +325,7 @@ def test_commands_train_predict_and_draw(
     assert main(["show", "shapes.chainrule", "--no-equations"]) == 0
     # Every one of these is one error, and says what to do.
     for arguments, message in (
-        (["predict", "shapes.chainrule", "shapes/00.png", "-o", "found.txt2"], "give a .csv file, a folder"),
+        (["predict", "shapes.chainrule", "shapes/00.png", "-o", "found.txt2"], "give a .csv or .parquet file, a folder"),
         (["predict", "shapes.chainrule", "shapes/00.xml"], "no picture that can be read"),
         (["train", "shapes", "--task", "detect", "--size", "50"], "multiples of 32"),
         (["train", "shapes", "--task", "detect", "--hidden", "5"], "--hidden is for"),

@@ -27,10 +27,11 @@ SHAPES = {
     "lenet5": (16, 16, 1),
     "mobilenet_small": (16, 16, 3),
     "resnet20": (8, 8, 3),
+    "squeezenet": (64, 64, 3),
     "unet": (16, 16, 1),
     "vgg_small": (8, 8, 3),
 }
-OUTPUTS = {"autoencoder": (8, 8, 1), "unet": (16, 16, 1), "efficientnet_lite0": (1000,)}
+OUTPUTS = {"autoencoder": (8, 8, 1), "unet": (16, 16, 1), "efficientnet_lite0": (1000,), "squeezenet": (1000,)}
 
 
 @pytest.mark.parametrize(

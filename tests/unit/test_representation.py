@@ -523,7 +523,9 @@ def edited(path, edit):
     (size,) = struct.unpack("<Q", blob[:8])
     header = json.loads(blob[8 : 8 + size])
     description = json.loads(header["__metadata__"]["chainrule"])
+    description.pop("checksum", None)
     edit(description)
+    description["format"] = 2  # files of this format have no checksum, so what the description says is looked at
     header["__metadata__"]["chainrule"] = json.dumps(description)
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
@@ -549,11 +551,11 @@ def test_damaged_files_are_refused(edit, message, tmp_path):
         chainrule.load(path)
 
 
-def test_a_file_without_representations_has_the_format_of_before(tmp_path):
+def test_a_file_of_before_is_read(tmp_path):
     path = tmp_path / "net"
     made().save(path)
-    edited(path, lambda d: d.update(seen=d["format"]) or (_ for _ in ()).throw(AssertionError) if d["format"] != 1 else None)
-    chainrule.load(path)
+    edited(path, lambda d: d.pop("representations", None))
+    np.testing.assert_array_equal(chainrule.load(path).predict(X), made().predict(X))
 
 
 def test_a_checkpoint_knows_how_parameters_are_held(tmp_path):

@@ -320,7 +320,7 @@ def test_noise_is_normal_or_uniform_and_new_at_every_step():
     # Quantiles of the normal distribution.
     for share, value in ((0.001, -3.0902), (0.1, -1.28155), (0.5, 0.0), (0.975, 1.95996)):
         assert flat[int(share * len(flat))] == pytest.approx(value, abs=0.04)
-    with pytest.raises(ParameterError, match="positive sizes"):
+    with pytest.raises(ParameterError, match="shape must be an int of at least 1"):
         Network([Noise(0)])
     with pytest.raises(ParameterError, match="distribution"):
         Network([Noise(3, distribution="cauchy")])

@@ -54,6 +54,8 @@ _NUMBER = re.compile(
     rf"\s*(?:{_CURRENCY})?\s*(?P<percent>%)?\s*(?:{_CURRENCY})?(?P<close>\))?(?P<after>[\{_MINUS}])?",
     re.ASCII | re.IGNORECASE,
 )
+#: Zeros in front are of a number that names something, such as 0007x, and not of a quantity.
+_PADDED = re.compile(r"[+\-]?0\d")
 _WITH_UNIT = re.compile(r"(?P<number>.*[\d.,])\s*(?P<unit>[^\d\s.,;:()\[\]{}+\-=<>~*?!][^\d]{0,11}?[23]?)", re.ASCII)
 #: Groups of three digits, or of two and at last three as in India; not after a leading zero.
 _GROUPED = {
@@ -131,14 +133,16 @@ def unit_of(cell: str) -> str | None:
     """The unit behind a number, "" where a text is no number with a unit, None for a number alone and a missing one.
 
     Example
-        >>> unit_of("5.5 kg"), unit_of("21°C"), unit_of("50 m2"), unit_of("12 Main Street 5"), unit_of("7"), unit_of("?")
-        ('kg', '°C', 'm2', '', None, None)
+        >>> unit_of("5.5 kg"), unit_of("21°C"), unit_of("50 m2"), unit_of("12 Main Street 5"), unit_of("007x"), unit_of("7")
+        ('kg', '°C', 'm2', '', '', None)
     """
     stripped = cell.strip()
     if looks_like_number(stripped) or stripped.lower() in MISSING or stripped.lower() in MISSING_NUMBERS:
         return None
     found = _WITH_UNIT.fullmatch(stripped) if len(stripped) <= _LONGEST else None
-    return found["unit"] if found is not None and looks_like_number(found["number"]) else ""
+    if found is None or _PADDED.match(found["number"]) or not looks_like_number(found["number"]):
+        return ""
+    return found["unit"]
 
 
 def without_unit(cell: str, unit: str) -> str:
