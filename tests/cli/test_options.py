@@ -32,7 +32,7 @@ VALUES = {
     "keep": "b", "text": "{text}", "tokenizer": "characters", "size": "6", "fit": "crop", "channels": "1",
     "augment": "none", "network": "lenet5", "broken": "skip", "pretrained": "{body}", "fine_tune": None, "distributed": None,
     "width": "16", "balanced": None, "wrong_boxes": "skip", "frames": "8", "every": "2", "rate": "8000", "units": "words",
-    "mels": "16", "window": "0.5", "height": "16", "synthetic": "5", "distributed": None,
+    "mels": "16", "window": "0.5", "height": "16", "synthetic": "5",
 }  # fmt: skip
 
 

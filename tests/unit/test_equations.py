@@ -608,8 +608,9 @@ def test_shapes() -> None:
 def test_every_op_has_a_template_that_can_be_filled() -> None:
     for spec in OPS.values():
         for text, latex, _ in ((spec.text, spec.latex, 0), *spec.more):
-            assert latex.format(*"abc").count("{") == latex.format(*"abc").count("}")
-            assert text.format(*"abc")
+            filled = latex.format(*"abc", share=0.5)
+            assert filled.count("{") == filled.count("}")
+            assert text.format(*"abc", share=0.5)
 
 
 def test_a_layer_with_many_arguments_leaves_the_equations_their_room() -> None:

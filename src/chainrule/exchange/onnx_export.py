@@ -155,6 +155,11 @@ class _Exporter:
 
     def _check_attributes(self, node: Node) -> None:
         """ModelFileError when a number of a node depends on the number of samples or a length, and nobody can say how."""
+        if any(len(other.inputs) != len(node.inputs) for other in self.same):
+            raise ModelFileError(
+                f"to_onnx: {node.where}: how many inputs {node.op} has depends on the sizes of the inputs. Give the network "
+                f"inputs of fixed sizes."
+            )
         for key, value in node.attrs.items():
             if (node.op, key) not in _MOVING and any(not _alike(o.attrs[key], value) for o in self.same):
                 raise ModelFileError(

@@ -78,8 +78,9 @@ class Experiment(Configurable):
 
     @classmethod
     def constraints(cls) -> dict[str, Constraint]:
-        """What each argument may be: an int of at least 1 (the seed 0), where the class states nothing else."""
-        counts = {name: Interval(int, 0 if name == "seed" else 1) for name in cls.argument_names()}
+        """What each argument may be: one whose default is an int is an int of at least 1 (the seed 0), unless stated."""
+        whole = [name for name, argument in cls._signature().items() if type(argument.default) is int]
+        counts = {name: Interval(int, 0 if name == "seed" else 1) for name in whole}
         return counts | super().constraints()
 
     @abstractmethod

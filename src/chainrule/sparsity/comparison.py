@@ -87,7 +87,7 @@ class Candidate:
     """
 
     name: str
-    network: Any = field(repr=False)
+    network: Trainable | PackedNetwork = field(repr=False)
     sparsity: float
     score: float
     seconds: Mapping[int, float]
@@ -111,7 +111,7 @@ class Unmeasured:
     """A network before its speed and size are known. Parameters  as of Candidate"""
 
     name: str
-    network: Any
+    network: Trainable | PackedNetwork
     sparsity: float
     score: float
 
@@ -137,7 +137,7 @@ def candidates(found: Sequence[Unmeasured], inputs: Any, batches: Sequence[int] 
     ]
 
 
-def file_bytes(network: Any) -> int:
+def file_bytes(network: Trainable | PackedNetwork) -> int:
     """How large the file of a network is."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "network.chainrule"
