@@ -329,7 +329,7 @@ def test_commands_train_predict_and_draw(
         (["predict", "shapes.chainrule", "shapes/00.xml"], "no picture that can be read"),
         (["train", "shapes", "--task", "detect", "--size", "50"], "multiples of 32"),
         (["train", "shapes", "--task", "detect", "--hidden", "5"], "--hidden is for"),
-        (["train", "out", "--task", "classification"], "--task"),
+        (["train", "shapes", "--task", "classification"], "--task"),
     ):
         capsys.readouterr()
         assert main(arguments) == 2, arguments

@@ -15,6 +15,7 @@ from ..data.batches import Batches
 from ..data.sequences import Sequences
 from ..errors import ChainruleError, ParameterError
 from ..metrics import R2, Metric, get_metric
+from ..network.files import save
 from ..training.intake import input_arrays, is_stream
 from ..training.packed import PackedNetwork
 from ..training.samples import collect
@@ -81,13 +82,13 @@ class Candidate:
     """One network, measured.
 
     Attributes
-        name ; network : trained, or packed ; sparsity : the share of weights that the dense network has and this one has not
+        name ; network : trained ; sparsity : the share of weights that the dense network has and this one has not
         score : on held-out samples ; seconds : {batch size: time of a prediction}
         file_bytes : of the network's file ; memory_bytes : of its weights as they are held for predictions
     """
 
     name: str
-    network: Trainable | PackedNetwork = field(repr=False)
+    network: Trainable = field(repr=False)
     sparsity: float
     score: float
     seconds: Mapping[int, float]
@@ -111,7 +112,7 @@ class Unmeasured:
     """A network before its speed and size are known. Parameters  as of Candidate"""
 
     name: str
-    network: Trainable | PackedNetwork
+    network: Trainable
     sparsity: float
     score: float
 
@@ -124,7 +125,7 @@ def candidates(found: Sequence[Unmeasured], inputs: Any, batches: Sequence[int] 
 
     Parameters  inputs : samples as ``predict`` takes them, repeated where a batch needs more
     """
-    packed = [one.network if isinstance(one.network, PackedNetwork) else one.network.pack() for one in found]
+    packed = [PackedNetwork(one.network, one.network._runtime.engine()) for one in found]
     times: list[dict[int, float]] = [{} for _ in found]
     for batch in batches:
         given = _some(inputs, batch)
@@ -137,11 +138,11 @@ def candidates(found: Sequence[Unmeasured], inputs: Any, batches: Sequence[int] 
     ]
 
 
-def file_bytes(network: Trainable | PackedNetwork) -> int:
+def file_bytes(network: Trainable) -> int:
     """How large the file of a network is."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "network.chainrule"
-        network.save(place)
+        save(network, place, {"fit": network.plain_fit_config()})
         return place.stat().st_size
 
 

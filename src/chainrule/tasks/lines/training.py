@@ -73,7 +73,8 @@ def read(settings: LineSettings) -> LineParts:
     train = _data(files, texts, settings, units, change, notes, "training", drawn, drawn_texts)
     validation = None
     if "validation" in found:
-        validation = _data(*found["validation"], settings, units, None, notes, "validation")
+        paths, written = found["validation"]
+        validation = _data(paths, written, settings, units, None, notes, "validation")
     return LineParts(train, validation, found.get("test"), units, texts, notes)
 
 

@@ -81,7 +81,8 @@ def read(settings: SoundSettings) -> SoundParts:
     for part in ("train", "validation"):
         if part in parts:
             change = settings.augmentation(rate) if part == "train" else None
-            made[part] = _data(*parts[part], rate, known, change, str(settings.data), notes, part)
+            paths, written = parts[part]
+            made[part] = _data(paths, written, rate, known, change, str(settings.data), notes, part)
     return SoundParts(made["train"], made.get("validation"), parts.get("test"), rate, known, labels, notes)
 
 
