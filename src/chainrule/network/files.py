@@ -410,8 +410,9 @@ def _declare(
         # safetensors has compared shapes with the bytes in the file, so equal shapes need no more memory than the file has.
         if given[name] != (kind, shape):
             raise ModelFileError(f"it is damaged: the tensor {name!r:.100} should be {kind} {shape}, got {given[name]}.")
+    built = network.layers
     for layer, described in description["layers"].items():
-        network.layers[layer].name = described.get("name") if isinstance(described.get("name"), str) else None
+        built[layer].name = described.get("name") if isinstance(described.get("name"), str) else None
     return shapes, (
         Arena({n: (p.shape, p.decay) for n, p in parameters.items()}, network.dtype),
         Arena({n: (s.shape, False) for n, s in states.items()}, network.dtype),

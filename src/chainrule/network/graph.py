@@ -176,7 +176,8 @@ class NetworkGraph:
             )
         copies: dict[int, Tensor] = {id(t): given for t, given in zip(own, inputs, strict=True)}
 
-        frozen = {id(self.layers[name]) for name in self.frozen}
+        layers = self.layers
+        frozen = {id(layers[name]) for name in self.frozen}
 
         def copy(t: Tensor) -> Tensor:
             if id(t) not in copies:
@@ -198,6 +199,7 @@ class NetworkGraph:
         inputs, outputs = self._tensors
         ids: dict[int, int] = {id(t): i for i, t in enumerate(inputs)}
         names: dict[int, str] = {}
+        taken: set[str] = set()
         stack: list[tuple[Tensor, bool]] = [(t, False) for t in reversed(outputs)]
         while stack:
             t, ready = stack.pop()
@@ -213,8 +215,9 @@ class NetworkGraph:
             if id(layer) not in names:
                 layer.validate()
                 names[id(layer)] = layer.name or f"{len(names)}.{layer.kind()}"
-                if list(names.values()).count(names[id(layer)]) > 1:
+                if names[id(layer)] in taken:
                     raise ParameterError(f"Network: two different layers are named {names[id(layer)]!r}.")
+                taken.add(names[id(layer)])
             given = tuple(ids[id(s)] for s in t.inputs)
             for output in t.outputs:
                 ids[id(output)] = len(ids)
@@ -407,14 +410,14 @@ class NetworkGraph:
         owners = self._owners([*parameters, *states])
         new: dict[str, LayerVariables] = {}
         held: dict[str, LayerVariables] = {}
+        shapes: dict[str, tuple[dict[str, Shape], dict[str, Shape]]] = {name: ({}, {}) for name in self.layers}
+        for i, arrays in enumerate((parameters, states)):
+            for full, array in arrays.items():
+                shapes[owners[full]][i][full[len(owners[full]) + 1 :]] = array.shape
         for name, layer in self.layers.items():
             known = variables_of(layer)
             if known is not None:
-                own, kept = (
-                    {full[len(name) + 1 :]: a.shape for full, a in arrays.items() if owners[full] == name}
-                    for arrays in (parameters, states)
-                )
-                known.check(name, own, kept, self.dtype)
+                known.check(name, *shapes[name], self.dtype)
             else:
                 new[name] = LayerVariables(self.dtype)
             held[name] = known or new[name]
@@ -531,8 +534,13 @@ class NetworkGraph:
 
     def _owners(self, names: Iterable[str]) -> dict[str, str]:
         """The layer of each parameter or state."""
-        layers = sorted(self.layers, key=len)  # the longest name that fits, as a layer's name may hold another's
-        return {full: next(layer for layer in reversed(layers) if full.startswith(layer + ".")) for full in names}
+        layers, found = self.layers, {}
+        for full in names:
+            owner = full
+            while owner not in layers:  # the longest name that fits, as a layer's name may hold another's
+                owner = owner[: owner.rindex(".")]
+            found[full] = owner
+        return found
 
     def _draw(self, arena: Arena, parameters: dict[str, Parameter]) -> None:
         """Gives the arrays of an arena their start weights."""
@@ -578,10 +586,11 @@ class NetworkGraph:
             for full, owner in self._owners(arena).items():
                 own = found.setdefault(owner, LayerVariables(self.dtype))
                 getattr(own, kind)[full[len(owner) + 1 :]] = arena.variables[full]
+        layers = self.layers
         with LOCK:
             for name, variables in found.items():
-                if variables_of(self.layers[name]) is None:
-                    keep(self.layers[name], variables)
+                if variables_of(layers[name]) is None:
+                    keep(layers[name], variables)
 
     def arenas(self) -> dict[str, NDArray[Any]]:
         """The flat arrays that the network's numbers lie in, by their names in plans."""
