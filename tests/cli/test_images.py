@@ -95,6 +95,7 @@ def test_predict_one_picture(run: Any, trained: str, folder: Path) -> None:
     assert shares == sorted(shares, reverse=True) and sum(shares) == pytest.approx(100, abs=0.2)
 
 
+@pytest.mark.slow
 def test_predict_many(run: Any, trained: str, folder: Path) -> None:
     done = run("predict", "s.chainrule", "shapes", "-o", "s.csv", "--grid", "g.png")
     assert done.code == 0 and metric(done.out, "accuracy") > 0.8
@@ -128,6 +129,7 @@ def test_the_model_in_python(trained: str, folder: Path) -> None:
     assert model.evaluate(files, ["disc"] * 5)["accuracy"] == np.mean(model.predict(files) == "disc")
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_models(run: Any, folder: Path, shapes: Path) -> None:
     for name in ("a", "b"):
         done = run("train", "shapes", "--size", "8", "--epochs", "2", "-m", f"{name}-shapes.chainrule", "-q")

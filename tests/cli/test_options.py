@@ -134,6 +134,7 @@ def test_train(place: Path, kind: str, name: str, read: set[str], capfd: Any, tm
     assert refused or used, (code, said, sorted(read))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", [name for name, option in options_for(Use.DIAGNOSE).items()])
 def test_diagnose_data(place: Path, kind: str, name: str, read: set[str], capfd: Any) -> None:
@@ -147,6 +148,7 @@ def test_diagnose_data(place: Path, kind: str, name: str, read: set[str], capfd:
     assert (code == 2 and flag(name) in said) or used, (code, said, sorted(read))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["t.csv", "r.csv", "p"])
 @pytest.mark.parametrize("name", [name for name, option in options_for(Use.DIAGNOSE, Use.RESUME).items()])
 def test_diagnose_a_model(place: Path, kind: str, name: str, read: set[str], capfd: Any) -> None:
@@ -175,6 +177,7 @@ def test_making_a_model_smaller(place: Path, kind: str, name: str, read: set[str
     assert name in read
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["seed", "weight_decay", "learning_rate", "optimizer", "batch_size"])
 @pytest.mark.parametrize("kind", ["t.csv", "r.csv", "p"])
 def test_an_option_changes_the_diagnosis_of_a_model(place: Path, kind: str, name: str, capfd: Any) -> None:

@@ -557,6 +557,7 @@ def _threads() -> tuple[int, str | None]:
     return get_engine().threads, os.environ.get("OMP_NUM_THREADS")  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_workers_share_the_processors() -> None:
     joblib = pytest.importorskip("joblib")
     workers = os.cpu_count() or 1

@@ -39,6 +39,7 @@ def test_outcome_is_complete(outcomes, name, tmp_path):
     assert picture.stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_measurements(outcomes):
     again = run("vanishing", quick=True)
     assert again.data == outcomes["vanishing"].data

@@ -83,6 +83,7 @@ def test_a_search_goes_on_where_it_was(tmp_path: Path, name: str) -> None:
         Tuner(Bowl(), SPACE, trials=9, storage=tmp_path / name, higher=True).search()
 
 
+@pytest.mark.slow
 def test_workers_are_processes_with_one_processor_each(tmp_path: Path) -> None:
     tuner = Tuner(Bowl(tmp_path / "log"), {"x": (0.0, 4.0), "kind": ["b"]}, trials=12, workers=2, pruner="none").search()
     assert 12 <= len(tuner.results_.trials) <= 13

@@ -62,7 +62,13 @@ def _run_commands(code: str, where: str) -> None:
                 assert main(words[1:]) == 0, f"{where}: {command} failed"
 
 
-@pytest.mark.parametrize("page", RUNNABLE, ids=lambda p: p.name)
+#: Pages that run each time; the others are among the slow tests.
+FIRST = {"README.md", "getting-started.md", "extending.md", "training.md", "tables.md", "mathematics.md"}
+
+
+@pytest.mark.parametrize(
+    "page", [pytest.param(p, id=p.name, marks=[] if p.name in FIRST else pytest.mark.slow) for p in RUNNABLE]
+)
 def test_page_runs(page: Path, tmp_path: Path) -> None:
     for name in ("sklearn", "typer"):
         if importlib.util.find_spec(name) is None:

@@ -17,7 +17,9 @@ from chainrule.layers import Identity, Input
 from chainrule.losses import BinaryCrossEntropy, Hinge, Loss, Poisson, SoftmaxCrossEntropy, SquaredError
 from chainrule.metrics import (
     F1,
+    PSNR,
     R2,
+    SSIM,
     Accuracy,
     BinaryAccuracy,
     Dice,
@@ -126,7 +128,8 @@ def test_against_scikit_learn(seed: int, weighted: bool) -> None:
     for what, metric, y, p, wanted in cases:
         assert metric(y, p, w) == pytest.approx(wanted, rel=1e-12), (what, metric)
     own = {m for m in Metric.registry.values() if m.__module__.startswith("chainrule.metrics")}
-    assert own == {type(metric) for _, metric, *_ in cases} | {LabelErrorRate}  # that in test_losses_ctc.py
+    elsewhere = {LabelErrorRate, PSNR, SSIM}  # in test_losses_ctc.py and test_metrics_of_pictures.py
+    assert own == {type(metric) for _, metric, *_ in cases} | elsewhere
 
 
 @settings(max_examples=50, deadline=None)
