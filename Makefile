@@ -66,7 +66,7 @@ demo: $(DEMO_NEEDS)
 	$(BIN)/python -m chainrule demo --output build/demo
 
 test: $(TEST_STAMP)
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal --slow-within 300
+	$(BIN)/python -m pytest -q -n 2 --dist load --slow-within 240
 
 test-all: $(TEST_STAMP)
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
