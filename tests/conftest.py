@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -16,6 +18,7 @@ if os.environ.get("CI"):
 
 
 _BEGUN = time.monotonic()
+_STATES: list[tuple[np.random.Generator, dict[str, Any]]] = []  # generators of test modules, as imported
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,9 +34,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests marked slow come last, so that the others have run when the time for them is up."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+    modules = {id(module): module for item in items if (module := getattr(item, "module", None)) is not None}
+    generators = {
+        id(value): value
+        for module in modules.values()
+        for value in vars(module).values()
+        if isinstance(value, np.random.Generator)
+    }
+    _STATES[:] = [(generator, generator.bit_generator.state) for generator in generators.values()]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    # A test draws the same numbers whichever tests ran before it in its process, and so do the fixtures it is first to use.
+    for generator, state in _STATES:
+        generator.bit_generator.state = state
     within = item.config.getoption("--slow-within")
     if within is not None and item.get_closest_marker("slow") and time.monotonic() - _BEGUN > within:
         pytest.skip(f"a slow test, not begun later than {within:.0f} s after the start; `make test-all` runs every test")

@@ -96,6 +96,12 @@ OPTIONS = [
 ]
 
 
+@pytest.mark.parametrize("arguments", [("train", ""), ("train", " ", "-t", "y"), ("predict", "m", ""), ("show", "")])
+def test_an_empty_argument_is_not_the_current_folder(run, arguments):
+    done = run(*arguments)
+    assert done.code == 2 and "is empty, as a variable of the shell" in done.err
+
+
 def test_options_are_refused_before_the_table_is_read(capfd):
     """In this process, since there are many; the command line is the same function."""
     from chainrule.cli.main import main

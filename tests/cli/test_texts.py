@@ -105,7 +105,7 @@ def test_bad_input_is_one_clear_error(place: Path, run: Run, arguments: tuple[st
 @pytest.mark.slow
 def test_bad_input_of_predict(place: Path, run: Run) -> None:
     for arguments, says in (
-        (("",), "empty text"),
+        (("",), "The argument after 'reviews.chainrule' is empty"),
         (("missing.csv",), "no such file"),
         (("flowers.csv",), "no column 'review'"),
     ):

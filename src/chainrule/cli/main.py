@@ -20,12 +20,13 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
 
 from .._version import __version__
-from ..errors import ChainruleError, DivergenceError, EngineError, MissingDependencyError
+from ..errors import ChainruleError, DivergenceError, EngineError, MissingDependencyError, ParameterError
 from .demo import demo
 from .diagnose import diagnose
 from .export import export
@@ -139,6 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(given: Sequence[str], debug: bool) -> int:
     """The exit code of one command, after whose errors are said."""
     try:
+        _refuse_empty(given)
         code = app(args=list(given), prog_name="chainrule", standalone_mode=False)
         sys.stdout.flush()
         return int(code or 0)
@@ -175,6 +177,19 @@ def _run(given: Sequence[str], debug: bool) -> int:
         return FAILED
     finally:
         clean_up()
+
+
+def _refuse_empty(given: Sequence[str]) -> None:
+    """Refuses an empty argument, which as a path would be the current folder. Raises  ParameterError
+
+    The value of an option may be empty; so may what follows a flag, which looks the same here.
+    """
+    for before, argument in pairwise(given):
+        if not argument.strip() and not before.startswith("-"):
+            raise ParameterError(
+                f"The argument after {before!r} is empty, as a variable of the shell without a value is. Give a file, a "
+                f"folder or a text, or leave it out."
+            )
 
 
 @contextmanager

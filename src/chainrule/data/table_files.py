@@ -54,6 +54,8 @@ def table_paths(data: str | os.PathLike[str]) -> list[Path] | None:
     Raises      TableError for a pattern that no file has, or a folder without tables that has files of other kinds alone
     """
     text = os.fspath(data)
+    if not text:  # to Path the empty text is the current folder, and nobody means that
+        return None
     suffixes = (*TEXT_SUFFIXES, ".parquet")
     path = Path(text)
     if path.is_dir():

@@ -553,7 +553,7 @@ def explain(node: Node, threads: int) -> str | None:
         return f"{name}: NumPy, SLOW: oneDNN has no fast kernel for it"
     if kernels is None:
         slow = ", SLOW for its FLOPs: the matrices are narrow" if _is_narrow(c) else ""
-        return f"{name}: a matrix product of copied windows, since oneDNN has no fast kernel for this shape{slow}"
+        return f"{name}: a matrix product of copied windows, since the library has no fast kernel for this shape{slow}"
     used = kernels.primitive.implementation
     if kernels.layout == "plain":
         return f"{name}: {used}, weights as they lie"
