@@ -6,16 +6,14 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
-from .errors import ParameterError, did_you_mean
-from .optimizers import Optimizer
-from .plan import Plan
+from .errors import ParameterError
+from .training.inspection import Inspectable
 from .training.intake import warn_of_lost_resolution
-from .training.packed import PackedNetwork
-from .training.prediction import predict_repeated
+from .training.predictor import Predictor
 from .training.session import Session
 from .training.settings import FitSettings
 from .training.signature import FitOptions, PassOptions, takes_settings
-from .training.trainable import Trainable
+from .training.unknown_attribute import unknown_attribute
 
 if TYPE_CHECKING:
     from .cures import Cure
@@ -23,35 +21,15 @@ if TYPE_CHECKING:
     from .exchange.onnx_preprocessing import Preprocessing
     from .exchange.weights import Match
     from .metrics import Metric
-    from .plan.equations import Equations
     from .report import DiagnosisReport
     from .sparsity import SparsityTable
-    from .training.summary import Summary
-    from .training.trace import Trace
 
 __all__ = ["Network", "load"]
 
 Path = str | os.PathLike[str]
 
 
-#: What methods of other libraries' networks are here.
-_ELSEWHERE = {
-    "add": "Give all layers at once: Network([Dense(16), ReLU(), Dense(1)]).",
-    "compile": "fit takes the loss and the optimizer: fit(X, y, loss=..., optimizer=...).",
-    "fit_generator": "fit takes an iterable of batches (x, y) as X.",
-    "forward": "The outputs are given by predict(X).",
-    "get_weights": "The arrays are in parameters and states, by name.",
-    "predict_classes": "The largest output says the class: predict(X).argmax(axis=-1).",
-    "predict_proba": "predict gives the raw outputs: end the network with Softmax() or Sigmoid(), or use NeuralClassifier.",
-    "set_weights": "Assign to the arrays in parameters and states, by name: net.parameters[name][...] = values.",
-    "score": "Use evaluate(X, y), or NeuralClassifier and NeuralRegressor.",
-    "state_dict": "The arrays are in parameters and states, by name; save(path) writes them.",
-    "test_on_batch": "Use evaluate(X, y).",
-    "train_on_batch": "Use partial_fit(X, y).",
-}
-
-
-class Network(Trainable):
+class Network(Predictor, Inspectable):
     """A neural network: layers one after the other, or a graph of them.
 
     Parameters
@@ -81,14 +59,7 @@ class Network(Trainable):
     if not TYPE_CHECKING:
 
         def __getattr__(self, name):
-            """AttributeError with what is meant, where that is known; an error of a property of that name as it is."""
-            if hasattr(type(self), name):
-                return object.__getattribute__(self, name)
-            if name.startswith("_") or name.endswith("_"):
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            public = [known for known in dir(type(self)) if not known.startswith("_")]
-            hint = f" {_ELSEWHERE[name]}" if name in _ELSEWHERE else did_you_mean(name, public)
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}.{hint}")
+            return unknown_attribute(self, name)
 
     @takes_settings(FitOptions)
     def fit(
@@ -159,131 +130,7 @@ class Network(Trainable):
         Session(self).partial_fit(X, y, FitSettings.of(given))
         return self
 
-    # ------------------------------------------------------------ using
-
-    def predict(self, X: Any, *, batch_size: int | None = None) -> Any:
-        """The raw outputs for any number of samples, as (N, ...); a tuple of arrays for several outputs. Outputs for each
-        step of Sequences are Sequences again.
-
-        Raw means before the loss's link: logits for cross-entropies. ``net.loss_.prediction(z)`` makes them probabilities.
-
-        Parameters  X : as in fit ; batch_size : samples computed at a time, None chooses the number
-        Raises      NotFittedError before the shapes are known ; ShapeError, DtypeError, DataError when X does not fit
-        """
-        if self._packed is not None:
-            return self._packed.predict(X, batch_size=batch_size)
-        repeated = predict_repeated(self, self._runtime, X, batch_size)
-        if repeated is not None:
-            return repeated
-        return _one_or_all(Session(self).predict(X, batch_size))
-
-    def pack(self, *, in_place: bool = False) -> PackedNetwork:
-        """The network for predictions alone, with its weights as they are now; later fits do not change it.
-
-        Weights that are mostly zero are kept as sparse matrices, signs as one bit and whole numbers of 8 bits as such, so it
-        is smaller and faster.
-
-        Parameters  in_place : let ``predict`` and ``evaluate`` of this network use it, too, until the next fit. Weights that
-                    are changed by hand meanwhile make no difference to them
-        Raises      NotFittedError before the shapes are known ; DataError when a parameter is not finite
-        """
-        packed = PackedNetwork(self, self._runtime.engine())
-        if in_place:
-            self._packed = packed
-        return packed
-
-    def quantize(self, X: Any, *, layers: Iterable[str] | None = None) -> Network:
-        """A copy whose weights are whole numbers of 8 bits, for predictions: a quarter of the size, and packed often faster.
-
-        Each output of a layer has a scale of its own. The inputs of the layers are rounded, too, when the copy is packed
-        (``net.quantize(X).pack()``): to whole numbers from 0 to 127, at scales that give the least squared error on these
-        samples. The packed copy uses the kernels for 8 bits in those layers, and for those batch sizes, for which they are
-        measured to be faster here than those of float32; ``predict`` of the copy itself rounds the weights alone.
-
-        Parameters
-            X : samples as in fit, or a data set, of the kind that will be predicted; some hundreds are enough
-            layers : names of the layers whose weights become whole numbers; None: all that multiply by a matrix or a kernel
-        Raises
-            NotFittedError before the shapes are known ; DataError when a parameter or X is not finite ; ParameterError when
-            no layer has such weights ; others as ``predict``
-
-        Example
-            >>> import numpy as np
-            >>> from chainrule import Dense, Network, ReLU
-            >>> X = np.random.default_rng(0).normal(size=(200, 8)).astype("float32")
-            >>> net = Network([Dense(64), ReLU(), Dense(3)], random_state=0).build((8,))
-            >>> small = net.quantize(X).pack()
-            >>> bool(np.abs(small.predict(X) - net.predict(X)).max() < 0.1)
-            True
-        """
-        from .training.quantization import quantize
-
-        return quantize(self, X, self._runtime.engine(), layers=layers)
-
-    def evaluate(
-        self,
-        X: Any,
-        y: Any = None,
-        *,
-        loss: Any = None,
-        metrics: Any = None,
-        batch_size: int | None = None,
-        sample_weight: Any = None,
-    ) -> dict[str, float]:
-        """{"loss": mean over the samples, metric name: its value}, with Dropout and the like as in prediction.
-
-        Parameters
-            X, y : as in fit ; loss, metrics : those of the last fit by default ; batch_size : samples computed at a time
-            sample_weight : (N,) ; the metrics are means with these weights, the loss is weighted as in fit (not normalised)
-        Raises      NotFittedError before the shapes are known ; ShapeError, DtypeError, DataError when X or y does not fit
-        """
-        return Session(self).evaluate(
-            X, y, loss=loss, metrics=metrics, batch_size=batch_size, sample_weight=sample_weight
-        )  # fmt: skip
-
-    def input_gradient(self, X: Any, y: Any, *, loss: Any = None, batch_size: int | None = None) -> Any:
-        """dJ/dX of the mean loss J over all given samples, as (N, ...); a tuple of arrays for several inputs.
-
-        Layers act as in prediction. Nothing is learned. The gradient of the loss of sample n alone is N times its row.
-
-        Parameters  X, y : as in fit ; loss : that of the last fit by default ; batch_size : samples computed at a time
-        Raises      as ``evaluate`` ; ParameterError when an input has no gradient (indices, a sparse matrix)
-        """
-        return _one_or_all(Session(self).input_gradient(X, y, loss=loss, batch_size=batch_size))
-
     # ------------------------------------------------------------ seeing
-
-    def plan(
-        self,
-        batch: int = 32,
-        *,
-        training: bool = True,
-        loss: Any = None,
-        optimizer: str | Optimizer | None = None,
-        length: int | None = None,
-    ) -> Plan:
-        """The optimised plan of one step: ``print(net.plan().show())``.
-
-        It also says which kernels the engine chooses for convolutions, and where and why it reorders their weights.
-
-        Parameters
-            batch : samples ; training : False for the plan of a prediction
-            loss, optimizer : those of the last fit; before any fit, squared_error and adam. A loss by name is read as in fit
-            length : the number of steps where the inputs leave it free; None takes a short one, which a note names
-        """
-        from .training.summary import plan_of
-
-        return plan_of(self, batch, training=training, loss=loss, optimizer=optimizer, length=length)
-
-    def summary(self) -> Summary:
-        """A table of the layers as text, which a notebook shows as a table: name, layer, shape of its output for one sample,
-        parameters, FLOPs a sample.
-
-        T stands for a free length; the FLOPs are then those of a sample of the length that the last line names.
-        """
-        from .training.summary import summary
-
-        return summary(self)
 
     def sparsity(self) -> SparsityTable:
         """The zeros of each matrix and kernel, and how it is held: ``print(net.sparsity())``; see chainrule.sparsity.
@@ -293,29 +140,6 @@ class Network(Trainable):
         from .sparsity import sparsity
 
         return sparsity(self)
-
-    def equations(self, *, loss: Any = None, optimizer: str | Optimizer | None = None) -> Equations:
-        """The chain rule of this very network: forward, loss, backward and update, with shapes.
-
-        ``print`` shows it as text, a notebook as mathematics, ``.latex()`` gives the source; see chainrule.plan.equations.
-
-        Parameters  loss, optimizer : those of the last fit by default; before any fit only the forward pass is shown;
-                    a loss by name is read as in fit
-        Raises      NotFittedError before the shapes are known
-        """
-        from .training.summary import equations_of
-
-        return equations_of(self, loss=loss, optimizer=optimizer)
-
-    def trace(self, X: Any, y: Any = None, *, loss: Any = None, **options: Any) -> Trace:
-        """Every z, a, dz, da, dW and db for these samples, by name. See chainrule.training.trace.
-
-        Without a loss, that of the last fit is taken; before any fit it is chosen as in fit. A loss by name is read as in
-        fit.
-        """
-        from .training.summary import trace_of
-
-        return trace_of(self, X, y, loss=loss, **options)
 
     @takes_settings(FitOptions, last=True)
     def diagnose(
@@ -523,7 +347,3 @@ def load(path: Path) -> Network:
     network, extra = load_file(path, Network)
     network.take_up(extra.get("fit") or {})
     return network
-
-
-def _one_or_all(found: list[Any]) -> Any:
-    return found[0] if len(found) == 1 else tuple(found)

@@ -1,4 +1,4 @@
-"""What can be seen of a network: the table of its layers, the plan and the equations of a step, the numbers in one."""
+"""The table of the layers of a network, with the shapes of their outputs, their parameters and FLOPs."""
 
 from __future__ import annotations
 
@@ -9,80 +9,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from ..constraints import Interval
 from ..errors import DataError, DtypeError, ShapeError
 from ..ops.table import node_flops
 from ..ops.value import FREE
-from ..optimizers import Optimizer, get_optimizer
-from ..plan import Plan, lower_prediction, lower_training, optimise
-from .intake import choose_losses, input_arrays, target_arrays
+from ..plan import lower_prediction
+from .intake import input_arrays
 from .trainable import Trainable
 
-__all__ = ["Summary", "built_for", "equations_of", "plan_of", "summary", "trace_of"]
+__all__ = ["Summary", "built_for", "stand_in_length", "summary"]
 
 if TYPE_CHECKING:
-    from ..plan.equations import Equations
-    from .trace import Trace
+    pass
 
 N = TypeVar("N", bound=Trainable)
-
-
-def plan_of(
-    network: Trainable,
-    batch: int = 32,
-    *,
-    training: bool = True,
-    loss: Any = None,
-    optimizer: str | Optimizer | None = None,
-    length: int | None = None,
-) -> Plan:
-    """``Network.plan``."""
-    network.require_built("plan")
-    batch = network.samples or Interval(int, 1).check("", "batch", batch)
-    shapes = network.concrete()
-    if length is not None:
-        length = Interval(int, 1).check("", "length", length)
-        shapes = [tuple(length if s == FREE else s for s in shape) for shape in network.input_shapes or []]
-    if training:
-        loss = getattr(network, "loss_", "squared_error") if loss is None else loss
-        chosen = get_optimizer(getattr(network, "optimizer_", "adam") if optimizer is None else optimizer)
-        plan = lower_training(network, choose_losses(loss, None, network), chosen, batch, shapes=shapes)
-    else:
-        plan = lower_prediction(network, batch, shapes=shapes)
-    plan = optimise(plan)
-    if steps := _stand_in_length(network, shapes):
-        plan.notes.append(f"the length of the samples is free: this is the plan{steps}")
-    # The notes of the usual engine, whatever engine the network was trained with.
-    from ..engine import get_engine
-
-    plan.notes.extend(get_engine().explain(plan))
-    return plan
-
-
-def equations_of(network: Trainable, *, loss: Any = None, optimizer: str | Optimizer | None = None) -> Equations:
-    """``Network.equations``."""
-    from ..plan.equations import Equations
-
-    network.require_built("equations")
-    last = network.fit_config_
-    return Equations(
-        network,
-        last.get("loss") if loss is None else choose_losses(loss, None, network),
-        last.get("optimizer") if optimizer is None else optimizer,
-        targets=last.get("forms") if loss is None else None,
-        loss_weights=last.get("loss_weights"),
-    )
-
-
-def trace_of(network: Trainable, X: Any, y: Any = None, *, loss: Any = None, **options: Any) -> Trace:
-    """``Network.trace``."""
-    from .trace import trace
-
-    if y is not None and loss is None:
-        loss = getattr(network, "loss_", None)
-    if y is not None and network.built:
-        loss = choose_losses(loss, target_arrays(y, len(network.output_ids)), network)
-    return trace(network, X, y, loss=loss, **options)
 
 
 class Summary(str):
@@ -116,7 +55,7 @@ class Summary(str):
 
 
 def summary(network: Trainable) -> Summary:
-    """``Network.summary``."""
+    """The table of a network. See ``Network.summary``."""
     from ..plan.equations.record import output_sizes
 
     network.require_built("summary")
@@ -145,7 +84,7 @@ def summary(network: Trainable) -> Summary:
     size = total * np.dtype(network.dtype).itemsize
     last = (
         f"{total:,} parameters ({size / 1e6:.3g} MB), {total - frozen_count:,} of them learn; "
-        f"{sum(flops.values()):,} FLOPs a sample{_stand_in_length(network)}"
+        f"{sum(flops.values()):,} FLOPs a sample{stand_in_length(network)}"
     )
     text = "\n".join([lines[0].rstrip(), rule, *(line.rstrip() for line in lines[1:]), rule, last])
     return Summary(text, rows, last)
@@ -163,7 +102,7 @@ def built_for(network: N, X: Any) -> N:
     return made
 
 
-def _stand_in_length(network: Trainable, shapes: Sequence[tuple[int, ...]] | None = None) -> str:
+def stand_in_length(network: Trainable, shapes: Sequence[tuple[int, ...]] | None = None) -> str:
     """`` of T = 8 steps``, where a plan is for inputs whose length is free; else nothing."""
     pairs = zip(network.input_shapes or [], network.concrete(shapes), strict=True)
     found = sorted({size for free, given in pairs for s, size in zip(free, given, strict=True) if s == FREE})
