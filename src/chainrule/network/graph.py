@@ -411,7 +411,8 @@ class NetworkGraph:
         new: dict[str, LayerVariables] = {}
         held: dict[str, LayerVariables] = {}
         shapes: dict[str, tuple[dict[str, Shape], dict[str, Shape]]] = {name: ({}, {}) for name in self.layers}
-        for i, arrays in enumerate((parameters, states)):
+        kinds: tuple[Mapping[str, Parameter | State], ...] = (parameters, states)
+        for i, arrays in enumerate(kinds):
             for full, array in arrays.items():
                 shapes[owners[full]][i][full[len(owners[full]) + 1 :]] = array.shape
         for name, layer in self.layers.items():
