@@ -133,7 +133,8 @@ def test_no_optimizer_moves_a_zero(name):
 LAYERS = {
     "LSTM": ((12, 7), lambda: [LSTM(9)], "recurrent_weight"),
     "GRU": ((12, 7), lambda: [GRU(9)], "weight"),
-    "SimpleRNN": ((12, 7), lambda: [SimpleRNN(9)], "recurrent_weight"),
+    # Few steps: a recurrent matrix of signs stretches what goes through it at every step, rounding too.
+    "SimpleRNN": ((4, 7), lambda: [SimpleRNN(9)], "recurrent_weight"),
     "attention": ((12, 8), lambda: [MultiHeadAttention(2), Flatten()], "weight"),
     "Conv2D": ((10, 10, 16), lambda: [Conv2D(32, 3, padding="same"), GlobalAveragePool()], "weight"),
     "strided": ((9, 9, 3), lambda: [Conv2D(16, 3, stride=2), Flatten()], "weight"),
