@@ -321,10 +321,10 @@ class Network(Predictor, Inspectable):
         save_onnx(self, path, loss=loss, **options)  # type: ignore[arg-type]
 
     def load_weights(self, source: Any, *, names: Any = None, partly: bool = False) -> list[Match]:
-        """Copies the weights of a PyTorch file into the layers, and says what went where; see chainrule.exchange.weights.
+        """Copies the weights of a PyTorch or Keras file into the layers, and says what went where; see exchange.weights.
 
         Parameters
-            source : a .safetensors, .pt or .pth file (no code of it is run), or a dict of arrays by PyTorch's names
+            source : a .safetensors, .pt or .pth file (no code of it is run), or a dict of arrays by the names there
             names : {layer here: module there}, or a function; None finds them by names, or by order and shapes
             partly : whether layers that the file has nothing for keep their weights
         Raises      ModelFileError when the file is damaged, or it is in doubt what belongs where ; ShapeError ;
@@ -335,6 +335,19 @@ class Network(Predictor, Inspectable):
         found = load_weights(self, source, names=names, partly=partly)
         self._trained = True
         return found
+
+    def save_weights(self, path: Path, *, layout: str = "torch", names: Any = None) -> list[Match]:
+        """Writes the weights as PyTorch or Keras has them to a .safetensors file; see chainrule.exchange.weights.
+
+        Parameters
+            path : of the file ; layout : "torch" or "keras", whose names and order of axes it has
+            names : {layer here: module there}, or a function; None takes those of known networks in PyTorch, else positions
+        Returns     which tensors hold which layer
+        Raises      NotFittedError ; ParameterError ; ModelFileError for a layer that is another there
+        """
+        from .exchange.weights import save_weights
+
+        return save_weights(self, path, layout=layout, names=names)
 
 
 def load(path: Path) -> Network:

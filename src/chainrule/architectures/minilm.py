@@ -181,40 +181,15 @@ def _sizes_of(folder: Path) -> _Sizes:
 def _load(network: Network, folder: Path, sizes: _Sizes) -> None:
     """Copies the weights of the file, whose names are those of Hugging Face's BertModel."""
     from ..exchange.torch_file import load_torch
+    from ..exchange.torch_names import from_bert
 
     place = folder / "model.safetensors"
-    tensors = load_torch(place)
-    prefix = "bert." if any(name.startswith("bert.") for name in tensors) else ""
-
-    def tensor(name: str) -> Any:
-        if prefix + name not in tensors:
-            raise ModelFileError(f"{place}: it lacks the tensor {prefix + name!r}, which a network of BERT's kind has.")
-        return tensors[prefix + name].astype(network.dtype)
-
-    # Every token of a single text is of the first type, so its vector is part of that of the place.
-    places = tensor("embeddings.position_embeddings.weight") + tensor("embeddings.token_type_embeddings.weight")[0]
-    tokens = tensor("embeddings.word_embeddings.weight")
-    found = {"embeddings.tokens.weight": tokens, "embeddings.places.weight": places}
-    norms = {"embeddings.norm": "embeddings.LayerNorm"}
-    matrices: dict[str, str] = {}
-    for i in range(sizes.depth):
-        theirs = f"encoder.layer.{i}."
-        norms |= {
-            f"block{i}.attention_norm": f"{theirs}attention.output.LayerNorm",
-            f"block{i}.norm": f"{theirs}output.LayerNorm",
-        }
-        matrices |= {f"block{i}.attention.{name}_": f"{theirs}attention.self.{name}" for name in ("query", "key", "value")}
-        matrices |= {
-            f"block{i}.attention.output_": f"{theirs}attention.output.dense",
-            f"block{i}.widen.": f"{theirs}intermediate.dense",
-            f"block{i}.narrow.": f"{theirs}output.dense",
-        }
-    for ours, theirs in norms.items():
-        found |= {f"{ours}.gamma": tensor(f"{theirs}.weight"), f"{ours}.beta": tensor(f"{theirs}.bias")}
-    for ours, theirs in matrices.items():
-        found[f"{ours}weight"] = tensor(f"{theirs}.weight").T
-        if not ours.endswith("key_"):  # a bias of the keys changes all scores of a query alike, which softmax does not see
-            found[f"{ours}bias"] = tensor(f"{theirs}.bias")
+    try:
+        found = from_bert(load_torch(place), sizes.depth)
+    except KeyError as error:
+        raise ModelFileError(
+            f"{place}: it lacks the tensor {error.args[0]!r}, which a network of BERT's kind has."
+        ) from None
     for name, array in found.items():
         if array.shape != network.parameters[name].shape:
             raise ModelFileError(

@@ -1,4 +1,4 @@
-"""Putting weights of PyTorch into a network: which tensor belongs to which layer, and in which order its axes are."""
+"""Weights of PyTorch and Keras into a network and out of it: which tensor belongs to which layer."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import layers as L
 from ..errors import ModelFileError, ParameterError, ShapeError, did_you_mean
+from ..files import write_whole
 from ..network import NetworkGraph
 from ..network.graph import Call
-from .torch_file import Array, load_torch
+from .layouts import LAYOUTS, Array, Arrays, Layout, first_calls, own_arrays
+from .torch_file import load_torch
+from .torch_names import BERT_TOKENS, bert_tensors, from_bert, is_bert, torch_names
 
-__all__ = ["Match", "load_weights"]
+__all__ = ["Match", "load_weights", "save_weights"]
 
 #: Tensors of PyTorch that are no weights.
 _IGNORED = ("num_batches_tracked", "position_ids")
-Tensors = dict[str, Array]
-Made = dict[str, Array]
-Modules = dict[str, Tensors]
+Modules = dict[str, Arrays]
 Names = Mapping[str, str] | Callable[[str], str]
 
 
@@ -47,15 +47,16 @@ def load_weights(
     names: Names | None = None,
     partly: bool = False,
 ) -> list[Match]:
-    """Copies the weights of a PyTorch file into the layers of a network that was built, and says what went where.
+    """Copies the weights of a file of PyTorch or Keras into the layers of a built network, and says what went where.
 
-    Kernels are turned from (O, I, H, W) to (H, W, I, O), matrices from (O, I) to (I, O), the rows after a Flatten of images
-    from channels first to channels last, and the two biases of recurrent layers are joined.
+    Of PyTorch, kernels are turned from (O, I, H, W) to (H, W, I, O), matrices from (O, I) to (I, O), the rows after a
+    Flatten of images from channels first to channels last, and the two biases of recurrent layers are joined. Names with
+    slashes, such as "conv2d/kernel", are those of Keras, whose depthwise kernels and gates of GRUs lie in another order.
 
     Parameters
         network : built ; source : a .safetensors, .pt or .pth file, or tensors by name
         names : {layer here: module in the file}, or a function from the one to the other. None finds them: by equal names,
-            else by the order and the shapes of both, where these leave no doubt
+            by the names that ``save_weights`` gives, else by the order and the shapes of both, where these leave no doubt
         partly : whether layers that the file has nothing for keep their weights
     Returns     one Match for each layer
     Raises      ModelFileError when the file is damaged, or leaves a doubt about what belongs where, with both lists ;
@@ -64,21 +65,105 @@ def load_weights(
     network.require_built("load_weights")
     ordered = not (isinstance(source, (str, os.PathLike)) and str(source).endswith(".safetensors"))
     tensors = load_torch(source) if isinstance(source, (str, os.PathLike)) else {n: np.asarray(a) for n, a in source.items()}
-    modules = _modules(tensors)
-    wanted = [call for call in _first_calls(network) if _own(network, call.name)]
+    if names is None and is_bert(network) and any(name.endswith(BERT_TOKENS) for name in tensors):
+        return _put(network, *_of_bert(network, tensors, partly))
+    layout = LAYOUTS["keras" if any("/" in name for name in tensors) else "torch"]
+    modules = _modules(tensors, layout.separator)
+    wanted = first_calls(network)
     chosen = _by_names(wanted, modules, names, partly) if names is not None else None
     if chosen is None:
-        chosen = _found(network, wanted, modules, ordered, partly)
-    found, arrays = [], dict[str, Array]()
+        chosen = _found(network, wanted, modules, layout, ordered, partly)
+    found, arrays = [], Arrays()
     for call in wanted:
         if call.name not in chosen:
             continue
         module = chosen[call.name]
-        made = _converted(network, call, modules[module])
+        made = _converted(network, call, modules[module], layout)
         if isinstance(made, str):
             raise ShapeError(f"load_weights: the layer {call.name!r} and the module {module!r} do not fit: {made}")
         arrays |= {f"{call.name}.{short}": array for short, array in made.items()}
         found.append(Match(call.name, module, tuple(modules[module])))
+    return _put(network, arrays, found)
+
+
+def save_weights(
+    network: NetworkGraph, path: str | os.PathLike[str], *, layout: str = "torch", names: Names | None = None
+) -> list[Match]:
+    """Writes the weights as PyTorch or Keras has them, as a .safetensors file, and says what went where.
+
+    ``load_weights`` reads the file again; in PyTorch ``module.load_state_dict(safetensors.torch.load_file(path))`` does, and
+    in Keras the arrays have the paths of the variables.
+
+    Parameters
+        network : built ; path : of the file, which ends with .safetensors
+        layout : "torch" or "keras", for the names and the order of axes
+        names : {layer here: module there}, or a function from the one to the other; two directions of a recurrent layer
+            may have one module. None takes in PyTorch the names of known networks (torchvision's of SqueezeNet and residual
+            networks, Hugging Face's of MiniLM, those of its package of EfficientNet-Lite0), else the numbers of the layers
+            as in nn.Sequential; and in Keras the names that it gives to layers, such as "conv2d_1"
+    Returns     one Match for each layer
+    Raises      NotFittedError before the network is built ; ParameterError for another layout, or names that are not there
+                or twice ; ModelFileError for a layer that is different there, or when the file cannot be written
+    """
+    from safetensors.numpy import save as to_bytes
+
+    network.require_built("save_weights")
+    if layout not in LAYOUTS:
+        raise ParameterError(
+            f'save_weights: layout must be "torch" or "keras". Got {layout!r}.{did_you_mean(layout, LAYOUTS)}'
+        )
+    if not os.fspath(path).endswith(".safetensors"):
+        raise ParameterError(f"save_weights: the file must end with .safetensors. Got {os.fspath(path)!r}.")
+    kind, wanted = LAYOUTS[layout], first_calls(network)
+    tensors: dict[str, Array]
+    if names is None and layout == "torch" and is_bert(network):
+        tensors = bert_tensors(network)
+        found = _of_bert(network, tensors, False)[1]
+    else:
+        chosen = _modules_to_write(network, [call.name for call in wanted], kind, names)
+        tensors, found = {}, []
+        for call in wanted:
+            try:
+                made = kind.out(network, call)
+            except ModelFileError as error:
+                raise ModelFileError(f"save_weights: the layer {call.name!r}: {error}") from None
+            module = chosen[call.name]
+            full = {f"{module}{kind.separator}{short}": array for short, array in made.items()}
+            if twice := next((name for name in full if name in tensors), None):
+                raise ParameterError(
+                    f"save_weights: names gives two layers the same module: {twice!r} would be there twice."
+                )
+            tensors |= full
+            found.append(Match(call.name, module, tuple(made)))
+    content = to_bytes(
+        {name: np.ascontiguousarray(array) for name, array in tensors.items()},
+        {"format": "pt"} if layout == "torch" else None,
+    )
+    write_whole(path, content, what="save_weights", error=ModelFileError)
+    return found
+
+
+def _modules_to_write(network: NetworkGraph, layers: Sequence[str], layout: Layout, names: Names | None) -> dict[str, str]:
+    if names is None:
+        known = torch_names(network) if layout is LAYOUTS["torch"] else None
+        return layout.positions(network) if known is None else known
+    if callable(names):
+        return {layer: names(layer) for layer in layers}
+    if unknown := [name for name in names if name not in layers]:
+        raise _no_such_layer("save_weights", unknown[0], layers)
+    if missing := [layer for layer in layers if layer not in names]:
+        raise ParameterError(f"save_weights: names has nothing for {', '.join(missing[:8])}.")
+    return dict(names)
+
+
+def _no_such_layer(what: str, name: str, layers: Sequence[str]) -> ParameterError:
+    return ParameterError(
+        f"{what}: names has {name!r}, and there is no such layer with weights.{did_you_mean(name, layers)} There are: "
+        f"{', '.join(layers)}."
+    )
+
+
+def _put(network: NetworkGraph, arrays: Arrays, found: list[Match]) -> list[Match]:
     for full, array in arrays.items():
         if not np.isfinite(array).all():
             raise ModelFileError(f"load_weights: the weight for {full!r} holds NaN or infinity.")
@@ -87,25 +172,69 @@ def load_weights(
     return found
 
 
-def _first_calls(network: NetworkGraph) -> list[Call]:
-    """The first use of each layer."""
-    return list({call.name: call for call in reversed(network.calls)}.values())[::-1]
+def _of_bert(network: NetworkGraph, tensors: Mapping[str, Array], partly: bool) -> tuple[Arrays, list[Match]]:
+    """The parameters of an encoder of BERT's kind, and of its last layer where the file has one."""
+    depth = sum(name.endswith(".widen.weight") for name in network.parameters)
+    try:
+        arrays = from_bert(dict(tensors), depth)
+    except KeyError as error:
+        raise ModelFileError(
+            f"load_weights: the file lacks the tensor {error.args[0]!r}, which a network of BERT's kind has."
+        ) from None
+    for name, array in arrays.items():
+        if name not in network.parameters or array.shape != network.parameters[name].shape:
+            raise ShapeError(
+                f"load_weights: the tensor for {name!r} has the shape {array.shape}, which does not fit the network."
+            )
+    if missing := sorted({n for n in network.parameters if n not in arrays}):
+        head = {"weight": "classifier.weight", "bias": "classifier.bias"}
+        for name in missing:
+            tensor = tensors.get(head.get(name.rpartition(".")[2], ""))
+            own = network.parameters[name].shape
+            if tensor is not None and tensor.T.shape == own:
+                arrays[name] = tensor.T
+            elif not partly:
+                raise ModelFileError(
+                    f"load_weights: the file has nothing for {name!r}. partly=True keeps the weights of such layers."
+                )
+    layers = dict.fromkeys(name.rpartition(".")[0] for name in arrays)
+    shorts = {layer: tuple(n.rpartition(".")[2] for n in arrays if n.rpartition(".")[0] == layer) for layer in layers}
+    return arrays, [Match(layer, "BertModel", shorts[layer]) for layer in layers]
 
 
-def _own(network: NetworkGraph, layer: str) -> dict[str, Array]:
-    """The parameters and states of a layer by their short names."""
-    both = [*network.parameters.items(), *network.states.items()]
-    return {n.rpartition(".")[2]: a for n, a in both if n.rpartition(".")[0] == layer}
-
-
-def _modules(tensors: Tensors) -> dict[str, Tensors]:
+def _modules(tensors: Mapping[str, Array], separator: str) -> Modules:
     """The tensors of each module by their short names, in the order of the file."""
-    found: dict[str, Tensors] = {}
+    found: Modules = {}
     for name, array in tensors.items():
-        module, _, short = name.rpartition(".")
-        if short not in _IGNORED and array.dtype.kind == "f":
-            found.setdefault(module, {})[short] = array.astype(np.float32)
-    return found
+        module, _, short = name.rpartition(separator)
+        if short in _IGNORED or array.dtype.kind != "f":
+            continue
+        if separator == "/":
+            # Cells of recurrent layers and the projections of attention are parts of a layer.
+            outer, _, part = module.rpartition("/")
+            if part.endswith("_cell"):
+                module = outer
+            elif part in _PROJECTIONS and all(f"{outer}/{p}/kernel" in tensors for p in _PROJECTIONS):
+                module, short = outer, f"{part}/{short}"
+        elif module.endswith("out_proj") and any(f"{module[:-8]}{n}" in tensors for n in _ATTENTION):
+            module, short = module[:-9], f"out_proj.{short}"
+        found.setdefault(module, {})[short] = array.astype(np.float32)
+    return {name: own for module, both in found.items() for name, own in _directions(module, both)}
+
+
+_PROJECTIONS = ("query", "key", "value", "attention_output")
+_ATTENTION = ("in_proj_weight", "q_proj_weight")
+
+
+def _directions(module: str, tensors: Arrays) -> list[tuple[str, Arrays]]:
+    """A recurrent module of PyTorch that has several layers or directions as one module for each."""
+    ends: dict[str, Arrays] = {}
+    for short, array in tensors.items():
+        match = re.fullmatch(r"(?:weight|bias)_(?:ih|hh|hr)(_l\d+(?:_reverse)?)", short)
+        if match is None:
+            return [(module, tensors)]
+        ends.setdefault(match.group(1), {})[short] = array
+    return [(module, tensors)] if len(ends) < 2 else [(module + end, own) for end, own in ends.items()]
 
 
 # ---------------------------------------------------------------- which belongs to which
@@ -117,11 +246,13 @@ def _by_names(wanted: Sequence[Call], modules: Modules, names: Names, partly: bo
         chosen = {layer: names(layer) for layer in layers}
     else:
         if unknown := [n for n in names if n not in layers]:
-            raise ParameterError(
-                f"load_weights: names has {unknown[0]!r}, and there is no such layer with weights."
-                f"{did_you_mean(unknown[0], layers)} There are: {', '.join(layers)}."
-            )
+            raise _no_such_layer("load_weights", unknown[0], layers)
         chosen = dict(names)
+    for call in wanted:
+        # The two directions of a recurrent layer are one module there.
+        end = "_l0_reverse" if getattr(call.layer, "reverse", False) else "_l0"
+        if chosen.get(call.name) not in modules and f"{chosen.get(call.name)}{end}" in modules:
+            chosen[call.name] = f"{chosen[call.name]}{end}"
     missing = {layer: module for layer, module in chosen.items() if module not in modules}
     if missing and not partly:
         layer, module = next(iter(missing.items()))
@@ -135,14 +266,21 @@ def _by_names(wanted: Sequence[Call], modules: Modules, names: Names, partly: bo
     return chosen
 
 
-def _found(network: NetworkGraph, wanted: Sequence[Call], modules: Modules, ordered: bool, partly: bool) -> dict[str, str]:
+def _found(
+    network: NetworkGraph, wanted: Sequence[Call], modules: Modules, layout: Layout, ordered: bool, partly: bool
+) -> dict[str, str]:
     """The module of each layer: of the same name, else the only assignment in order whose shapes all fit."""
     layers = [call.name for call in wanted]
     plain = {_plain(m): m for m in modules}
     if all(_plain(layer) in plain for layer in layers):
         return {layer: plain[_plain(layer)] for layer in layers}
+    written = _modules_to_write(network, layers, layout, None)
+    if all(written[call.name] in modules for call in wanted) and not any(
+        isinstance(_converted(network, call, modules[written[call.name]], layout), str) for call in wanted
+    ):
+        return {layer: written[layer] for layer in layers}
     fits = {
-        call.name: [m for m, tensors in modules.items() if not isinstance(_converted(network, call, tensors), str)]
+        call.name: [m for m, tensors in modules.items() if not isinstance(_converted(network, call, tensors, layout), str)]
         for call in wanted
     }
     if ordered and len(modules) == len(layers) and all(m in fits[layer] for layer, m in zip(layers, modules, strict=True)):
@@ -154,7 +292,7 @@ def _found(network: NetworkGraph, wanted: Sequence[Call], modules: Modules, orde
         return unique
     rows = []
     for call in wanted:
-        shapes = ", ".join(f"{n} {a.shape}" for n, a in _own(network, call.name).items())
+        shapes = ", ".join(f"{n} {a.shape}" for n, a in own_arrays(network, call.name).items())
         rows.append(f"  {call.name} ({shapes}): {', '.join(fits[call.name][:4]) or 'nothing fits'}")
     theirs = "\n".join(
         f"  {m} ({', '.join(f'{n} {a.shape}' for n, a in own.items())})" for m, own in list(modules.items())[:60]
@@ -170,14 +308,11 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", ".", name.lower()).strip(".")
 
 
-# ---------------------------------------------------------------- how the axes lie
-
-
-def _converted(network: NetworkGraph, call: Call, tensors: Tensors) -> Made | str:
+def _converted(network: NetworkGraph, call: Call, tensors: Arrays, layout: Layout) -> Arrays | str:
     """The tensors of a module as the parameters of a layer; or why they do not fit."""
-    layer, own = call.layer, _own(network, call.name)
+    layer, own = call.layer, own_arrays(network, call.name)
     try:
-        made = _turned(network, call, tensors)
+        made = layout.into(network, call, tensors)
     except (KeyError, ValueError, IndexError) as error:
         return f"a {type(layer).__name__} does not have the tensors {', '.join(tensors)} ({error})."
     if set(made) - set(own) or (set(own) - set(made)):
@@ -186,57 +321,3 @@ def _converted(network: NetworkGraph, call: Call, tensors: Tensors) -> Made | st
         if array.shape != own[short].shape:
             return f"{short} has the shape {own[short].shape}, and the tensor gives {array.shape}."
     return made
-
-
-def _turned(network: NetworkGraph, call: Call, tensors: Tensors) -> Made:
-    layer = call.layer
-    if isinstance(layer, (L.LSTM, L.GRU, L.SimpleRNN)):
-        return _recurrent(layer, tensors)
-    found: Made = {}
-    for short, array in tensors.items():
-        if isinstance(layer, L.BatchNorm) or type(layer).__name__.endswith("Norm"):
-            found[{"weight": "gamma", "bias": "beta"}.get(short, short)] = array
-        elif isinstance(layer, L.PReLU):
-            found["slope"] = array.reshape(-1)
-        elif short == "weight" and array.ndim >= 3:
-            found["weight"] = array.transpose(*range(2, array.ndim), 1, 0)
-        elif short == "weight" and array.ndim == 2 and not isinstance(layer, L.Embedding):
-            found["weight"] = _rows(network, call, array.T)
-        else:
-            found[short] = array
-    return found
-
-
-def _rows(network: NetworkGraph, call: Call, weight: Array) -> Array:
-    """The rows of a matrix after a Flatten of images, which PyTorch flattens with channels first."""
-    at = call.inputs[0]
-    makers = {o: c for c in network.calls for o in c.outputs}
-    while at in makers and (isinstance(makers[at].layer, (L.Activation, L.Dropout, L.Identity))):
-        at = makers[at].inputs[0]
-    maker = makers.get(at)
-    if maker is None or not isinstance(maker.layer, (L.Flatten, L.Reshape)):
-        return weight
-    shape = network.sample_shape(maker.inputs[0])
-    if shape is None or len(shape) < 2 or int(np.prod(shape)) != weight.shape[0]:
-        return weight
-    images = weight.reshape(shape[-1], *shape[:-1], weight.shape[1])
-    return images.transpose(*range(1, len(shape)), 0, len(shape)).reshape(weight.shape)
-
-
-def _recurrent(layer: L.Layer, tensors: Tensors) -> Made:
-    """Gates lie alike in both; PyTorch keeps one bias for the input and one for the state."""
-    kinds = sorted({re.sub(r"^(weight|bias)_(ih|hh)", "", n) for n in tensors})
-    if len(kinds) != 1:
-        raise ValueError(f"several layers or directions in one module: {', '.join(kinds)}")
-    end = kinds[0]
-    weight, recurrent = tensors[f"weight_ih{end}"].T, tensors[f"weight_hh{end}"].T
-    own = tensors.get(f"bias_ih{end}", np.zeros(weight.shape[1], np.float32))
-    state = tensors.get(f"bias_hh{end}", np.zeros(weight.shape[1], np.float32))
-    found = {"weight": weight, "recurrent_weight": recurrent, "bias": own + state}
-    if isinstance(layer, L.GRU):
-        units = recurrent.shape[0]
-        if layer.reset != "after":
-            raise ValueError('PyTorch\'s GRU resets after the product: GRU(units, reset="after")')
-        found["bias"] = np.concatenate([(own + state)[: 2 * units], own[2 * units :]])
-        found["recurrent_bias"] = state[2 * units :]
-    return found
