@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,8 @@ from hypothesis import strategies as st
 
 from chainrule import Dense, Network
 from chainrule.engine import get_engine
+from chainrule.engine.kernels.library import kernels
+from chainrule.engine.kernels.sizes import BLOCK_COLUMNS, BLOCK_DEPTH, SHEET, VECTOR
 from chainrule.engine.onednn.library import open_library
 from chainrule.engine.reference import ReferenceEngine
 from chainrule.errors import EngineError
@@ -168,6 +172,39 @@ def test_matmul(m, n, k_, ta, tb):
     x = generator.normal(size=(k_, m) if ta else (m, k_)).astype(np.float32)
     y = generator.normal(size=(n, k_) if tb else (k_, n)).astype(np.float32)
     compare(lambda k, a, b: k.matmul(a, b, transpose_a=ta, transpose_b=tb), {"x": x, "y": y}, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("add", [0, 1])
+@pytest.mark.parametrize(
+    ("rows", "columns", "depth"), [(1, 1, 1), (7, 130, 300), (193, 257, 256), (36, 512, 513), (5, 16, 0)]
+)
+def test_product_by_blocks(rows, columns, depth, add):
+    generator = np.random.default_rng(7)
+    a = generator.normal(size=(rows, depth + 3)).astype(np.float32)
+    b = generator.normal(size=(depth + 1, columns + 5)).astype(np.float32)
+    c = generator.normal(size=(rows, columns + 2)).astype(np.float32)
+    wanted = c.copy()
+    wanted[:, :columns] = add * c[:, :columns] + a[:, :depth].astype(float) @ b[:depth, :columns]
+    block = aligned_zeros(BLOCK_DEPTH * BLOCK_COLUMNS + SHEET * VECTOR, np.float32)
+    block[...] = np.nan
+    a_at, b_at, c_at, block_at = (v.ctypes.data for v in (a, b, c, block))
+    words = np.array([rows, columns, depth, a_at, depth + 3, b_at, columns + 5, c_at, columns + 2, add, block_at], np.int64)
+    kernel = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 4)(kernels().addresses["product_by_blocks"])
+    assert kernel(words.ctypes.data, 0, 0, 0) == 0
+    np.testing.assert_allclose(c, wanted, rtol=1e-5, atol=1e-4)  # what lies beside the result is as it was
+
+
+def test_training_of_widths_whose_rows_share_lines_of_the_cache():
+    generator = np.random.default_rng(8)
+    x, y = generator.normal(size=(150, 300)).astype(np.float32), generator.integers(0, 3, 150)
+    nets = []
+    for engine, threads in (("reference", None), ("onednn", 1), ("onednn", 2)):
+        net = Network([Dense(512), Tanh(), Dense(1024), Tanh(), Dense(3)], random_state=0)
+        net.fit(x, y, epochs=1, batch_size=100, optimizer="sgd", verbose=0, engine=engine, threads=threads)
+        nets.append(net)
+    for found in nets[1:]:
+        for name, wanted in nets[0].parameters.items():
+            np.testing.assert_allclose(found.parameters[name], wanted, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("m,n,k_", [(128, 1024, 784), (1, 1024, 784), (2, 640, 512), (1, 10, 1024), (300, 200, 100)])

@@ -19,7 +19,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
             "copy_blocks", "feed", "feed_scalars", "gather", "keep_scalar", "one_hot", "permute", "scatter_add",
             "to_bfloat16", "unique_rows", "take_rows", "put_rows",
         ),
-        "product": ("primitive", "row_product", "product_with_panels", "sgemm"),
+        "product": ("primitive", "row_product", "product_by_blocks", "product_with_panels", "sgemm"),
         "reduce": ("reduce",),
         "rows": ("argmax", "softmax", "softmax_cross_entropy"),
         "runner": ("run_job", "work_forever"),

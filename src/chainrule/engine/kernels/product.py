@@ -8,7 +8,7 @@ from numba import cfunc, njit
 from .intrinsics import call4, call_sgemm, fma, load_f32, prefetch, store_f32, word, word_float
 from .panel import panel1
 from .signature import KERNEL
-from .sizes import SHEET, VECTOR
+from .sizes import BLOCK_COLUMNS, BLOCK_DEPTH, SHEET, VECTOR
 from .vectors import copy, fill
 
 f32 = np.float32
@@ -84,6 +84,59 @@ def product_with_panels(args, _1, _2, _3):
                 panel1(c + 4 * j, ldc, a + 4 * k, lda, at, VECTOR, VECTOR, part, rows)
             else:
                 _add_narrow(c + 4 * j, ldc, a + 4 * k, lda, at, part, rows, columns - j, sheet)
+    return 0
+
+
+#: Rows of A that meet the blocks of B before the next ones do: what they hold for one block stays in the second-level cache.
+BLOCK_ROWS = 192
+#: Rows of B that are asked for before they are needed.
+EARLY = 4
+
+
+@njit(error_model="numpy")
+def _block_in_panels(p, b, ldb, depth, columns):
+    """Lays out a block of B in panels of 16 columns, the last one filled up with zeros."""
+    for k in range(depth):
+        at, to = b + 4 * k * ldb, p + 4 * VECTOR * k
+        for j in range(0, columns, VECTOR):
+            prefetch(at + 4 * (EARLY * ldb + j))
+            if columns - j >= VECTOR:
+                copy(to + 4 * j * depth, at + 4 * j, VECTOR)
+            else:
+                copy(to + 4 * j * depth, at + 4 * j, columns - j)
+                fill(to + 4 * (j * depth + columns - j), VECTOR - columns + j, f32(0.0))
+
+
+@cfunc(KERNEL, error_model="numpy")
+def product_by_blocks(args, _1, _2, _3):
+    """C = A B, or C += A B, for a matrix B whose rows are far apart: a block of it at a time is laid out in panels,
+    which are read at one stretch, and all rows of A meet it in the cache. Each element is
+    one sum from the first to the last term.
+
+    0 rows, 1 columns, 2 depth, 3 A, 4 elements of a row of A, 5 B, 6 elements of a row of B, 7 C, 8 elements of a row of C,
+    9 whether to add to C, 10 memory for a block of B and SHEET × 16 floats
+    """
+    rows, columns, depth = word(args, 0), word(args, 1), word(args, 2)
+    a, lda, b, ldb, c, ldc = word(args, 3), word(args, 4), word(args, 5), word(args, 6), word(args, 7), word(args, 8)
+    block = word(args, 10)
+    sheet = block + 4 * BLOCK_DEPTH * BLOCK_COLUMNS
+    if not word(args, 9):
+        for r in range(rows):
+            fill(c + 4 * r * ldc, columns, f32(0.0))
+    stretches = (rows + BLOCK_ROWS - 1) // BLOCK_ROWS
+    for s in range(stretches):
+        first, end = rows * s // stretches, rows * (s + 1) // stretches
+        for k in range(0, depth, BLOCK_DEPTH):
+            part, left = min(depth - k, BLOCK_DEPTH), a + 4 * (first * lda + k)
+            for j in range(0, columns, BLOCK_COLUMNS):
+                wide = min(columns - j, BLOCK_COLUMNS)
+                _block_in_panels(block, b + 4 * (k * ldb + j), ldb, part, wide)
+                for i in range(0, wide, VECTOR):
+                    to, panel = c + 4 * (first * ldc + j + i), block + 4 * i * part
+                    if wide - i >= VECTOR:
+                        panel1(to, ldc, left, lda, panel, VECTOR, VECTOR, part, end - first)
+                    else:
+                        _add_narrow(to, ldc, left, lda, panel, part, end - first, wide - i, sheet)
     return 0
 
 

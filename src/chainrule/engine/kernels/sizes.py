@@ -8,3 +8,5 @@ SHEET = 48
 ROWS = 48
 #: Positions that sparse weights meet at a time, at most, and outputs that are turned back into rows of channels together.
 PANEL, OUTPUTS = 128, 16
+#: Rows and columns of a block of the right side of a product; see product.py.
+BLOCK_DEPTH, BLOCK_COLUMNS = 256, 128
