@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # At a desk every run tries new examples; a build that nobody watches always tries the same, so that only a change makes it
-# fail.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+# fail. No example fails for the time it takes.
+_UNTIMED: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("desk", **_UNTIMED)
+settings.register_profile("ci", derandomize=True, **_UNTIMED)
+settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 
 _BEGUN = time.monotonic()

@@ -137,10 +137,17 @@ class Mutation:
         self.done, self.broken = 0, False
 
     def pytest_sessionstart(self) -> None:
-        from hypothesis import Phase, settings
+        from hypothesis import HealthCheck, Phase, settings
 
-        # The same examples every time, and the first that fails is enough.
-        settings.register_profile("mutation", derandomize=True, database=None, phases=[Phase.explicit, Phase.generate])
+        # The same examples every time, however slow, and the first that fails is enough.
+        settings.register_profile(
+            "mutation",
+            derandomize=True,
+            database=None,
+            phases=[Phase.explicit, Phase.generate],
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        )
         settings.load_profile("mutation")
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:

@@ -20,19 +20,25 @@ from chainrule.layers import (
     GlobalAveragePool,
     GroupNorm,
     Input,
+    Layer,
     LayerNorm,
+    MatMul,
     MaxPool2D,
     Multiply,
     Permute,
     PReLU,
+    ReduceMax,
     ReLU,
     Reshape,
     Sigmoid,
     Softmax,
+    TimeDistributed,
     UpSampling2D,
     ZeroPadding2D,
 )
+from chainrule.layers.base import Parameter
 from chainrule.network import Masked, Residual
+from chainrule.ops import Saved
 from chainrule.sparsity import prune, remove_units
 from chainrule.sparsity.units import _choose, _smaller, _trace
 
@@ -201,6 +207,63 @@ def test_units_that_another_layer_mixes_stay():
             remove_units(fixed.build((8, 8, 3)), 0.5)
     with pytest.raises(ParameterError, match="no unit that can go"):
         remove_units(Network([Dense(3), Softmax()], random_state=0).build((4,)), 0.5)
+
+
+def test_layers_that_mix_channels_in_their_own_way_are_left_whole():
+    """A product of two inputs is no join of their channels, and a maximum over the channels leaves none of them."""
+
+    def network(joined):
+        x = Input((6, 5))
+        a, b = Dense(6)(x), Dense(6)(x)
+        return Network(inputs=x, outputs=Dense(2)(ReLU()(Dense(8)(joined(a, b)))), random_state=0)
+
+    mixing = [
+        lambda a, b: MatMul(transpose_b=True)(a, b),
+        lambda a, b: Add()(ReduceMax(-1)(a), ReduceMax(2)(b)),
+        lambda a, b: Add()(TimeDistributed(ReduceMax(-1))(a), TimeDistributed(ReduceMax(1))(b)),
+    ]
+    for joined in mixing:
+        net, x = settled(network(joined), (6, 5))
+        small = check(net, x)
+        assert [layer.units for layer in small.layers.values() if isinstance(layer, Dense)] == [6, 6, 4, 2]
+    for joined in (lambda a, b: ReduceMax(1)(Add()(a, b)), lambda a, b: ReduceMax(-2)(Multiply()(a, b))):
+        net, x = settled(network(joined), (6, 5))
+        assert [layer.units for layer in check(net, x).layers.values() if isinstance(layer, Dense)] == [3, 3, 4, 2]
+
+
+class Maxout(Layer):
+    """Two products, of which each unit takes the larger, ``y = max(x W, x V)``."""
+
+    width_argument = "units"
+    channel_map = "dense"
+
+    def __init__(self, units):
+        self.units = units
+
+    def parameters(self, shape):
+        weight = Parameter((shape[1], self.units), fan_in=shape[1], fan_out=self.units)
+        return {"first": weight, "second": weight}
+
+    def forward(self, k, x):
+        return k.maximum(k.matmul(x, k.param("first")), k.matmul(x, k.param("second"))), Saved()
+
+
+class Scaled(Layer):
+    """The first input times the sum of the second, ``y = a Σ b``; it does not say how it treats their channels."""
+
+    arity = 2
+
+    def forward(self, k, a, b):
+        return k.multiply(a, k.sum(b, axis=-1, keepdims=True)), Saved()
+
+
+def test_layers_of_ones_own_say_how_they_treat_channels():
+    net, x = settled(Network([Maxout(10), ReLU(), Dense(2)], random_state=0), (4,))
+    assert check(net, x).layer("0.maxout").units == 5
+    a = Input((6,))
+    scaled = Network(inputs=a, outputs=Dense(2)(Scaled()(Dense(6)(a), Dense(6)(a))), random_state=0).build((6,))
+    with pytest.raises(ParameterError, match="no unit that can go"):
+        remove_units(scaled, 0.5)
 
 
 def test_frozen_layers_and_chosen_layers():

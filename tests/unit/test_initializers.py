@@ -276,7 +276,8 @@ def test_get_by_name_and_by_object():
     law = init.Orthogonal(2.0)
     assert init.get(law) is law
     assert all(init.INITIALIZERS[name].name == name for name in init.INITIALIZERS)
-    assert {type(law) for law in LAWS} == set(init.INITIALIZERS.values())
+    ours = {law for law in init.INITIALIZERS.values() if law.__module__.startswith("chainrule.")}
+    assert {type(law) for law in LAWS} == ours
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from chainrule.cures.setup import Setup
 from chainrule.diagnosis import Change
 from chainrule.engine.reference import ReferenceEngine
 from chainrule.initializers import Normal
-from chainrule.layers import ROLES, Activation, Curve, Layer
+from chainrule.layers import CHANNEL_MAPS, ROLES, Activation, Curve, Layer
 from chainrule.network import Definition
 from chainrule.ops import Saved
 from chainrule.plan import lower_prediction
@@ -113,6 +113,7 @@ def test_every_layer_states_facts_of_the_vocabulary(layer: Layer) -> None:
     assert layer.recurrence in (None, "simple", "gated", "cell")
     assert layer.probabilities in (None, "independent", "exclusive", "log")
     assert layer.measures in (None, "inputs", "targets")
+    assert layer.channel_map in (None, *CHANNEL_MAPS)
     if layer.width_argument is not None:
         assert layer.width_argument in layer.argument_names()
 

@@ -30,7 +30,7 @@ from ..layers import (
     Subtract,
     get_activation,
 )
-from ..losses import BinaryCrossEntropy, Loss, get_loss
+from ..losses import Loss, get_loss
 from ..network import NetworkGraph
 from ..training import EarlyStopping, History, Turn, Turns
 from ._contract import ClassNamePrefixFeaturesOutMixin, EstimatorNotFittedError, TransformerMixin
@@ -300,15 +300,17 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Files):
 
     def _output_activation(self, X: Any) -> bool:
         """Whether the decoder ends with a sigmoid."""
-        if isinstance(get_loss(self.loss), BinaryCrossEntropy):
+        loss = get_loss(self.loss)
+        if loss.own_activation(X[0].size) == "sigmoid":
             low, high = float(X.min()), float(X.max())
             if low < 0 or high > 1:
                 raise DataError(
-                    f"Autoencoder: binary_cross_entropy needs numbers in [0, 1], and X has {low:.4g} to {high:.4g}"
+                    f"Autoencoder: {loss.name} needs numbers in [0, 1], and X has {low:.4g} to {high:.4g}"
                     f"{' after its columns were scaled' if self.input_scale_ is not None else ''}. Use squared_error, or "
                     f"bring X into [0, 1] with scale_inputs=False."
                 )
-            return False  # the loss reads logits; ``inverse_transform`` makes numbers of them
+        if loss.reads_logits:
+            return False  # ``inverse_transform`` makes numbers of them
         if self.output != "auto":
             return self.output == "sigmoid"
         return self.input_scale_ is None and float(X.min()) >= 0 and float(X.max()) <= 1
@@ -401,7 +403,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Files):
         if codes.shape[1] != int(self.code):
             raise ShapeError(f"inverse_transform: a code has {self.code} numbers. Got shape {codes.shape}.")
         found = self._computed(self.decoder_, codes, "inverse_transform")
-        if isinstance(get_loss(self.loss), BinaryCrossEntropy):
+        if not get_loss(self.loss).predicts_raw:
             found = np.asarray(get_loss(self.loss).prediction(found), np.float64)
         if self.input_scale_ is not None and self.input_mean_ is not None:
             found = found * self.input_scale_ + self.input_mean_
@@ -418,7 +420,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Files):
         self._require_fitted("score_samples")
         array = self._scaled(self._read(X, reset=False))
         found = self._computed(self.decoder_, self._computed(self.encoder_, array, "score_samples"), "score_samples")
-        if isinstance(get_loss(self.loss), BinaryCrossEntropy):
+        if not get_loss(self.loss).predicts_raw:
             found = np.asarray(get_loss(self.loss).prediction(found), np.float64)
         error: Floats = np.square(found - array).reshape(len(array), -1).mean(axis=1)
         return -error

@@ -11,7 +11,7 @@ import numpy as np
 from ..constraints import AnyOf, Constraint, Instance, Maybe, OneOf
 from ..data import ClassLabels, as_targets, target_kind
 from ..errors import DataError, ParameterError, did_you_mean
-from ..losses import Hinge, Loss, get_loss
+from ..losses import Loss, get_loss
 from ._available import available_if
 from ._contract import ClassifierMixin, DataConversionWarning
 from .base import Array, Floats, NeuralEstimator
@@ -352,7 +352,8 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
             if any(dtype == "int" for _, dtype in loss.target((2, outputs))):
                 return codes
             encoded = codes[:, None].astype(np.int8) if outputs == 1 else np.eye(outputs, dtype=np.int8)[codes]
-        return 2 * encoded - 1 if isinstance(loss, Hinge) else encoded
+        no, yes = loss.no_and_yes
+        return encoded if (no, yes) == (0, 1) else no + (yes - no) * encoded
 
     def _class_weights(self, y: Array, weight: Floats | None, *, whole: bool) -> tuple[Floats | None, Any]:
         given = self.class_weight

@@ -9,7 +9,7 @@ import numpy as np
 from ..constraints import Boolean, Constraint
 from ..data import as_targets
 from ..errors import DataError, ParameterError
-from ..losses import Loss, Poisson, get_loss
+from ..losses import Loss, get_loss
 from ._available import available_if
 from ._contract import RegressorMixin
 from .base import Array, Floats, NeuralEstimator
@@ -28,7 +28,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
     Parameters
         loss : a loss or its name. None: squared_error. For counts "poisson" (ŷ is then the rate)
         scale_targets : bool = True ; bring each output of y to mean 0 and variance 1 for training. ``history_`` and the
-            parameters of the loss (Huber's delta) are then in these units. Not done for Poisson, whose targets are counts
+            parameters of the loss (Huber's delta) are then in these units. Not done for losses of counts, such as Poisson
         others : see NeuralClassifier
     Attributes  (after fit)
         target_mean_, target_scale_ : (n_outputs_,) ; others : see NeuralClassifier
@@ -168,7 +168,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
         columns = y.reshape(len(y), -1)
         n_outputs = columns.shape[1]
         self.target_mean_, self.target_scale_ = np.zeros(n_outputs), np.ones(n_outputs)
-        if self.scale_targets and not isinstance(self._get_loss(), Poisson):
+        if self.scale_targets and self._get_loss().kind != "counts":
             self.target_mean_, self.target_scale_ = mean_and_scale(columns, weight)
 
     def _check_known_target(self, y: Array) -> None:
@@ -188,6 +188,7 @@ class NeuralRegressor(RegressorMixin, NeuralEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
-        tags.target_tags.positive_only = isinstance(self._known_loss(), Poisson)
+        loss = self._known_loss()
+        tags.target_tags.positive_only = loss is not None and loss.kind == "counts"
         tags.input_tags.sparse = True
         return tags

@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from chainrule.constraints import Constrained, Constraint, Interval
 from chainrule.errors import DtypeError, ParameterError, ShapeError
+from chainrule.registry import register
 
 __all__ = ["Initializer"]
 
@@ -27,11 +28,18 @@ class Initializer(Constrained, ABC):
 
     Attributes
         name            the name in the registry ("he_normal")
-        data_dependent  whether the network must rescale the weights by the layer's measured output
+        data_dependent  whether the network must rescale the weights by the layer's measured output; such a law has
+                        `rescale`, which is called up to `max_iterations` times
     """
 
+    registry: ClassVar[dict[str, type[Initializer]]] = {}
     name: ClassVar[str] = ""
     data_dependent: ClassVar[bool] = False
+    max_iterations: int
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        register(Initializer.registry, cls)
 
     def __post_init__(self) -> None:
         self.validate()
@@ -72,6 +80,15 @@ class Initializer(Constrained, ABC):
     @abstractmethod
     def _draw(self, shape: tuple[int, ...], rng: np.random.Generator, fan_in: int, fan_out: int) -> NDArray[np.float64]:
         """Values of the law in float64; the arguments are checked."""
+
+    def rescale(self, weight: NDArray[Any], output: NDArray[Any]) -> tuple[NDArray[Any], bool]:
+        """Of a law that is data_dependent: a better weight, and whether the given one was good already.
+
+        Parameters
+            weight  as it is now
+            output  that the layer gave with it for the first batch
+        """
+        raise NotImplementedError
 
     @classmethod
     def constraints(cls) -> dict[str, Constraint]:

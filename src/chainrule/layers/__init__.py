@@ -6,7 +6,7 @@ from .average import Average
 from .average_pool1d import AveragePool1D
 from .average_pool2d import AveragePool2D
 from .average_pool3d import AveragePool3D
-from .base import ROLES, Activation, Input, Layer, Parameter, State, Tensor, get_activation
+from .base import CHANNEL_MAPS, ROLES, Activation, Input, Layer, Parameter, State, Tensor, get_activation
 from .batch_norm import BatchNorm
 from .binary_conv2d import BinaryConv2D
 from .binary_dense import BinaryDense
@@ -101,6 +101,7 @@ from .zero_padding1d import ZeroPadding1D
 from .zero_padding2d import ZeroPadding2D
 
 __all__ = [
+    "CHANNEL_MAPS",
     "ELU",
     "GELU",
     "GRU",

@@ -61,6 +61,10 @@ class _Convolution(Layer):
         self.groups, self.bias, self.weight_init, self.bias_init = groups, bias, weight_init, bias_init
         self.weight_regularizer, self.weight_constraint = weight_regularizer, weight_constraint
 
+    @property
+    def channel_map(self) -> str | None:
+        return "dense" if self.groups == 1 else None
+
     @classmethod
     def constraints(cls) -> dict[str, Constraint]:
         sizes = size_of_each_axis(cls.axes)

@@ -13,6 +13,7 @@ class _Extreme(Layer):
 
     stepwise = True
     arity = None
+    channel_map = "each"
     largest: ClassVar[bool]
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:

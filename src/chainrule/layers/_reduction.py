@@ -23,6 +23,14 @@ class _Reduction(Layer):
     def __init__(self, axes: int | tuple[int, ...] = -1, *, keepdims: bool = False):
         self.axes, self.keepdims = axes, keepdims
 
+    @property
+    def channel_map(self) -> str | None:
+        # Axes counted from the front may include the last one, of which the number is not known here. The first ones of all
+        # do not, unless they are all axes, and then no channel is left.
+        axes: Any = self.axes
+        given = {axes} if isinstance(axes, Integral) else set(axes)
+        return "each" if all(a < -1 for a in given) or given == set(range(1, len(given) + 1)) else None
+
     def _axes(self, shape: Shape) -> tuple[int, ...]:
         axes: Any = self.axes
         given = [int(axes)] if isinstance(axes, Integral) else [int(a) for a in axes]

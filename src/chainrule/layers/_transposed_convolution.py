@@ -19,6 +19,7 @@ from .weight_constraints import WeightConstraint
 class _TransposedConvolution(_Convolution):
     """Base of the transposed convolutions: what is ``backward`` of data in a convolution is ``forward`` here."""
 
+    channel_map = None  # its kernel has the axes (outputs, inputs)
     output_padding: Any
 
     def __init__(

@@ -25,6 +25,7 @@ class Add(Layer):
     linear = True
     stepwise = True
     arity = None
+    channel_map = "each"
     hyperparameters = {"broadcast": Boolean()}
 
     def __init__(self, *, broadcast: bool = True):

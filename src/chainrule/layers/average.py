@@ -21,6 +21,7 @@ class Average(Layer):
     linear = True
     stepwise = True
     arity = None
+    channel_map = "each"
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         check_joined("Average", xs)

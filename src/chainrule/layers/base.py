@@ -37,6 +37,7 @@ from .regularizers import Regularizer
 from .weight_constraints import WeightConstraint
 
 __all__ = [
+    "CHANNEL_MAPS",
     "ROLES",
     "SIZES",
     "Activation",
@@ -61,6 +62,10 @@ SIZES = OneOrMore(Interval(int, 1), hint="Give the sizes of one sample, such as 
 ROLES = (
     "weight", "activation", "softmax", "normalisation", "pooling", "reshaping", "regularisation", "join", "other",
 )  # fmt: skip
+#: What ``Layer.channel_map`` can be, besides None.
+CHANNEL_MAPS = ("dense", "each", "concat")
+#: Roles of layers that treat every channel by itself.
+_CHANNELWISE = ("activation", "normalisation", "pooling", "regularisation")
 #: Roles of layers that leave a signal at the order of size that it has.
 _PASSING = ("normalisation", "pooling", "reshaping", "regularisation")
 
@@ -335,6 +340,18 @@ class Layer(Constrained):
         leaves a signal at the size that it has. By default so for the roles normalisation, pooling, reshaping and
         regularisation."""
         return self.role in _PASSING
+
+    @property
+    def channel_map(self) -> str | None:
+        """How the channels of the output (its last axis) come from those of the inputs; one of ``CHANNEL_MAPS``, or None.
+
+        "dense": each is a unit of its own, made of all channels of the input by its part of every parameter, whose last axes
+        are (inputs, outputs) or (outputs,) ; "each": each is made of the channel in the same place of every input, or, where
+        the layer has parameters, by neighbours that are made of the same channel ; "concat": those of the inputs, put side
+        by side along the layer's ``axis`` ; None: in another way, or not known. Where whole units are pruned, those that
+        reach a layer with None stay. By default "each" for the roles activation, normalisation, pooling and regularisation.
+        """
+        return "each" if self.role in _CHANNELWISE else None
 
     def curve(self) -> Curve:
         """For an activation: range, largest slope, gain and start law of a = σ(z), measured from its own equations.

@@ -27,6 +27,7 @@ class Concat(Layer):
 
     linear = True
     arity = None
+    channel_map = "concat"
     stepwise = True
     hyperparameters = {"axis": Interval(int)}
 

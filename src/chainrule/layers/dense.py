@@ -30,6 +30,7 @@ class Dense(Layer):
 
     linear = True
     width_argument = "units"
+    channel_map = "dense"
     stepwise = True
     hyperparameters = {
         "units": Interval(int, 1),

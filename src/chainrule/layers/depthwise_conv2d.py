@@ -39,6 +39,7 @@ class DepthwiseConv2D(_Convolution):
     """
 
     width_argument = None  # as many as the input has, times the multiplier
+    channel_map = "each"
     axes: ClassVar[int] = 2
     hyperparameters = {"multiplier": Interval(int, 1)}
 

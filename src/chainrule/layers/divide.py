@@ -20,6 +20,7 @@ class Divide(Layer):
 
     stepwise = True
     arity = 2
+    channel_map = "each"
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         check_joined("Divide", xs)

@@ -46,6 +46,7 @@ class GraphConv(Layer):
 
     linear = True
     width_argument = "units"
+    channel_map = "dense"
     hyperparameters = {
         "units": Interval(int, 1),
         "normalise": Boolean(),

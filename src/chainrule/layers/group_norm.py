@@ -30,6 +30,7 @@ class GroupNorm(_GroupNormalisation):
         GroupNorm(8)
     """
 
+    channel_map = None  # which channels share their statistics depends on their number
     hyperparameters = {"groups": Interval(int, 1)}
 
     def __init__(

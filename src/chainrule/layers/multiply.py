@@ -22,6 +22,7 @@ class Multiply(Layer):
 
     stepwise = True
     arity = None
+    channel_map = "each"
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         check_joined("Multiply", xs)

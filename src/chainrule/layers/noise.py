@@ -113,6 +113,7 @@ class GaussianSample(Layer):
 
     arity = 2
     role = "join"
+    channel_map = "each"
     stepwise = True
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:

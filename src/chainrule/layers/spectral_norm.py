@@ -52,6 +52,10 @@ class SpectralNorm(Layer):
     def linear(self) -> bool:
         return self.layer.linear
 
+    @property
+    def channel_map(self) -> str | None:
+        return None  # its weights are divided by a number that all of them decide
+
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
         found = self.layer.parameters(*shapes)
         weight = found.get("weight")

@@ -21,6 +21,7 @@ class Subtract(Layer):
     linear = True
     stepwise = True
     arity = 2
+    channel_map = "each"
 
     def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
         check_joined("Subtract", xs)

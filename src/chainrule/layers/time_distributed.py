@@ -51,6 +51,11 @@ class TimeDistributed(Layer):
         return self.layer.linear
 
     @property
+    def channel_map(self) -> str | None:
+        # Units of the layer inside are its own argument, and what it pools may be the channels of a step.
+        return "each" if self.layer.channel_map == "each" and self.role != "pooling" else None
+
+    @property
     def passes_scale(self) -> bool:
         return self.layer.passes_scale
 

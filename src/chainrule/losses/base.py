@@ -72,6 +72,8 @@ class Loss(Configurable):
     reads_logits: bool = False
     #: Whether ℓ depends on z − y alone, so that the same number may be subtracted from both.
     of_differences: bool = False
+    #: The numbers that stand for no and yes in targets, for a loss of independent answers.
+    no_and_yes: ClassVar[tuple[int, int]] = (0, 1)
     #: The class index that stands for no label, where a loss has one: such entries have no part in J, which is the mean over
     #: the others. They come to ``forward`` as class 0 with weight 0.
     ignore_label: int | None = None
@@ -80,6 +82,7 @@ class Loss(Configurable):
     #: Whether targets have a length of their own, which is not that of the output: y (N, L) for z (N, T, K). Such a loss has
     #: ``blank``, the label that fills up shorter targets, and ``steps_needed``.
     own_length: ClassVar[bool] = False
+    blank: int
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -25,6 +25,7 @@ class Hinge(ElementwiseLoss):
     name = "hinge"
     reads_logits = True
     reduction = "sum"
+    no_and_yes = (-1, 1)
 
     @property
     def threshold(self) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ParameterError
-from ..layers import Concat, Conv1D, Conv2D, Conv3D, Dense, DepthwiseConv2D, GraphConv, Layer
+from ..layers import Layer
 from ..network import Call, Definition, Masked, NetworkGraph
 from ..ops.value import Shape
 from ..training.session import Session
@@ -21,10 +21,6 @@ __all__ = ["remove_units"]
 
 N = TypeVar("N", bound=NetworkGraph)
 Ints = NDArray[np.int64]
-#: Layers with a weight (..., inputs, outputs) whose outputs are units of their own.
-_MAKERS = (Dense, Conv1D, Conv2D, Conv3D, GraphConv)
-#: Roles of layers that change every channel by itself, so that a channel that goes takes its factors with it.
-_CHANNELWISE = ("activation", "normalisation", "regularisation", "pooling")
 #: The label of what no unit makes, such as an input of the network: it always stays.
 _FIXED = 0
 
@@ -92,11 +88,12 @@ def remove_units(
 ) -> N:
     """A copy of the network without a share of its units and channels: smaller, dense, and faster everywhere.
 
-    Units of Dense, Conv and GraphConv layers are removed with what belongs to them: their factors in normalisations, and the
-    rows of the weights that read them, also behind pooling, Flatten and joins. Channels that meet in an Add go together.
-    What stays: inputs and outputs of the network, units that reach a layer that mixes them in its own way (recurrent layers,
-    attention, groups, Softmax), frozen layers, and at least one unit of each layer. The rest of the network computes what it
-    did, so a unit that contributed nothing is not missed; after it comes fine-tuning.
+    Units of Dense, Conv and GraphConv layers, and of others whose ``channel_map`` is "dense", are removed with what belongs
+    to them: their factors in normalisations, and the rows of the weights that read them, also behind pooling, Flatten and
+    joins. Channels that meet in an Add go together. What stays: inputs and outputs of the network, units that reach a layer
+    that mixes them in its own way (recurrent layers, attention, groups, Softmax), frozen layers, and at least one unit of
+    each layer. The rest of the network computes what it did, so a unit that contributed nothing is not missed; after it
+    comes fine-tuning.
 
     Parameters
         sparsity : in [0, 1), the share of the units that can go that goes
@@ -163,22 +160,18 @@ def _trace(network: NetworkGraph) -> _Plan:
 def _through(network: NetworkGraph, plan: _Plan, call: Call, given: list[Ints], shape: Shape) -> Ints | None:
     """The labels of a call's output; None for a layer of which it is not known what it does with single units."""
     layer, (x, *others) = call.layer, given
-    if isinstance(layer, DepthwiseConv2D):
-        return _depthwise(network, plan, call, x, shape)
-    if isinstance(layer, _MAKERS) and getattr(layer, "groups", 1) == 1:
-        return _maker(network, plan, call, x, shape)
-    if isinstance(layer, Concat):
-        axis = int(layer.axis)
+    if layer.channel_map == "concat":
+        axis = int(getattr(layer, "axis", -1))
         return np.concatenate(given, axis=axis if axis < 0 else axis - 1)
-    if layer.role == "join":
-        return _elementwise(plan, [x, *others], shape)
+    if layer.channel_map == "each" and others:
+        return _elementwise(plan, given, shape)
     if others:
         return None
-    if layer.role == "reshaping":
-        return _moved(layer, x, shape)
-    if layer.role in _CHANNELWISE and not hasattr(layer, "groups"):
+    if layer.channel_map == "dense" and layer.width_argument is not None:
+        return _maker(network, plan, call, x, shape)
+    if layer.channel_map == "each":
         return _channelwise(network, plan, call, x, shape)
-    return None
+    return _moved(layer, x, shape) if layer.role == "reshaping" else None
 
 
 def _per_channel(labels: Ints) -> Ints | None:
@@ -217,26 +210,20 @@ def _maker(network: NetworkGraph, plan: _Plan, call: Call, x: Ints, shape: Shape
     return np.broadcast_to(made, shape)
 
 
-def _depthwise(network: NetworkGraph, plan: _Plan, call: Call, x: Ints, shape: Shape) -> Ints | None:
-    read = _per_channel(x)
-    if read is None:
-        return None
-    made = np.repeat(read, shape[-1] // len(read))
-    for name in _arrays(network, call.name):
-        _stand(plan, name, -1, made)
-    return np.broadcast_to(made, shape)
-
-
 def _channelwise(network: NetworkGraph, plan: _Plan, call: Call, x: Ints, shape: Shape) -> Ints | None:
-    read = _per_channel(x)
-    if read is None or not shape or shape[-1] != len(read):
-        return x if x.shape == shape and not _arrays(network, call.name) and call.layer.role != "pooling" else None
-    for name, own in _arrays(network, call.name).items():
-        if own[-1:] == (len(read),):
-            _stand(plan, name, -1, read)
+    """What a layer that treats every channel by itself makes of the labels: a channel that goes takes its factors along."""
+    read, arrays = _per_channel(x), _arrays(network, call.name)
+    # A convolution of each channel by itself may make several of one.
+    several = 1 if read is None or call.layer.role != "weight" or not shape else shape[-1] // len(read)
+    if read is None or not shape or shape[-1] != several * len(read):
+        return x if x.shape == shape and not arrays and call.layer.role != "pooling" else None
+    made = np.repeat(read, several)
+    for name, own in arrays.items():
+        if own[-1:] == made.shape:
+            _stand(plan, name, -1, made)
         elif own and own[-1] != 1:
             return None
-    return np.broadcast_to(read, shape)
+    return np.broadcast_to(made, shape)
 
 
 def _elementwise(plan: _Plan, given: list[Ints], shape: Shape) -> Ints | None:

@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ParameterError
-from ..initializers import LSUV, Initializer
+from ..initializers import Initializer
 from ..initializers import get as get_initializer
 from ..network import NetworkGraph
 from ..plan import lower_prediction
 from .executables import Executables
 
 
-def data_dependent_parameters(network: NetworkGraph) -> list[tuple[str, str, LSUV]]:
+def data_dependent_parameters(network: NetworkGraph) -> list[tuple[str, str, Initializer]]:
     """(layer, parameter, law) of every parameter whose law asks for data, in the order of the layers."""
     declared = network.declared()
-    found: list[tuple[str, str, LSUV]] = []
+    found: list[tuple[str, str, Initializer]] = []
     for call in network.calls:
         for name, parameter in declared.items():
             if name.rpartition(".")[0] != call.name or any(name == other for _, other, _ in found):
@@ -28,7 +28,7 @@ def data_dependent_parameters(network: NetworkGraph) -> list[tuple[str, str, LSU
             if not isinstance(parameter.init, (str, Initializer)):
                 continue
             law = get_initializer(parameter.init)
-            if isinstance(law, LSUV):
+            if law.data_dependent:
                 found.append((call.name, name, law))
     return found
 
@@ -76,7 +76,7 @@ def measure_statistics(network: NetworkGraph, arrays: Mapping[str, NDArray[Any]]
 def initialise_from_data(
     network: NetworkGraph, executables: Executables, inputs: Mapping[str, NDArray[Any]], taken_out: Collection[str] = ()
 ) -> None:
-    """Rescales, layer by layer, every weight that is initialised by LSUV.
+    """Rescales, layer by layer, every weight whose law depends on the data, as LSUV does.
 
     Weights that another network was fitted with stay as they are.
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..engine.reference import ReferenceEngine
 from ..errors import ParameterError
 from ..layers import Identity, Input
-from ..losses import CTC, Loss
+from ..losses import Loss
 from ..metrics import Accuracy, BinaryAccuracy, LabelErrorRate, Metric, get_metric
 from ..network import NetworkGraph
 from ..ops.value import Shape
@@ -34,7 +34,7 @@ def choose_metrics(metrics: Any, loss: Loss, output_shape: tuple[int, ...]) -> l
     """
     units = output_shape[-1] if output_shape else 1
     if metrics is None:
-        if isinstance(loss, CTC):
+        if loss.own_length:
             return [LabelErrorRate(blank=loss.blank)]
         if loss.threshold is not None:
             return [_fitting(BinaryAccuracy() if units > 1 else Accuracy(), loss, units)]

@@ -275,7 +275,7 @@ def take_arrays(
     losses = choose_losses(loss, ys, network)
     # Targets with a length of their own, which is not that of the output, are filled up with blanks.
     ys = [
-        y.padded(padding=one.blank) if one.own_length and isinstance(y, Sequences) else y  # type: ignore[attr-defined]
+        y.padded(padding=one.blank) if one.own_length and isinstance(y, Sequences) else y
         for y, one in zip(ys, losses, strict=True)
     ]
     by_sample = _sample_weights(sample_weight, n, len(ys))

@@ -173,7 +173,7 @@ def _fit_settings(settings: SoundSettings, data: SoundParts, loss: Any) -> FitSe
     epochs = settings.epochs or min(most, max(_FEWEST_EPOCHS, math.ceil(_STEPS / math.ceil(n / batch_size))))
     if settings.optimizer is None and settings.learning_rate is None:
         optimizer.learning_rate = 0.003
-    optimizer.clip_norm = 5.0 if isinstance(loss, CTC) else optimizer.clip_norm
+    optimizer.clip_norm = optimizer.clip_norm if isinstance(data.labels, ClassLabels) else 5.0
     rate = optimizer.learning_rate if isinstance(optimizer.learning_rate, (int, float)) else 0.001
     patience = settings.patience or max(6, epochs // 2)
     return FitSettings.of(
