@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from typing import Any
 
@@ -17,6 +18,9 @@ settings.register_profile("desk", **_UNTIMED)
 settings.register_profile("ci", derandomize=True, **_UNTIMED)
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
+# A shell ignores Ctrl-C for what it runs in the background, and children inherit that; tests of Ctrl-C need it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _BEGUN = time.monotonic()
 _STATES: list[tuple[np.random.Generator, dict[str, Any]]] = []  # generators of test modules, as imported

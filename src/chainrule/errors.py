@@ -17,6 +17,8 @@
 
 Every message says where, what was expected, what came, and what to do. Each class also derives from
 the built-in exception that users of scikit-learn expect, so ``except ValueError`` keeps working.
+
+``Terminated`` is no error: after a SIGTERM it ends the process, as SystemExit does.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ __all__ = [
     "ParameterError",
     "ShapeError",
     "TableError",
+    "Terminated",
     "UnknownNameError",
     "did_you_mean",
 ]
@@ -117,6 +120,25 @@ class MissingDependencyError(ChainruleError, ImportError):
     def __init__(self, library: str, purpose: str, extra: str) -> None:
         package = f"'chainrule[{extra}]'" if extra else library
         super().__init__(f"{purpose} needs {library}, which is not installed. Install it with: pip install {package}")
+
+
+class Terminated(SystemExit, KeyboardInterrupt):
+    """The process was asked to end, by SIGTERM, during a fit; the fit has ended well and kept what was learned.
+
+    Nobody needs to catch it: it runs every ``finally`` clause and ends the process with the exit code 143 = 128 + 15, as
+    shells and schedulers expect of a process that SIGTERM ended. It is a KeyboardInterrupt as well, so code that tidies up
+    after Ctrl-C does so after SIGTERM, too.
+
+    Example
+        >>> try:
+        ...     raise Terminated                        # in place of net.fit(X, y)
+        ... except Terminated as end:
+        ...     print("save the network here; then raise, or the program goes on:", end.code)
+        save the network here; then raise, or the program goes on: 143
+    """
+
+    def __init__(self) -> None:
+        super().__init__(143)
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:

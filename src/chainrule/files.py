@@ -2,7 +2,8 @@
 
 A new file is written beside its place under a name that nobody can guess, and moved there when it is complete. So a reader
 sees the old file or the new one, two writers of one path do not disturb each other, and a full disk, Ctrl-C or a power cut
-leaves the old file. What killed writers have left behind is swept up by the next one.
+leaves the old file. What killed writers have left behind is swept up by the next one: a writer holds a lock on its unfinished
+file, which the system takes away with the process.
 """
 
 from __future__ import annotations
@@ -20,14 +21,22 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 from .errors import ChainruleError, DataError, ParameterError
 
 __all__ = ["checksum", "replacing", "write_whole"]
 
 Path = str | os.PathLike[str]
-#: Seconds after which a file that a writer left unfinished, and did not touch any more, is swept up.
+#: Seconds after which an unfinished file that nobody touched any more is swept up where locks do not tell (Windows, some
+#: file servers).
 _STRAY_SECONDS = 3600.0
 _UNFINISHED = ".part"
+#: Letters of a file's name in that of the unfinished one, which must not be too long for the system in any script.
+_NAME = 50
 
 
 def write_whole(
@@ -71,29 +80,25 @@ def replacing(
     except (TypeError, ValueError):
         raise ParameterError(f"{what}: the path must be text or a Path. Got {path!r:.200}.") from None
     folder, name = os.path.split(target)
-    unfinished = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(8)}{_UNFINISHED}")
     try:
         if os.path.isdir(target):
             raise IsADirectoryError("it is a folder")
-        # Exclusive, so that nothing that lies there under this name, such as a planted link, is opened.
-        with open(unfinished, "xb") as file:
+        file, unfinished = _opened(folder, name)
+        with file:
             try:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
+                with suppress(FileNotFoundError):
+                    os.chmod(unfinished, stat.S_IMODE(os.stat(target).st_mode) if mode is None else mode)
+                if fcntl is None:  # an open file cannot be moved there
+                    file.close()
+                os.replace(unfinished, target)
             except BaseException:  # also Ctrl-C: nothing half-written may stay
                 file.close()
                 with suppress(OSError):
                     os.unlink(unfinished)
                 raise
-        try:
-            with suppress(FileNotFoundError):
-                os.chmod(unfinished, stat.S_IMODE(os.stat(target).st_mode) if mode is None else mode)
-            os.replace(unfinished, target)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(unfinished)
-            raise
     except OSError as reason:
         raise error(
             f"{what}: {os.fspath(path)!r} cannot be written: {reason.strerror or reason}. A file that was there before is "
@@ -114,17 +119,55 @@ def _sync_folder(folder: str) -> None:
                 os.close(handle)
 
 
+def _opened(folder: str, name: str) -> tuple[BinaryIO, str]:
+    """A new file, locked, and its path, which nobody can guess."""
+    while True:
+        path = os.path.join(folder, f".{name[:_NAME]}.{secrets.token_hex(8)}{_UNFINISHED}")
+        # Exclusive, so that nothing that lies there under this name, such as a planted link, is opened.
+        file = open(path, "xb")  # noqa: SIM115 - handed on
+        _lock(file.fileno(), wait=True)
+        # Another writer may have taken it for a stray before it was locked.
+        if os.fstat(file.fileno()).st_nlink:
+            return file, path
+        file.close()
+
+
+def _lock(handle: int, *, wait: bool = False) -> bool | None:
+    """Whether the file could be locked; None where there are no locks."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
 def _sweep(folder: str, name: str) -> None:
     """Deletes what killed writers of this file have left unfinished beside it."""
-    pattern = re.compile(rf"\.{re.escape(name[:100])}\.[0-9a-f]{{16}}{re.escape(_UNFINISHED)}")
-    oldest = time.time() - _STRAY_SECONDS
+    pattern = re.compile(rf"\.{re.escape(name[:_NAME])}\.[0-9a-f]{{16}}{re.escape(_UNFINISHED)}")
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if pattern.fullmatch(entry.name):
                 with suppress(OSError):
-                    found = entry.stat(follow_symlinks=False)
-                    if stat.S_ISREG(found.st_mode) and found.st_mtime < oldest:
-                        os.unlink(entry.path)
+                    _sweep_file(entry.path)
+
+
+def _sweep_file(path: str) -> None:
+    """Deletes an unfinished file whose writer is gone."""
+    if not stat.S_ISREG(os.lstat(path).st_mode):
+        return
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    try:
+        abandoned = _lock(handle)
+        if abandoned is None:
+            abandoned = os.fstat(handle).st_mtime < time.time() - _STRAY_SECONDS
+        if abandoned:
+            os.unlink(path)
+    finally:
+        os.close(handle)
 
 
 def checksum(arrays: Mapping[str, NDArray[Any]], text: str = "") -> str:

@@ -93,8 +93,10 @@ class Network(Predictor, Inspectable):
         A network of a graph (with GraphConv) takes all nodes as one batch, so batch_size and shuffle have no effect. Nodes
         may have the label -1, which stands for no label: J and the metrics are means over the other nodes.
 
-        Ctrl-C or SIGTERM ends the fit after the current step and keeps what was learned: fit returns as usual, with
-        ``history_.interrupted`` True. A second Ctrl-C raises KeyboardInterrupt; a second SIGTERM ends the process.
+        Ctrl-C ends the fit after the current step and keeps what was learned: fit returns as usual, with
+        ``history_.interrupted`` True. A second Ctrl-C raises KeyboardInterrupt. SIGTERM ends the fit in the same way, and
+        then the process: fit raises ``chainrule.errors.Terminated``, a SystemExit with the code 143, which a program may
+        catch to save the network. A second SIGTERM ends the process at once.
 
         The loss of an epoch in ``history_`` is the mean over its samples of what was minimised, penalties included.
         """

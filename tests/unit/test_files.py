@@ -259,6 +259,9 @@ def test_a_full_disk_or_an_interrupt_leaves_the_old_file(
             def close(self) -> None:
                 self.file.close()
 
+            def fileno(self) -> int:
+                return int(self.file.fileno())
+
             def write(self, blob: bytes) -> None:
                 self.file.write(blob[: len(blob) // 2])
                 self.file.flush()

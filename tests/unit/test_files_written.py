@@ -89,13 +89,63 @@ def test_writers_of_one_path_do_not_disturb_each_other(tmp_path: Path) -> None:
 
 
 def test_what_killed_writers_left_is_swept_up(tmp_path: Path) -> None:
-    stray, fresh, other = (tmp_path / n for n in (f".a.{'0' * 16}.part", f".a.{'1' * 16}.part", f".b.{'0' * 16}.part"))
-    for place in (stray, fresh, other):
-        place.write_text("half")
+    stray, other = (tmp_path / n for n in (f".a.{'0' * 16}.part", f".b.{'0' * 16}.part"))
+    folder, link = tmp_path / f".a.{'1' * 16}.part", tmp_path / f".a.{'2' * 16}.part"
     for place in (stray, other):
-        os.utime(place, (time.time() - 10_000,) * 2)
+        place.write_text("half")
+    folder.mkdir()
+    link.symlink_to(other)
+    with replacing(tmp_path / "a") as writing:  # another writer of this path
+        writing.write(b"slow")
+        write_whole(tmp_path / "a", "whole")
+        left = names(tmp_path)
+        assert stray.name not in left and {other.name, folder.name, link.name} < set(left) and len(left) == 5
+    assert (tmp_path / "a").read_text() == "slow"
+    assert names(tmp_path) == sorted(["a", other.name, folder.name, link.name])
+
+
+@pytest.mark.parametrize("without", ["the module", "the file system"])
+def test_without_locks_a_stray_is_known_by_its_age(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without: str) -> None:
+    if without == "the module":
+        monkeypatch.setattr("chainrule.files.fcntl", None)
+    else:
+
+        def refuse(handle: int, how: int) -> None:
+            raise OSError(95, "Operation not supported")
+
+        monkeypatch.setattr("chainrule.files.fcntl.flock", refuse)
+    stray, fresh = (tmp_path / n for n in (f".a.{'0' * 16}.part", f".a.{'1' * 16}.part"))
+    for place in (stray, fresh):
+        place.write_text("half")
+    os.utime(stray, (time.time() - 10_000,) * 2)
     write_whole(tmp_path / "a", "whole")
-    assert names(tmp_path) == sorted(["a", fresh.name, other.name])
+    assert names(tmp_path) == sorted(["a", fresh.name]) and (tmp_path / "a").read_text() == "whole"
+
+
+@pytest.mark.parametrize("name", ["{0} %s", "\U0001f600" * 60, "x" * 250, ".*"])
+def test_names_that_are_long_or_look_like_patterns(tmp_path: Path, name: str) -> None:
+    write_whole(tmp_path / name, "old")
+    write_whole(tmp_path / name, "new")
+    assert names(tmp_path) == [name] and (tmp_path / name).read_text() == "new"
+
+
+def test_an_unfinished_file_that_another_writer_swept_up_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import chainrule.files
+
+    lock, swept = chainrule.files._lock, list[str]()
+
+    def late(handle: int, *, wait: bool = False) -> bool | None:
+        if not swept:
+            (found,) = tmp_path.glob(".a.*.part")
+            swept.append(found.name)
+            found.unlink()
+        return lock(handle, wait=wait)
+
+    monkeypatch.setattr("chainrule.files._lock", late)
+    write_whole(tmp_path / "a", "whole")
+    assert swept and names(tmp_path) == ["a"] and (tmp_path / "a").read_text() == "whole"
 
 
 def test_a_checksum_sees_every_kind_of_damage() -> None:

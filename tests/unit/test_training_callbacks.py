@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule.errors import DataError, DivergenceError, ModelFileError, ParameterError
+from chainrule import NeuralClassifier, NeuralForecaster
+from chainrule.errors import DataError, DivergenceError, ModelFileError, ParameterError, Terminated
 from chainrule.layers import Dense, Dropout, ReLU, Tanh
 from chainrule.model import Network
 from chainrule.optimizers import LBFGS, SGD, Adam, ReduceOnPlateau
 from chainrule.training import Callback, Checkpoint, EarlyStopping, History, LambdaCallback, Session, checkpoint
-from chainrule.training.interrupt import InterruptGuard
+from chainrule.training.interrupt import InterruptGuard, sigterm_at_end
 from chainrule.training.progress import Progress
 
 #: What nearly every fit here is given; ``each_engine`` fills in the engine.
@@ -812,15 +813,79 @@ def test_sigterm_ends_a_fit_as_ctrl_c_does() -> None:
         if epoch == 2:
             signal.raise_signal(signal.SIGTERM)
 
-    net = network().fit(X, y, epochs=50, callbacks=LambdaCallback(on_epoch_end=stop), **QUIET)
+    net = network()
+    with pytest.raises(Terminated) as end:
+        net.fit(X, y, epochs=50, callbacks=LambdaCallback(on_epoch_end=stop), **QUIET)
+    assert end.value.code == 143
     assert net.history_.interrupted and net.history_.epochs == [1, 2]
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert net.fit(X, y, epochs=1, **QUIET).history_.epochs == [1]  # a program that caught it goes on
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_after_sigterm_what_a_longer_call_learned_is_kept_first() -> None:
+    X, y = data()
+    fits = {"series": 1, "classes": 1, "watched": 1}
+
+    def stop(name: str) -> LambdaCallback:
+        def once(state: Any, epoch: int, logs: Any) -> None:
+            if fits.pop(name, 0):
+                signal.raise_signal(signal.SIGTERM)
+
+        return LambdaCallback(on_epoch_end=once)
+
+    series = NeuralForecaster(window=3, hidden=(4,), epochs=50, callbacks=[stop("series")])
+    with pytest.raises(Terminated):
+        series.fit(np.arange(40.0))
+    assert series.predict().shape == (1,)
+    classifier = NeuralClassifier(epochs=50, callbacks=[stop("classes")])
+    with pytest.raises(Terminated):
+        classifier.fit(X, y)
+    assert classifier.predict(X).shape == (len(X),)
+    watched = network()
+    with pytest.raises(Terminated):
+        watched.fit(X, y, epochs=50, diagnose=True, callbacks=stop("watched"), **QUIET)
+    assert watched.diagnosis_ is not None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_sigterm_between_fits_ends_the_block_at_once_and_while_an_object_is_freed_at_its_end() -> None:
+    class Freed:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    done: list[str] = []
+    with pytest.raises(Terminated), sigterm_at_end(), sigterm_at_end():
+        signal.raise_signal(signal.SIGTERM)
+        done.append("never")  # pragma: no cover
+    with pytest.raises(Terminated), sigterm_at_end():
+        Freed()
+        done.append("after")
+    assert done == ["after"] and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_script_of_several_fits_ends_with_the_exit_code_of_sigterm() -> None:
+    code = (
+        "import atexit, signal\nimport numpy as np\nfrom chainrule import Dense, Network\n"
+        "from chainrule.training import LambdaCallback\n"
+        "stop = LambdaCallback(on_epoch_end=lambda *a: signal.raise_signal(signal.SIGTERM))\n"
+        "atexit.register(print, 'tidied up')\n"
+        "for i in range(3):\n"
+        "    net = Network([Dense(1)], random_state=0)\n"
+        "    try:\n"
+        "        net.fit(np.ones((4, 2)), np.ones((4, 1)), callbacks=stop, engine='reference', epochs=9, verbose=0)\n"
+        "    finally:\n"
+        "        print('fit', i, net.history_.epochs)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (143, "fit 0 [1]\ntidied up\n", "")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_a_second_sigterm_ends_the_process() -> None:
     code = (
-        "import signal\nfrom chainrule.training.interrupt import InterruptGuard\n"
+        "import signal\nfrom chainrule.training.interrupt import InterruptGuard, sigterm_at_end\n"
         "with InterruptGuard() as guard:\n"
         "    guard.busy = True\n"
         "    signal.raise_signal(signal.SIGTERM)\n"

@@ -33,6 +33,7 @@ from ..layers import (
 from ..losses import Loss, get_loss
 from ..network import NetworkGraph
 from ..training import EarlyStopping, History, Turn, Turns
+from ..training.interrupt import sigterm_at_end
 from ._contract import ClassNamePrefixFeaturesOutMixin, EstimatorNotFittedError, TransformerMixin
 from .features import Floats
 from .files import Files
@@ -180,6 +181,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Files):
 
     # ------------------------------------------------------------ fitting
 
+    @sigterm_at_end()
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learns codes of the samples, from new start weights.
 

@@ -16,6 +16,7 @@ from ..errors import DataError, DivergenceError, ParameterError, ShapeError
 from ..layers import Add, Concat, Dense, Dropout, Flatten, Input, SubtractLast, get_activation
 from ..losses import Loss, get_loss
 from ..network import NetworkGraph
+from ..training.interrupt import sigterm_at_end
 from ..training.sklearn_callbacks import SklearnCallbacks, with_callbacks
 from . import _standalone
 from .base import Array, Floats, NeuralEstimator
@@ -209,6 +210,7 @@ class NeuralForecaster(NeuralEstimator):
     # ------------------------------------------------------------ fitting
 
     @with_callbacks  # type: ignore[untyped-decorator]
+    @sigterm_at_end()
     def fit(self, X: Any = None, y: Any = None) -> Self:
         """Trains on the series.
 

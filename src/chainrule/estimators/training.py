@@ -20,6 +20,7 @@ from ..errors import DataError, DivergenceError, ParameterError, ShapeError
 from ..losses import Loss
 from ..optimizers import Schedule, get_optimizer
 from ..training import EarlyStopping
+from ..training.interrupt import sigterm_at_end
 from ..training.settings import FitSettings
 from ..training.sklearn_callbacks import SklearnCallbacks, with_callbacks
 from ._contract import ConvergenceWarning
@@ -109,6 +110,7 @@ class Training(Features):
     # ------------------------------------------------------------ fitting
 
     @with_callbacks  # type: ignore[untyped-decorator]
+    @sigterm_at_end()
     def fit(
         self,
         X: Any,
@@ -250,6 +252,7 @@ class Training(Features):
                 stacklevel=4,
             )
 
+    @sigterm_at_end()
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, first: Callable[[Array, Floats | None], None]) -> Self:
         """One pass over the data. ``first`` is called before the first data is learned from."""
         self._check_parameters()

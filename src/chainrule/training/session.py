@@ -36,6 +36,7 @@ from .frozen_features import FrozenFeatures
 from .gradual_unfreezing import GradualUnfreezing
 from .history import History
 from .intake import Intake, choose_losses, input_arrays, is_stream, take_arrays, target_arrays
+from .interrupt import sigterm_at_end
 from .objective import Objective
 from .prediction import input_gradient, predict
 from .settings import FitSettings
@@ -113,6 +114,7 @@ class Session:
 
     # ------------------------------------------------------------ training
 
+    @sigterm_at_end()
     def fit(self, X: Any, y: Any, settings: FitSettings) -> History:
         """``Network.fit``, without a diagnosis."""
         network = self.network
@@ -180,6 +182,7 @@ class Session:
             self.network, self.runtime, intake, settings.keep_features, batch_size=settings.batch_size, changing=changing
         )  # fmt: skip
 
+    @sigterm_at_end()
     def partial_fit(self, X: Any, y: Any, settings: FitSettings) -> History:
         """``Network.partial_fit``. What the settings were not explicitly given stays as it was in the last pass."""
         network, given = self.network, settings.given

@@ -206,9 +206,8 @@ class Trainer:
         Raises      DivergenceError when a number stops being finite; the weights before that step are kept
 
         The first Ctrl-C or SIGTERM (or KeyboardInterrupt of a callback) ends the fit after the current step: the weights,
-        the
-        history and the step count stay, ``history.interrupted`` is True, and no error is raised. A second Ctrl-C is raised;
-        a second SIGTERM ends the process.
+        the history and the step count stay, and ``history.interrupted`` is True. After Ctrl-C no error is raised; after
+        SIGTERM ``Terminated`` is, once all is kept. A second Ctrl-C is raised; a second SIGTERM ends the process.
         """
         state, schedule = self.state, self.optimizer.learning_rate
         state.epochs, state.stop, self.callbacks = epochs, False, list(callbacks)
@@ -348,6 +347,8 @@ class Trainer:
             if interrupts.pending if ranks is None else ranks.any(bool(interrupts.pending)):
                 if not recorder.finite():
                     raise self._diverged()
+                if ranks is not None and ranks.any(interrupts.terminated):
+                    interrupts.terminate()
                 interrupts.check()
                 raise KeyboardInterrupt  # of another rank
             if self.callbacks:

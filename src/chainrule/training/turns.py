@@ -43,6 +43,7 @@ from .executables import Executables
 from .feeds import ArrayFeed
 from .history import History
 from .intake import input_arrays, input_dtypes
+from .interrupt import sigterm_at_end
 from .objective import Objective
 from .settings import FitSettings
 from .state import FitState
@@ -314,6 +315,7 @@ class Turns:
 
     # ------------------------------------------------------------ training
 
+    @sigterm_at_end()
     def fit(
         self,
         X: Any,
@@ -349,6 +351,7 @@ class Turns:
         self._trainer = self._new_trainer()
         return self._run(feed, settings, held_out)
 
+    @sigterm_at_end()
     def partial_fit(self, X: Any, *, batch_size: int = 32, shuffle: bool = True) -> Turns:
         """Makes one pass over the samples, with the optimizers as the last pass or fit has left them.
 

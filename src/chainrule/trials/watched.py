@@ -10,6 +10,7 @@ from typing import Any
 from ..diagnosis import Diagnosis, Rule
 from ..errors import ChainruleError, DataError, DivergenceError, DtypeError, ShapeError
 from ..training import FitSettings, Session
+from ..training.interrupt import sigterm_at_end
 from .case import Training, check_rules, diagnose_training, fault_of
 from .recording import recording
 from .unrecoverable import Unrecoverable
@@ -77,6 +78,7 @@ def watch(
         )
 
 
+@sigterm_at_end()
 def fit_watched(
     session: Session,
     X: Any,

@@ -28,6 +28,7 @@ from ...errors import DataError, ImageError, ModelFileError, NotFittedError, Par
 from ...images import ImagePreprocessor, picture_files
 from ...losses import BoxGIoU, HeatMapFocal
 from ...model import Network
+from ...training.interrupt import sigterm_at_end
 from ..scores import Prediction, Scores
 from ..task_model import Samples, TaskModel
 from ..words import some
@@ -122,6 +123,7 @@ class Detector(TaskModel):
 
     # ------------------------------------------------------------ training
 
+    @sigterm_at_end()
     def fit(
         self, data: Any, y: Any = None, *, validation_data: Any = None, callbacks: Sequence[Callback] = (), verbose: int = 1
     ) -> Self:

@@ -16,6 +16,7 @@ from ...model import Network, load
 from ...network.files import load as load_with_extra
 from ...optimizers import Adam
 from ...training import History, Turn, Turns
+from ...training.interrupt import sigterm_at_end
 from .faults import GenerationFault, Watched, faults_of
 from .networks import critic_network, generator_network
 from .sample_metrics import frechet_distance, kernel_distance, precision_and_recall, variety
@@ -117,6 +118,7 @@ class PictureGenerator:
 
     # ------------------------------------------------------------ fitting
 
+    @sigterm_at_end()
     def fit(self, X: Any, y: Any = None, *, callbacks: Any = ()) -> Self:
         """Learns from pictures.
 

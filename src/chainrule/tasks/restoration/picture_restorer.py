@@ -17,6 +17,7 @@ from ...model import Network, load
 from ...network.files import load as load_with_extra
 from ...optimizers import Adam, OneCycle
 from ...training import History, Turn, Turns
+from ...training.interrupt import sigterm_at_end
 from .measures import colourfulness, psnr
 
 __all__ = ["PictureRestorer"]
@@ -90,6 +91,7 @@ class PictureRestorer:
 
     # ------------------------------------------------------------ fitting
 
+    @sigterm_at_end()
     def fit(self, pictures: Any) -> Self:
         """Learns from pictures.
 

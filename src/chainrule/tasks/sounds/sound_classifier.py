@@ -14,6 +14,7 @@ from ...errors import DataError, NotFittedError, ParameterError
 from ...optimizers import AdamW, Cosine
 from ...registry import Configurable
 from ...sounds import SoundAugmentation, as_waves
+from ...training.interrupt import sigterm_at_end
 from .sound_model import SoundModel
 from .training import make_sound_network
 
@@ -79,6 +80,7 @@ class SoundClassifier(Configurable):
         if self.mels % 4:
             raise ParameterError(f"SoundClassifier: mels must be a multiple of 4. Got {self.mels}.")
 
+    @sigterm_at_end()
     def fit(self, sounds: Any, y: Any, *, callbacks: Any = ()) -> Self:
         """Learns from sounds and their classes.
 

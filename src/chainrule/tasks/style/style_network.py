@@ -27,6 +27,7 @@ from ...model import Network, load
 from ...network.files import load as load_with_extra
 from ...optimizers import Adam
 from ...training import Turn, Turns
+from ...training.interrupt import sigterm_at_end
 from .bodies import StyleBody
 from .transfer import Seen, as_picture, with_colours_of
 
@@ -72,6 +73,7 @@ class StyleNetwork:
 
     network_: Network
 
+    @sigterm_at_end()
     def fit(self, photos: Any, style: Any, body: StyleBody) -> Self:
         """Learns the style of a picture.
 

@@ -15,6 +15,7 @@ from ...errors import DataError
 from ...layers import Dense, Dropout, Embedding, Input
 from ...model import Network
 from ...training import Session
+from ...training.interrupt import sigterm_at_end
 from ..sequence_model import CELLS, SequenceModel, copy_weights
 from .sampling import SAMPLING, sample
 
@@ -69,6 +70,7 @@ class TextGenerator(SequenceModel):
 
     # ------------------------------------------------------------ fitting
 
+    @sigterm_at_end()
     def fit(self, texts: Any, *, callbacks: Any = ()) -> Self:
         """Learns from one long text, or from a list of texts that each have a start and an end.
 

@@ -16,6 +16,7 @@ from ...layers import Concat, Dense, Dropout, Embedding, Input, Masking, ScaledD
 from ...model import Network
 from ...network import Bidirectional
 from ...training import Session
+from ...training.interrupt import sigterm_at_end
 from ..sequence_model import CELLS, SequenceModel, copy_weights
 
 __all__ = ["Translator"]
@@ -76,6 +77,7 @@ class Translator(SequenceModel):
 
     # ------------------------------------------------------------ fitting
 
+    @sigterm_at_end()
     def fit(self, sources: Any, targets: Any, *, callbacks: Any = ()) -> Self:
         """Learns from pairs: the translation of ``sources[i]`` is ``targets[i]``.
 
