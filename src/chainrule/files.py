@@ -2,8 +2,8 @@
 
 A new file is written beside its place under a name that nobody can guess, and moved there when it is complete. So a reader
 sees the old file or the new one, two writers of one path do not disturb each other, and a full disk, Ctrl-C or a power cut
-leaves the old file. What killed writers have left behind is swept up by the next one: a writer holds a lock on its unfinished
-file, which the system takes away with the process.
+leaves the old file. What killed writers have left behind is swept up by the next one: a writer holds a lock on its
+unfinished file, which the system takes away with the process.
 """
 
 from __future__ import annotations
