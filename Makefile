@@ -3,7 +3,7 @@
 # make test-all   run every test, however long it takes
 # make lint    style, types and which way the imports look
 # make mutation   change every condition of the passes over plans; a test must fail each time (an hour)
-# make fuzz    read damaged files of every kind, 2,000 each (ten minutes); ARGS="csv png --rounds 50000 --seed 7"
+# make fuzz    read damaged files of every kind, 2,000 each, and kill and interrupt (ten minutes); ARGS="csv png --rounds 50000 --seed 7"
 # make bench   compare with the other libraries installed in .venv; ARGS="--budget 3" passes options on
 # make wheel   build a wheel that brings compiled kernels along, for Linux on x86-64, in dist/ (some minutes)
 # make clean   remove .venv and everything that was built

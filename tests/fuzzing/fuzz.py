@@ -4,9 +4,11 @@
     python tests/fuzzing/fuzz.py csv png --rounds 50000  those of some kinds ; --seed 7 other damage ; --list names the kinds
     python tests/fuzzing/fuzz.py csv --seed 0 --only 123 reads one damaged file again, and shows the error with its traceback
     python tests/fuzzing/fuzz.py csv --keep FOLDER       keeps the files that were faults
+    python tests/fuzzing/fuzz.py kill-model              a tenth as many processes that are killed while they save
 
 A fault is an error of another library or of Python, a crash of the process, a file that takes more than some seconds or some
-gigabytes, and, where a file has a checksum, damage that is not noticed.
+gigabytes, and, where a file has a checksum, damage that is not noticed. What else is tried, kills and signals at moments
+that are drawn, stands in ``interrupts.py``.
 """
 
 from __future__ import annotations
@@ -585,13 +587,23 @@ def main() -> int:
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--list", action="store_true")
     given = parser.parse_args()
-    if unknown := [name for name in given.kinds if name not in KINDS]:
-        parser.error(f"there is no kind {unknown[0]!r}: {', '.join(KINDS)}")
-    kinds = [KINDS[name] for name in given.kinds or KINDS]
+    campaigns = _module("fuzzing/interrupts.py").CAMPAIGNS
+    if unknown := [name for name in given.kinds if name not in KINDS and name not in campaigns]:
+        parser.error(f"there is no kind {unknown[0]!r}: {', '.join([*KINDS, *campaigns])}")
+    kinds = [KINDS[name] for name in given.kinds or KINDS if name in KINDS]
     if given.list:
         print("\n".join(kind.name + ("" if kind.available else "  (a package is missing)") for kind in kinds))
+        print("\n".join(campaigns))
         return 0
     count = 0
+    for name in [name for name in given.kinds or campaigns if name in campaigns]:
+        rounds, faults = max(1, given.rounds // 10), 0
+        with tempfile.TemporaryDirectory() as place:
+            for number, what in campaigns[name](name, given.seed, rounds, Path(place)):
+                faults += 1
+                print(Fault(name, given.seed, number, what), flush=True)
+        print(f"{name}: {rounds:,} trials, {faults} faults", flush=True)
+        count += faults
     for kind in kinds:
         if not kind.available:
             print(f"{kind.name}: left out, since one of these packages is missing: {', '.join(kind.needs)}")

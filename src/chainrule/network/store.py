@@ -19,6 +19,7 @@ import threading
 import weakref
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -209,9 +210,5 @@ def variables_of(layer: Layer) -> LayerVariables | None:
 def keep(layer: Layer, variables: LayerVariables) -> None:
     """Makes these the variables of the layer object, as long as it lives."""
     number = id(layer)
-
-    def forget(reference: weakref.ref[Layer]) -> None:
-        if number in _KEPT and _KEPT[number][0] is reference:
-            del _KEPT[number]
-
-    _KEPT[number] = (weakref.ref(layer, forget), variables)
+    # The callback runs no code of Python's, since a Ctrl-C that arrives there would be thrown away.
+    _KEPT[number] = (weakref.ref(layer, partial(_KEPT.pop, number)), variables)

@@ -99,6 +99,11 @@ def save_checkpoint(trainer: Trainer, path: str | os.PathLike[str]) -> None:
     callbacks = []
     for i, callback in enumerate(trainer.callbacks):
         plain = {}
+        if not callable(callback.state):
+            raise ParameterError(
+                f"Checkpoint: {type(callback).__name__} has an attribute 'state' in place of the method Callback.state, by "
+                "which a checkpoint keeps what a callback knows. Give the attribute another name."
+            )
         for key, value in callback.state().items():
             if isinstance(value, np.ndarray):
                 tensors[f"callback.{i}.{key}"] = np.ascontiguousarray(value)
