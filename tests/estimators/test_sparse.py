@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from chainrule import NeuralClassifier, NeuralRegressor
-from chainrule.data.sparse import SparseData, sparse_rows
+from chainrule.data.sparse import sparse_rows
 from chainrule.errors import DataError, ShapeError
 
 sparse = pytest.importorskip("scipy.sparse")
@@ -132,13 +132,3 @@ def test_the_whole_is_never_dense() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 220e6
-
-
-def test_batches() -> None:
-    data = SparseData(sparse_rows(sparse.csr_array(dense)), y, np.ones(150))
-    batches = list(data.batches(40, np.random.default_rng(0)))
-    assert [b.n_samples for b in batches] == [40, 40, 40, 30]
-    seen = np.concatenate([b.inputs[0] for b in batches])
-    np.testing.assert_allclose(np.sort(seen.sum(axis=1)), np.sort(dense.sum(axis=1)), rtol=1e-4, atol=1e-5)
-    first, second = data.split(0.2, 0)
-    assert (first.n_samples, second.n_samples) == (120, 30)

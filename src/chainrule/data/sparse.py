@@ -1,8 +1,8 @@
-"""Sparse matrices as samples: rows that become dense a batch at a time, so that the whole is never dense in memory."""
+"""Sparse matrices as samples: checked rows, of which a network takes some at a time, so that the whole is never dense."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -11,9 +11,8 @@ import numpy.typing as npt
 from ..errors import DataError, DtypeError, ShapeError
 from ._types import Array
 from .arrays import check_range
-from .batches import Batch, shuffled_order, split_validation
 
-__all__ = ["SparseData", "SparseRows", "is_sparse", "sparse_rows"]
+__all__ = ["SparseRows", "is_sparse", "sparse_rows"]
 
 #: A dense part of the rows, where the user of the rows does not say how many, is about this large.
 _PART_BYTES = 16 * 2**20
@@ -25,10 +24,13 @@ def is_sparse(X: Any) -> bool:
 
 
 class SparseRows:
-    """The rows of a sparse matrix, checked, of one number type.
+    """The rows of a sparse matrix, checked, of one number type; to take some of them is as with an array.
 
     Parameters  matrix : CSR matrix of finite numbers
-    Attributes  shape : (N, features)
+    Attributes  shape : (N, features) ; dtype ; nbytes : of all entries ; entries : how many there are
+
+    An engine reads ``extents``, ``indices`` and ``values``; the entries of row i are those from ``extents[i, 0]`` to
+    ``extents[i, 1]``.
     """
 
     ndim = 2
@@ -36,6 +38,7 @@ class SparseRows:
     def __init__(self, matrix: Any) -> None:
         self.matrix = matrix
         self.shape: tuple[int, int] = (int(matrix.shape[0]), int(matrix.shape[1]))
+        self.dtype: np.dtype[Any] = matrix.dtype
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -43,9 +46,46 @@ class SparseRows:
     def __getitem__(self, rows: Any) -> Self:
         return type(self)(self.matrix[rows])
 
-    def dense(self, rows: Any) -> Array:
-        """These rows (an index array or a slice) as a dense array."""
+    @property
+    def entries(self) -> int:
+        """How many numbers are kept."""
+        return int(self.matrix.nnz)
+
+    @property
+    def nbytes(self) -> int:
+        return int(self.matrix.data.nbytes + self.matrix.indices.nbytes + self.matrix.indptr.nbytes)
+
+    @cached_property
+    def extents(self) -> Array:
+        """(N, 2) int64, where the entries of each row begin and end."""
+        ends = self.matrix.indptr.astype(np.int64)
+        return np.ascontiguousarray(np.stack([ends[:-1], ends[1:]], axis=1))
+
+    @cached_property
+    def indices(self) -> Array:
+        """(entries,) int32, their columns."""
+        return np.ascontiguousarray(self.matrix.indices, np.int32)
+
+    @cached_property
+    def values(self) -> Array:
+        """(entries,) float32, their numbers."""
+        return np.ascontiguousarray(self.matrix.data, np.float32)
+
+    def astype(self, dtype: npt.DTypeLike) -> Self:
+        """The same rows as numbers of this type; themselves where they are."""
+        return self if self.dtype == dtype else type(self)(self.matrix.astype(dtype))
+
+    def dense(self, rows: Any = slice(None)) -> Array:
+        """These rows (an index array or a slice; all by default) as a dense array."""
         return np.asarray(self.matrix[rows].toarray())
+
+    def dot(self, b: Array) -> Array:
+        """The rows times a dense matrix (features, ...)."""
+        return np.asarray(self.matrix @ b)
+
+    def transposed_dot(self, b: Array) -> Array:
+        """The transposed rows times a dense matrix (N, ...)."""
+        return np.asarray(self.matrix.T @ b)
 
     @property
     def rows_at_once(self) -> int:
@@ -80,54 +120,3 @@ def sparse_rows(X: Any, *, name: str = "X", dtype: npt.DTypeLike = np.float32) -
         raise DataError(f"Input {name} contains {what}, first in row {row}, column {int(matrix.indices[entry])}.")
     check_range(matrix.data, np.dtype(dtype), name)
     return SparseRows(matrix.astype(dtype, copy=False))
-
-
-class SparseData:
-    """Batches of a sparse matrix; each becomes dense when it is made (see ``chainrule.data.Batches``).
-
-    Parameters  rows : N samples ; targets : (N, ...), None to predict ; sample_weight : (N,) or None
-
-    Example
-        >>> from scipy.sparse import csr_array
-        >>> data = SparseData(sparse_rows(csr_array([[0.0, 2.0], [1.0, 0.0], [0.0, 0.0]])), np.array([0, 1, 1]))
-        >>> [batch.inputs[0].tolist() for batch in data.batches(2)]
-        [[[0.0, 2.0], [1.0, 0.0]], [[0.0, 0.0]]]
-    """
-
-    def __init__(self, rows: SparseRows, targets: Array | None = None, sample_weight: Array | None = None) -> None:
-        self.rows, self.targets, self.sample_weight = rows, targets, sample_weight
-
-    @property
-    def n_samples(self) -> int:
-        """The number of samples N."""
-        return len(self.rows)
-
-    def batches(self, batch_size: int, rng: np.random.Generator | None = None, *, shuffle: bool = True) -> Iterator[Batch]:
-        """One epoch of batches of ``batch_size`` samples; the last one may be smaller."""
-        n = len(self.rows)
-        order = np.arange(n) if rng is None or not shuffle else shuffled_order(n, rng)
-        for start in range(0, n, batch_size):
-            part = order[start : start + batch_size]
-            yield Batch(
-                (self.rows.dense(part),),
-                () if self.targets is None else (self.targets[part],),
-                None if self.sample_weight is None else self.sample_weight[part],
-            )
-
-    def take(self, samples: Any) -> Self:
-        """These samples (an index array or a slice) as a data set."""
-        weight = None if self.sample_weight is None else self.sample_weight[samples]
-        return type(self)(self.rows[samples], None if self.targets is None else self.targets[samples], weight)
-
-    def split(self, fraction: float, random_state: Any = None) -> tuple[Self, Self]:
-        """Two parts at random, each class in both in its proportion where the targets are class indices.
-
-        Parameters  fraction : of the samples in the second part, in (0, 1) ; random_state : int, Generator or None
-        """
-        rng = random_state if isinstance(random_state, np.random.Generator) else np.random.default_rng(random_state)
-        y = self.targets
-        classes = None
-        if y is not None and y.size == len(y) and y.dtype.kind in "biu" and (np.unique(y, return_counts=True)[1] > 1).any():
-            classes = y.reshape(-1)
-        first, second = split_validation(len(self.rows), fraction, rng, classes)
-        return self.take(first), self.take(second)

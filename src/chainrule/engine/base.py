@@ -1,4 +1,9 @@
-"""What an engine is: it compiles plans to executables, and executables run on arrays."""
+"""What an engine is: it compiles plans to executables, and executables run on arrays.
+
+Beside arrays there are sparse rows, for inputs of the dtype "sparse": objects with ``shape``, ``len`` and rows taken by ``[]`` as
+arrays have them; ``extents`` (N, 2) int64, where the entries of each row begin and end in ``indices`` (int32, its columns) and
+``values`` (float32) ; ``dot(b)`` and ``transposed_dot(b)``, their products.
+"""
 
 from __future__ import annotations
 

@@ -272,13 +272,9 @@ class NeuralEstimator(CallbackSupport, Training, Files):
     def _predicted(self, X: Any) -> Floats:
         if isinstance(X, Sequences):
             return np.asarray(self.network_.predict(X), np.float64)
-        if isinstance(X, SparseRows):
-            step = X.rows_at_once
-            parts = [self._predicted(X.dense(slice(at, at + step))) for at in range(0, len(X), step)]
-            return np.concatenate(parts)
         n = len(X)
         if n < _FEWEST_ROWS and self.network_.samples is None:  # the nodes of a graph are as many as they are
-            X = np.concatenate([X, np.repeat(X[-1:], _FEWEST_ROWS - n, axis=0)])
+            X = X[np.minimum(np.arange(_FEWEST_ROWS), n - 1)]  # the last row again and again
         # Whatever n is, no batch may be left with fewer rows than that either.
         most = self.network_.samples_at_once([X.shape[1:]])
         batch = next((b for b in range(most, most // 2, -8) if not 0 < len(X) % b < _FEWEST_ROWS), most)

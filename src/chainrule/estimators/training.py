@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data import Sequences, as_targets, check_lengths
-from ..data.sparse import SparseData, SparseRows
+from ..data.sparse import SparseRows
 from ..errors import DataError, DivergenceError, ParameterError, ShapeError
 from ..losses import Loss
 from ..optimizers import Schedule, get_optimizer
@@ -185,12 +185,8 @@ class Training(Features):
         elif self.early_stopping:
             chosen["validation_split"] = float(self.validation_fraction)
         weight, targets = _normalised(_product(weight, by_sample)), self._encode_target(y, loss, outputs)
-        data: tuple[Any, Any] = (self._scaled(X), targets)
-        if isinstance(X, SparseRows):
-            data = (SparseData(X, targets, weight), None)
-        else:
-            chosen["sample_weight"] = weight
-        return Prepared(network, data, self._settings(loss, len(X)).replace(**chosen))
+        chosen["sample_weight"] = weight
+        return Prepared(network, (self._scaled(X), targets), self._settings(loss, len(X)).replace(**chosen))
 
     def _rate_factors(self, network: Network) -> dict[str, float] | None:
         """Those of a pretrained body that learns along."""
@@ -223,8 +219,6 @@ class Training(Features):
         except (ShapeError, DataError) as error:
             raise type(error)(f"X_val, y_val: {error}") from error
         X, targets = self._scaled(X), self._encode_target(y, loss, outputs)
-        if isinstance(X, SparseRows):
-            return SparseData(X, targets, weight)
         return (X, targets) if weight is None else (X, targets, weight)
 
     def _machine(self) -> dict[str, Any]:
@@ -272,8 +266,6 @@ class Training(Features):
         weight, batch_size = _product(weight, by_sample), self._batch_size(len(X))
         X = self._scaled(X)
         targets: Any = self._encode_target(y, loss, outputs)
-        if isinstance(X, SparseRows):
-            X, targets, weight = SparseData(X, targets, weight), None, None
         try:
             network.partial_fit(
                 X,

@@ -23,7 +23,7 @@ class Emitter:
     def emit(self, op: str, *inputs: Operand, **attrs: Any) -> tuple[Value, ...]:
         """Emits one node of the op set and returns its outputs. Python numbers become constants."""
         values = tuple(self.constant(v) if isinstance(v, (int, float)) else v for v in inputs)
-        if any(v.sparse is not None for v in values):
+        if any(v.sparse is not None or v.dtype == "sparse" for v in values) and not OPS[op].takes_sparse:
             raise ShapeError(
                 f"{op}: the input is a sparse matrix, which only products with weights (GraphConv, Dense) and Dropout take. "
                 f"Give the network X.toarray(), or one of these layers first."

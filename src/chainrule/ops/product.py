@@ -44,13 +44,16 @@ def _batch_flops(node: Node) -> int:
 
 
 class Product(Sparse):
-    """The Builder's matrix product; where the left matrix is a constant sparse one it becomes a ``sparse_matmul``."""
+    """The Builder's matrix product. Where the left matrix is sparse it becomes a ``sparse_matmul`` (a constant one) or a
+    ``sparse_rows_matmul`` (an input)."""
 
     @op("product", "{0} {1}", precedence=1, rule=_matmul, flops=_flops, takes_epilogue=True)
     def matmul(self, a: Value, b: Value, *, transpose_a: bool = False, transpose_b: bool = False) -> Value:
         """a b for matrices, either one transposed first"""
         if a.sparse is not None and not transpose_b:
             return self.sparse_matmul(a.sparse, b, transpose=transpose_a, scale=a.scale, text="x")
+        if a.dtype == "sparse" and not transpose_b:
+            return self.sparse_rows_matmul(a, b, transpose=transpose_a)
         if b.held is not None:
             found: Value | None = b.held.matmul(self, a, transpose_a=transpose_a, transpose_b=transpose_b)
             if found is not None:

@@ -57,6 +57,7 @@ class OpSpec:
         cheap : computing it again takes no longer than reading its result from memory
         takes_epilogue : a product that can take along the elementwise ops that follow it
         joins_chain : a reduction that an elementwise chain can take along when it is over all axes but the last
+        takes_sparse : whether its first input may be sparse rows
         random : its result is drawn anew at every step, from the attribute ``stream``
     """
 
@@ -73,6 +74,7 @@ class OpSpec:
     cheap: bool = False
     takes_epilogue: bool = False
     joins_chain: bool = False
+    takes_sparse: bool = False
     random: bool = False
 
     @property

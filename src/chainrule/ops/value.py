@@ -18,6 +18,9 @@ Shape = tuple[int, ...]
 #: No value of a plan has it: plans are made for sizes that are known.
 FREE = -1
 
+#: As many entries as are reckoned with for each row of an input of sparse rows.
+ENTRIES_A_ROW = 64
+
 #: What a value is to the plan. Only temporaries are planned into the arena of temporaries.
 ROLES = ("input", "parameter", "state", "arena", "scalar", "constant", "temporary")
 
@@ -41,7 +44,8 @@ class Value:
     """An array that will exist when the plan runs.
 
     Parameters
-        shape : its shape ; dtype : "float" (the engine's precision), "int" (32 bits) or "bfloat16" (made by an engine)
+        shape : its shape ; dtype : "float" (the engine's precision), "int" (32 bits), "bfloat16" (made by an engine) or
+            "sparse" (an input whose rows are given by their entries that are not zero)
         role : one of ROLES ; name : of an input, parameter, arena or scalar; of a temporary, the word or letter that
             equations show it by
         constant : the number, for role "constant" (always of shape ())
@@ -77,6 +81,8 @@ class Value:
 
     def bytes(self, itemsize: int = 4) -> int:
         """Bytes of the array when an element of the engine's precision has ``itemsize`` bytes."""
+        if self.dtype == "sparse":  # how many entries there are is not known before the data comes
+            return self.shape[0] * (16 + ENTRIES_A_ROW * (4 + itemsize))
         return self.size * {"int": 4, "bfloat16": 2}.get(self.dtype, itemsize)
 
 

@@ -62,6 +62,7 @@ class _Lowering:
         frozen: Frozen | None = None,
         start: Sequence[int] = (),
         taken_out: Collection[str] = (),
+        sparse: Collection[int] = (),
     ) -> None:
         network.require_built("lowering")
         self.frozen, self.taken_out = frozen, taken_out
@@ -96,7 +97,8 @@ class _Lowering:
             if matrix is not None:
                 self.tensors[network.input_ids[i]] = Value((batch, *shape), role="constant", name=f"x{i}", sparse=matrix)
                 continue
-            x = Value((batch, *shape), network.input_dtypes[i], "input", f"x{i}")
+            dtype = "sparse" if i in sparse else network.input_dtypes[i]
+            x = Value((batch, *shape), dtype, "input", f"x{i}")
             self.inputs[x.name] = self.tensors[network.input_ids[i]] = x
 
     def arena(self, kind: str, block: int = 0) -> Value:
@@ -526,6 +528,16 @@ def _fixed(low: _Lowering, *, repeatable: bool = True) -> set[int]:
     return fixed
 
 
+def takes_sparse(network: NetworkGraph, place: int) -> bool:
+    """Whether all layers that read an input take batches of sparse rows, because they only multiply it by weights."""
+    low = _Lowering(network, 2, True, sparse=(place,))
+    try:
+        outputs = low.forward()
+    except ShapeError:
+        return False
+    return not any(z.dtype == "sparse" for z in outputs)
+
+
 def _begins_frozen(low: _Lowering) -> bool:
     """Whether layers with parameters make the same of a sample at every step."""
     network = low.network
@@ -545,6 +557,7 @@ def lower_prediction(
     constants: Mapping[int, SparseMatrix] | None = None,
     frozen: Frozen | None = None,
     taken_out: Collection[str] = (),
+    sparse: Collection[int] = (),
 ) -> Plan:
     """The forward pass alone, as in prediction: outputs "output0", ...; with every_layer also "layer.NAME" of each call.
 
@@ -552,8 +565,9 @@ def lower_prediction(
                 constants : inputs, by number, that are constant sparse matrices; the others are given at every run
                 frozen : the parameters and states, where they do not change any more
                 taken_out : states that are subtracted from the data outside of the plan, and so are 0 in it
+                sparse : inputs, by number, whose batches are sparse rows
     """
-    low = _Lowering(network, batch, False, shapes, constants, frozen, taken_out=taken_out)
+    low = _Lowering(network, batch, False, shapes, constants, frozen, taken_out=taken_out, sparse=sparse)
     outputs = {f"output{i}": v for i, v in enumerate(low.forward())}
     if every_layer:
         outputs |= {f"layer.{c.name}": low.tensors[c.output] for c in network.calls}
@@ -579,6 +593,7 @@ def lower_training(
     constants: Mapping[int, SparseMatrix] | None = None,
     start: Sequence[int] = (),
     taken_out: Collection[str] = (),
+    sparse: Collection[int] = (),
     ranks: Summing | None = None,
     share: float = 1.0,
 ) -> Plan:
@@ -594,12 +609,12 @@ def lower_training(
         training : whether Dropout and the like train ; backward : False computes the loss only
         input_gradients : also return dJ/dx as "dx0", ... ; parameter_gradients : False leaves out those of the
             parameters, and with them the update ; outputs : also return the network's outputs
-        constants, taken_out : as in ``lower_prediction``
+        constants, taken_out, sparse : as in ``lower_prediction``
         start : tensors, by number, that are given as "x0", "x1", ... in place of the inputs; ``shapes`` are theirs
         ranks : processes that train together, whose gradients are added up before the update ; share : of the samples of
             this process in the whole batch
     """
-    low = _Lowering(network, batch, training, shapes, constants, start=start, taken_out=taken_out)
+    low = _Lowering(network, batch, training, shapes, constants, start=start, taken_out=taken_out, sparse=sparse)
     count = len(network.output_ids)
     if len(losses) != count:
         raise ShapeError(f"the network has {count} output(s), got {len(losses)} loss(es).")
@@ -609,13 +624,13 @@ def lower_training(
     found: dict[str, Value] = {}
     if backward:
         d = low.backward(first)
-        sparse = low.sparse(optimizer) if ranks is None else set()
+        by_rows = low.sparse(optimizer) if ranks is None else set()
         if parameter_gradients:
-            low.place_gradients(sparse)
+            low.place_gradients(by_rows)
             if ranks is not None:
                 low.add_up_gradients(ranks, share)
         if optimizer is not None and parameter_gradients:
-            total = low.update(optimizer, total, sparse)
+            total = low.update(optimizer, total, by_rows)
         if input_gradients:
             for i, at in enumerate(network.input_ids):
                 if at in d:

@@ -35,6 +35,7 @@ def lower_statistics(
     loss_weights: Sequence[float] | None = None,
     training: bool = True,
     taken_out: Collection[str] = (),
+    sparse: Collection[int] = (),
 ) -> Plan:
     """Forward, loss, backward and update of one step, changing nothing.
 
@@ -44,18 +45,18 @@ def lower_statistics(
                 passes back to its input i (not to the network's inputs) ; "time.n" (T,) of a recurrent layer, Σ (∂J/∂hₜ)² of
                 each step ; for each parameter that learns: "w.NAME", "d.NAME" its gradient, "u.NAME" its change
     """
-    low = _Lowering(network, batch, training, shapes, constants, taken_out=taken_out)
+    low = _Lowering(network, batch, training, shapes, constants, taken_out=taken_out, sparse=sparse)
     count = len(network.output_ids)
     zs = low.forward()
     # A derivative is that of the backward pass; the same nodes are found and computed once.
     total, first, _ = low.loss(zs, losses, loss_weights or [1.0] * count, targets or [0] * count, weights or [None] * count)
     d = low.backward(first)
-    sparse = low.sparse(optimizer)
-    low.place_gradients(sparse)
+    by_rows = low.sparse(optimizer)
+    low.place_gradients(by_rows)
     updates = optimizer is not None and not optimizer.full_batch
     if updates:
         assert optimizer is not None
-        total = low.update(optimizer, total, sparse)
+        total = low.update(optimizer, total, by_rows)
     _store_nothing(low)
     found: dict[str, Value] = {"loss": total}
     k = low.k

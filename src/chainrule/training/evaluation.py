@@ -18,7 +18,7 @@ from ..network import NetworkGraph
 from ..ops.value import Shape
 from ..plan import Plan
 from .executables import Compiled, Executables, total
-from .feeds import ArrayFeed, Feed, Piece, SequenceFeed
+from .feeds import ArrayFeed, Feed, Piece, SequenceFeed, taken
 from .objective import Objective
 from .prediction import samples_at_once
 
@@ -138,7 +138,7 @@ def _run_keeping(compiled: Compiled, piece: Piece, kept: dict[str, list[Array]])
         rows: Any = slice(i * piece.batch, (i + 1) * piece.batch)
         if piece.order is not None:
             rows = piece.order[rows]
-        inputs = {name: np.ascontiguousarray(piece.data[name][rows]) for name in compiled.executable.plan.inputs}
+        inputs = {name: taken(piece.data[name], rows) for name in compiled.executable.plan.inputs}
         for name, array in compiled.executable.run(inputs).items():
             if array.ndim == 0:
                 numbers.setdefault(name, []).append(float(array))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..data.sequences import Sequences, length_buckets
 from ..data.series import overlaps
+from ..data.sparse import SparseRows
 from ..network.origins import narrowed
 from ..ops.value import Shape
 
@@ -58,6 +59,11 @@ class Piece(NamedTuple):
         return tuple(found)
 
 
+def taken(array: Any, rows: Any) -> Any:
+    """Some samples, in one piece of memory: of an array, or sparse rows as they are."""
+    return array[rows] if isinstance(array, SparseRows) else np.ascontiguousarray(array[rows])
+
+
 #: Says how many steps of a batch size, on inputs of these shapes (None: those of the network), the next piece may have.
 Pace = Callable[[int, "tuple[Shape, ...] | None"], int]
 
@@ -93,9 +99,11 @@ class ArrayFeed:
         dtypes : what each becomes ; rows : the samples that take part, None for all
         whole : whether the samples at the end of an epoch that do not fill a batch are left out of it
         origins : what is subtracted from arrays before they are narrowed (``Origins``)
+        sparse : names of SparseRows that plans read as they are
 
-    Arrays of the right dtype in C order are used where they lie; others are converted once. Memory maps stay on disk, and
-    windows stay views of their series: each piece reads its own rows, in the order in which they lie.
+    Arrays of the right dtype in C order are used where they lie; others are converted once. Memory maps stay on disk,
+    windows stay views of their series, and SparseRows that plans read as dense arrays stay sparse: each piece reads its own
+    rows, in the order in which they lie.
     """
 
     plans = 2
@@ -108,12 +116,16 @@ class ArrayFeed:
         *,
         whole: bool = False,
         origins: Arrays | None = None,
+        sparse: Container[str] = (),
     ) -> None:
-        self.whole, self._origins = whole, origins or {}
-        self.by_piece = any(isinstance(a, np.memmap) or overlaps(a) for a in arrays.values())
+        self.whole, self._origins, self._sparse = whole, origins or {}, sparse
+        self.by_piece = any(
+            name not in sparse if isinstance(a, SparseRows) else isinstance(a, np.memmap) or overlaps(a)
+            for name, a in arrays.items()
+        )
         self.dtypes = {name: np.dtype(dtypes[name]) for name in arrays}
         self.arrays = {
-            name: a if self.by_piece else narrowed(a, self.dtypes[name], self._origins.get(name))
+            name: a if self.by_piece or name in sparse else narrowed(a, self.dtypes[name], self._origins.get(name))
             for name, a in arrays.items()
         }
         self.rows = rows
@@ -132,19 +144,26 @@ class ArrayFeed:
         batch = min(batch_size, self._n)
         return self._n // batch if self.whole else -(-self._n // batch)
 
-    def all(self) -> dict[str, Array]:
-        """All samples, as arrays of the right dtype."""
-        return self.first(self._n)
+    def given(self) -> dict[str, Array]:
+        """What comes with the inputs, targets and weights of all samples, as arrays of the right dtype."""
+        rows: Any = slice(None) if self.rows is None else self.rows
+        return {name: narrowed(a[rows], self.dtypes[name]) for name, a in self.arrays.items() if name[0] != "x"}
 
     def first(self, count: int) -> dict[str, Array]:
         """The first samples, as arrays of the right dtype."""
         rows: Any = slice(0, count) if self.rows is None else self.rows[:count]
-        return self._read(rows)
+        return {name: a.dense() if isinstance(a, SparseRows) else a for name, a in self._read(rows).items()}
 
     def _read(self, rows: Any) -> dict[str, Array]:
         """These samples, as plans read them."""
         origins = self._origins if self.by_piece else {}
-        return {name: narrowed(a[rows], self.dtypes[name], origins.get(name)) for name, a in self.arrays.items()}
+        found = {}
+        for name, a in self.arrays.items():
+            part = a[rows]
+            if isinstance(part, SparseRows) and name not in self._sparse:
+                part = part.dense()
+            found[name] = part if isinstance(part, SparseRows) else narrowed(part, self.dtypes[name], origins.get(name))
+        return found
 
     def pieces(
         self, batch_size: int, pace: Pace, rng: np.random.Generator | None = None, *, shuffle: bool = True
@@ -180,7 +199,7 @@ class ArrayFeed:
             wanted = order[start:stop]
             rows = np.sort(wanted)
             inner = np.searchsorted(rows, wanted).astype(np.int64, copy=False)
-        data = {name: a.view(np.ndarray) for name, a in self._read(rows).items()}
+        data = {n: a if isinstance(a, SparseRows) else a.view(np.ndarray) for n, a in self._read(rows).items()}
         return Piece(data, inner, batch, steps, sum(a.nbytes for a in data.values()))
 
 

@@ -15,6 +15,7 @@ from ..data.batches import Batches
 from ..data.resolution import in_words, lost_resolution
 from ..data.sequences import Sequences
 from ..data.series import overlaps
+from ..data.sparse import SparseRows, is_sparse, sparse_rows
 from ..errors import DataError, ParameterError, ShapeError
 from ..layers import Layer
 from ..losses import ElementwiseLoss, Loss, get_loss
@@ -23,11 +24,16 @@ from ..network.graph import fits, shown
 from ..network.origins import Origins, concerned
 from ..ops import SparseMatrix
 from ..ops.value import FREE, Shape
+from ..plan.lower import takes_sparse
 from .feeds import ArrayFeed, DataSetFeed, SequenceFeed, StreamFeed
 from .objective import Objective
 from .targets import element_weights, fit_target, pick_loss, sample_weights, target_array, weigh
 
 Array = NDArray[Any]
+#: Networks of fewer inputs get dense batches of a sparse matrix: their first product is quick in any case.
+_FEWEST_SPARSE = 256
+#: The largest share of entries of a sparse matrix that are not zero for which steps on sparse rows are the faster ones.
+_DENSITY = 0.08
 #: How many bytes of a memory map are checked at a time.
 _CHECK_BYTES = 32 * 2**20
 
@@ -79,7 +85,7 @@ def input_arrays(network: NetworkGraph, X: Any, *, check: bool = True) -> list[A
 
     Where offsets may have to be taken out, numbers keep the digits that they have (``Origins``).
 
-    For a network of a graph, whose every batch is all of X, a sparse matrix becomes a SparseMatrix.
+    A sparse matrix becomes SparseRows; for a network of a graph, whose every batch is all of X, a SparseMatrix.
 
     Parameters  check : compare with the shapes that the network was built for
     Raises      ShapeError, DtypeError, DataError, each naming the array
@@ -92,8 +98,10 @@ def input_arrays(network: NetworkGraph, X: Any, *, check: bool = True) -> list[A
         own = getattr(x, "dtype", None)
         if dtype == np.float64 and isinstance(own, np.dtype) and np.can_cast(own, network.dtype):
             dtype = np.dtype(network.dtype)  # it has no more digits than that
-        if network.samples is not None and _is_sparse(x):
-            array: Any = SparseMatrix.of(x, name=name)
+        if network.samples is not None and (isinstance(x, (SparseMatrix, SparseRows)) or is_sparse(x)):
+            array: Any = SparseMatrix.of(x.matrix if isinstance(x, SparseRows) else x, name=name)
+        elif isinstance(x, SparseRows) or is_sparse(x):
+            array = _sparse(x, dtype, name)
         else:
             ndim = 1 if network.input_is_scalar(i) else None
             array = _sequences(x, dtype, name) if isinstance(x, Sequences) else _input(x, dtype, name, ndim)
@@ -104,7 +112,8 @@ def input_arrays(network: NetworkGraph, X: Any, *, check: bool = True) -> list[A
                 f"node, all of them at once; labels of -1 leave nodes out of the loss."
             )
         if dtype == np.float64 and not isinstance(array, SparseMatrix):
-            check_range(array.values if isinstance(array, Sequences) else array, np.dtype(network.dtype), name)
+            numbers = array.values if isinstance(array, Sequences) else array
+            check_range(array.matrix.data if isinstance(array, SparseRows) else numbers, np.dtype(network.dtype), name)
         if check and network.input_shapes is not None:
             check_sample_shape(array, network.input_shapes[i], name)
         found.append(array)
@@ -115,8 +124,23 @@ def input_arrays(network: NetworkGraph, X: Any, *, check: bool = True) -> list[A
     return found
 
 
-def _is_sparse(x: Any) -> bool:
-    return isinstance(x, SparseMatrix) or hasattr(x, "tocsr")
+def _sparse(x: Any, dtype: np.dtype[Any], name: str) -> SparseRows | Array:
+    """Sparse rows of numbers; indices of an embedding, which are few in each row, as an array."""
+    if dtype.kind == "i":
+        return _input((x.matrix if isinstance(x, SparseRows) else x).toarray(), dtype, name)
+    return x.astype(dtype) if isinstance(x, SparseRows) else sparse_rows(x, name=name, dtype=dtype)
+
+
+def read_sparse(network: NetworkGraph, place: int, rows: Any, *, density: float = 1.0) -> bool:
+    """Whether the batches of an input are sparse rows to the network: where it takes them, and they are worth it.
+
+    A network that has few inputs, or inputs that are not very sparse, is faster on dense batches.
+
+    Parameters  rows : what ``input_arrays`` found ; density : the largest share of entries that is not zero
+    """
+    if not isinstance(rows, SparseRows) or rows.shape[1] < _FEWEST_SPARSE or rows.dtype != network.dtype:
+        return False
+    return rows.entries <= density * rows.shape[0] * rows.shape[1] and takes_sparse(network, place)
 
 
 def dense_and_constant(xs: Sequence[Any]) -> tuple[dict[int, Any], dict[int, SparseMatrix]]:
@@ -285,8 +309,10 @@ def take_arrays(
     if len(by_class) != len(ys):
         raise ParameterError(f"the network has {len(ys)} outputs, got {len(by_class)} class weights.")
     dense, constants = dense_and_constant(xs)
-    arrays: dict[str, Any] = {f"x{i}": x for i, x in dense.items()}
     ragged = any(isinstance(a, Sequences) for a in (*xs, *ys))
+    if ragged:
+        dense = {i: x.dense() if isinstance(x, SparseRows) else x for i, x in dense.items()}
+    arrays: dict[str, Any] = {f"x{i}": x for i, x in dense.items()}
     shapes = network.output_shapes if ragged else network.outputs_for([x.shape[1:] for x in xs])
     masks: dict[str, tuple[str, Shape]] = {}
     dtypes: dict[str, Any] = {f"x{i}": d for i, d in enumerate(input_dtypes(network)) if i in dense}
@@ -320,14 +346,15 @@ def take_arrays(
         forms.append(form)
         kinds.append(kind)
     origins = Origins.of(network, losses, states)
-    objective = Objective(losses, forms, kinds, constants=constants, taken_out=origins.states)
+    sparse = tuple(i for i, x in dense.items() if not ragged and read_sparse(network, i, x, density=_DENSITY))
+    objective = Objective(losses, forms, kinds, constants=constants, taken_out=origins.states, sparse=sparse)
     if not ragged:
         merged = {}
         for i in range(len(ys)):
             wide = _exact(arrays[f"y{i}"], dtypes[f"y{i}"], i in origins.outputs)
             if wide is not None:
                 merged[f"y{i}"] = wide
-        feed = ArrayFeed(arrays, dtypes, rows, origins=origins.arrays)
+        feed = ArrayFeed(arrays, dtypes, rows, origins=origins.arrays, sparse=[f"x{i}" for i in sparse])
         return Intake(feed, objective, merged, xs if merged else (), origins)
     exact = [f"x{i}" for i, reads in enumerate(network.reads_padding()) if reads]
     ragged_feed = SequenceFeed(arrays, dtypes, masks=masks, exact=exact, rows=rows, origins=origins.arrays)
@@ -477,7 +504,7 @@ def is_stream(X: Any, y: Any) -> bool:
         if y is not None:
             raise ParameterError(f"y is given, but X, a data set ({type(X).__name__}), has its own targets. Leave y out.")
         return True
-    if y is not None or X is None or isinstance(X, (str, bytes, Mapping)):
+    if y is not None or X is None or isinstance(X, (str, bytes, Mapping, SparseRows)) or is_sparse(X):
         return False
     if any(hasattr(X, name) for name in ("__array__", "__dlpack__", "__dataframe__")):
         return False

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.sparse import SparseRows
 from ..engine.reference import ReferenceEngine
 from ..plan import Plan, lower_trace
 from ..plan.passes import eliminate_dead_code
@@ -41,11 +43,13 @@ class Moment:
         # Where samples belong together, such as the nodes of a graph, some of them are no batch.
         whole = bool(state.objective.constants) or any(call.layer.samples() is not None for call in self.network.calls)
         names = () if whole else run.executable.plan.inputs
-        bytes_each = sum(run.piece.data[name][:1].nbytes for name in names)
+        given = run.piece.data
+        bytes_each = sum(given[name].dtype.itemsize * math.prod(given[name].shape[1:]) for name in names)
         rows: Any = slice(0, max(1, min(samples, run.piece.batch, _KEPT // max(1, bytes_each))))
         if run.piece.order is not None:
             rows = run.piece.order[rows]
-        self.inputs = {name: np.array(run.piece.data[name][rows]) for name in names}
+        several = {name: given[name][rows] for name in names}
+        self.inputs = {name: a.dense() if isinstance(a, SparseRows) else np.array(a) for name, a in several.items()}
         self._kept: Mapping[str, Array] | None = None
 
     @property

@@ -32,6 +32,7 @@ class Objective:
         constants : inputs, by number, that are constant sparse matrices and no part of a batch
         start : tensors, by number, that a batch holds in place of the network's inputs; empty for the inputs
         before : (FLOPs, bytes) for each sample of making these from the inputs
+        sparse : inputs, by number, of which a batch holds sparse rows
         taken_out : states of layers that are subtracted from inputs and targets before they are narrowed (``Origins``)
     """
 
@@ -44,6 +45,7 @@ class Objective:
     start: tuple[int, ...] = ()
     before: tuple[float, float] = (0.0, 0.0)
     taken_out: Collection[str] = ()
+    sparse: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         count = len(self.losses)
@@ -59,7 +61,7 @@ class Objective:
     def key(self) -> tuple[Hashable, ...]:
         """What tells the plans of two objectives apart, where the losses and the metrics are the same objects."""
         digests = (one.digest for one in self.constants.values())
-        return (*self.forms, *self.weights, *digests, self.start, *sorted(self.taken_out))
+        return (*self.forms, *self.weights, *digests, self.start, self.sparse, *sorted(self.taken_out))
 
     @property
     def full_key(self) -> tuple[Hashable, ...]:
@@ -88,6 +90,7 @@ class Objective:
             constants=self.constants,
             start=self.start,
             taken_out=self.taken_out,
+            sparse=self.sparse,
             **options,
         )
         if self.start:

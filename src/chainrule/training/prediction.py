@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..data.batches import Batches
 from ..data.sequences import Sequences
+from ..data.sparse import SparseRows
 from ..errors import ParameterError
 from ..network import NetworkGraph
 from ..network.origins import Origins, narrowed
@@ -19,7 +20,7 @@ from ..ops.value import FREE, Shape
 from ..plan import Plan, lower_prediction
 from .batch_intake import DataSetIntake
 from .feeds import ArrayFeed, SequenceFeed
-from .intake import Intake, dense_and_constant, input_arrays, input_dtypes
+from .intake import Intake, dense_and_constant, input_arrays, input_dtypes, read_sparse
 from .objective import Objective
 from .runtime import Repeated, Runtime
 
@@ -70,6 +71,8 @@ def predict(network: NetworkGraph, runtime: Runtime, X: Any, batch_size: int | N
 
         return predict_sequences(network, xs, batch_size, run, expect, origins)
     dense, constants = dense_and_constant(xs)
+    # Whether rows are read as sparse ones depends on the network alone, so that no row's digits depend on the others.
+    sparse = tuple(i for i, x in dense.items() if read_sparse(network, i, x))
     n, dtypes = len(xs[0]), input_dtypes(network)
     shapes = tuple(x.shape[1:] for x in xs)
     batch_size = network.samples or batch_size or network.samples_at_once(shapes)
@@ -78,16 +81,19 @@ def predict(network: NetworkGraph, runtime: Runtime, X: Any, batch_size: int | N
     for start in range(0, n, batch_size):
         stop = min(start + batch_size, n)
         batch = stop - start
-        inputs = {
-            f"x{i}": narrowed(x if batch == n else x[start:stop], dtype, origins.arrays.get(f"x{i}"))
-            for i, (x, dtype) in enumerate(zip(xs, dtypes, strict=True))
-            if i in dense
-        }
+        inputs = {}
+        for i, x in dense.items():
+            part = x if batch == n else x[start:stop]
+            part = part.dense() if isinstance(part, SparseRows) and i not in sparse else part
+            origin = origins.arrays.get(f"x{i}")
+            inputs[f"x{i}"] = part if i in sparse else narrowed(part, dtypes[i], origin)
 
         def lower(batch: int = batch) -> Plan:
-            return lower_prediction(network, batch, shapes=shapes, constants=constants, taken_out=origins.states)
+            return lower_prediction(
+                network, batch, shapes=shapes, constants=constants, taken_out=origins.states, sparse=sparse
+            )
 
-        key = ("predict", batch, shapes, *(m.digest for m in constants.values()), *origins.states)
+        key = ("predict", batch, shapes, *(m.digest for m in constants.values()), *origins.states, sparse)
         compiled = executables.get(key, lower)
         with compiled.lock:
             found = compiled.executable.run(inputs)

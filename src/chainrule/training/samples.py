@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..data.batches import Batch, Batches
 from ..data.sequences import Sequences
+from ..data.sparse import SparseRows
 from ..errors import ChainruleError
 from ..ops import SparseMatrix
 
@@ -152,7 +153,7 @@ class Samples:
             elif isinstance(x, SparseMatrix):
                 found.append(_dense_rows(x, self.nodes if self.nodes is not None else np.arange(x.shape[0])))
             else:
-                x = np.asarray(x)
+                x = x.dense() if isinstance(x, SparseRows) else np.asarray(x)
                 found.append(x[self.nodes] if self.nodes is not None else self._repeated(x) if self.by_step else x)
         return found
 

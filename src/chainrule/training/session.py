@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..constraints import Interval, Maybe
 from ..data.batches import Batches, repeats_samples, split_validation
 from ..data.sequences import Sequences
+from ..data.sparse import SparseRows
 from ..errors import DataError, DtypeError, ParameterError, ShapeError
 from ..losses import Loss
 from ..metrics import Metric
@@ -213,6 +214,7 @@ class Session:
             weights=taken.weights,
             constants=taken.constants,
             taken_out=taken.taken_out,
+            sparse=taken.sparse,
         )
         network._forms = list(taken.forms)
         network._trained = True
@@ -362,7 +364,7 @@ class Session:
         network = self.network
         if network._trained or not standardising_layers(network):
             return
-        if any(isinstance(x, SparseMatrix) for x in xs):
+        if any(isinstance(x, (SparseMatrix, SparseRows)) for x in xs):
             raise ParameterError(_NOT_MEASURED)
         arrays: dict[str, Array] = {}
         for letter, several in (("x", xs), ("y", ys)):
@@ -478,9 +480,9 @@ class Session:
         cannot tell them apart."""
         assert isinstance(intake.feed, ArrayFeed)
         feed = intake.feed
-        given = feed.all()
+        given = feed.given()
         rows = slice(None) if feed.rows is None else feed.rows
-        inputs = [x[rows] for x in intake.inputs] or [given[f"x{i}"] for i in range(len(self.network.input_ids))]
+        inputs = [x[rows] for x in intake.inputs or (feed.arrays[f"x{i}"] for i in range(len(self.network.input_ids)))]
         outputs = self.predict(inputs[0] if len(inputs) == 1 else inputs, batch_size)
         targets = {
             name: intake.exact[name][rows] if name in intake.exact else a for name, a in given.items() if name[0] == "y"

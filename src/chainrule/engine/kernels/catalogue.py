@@ -35,6 +35,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "sparse": ("sparse_product",),
         "pictures": ("resample",),
     },
+    "inputs of sparse rows": {"sparse_rows": ("sparse_rows_product", "sparse_rows_gradient")},
     "compressed weights": {
         "sparse_weights": ("to_planes", "sparse_planes", "sparse_line"),
         "bits": ("sign_product", "pack_signs", "bit_windows", "without_border"),

@@ -79,6 +79,14 @@ class Data:
 
 
 @dataclass
+class Entries:
+    """The address of what all entries of an input of sparse rows have: their "indices" or "values"."""
+
+    value: Value
+    what: str
+
+
+@dataclass
 class Float:
     """A float32 in the low half of a word."""
 

@@ -32,6 +32,7 @@ from .calls import (
     Cell,
     Code,
     Data,
+    Entries,
     Float,
     Function,
     Memory,
@@ -146,10 +147,7 @@ class OneDNNExecutable(Executable):
         temporaries, size = plan_memory([n for n, _ in nodes], [e for _, e in nodes], list(plan.outputs.values()))
         self.temporaries = aligned_zeros(max(size, 64), np.uint8)
         self._offsets = temporaries
-        self.staging = {
-            name: aligned_zeros(v.shape or (1,), np.int32 if v.dtype == "int" else np.float32)
-            for name, v in plan.inputs.items()
-        }
+        self.staging = {name: _staging(v) for name, v in plan.inputs.items()}
         self.scalar_names = list(plan.scalars)
         self.scalar_row = aligned_zeros(max(16, len(plan.scalars)), np.float32)
         self.seed = np.zeros(1, np.int64)
@@ -165,6 +163,8 @@ class OneDNNExecutable(Executable):
         self._streams: dict[int, Stream] = {}
         self._constants: dict[Hashable, Array] = {}
         self._aliases = {k: v for t in tasks for k, v in t.aliases.items()}
+        #: Words that hold the addresses of the entries of sparse rows: (input, "indices" or "values", word).
+        self._entry_words: list[tuple[str, str, Any]] = []
         self.places: list[dict[str, list[tuple[int, int]]]] = [{name: [] for name in plan.inputs} for _ in range(threads)]
         self.segments = self._segments(groups)
         last = self.segments[-1] if self.segments else None
@@ -241,6 +241,8 @@ class OneDNNExecutable(Executable):
         """A word, and for addresses within an input the input's name and the offset in bytes."""
         if isinstance(item, int):
             return item, None, 0
+        if isinstance(item, Entries):
+            return 0, None, 0  # set by every run
         if isinstance(item, Address):
             base, name = self._base(item.value)
             return base + item.bytes, name, item.bytes
@@ -275,6 +277,9 @@ class OneDNNExecutable(Executable):
         for i, (_, name, offset) in enumerate(found):
             if name is not None:
                 self.places[thread][name].append((at + 8 * i, offset))
+        for i, item in enumerate(words):
+            if isinstance(item, Entries):
+                self._entry_words.append((item.value.name, item.what, ctypes.c_int64.from_address(at + 8 * i)))
         return at
 
     def _as_primitive(self, call: ProductCall) -> bool:
@@ -395,7 +400,7 @@ class OneDNNExecutable(Executable):
             low, high = batch * thread // self.threads, batch * (thread + 1) // self.threads
             places = self.places[thread][name]
             block = self.words.block([w for place in places for w in place] or [0])
-            width = prod(value.shape[1:])
+            width = _words_a_sample(value)
             words = [0, 0, width, batch, int(self.staging[name].ctypes.data), low, high, cell, len(places), block]
             at = self.words.block(words)
             self._feed_words[name].append((ctypes.c_int64 * 2).from_address(at))
@@ -435,8 +440,14 @@ class OneDNNExecutable(Executable):
         alive: list[Array] = []
         samples = 0 if order is None else _address(order)
         for name, value in self.plan.inputs.items():
-            array = data[name]
-            wanted = np.int32 if value.dtype == "int" else np.float32
+            array: Any = data[name]
+            if value.dtype == "sparse":
+                alive.append(array)
+                for of, what, word in self._entry_words:
+                    if of == name:
+                        word.value = _address(getattr(array, what))
+                array = array.extents
+            wanted = np.int64 if value.dtype == "sparse" else np.int32 if value.dtype == "int" else np.float32
             if array.dtype != wanted or not array.flags.c_contiguous:
                 array = np.ascontiguousarray(array, wanted)
             alive.append(array)
@@ -507,6 +518,8 @@ class OneDNNExecutable(Executable):
             if v.role == "scalar":
                 return np.asarray(scalars[v.name], np.float32)
             r = root(v)
+            if r.dtype == "sparse":
+                return inputs[r.name]
             if r.role == "input":
                 return np.asarray(inputs[r.name], np.int32 if v.dtype == "int" else np.float32).reshape(v.shape)
             if v.base is not None:
@@ -567,6 +580,18 @@ class OneDNNExecutable(Executable):
                 len(order) < needed or (needed and not 0 <= order[:needed].min() <= order[:needed].max() < len(array))
             ):
                 raise EngineError(f"order: {needed} sample numbers below {len(array)} are needed.")
+
+
+def _words_a_sample(value: Value) -> int:
+    """Elements of 4 bytes of a sample of an input: of sparse rows the two numbers that say where the entries of a row lie."""
+    return 4 if value.dtype == "sparse" else prod(value.shape[1:])
+
+
+def _staging(value: Value) -> Array:
+    """Memory for one batch of an input."""
+    if value.dtype == "sparse":
+        return aligned_zeros((value.shape[0], 2), np.int64)
+    return aligned_zeros(value.shape or (1,), np.int32 if value.dtype == "int" else np.float32)
 
 
 def _lays_out_constants(task: Task, plan: Plan) -> bool:

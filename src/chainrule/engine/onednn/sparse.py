@@ -1,4 +1,4 @@
-"""How products with a constant sparse matrix are divided among threads."""
+"""How products with sparse matrices are divided among threads: with constant ones, and with the sparse rows of a batch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...ops import Node, SparseMatrix
-from .calls import Address, Call, Data, Part, Task, access
+from .calls import Address, Call, Data, Entries, Part, Task, access, bounds
 
 #: Fewer multiplications than this are not worth dividing.
 _SMALL = 16384
@@ -40,4 +40,26 @@ def sparse_matmul(node: Node, threads: int) -> Task:
         reads = [access(x)] + ([] if scale is None else [access(scale)])
         writes = [access(out, a * width, b * width)]
         parts.append(Part([Call("sparse_product", words)], reads, writes) if b > a else None)
+    return Task(node, parts)
+
+
+def sparse_rows_matmul(node: Node, threads: int) -> Task:
+    """x W by rows of the batch; xᵀ dz by rows of the result, each thread passing over the entries of all others' rows.
+
+    So the sum of every element has the order of the batch, however many threads there are.
+    """
+    (x, b), out = node.inputs, node.outputs[0]
+    rows, width = out.shape
+    arrays = [Entries(x, "indices"), Entries(x, "values"), Address(b), Address(out)]
+    turned: bool = node.attrs["transpose"]
+    divided = threads > 1 and rows >= threads and (out.size if turned else x.shape[0] * width) >= _SMALL
+    cuts = bounds(rows, threads) if divided else [0, *[rows] * threads]
+    parts: list[Part | None] = []
+    for first, end in pairwise(cuts):
+        kernel = "sparse_rows_gradient" if turned else "sparse_rows_product"
+        head = [x.shape[0]] if turned else []
+        words = [*head, first, end, width, Address(x), *arrays]
+        reads = [access(x), access(b)]
+        writes = [access(out, first * width, end * width)]
+        parts.append(Part([Call(kernel, words)], reads, writes) if end > first else None)
     return Task(node, parts)

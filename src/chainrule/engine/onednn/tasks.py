@@ -33,7 +33,7 @@ from .int8 import int8_product, quantize
 from .primitives import Matrix
 from .program import MACHINE_OPS, Unsupported
 from .recurrent import SEQUENCE_OPS, count_uses, sequence_task
-from .sparse import sparse_matmul
+from .sparse import sparse_matmul, sparse_rows_matmul
 
 #: Fewer elements than this are not worth dividing.
 _SMALL = 2048
@@ -417,6 +417,7 @@ def one_hot(node: Node, threads: int) -> Task:
 _TASKS: dict[str, Callable[[Node, int], Task | list[Task]]] = {
     "matmul": matmul,
     "sparse_matmul": sparse_matmul,
+    "sparse_rows_matmul": sparse_rows_matmul,
     "pack_signs": pack,
     "quantize": quantize,
     "fused": elementwise,

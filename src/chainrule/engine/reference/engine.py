@@ -46,7 +46,9 @@ class ReferenceExecutable(Executable):
     ) -> dict[str, Array]:
         arrays: dict[int, Array] = {}
         for name, v in self.plan.inputs.items():
-            x = np.asarray(inputs[name], np.int32 if v.dtype == "int" else self.dtype)
+            x: Any = inputs[name]
+            if v.dtype != "sparse":
+                x = np.asarray(x, np.int32 if v.dtype == "int" else self.dtype)
             if x.shape != v.shape:
                 raise EngineError(f"input {name!r}: the plan was made for shape {v.shape}, got {x.shape}.")
             arrays[id(v)] = x

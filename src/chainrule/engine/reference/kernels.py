@@ -199,6 +199,10 @@ def _sparse_matmul(attrs: Attrs, x: Array, scale: Array | None = None) -> Array:
     return np.asarray(attrs["matrix"].dot(x, scale=scale, transpose=attrs["transpose"]))
 
 
+def _sparse_rows_matmul(attrs: Attrs, x: Any, b: Array) -> Array:
+    return np.asarray(x.transposed_dot(b) if attrs["transpose"] else x.dot(b))
+
+
 def _moments(attrs: Attrs, x: Array) -> Array:
     columns = x.reshape(-1, x.shape[-1])
     parts = (columns.sum(0), np.square(columns).sum(0), columns.min(0), columns.max(0), (columns == 0).sum(0))
@@ -251,6 +255,7 @@ KERNELS: dict[str, Callable[..., Any]] = {
     "matmul": _matmul,
     "batch_matmul": _batch_matmul,
     "sparse_matmul": _sparse_matmul,
+    "sparse_rows_matmul": _sparse_rows_matmul,
     "sum": lambda attrs, x: x.sum(axis=attrs["axis"], keepdims=attrs["keepdims"]),
     "channel_moments": lambda attrs, x: _channel_moments(x),
     "max": lambda attrs, x: x.max(axis=attrs["axis"], keepdims=attrs["keepdims"]),

@@ -224,6 +224,11 @@ class Writer:
         x = bracket(inputs[0], ATOM, last=False)
         return Term(f"{node.attrs['text']} {x.text}", rf"{node.attrs['latex']} \, {x.latex}", PRODUCT)
 
+    def _op_sparse_rows_matmul(self, node: Node, inputs: list[Term], output: int) -> Term:
+        x = _transposed(inputs[0]) if node.attrs["transpose"] else bracket(inputs[0], ATOM, last=False)
+        b = bracket(inputs[1], ATOM, last=False)
+        return Term(f"{x.text} {b.text}", rf"{x.latex} \, {b.latex}", PRODUCT)
+
     def _op_transpose(self, node: Node, inputs: list[Term], output: int) -> Term:
         if node.inputs[0].ndim == 2 and tuple(node.attrs["axes"]) == (1, 0):
             return _transposed(inputs[0])
