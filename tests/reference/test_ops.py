@@ -479,6 +479,8 @@ TESTED = {
     # in test_recurrent_ops.py
     "simple_rnn", "simple_rnn_backward", "lstm", "lstm_backward", "gru", "gru_backward", "previous", "sequence_mask",
     "attention", "attention_backward", "unique_rows", "take_rows", "put_rows",
+    # in tests/unit/test_sparse_rows.py
+    "sparse_rows_matmul",
     # in tests/unit/test_losses_ctc.py
     "ctc", "label_error_rate",
     # in test_compressed_ops.py

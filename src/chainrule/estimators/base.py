@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data import Sequences
-from ..data.sparse import SparseRows
 from ..data.text import PADDING
 from ..errors import DataError, ParameterError, ShapeError
 from ..layers import Dense, Dropout, Embedding, GlobalAveragePool, Input, Layer, Tensor, get_activation

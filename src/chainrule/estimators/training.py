@@ -442,8 +442,6 @@ class Training(Features):
         """
         self._require_fitted("quantize")
         features = self._scaled(self._features(X, reset=False))
-        if isinstance(features, SparseRows):
-            features = features.dense(slice(0, features.rows_at_once))
         network = self.network_.quantize(features)
         network.pack(in_place=True)
         return self.with_network(network)

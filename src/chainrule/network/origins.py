@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.sparse import SparseRows
 from ..losses import Loss
 from .graph import Call, NetworkGraph
 
@@ -95,13 +96,15 @@ def _alone(network: NetworkGraph, call: Call, measured: str) -> bool:
     return call.layer.measures == measured and sum(other.name == call.name for other in network.calls) == 1
 
 
-def narrowed(array: Array, dtype: Any, origin: Array | None = None) -> Array:
-    """The array in C order and in the dtype, after its origin was subtracted in float64.
+def narrowed(array: Array | SparseRows, dtype: Any, origin: Array | None = None) -> Array:
+    """The array in C order and in the dtype, after its origin was subtracted in float64; sparse rows become dense ones.
 
     Example
         >>> narrowed(np.array([[5_300_000.05], [5_300_000.10]]), np.float32, np.array([5_300_000.0])).tolist()
         [[0.05000000074505806], [0.10000000149011612]]
     """
+    if isinstance(array, SparseRows):
+        array = array.dense()
     if origin is None:
         return np.ascontiguousarray(array, dtype)
     axes = np.shape(array)

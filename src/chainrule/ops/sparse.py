@@ -1,4 +1,4 @@
-"""Products with sparse matrices: a constant one, which is an attribute of its op, and the sparse rows of a batch, an input."""
+"""Products with sparse matrices: constant ones, which are attributes of their op, and the sparse rows of a batch."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def _sparse_rows_matmul(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
     rows, columns = x.shape[::-1] if attrs["transpose"] else x.shape
     if b.ndim != 2 or b.shape[0] != columns:
         turned = "transposed " if attrs["transpose"] else ""
-        raise ShapeError(f"sparse_rows_matmul: {turned}sparse rows {x.shape} need ({columns}, ...) at their right, got {b.shape}.")
+        raise ShapeError(
+            f"sparse_rows_matmul: {turned}sparse rows {x.shape} need ({columns}, ...) at their right, got {b.shape}."
+        )
     return [((rows, b.shape[1]), "float")]
 
 
@@ -61,9 +63,7 @@ class Sparse(Elementwise):
         factors = () if scale is None else (scale,)
         return self.emit("sparse_matmul", x, *factors, matrix=matrix, transpose=transpose, **named)[0]
 
-    @op(
-        "product", "{0} {1}", precedence=1, rule=_sparse_rows_matmul, flops=_flops_of_rows, takes_sparse=True
-    )
+    @op("product", "{0} {1}", precedence=1, rule=_sparse_rows_matmul, flops=_flops_of_rows, takes_sparse=True)
     def sparse_rows_matmul(self, x: Value, b: Value, *, transpose: bool = False) -> Value:
         """x b, or xᵀ b with ``transpose``, for an input x of sparse rows"""
         return self.emit("sparse_rows_matmul", x, b, transpose=transpose)[0]

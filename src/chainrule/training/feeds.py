@@ -157,13 +157,10 @@ class ArrayFeed:
     def _read(self, rows: Any) -> dict[str, Array]:
         """These samples, as plans read them."""
         origins = self._origins if self.by_piece else {}
-        found = {}
-        for name, a in self.arrays.items():
-            part = a[rows]
-            if isinstance(part, SparseRows) and name not in self._sparse:
-                part = part.dense()
-            found[name] = part if isinstance(part, SparseRows) else narrowed(part, self.dtypes[name], origins.get(name))
-        return found
+        return {
+            name: a[rows] if name in self._sparse else narrowed(a[rows], self.dtypes[name], origins.get(name))
+            for name, a in self.arrays.items()
+        }
 
     def pieces(
         self, batch_size: int, pace: Pace, rng: np.random.Generator | None = None, *, shuffle: bool = True

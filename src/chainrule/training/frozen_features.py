@@ -120,7 +120,13 @@ class FrozenFeatures:
         """None where nothing is frozen at the beginning, or what it makes cannot be kept."""
         network, n = self._network, self._given.feed.n_samples
         partly = getattr(self._given.feed, "whole", False)
-        if n is None or partly or network.samples is not None or self._given.objective.constants or self._given.objective.sparse:
+        if (
+            n is None
+            or partly
+            or network.samples is not None
+            or self._given.objective.constants
+            or self._given.objective.sparse
+        ):
             return None
         fixed, plain = fixed_tensors(network, repeatable=self._exactly)
         inside = [call for call in network.calls if fixed.issuperset(call.outputs)]

@@ -33,7 +33,7 @@ Array = NDArray[Any]
 #: Networks of fewer inputs get dense batches of a sparse matrix: their first product is quick in any case.
 _FEWEST_SPARSE = 256
 #: The largest share of entries of a sparse matrix that are not zero for which steps on sparse rows are the faster ones.
-_DENSITY = 0.08
+_DENSITY = 0.15
 #: How many bytes of a memory map are checked at a time.
 _CHECK_BYTES = 32 * 2**20
 

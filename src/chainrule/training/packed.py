@@ -22,7 +22,7 @@ from ..errors import DataError, ParameterError
 from ..network import NetworkGraph
 from ..network.origins import Origins, narrowed
 from ..network.representation import Held, Int8, Representation
-from ..ops import Builder, Value
+from ..ops import Builder, SparseMatrix, Value
 from ..ops.memory import aligned_zeros
 from ..ops.value import Shape
 from ..plan import Plan, lower_prediction, optimise
@@ -115,7 +115,7 @@ class PackedNetwork:
     # ------------------------------------------------------------ predictions
 
     def predict(self, X: Any, *, batch_size: int | None = None) -> Any:
-        """The raw outputs, as ``Network.predict`` gives them. Parameters  as there; X : arrays or Sequences
+        """The raw outputs, as ``Network.predict`` gives them. Parameters  as there
 
         Raises      ShapeError, DtypeError, DataError, ParameterError when X or batch_size does not fit
         """
@@ -130,8 +130,8 @@ class PackedNetwork:
         if isinstance(X, Batches):
             return self._predict_batches(X, batch_size)
         xs = input_arrays(graph, X)
-        if not all(isinstance(x, (np.ndarray, Sequences)) for x in xs):
-            raise ParameterError("predict: a packed network takes arrays or Sequences, no sparse matrices. Use X.toarray().")
+        if any(isinstance(x, SparseMatrix) for x in xs):
+            raise ParameterError("predict: a packed network of a graph takes no sparse matrix. Give X.toarray().")
         if any(isinstance(x, Sequences) for x in xs):
             several = predict_sequences(graph, xs, batch_size, self._run, self._expect, self._origins)
             return several[0] if len(several) == 1 else tuple(several)

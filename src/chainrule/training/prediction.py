@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from ..data.batches import Batches
 from ..data.sequences import Sequences
-from ..data.sparse import SparseRows
 from ..errors import ParameterError
 from ..network import NetworkGraph
 from ..network.origins import Origins, narrowed
@@ -84,9 +83,7 @@ def predict(network: NetworkGraph, runtime: Runtime, X: Any, batch_size: int | N
         inputs = {}
         for i, x in dense.items():
             part = x if batch == n else x[start:stop]
-            part = part.dense() if isinstance(part, SparseRows) and i not in sparse else part
-            origin = origins.arrays.get(f"x{i}")
-            inputs[f"x{i}"] = part if i in sparse else narrowed(part, dtypes[i], origin)
+            inputs[f"x{i}"] = part if i in sparse else narrowed(part, dtypes[i], origins.arrays.get(f"x{i}"))
 
         def lower(batch: int = batch) -> Plan:
             return lower_prediction(
@@ -138,9 +135,10 @@ def input_gradient(
     if not isinstance(intake.feed, ArrayFeed):
         raise ParameterError("input_gradient: give arrays of one length, such as X.padded() of Sequences.")
     given = intake.objective
-    if "int" in network.input_dtypes or given.constants:
-        kind = "a sparse matrix" if given.constants else "indices"
-        raise ParameterError(f"input_gradient: an input of {kind} has no gradient.")
+    if "int" in network.input_dtypes:
+        raise ParameterError("input_gradient: an input of indices has no gradient.")
+    if given.constants or given.sparse:
+        raise ParameterError("input_gradient: the gradient of a sparse matrix would be dense. Give X.toarray().")
     objective = Objective(given.losses, given.forms, given.weights, loss_weights, taken_out=given.taken_out)
     executables = runtime.differentiators(network)
     n = intake.feed.n_samples

@@ -131,7 +131,14 @@ class Probe:
         batch = run.piece.batch
         optimizer = None if trainer.optimizer.full_batch else trainer.optimizer
         objective = trainer.state.objective
-        key = (batch, run.piece.shapes, *objective.forms, *objective.weights, objective.sparse, *sorted(trainer.network.frozen))
+        key = (
+            batch,
+            run.piece.shapes,
+            *objective.forms,
+            *objective.weights,
+            objective.sparse,
+            *sorted(trainer.network.frozen),
+        )
         compiled = self._executables.get(key, lambda: self._lower(trainer, batch, run.piece.shapes, optimizer))
         executable = compiled.executable
         scalars = {name: float(values[0]) for name, values in run.scalars.items() if name in executable.plan.scalars}

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from ..data.batches import Batches
 from ..data.sequences import Sequences
+from ..data.sparse import SparseRows
 from ..engine.base import Engine
 from ..errors import DataError, ParameterError
 from ..network import Int8, LowPrecision, Masked, NetworkGraph
 from ..network.origins import Origins, narrowed
+from ..ops import SparseMatrix
 from ..ops.int8_weights import HIGHEST, quantised
 from ..plan import lower_prediction, optimise
 from ..plan.frozen import Frozen, FrozenWeight, Inputs, arenas_in_use
@@ -115,9 +117,10 @@ def _batches(network: NetworkGraph, X: Any) -> Iterable[list[Any]]:
                 return
         return
     xs = input_arrays(network, X)
-    if not all(isinstance(x, (np.ndarray, Sequences)) for x in xs):
-        raise ParameterError("quantize: give arrays or Sequences, no sparse matrices. Use X.toarray().")
-    yield xs if network.samples is not None else [x[:_SAMPLES] for x in xs]
+    if any(isinstance(x, SparseMatrix) for x in xs):
+        raise ParameterError("quantize: a network of a graph takes no sparse matrix here. Give X.toarray().")
+    xs = xs if network.samples is not None else [x[:_SAMPLES] for x in xs]
+    yield [x.dense() if isinstance(x, SparseRows) else x for x in xs]
 
 
 def _inputs_for(values: Array) -> Inputs:

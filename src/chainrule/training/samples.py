@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -97,7 +98,11 @@ class Samples:
 
     @property
     def nbytes(self) -> int:
-        return sum(int(getattr(a, "nbytes", 0)) for a in (*self.inputs, *self.targets))
+        """The bytes of all samples as plain arrays; of a graph's sparse matrix, none."""
+        return sum(
+            math.prod(a.shape) * a.dtype.itemsize if isinstance(a, SparseRows) else int(getattr(a, "nbytes", 0))
+            for a in (*self.inputs, *self.targets)
+        )
 
     # ------------------------------------------------------------ some of them
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.sequences import Sequences
+from ..data.sparse import SparseRows, is_sparse
 from ..diagnosis.data_facts import ROWS, WIDTH, DataFacts
 from ..errors import ChainruleError
 from ..losses import Loss
@@ -74,7 +75,7 @@ def samples_of(network: NetworkGraph, X: Any, y: Any, weight: Any, losses: Seque
     try:
         if isinstance(X, Recorder) or is_stream(X, y):
             return collect(X, ROWS, graph=graph, unlabelled=unlabelled)
-        inputs, targets = _arrays(X, len(network.input_ids)), _arrays(y, len(network.output_ids))
+        inputs, targets = _arrays(X, len(network.input_ids), graph), _arrays(y, len(network.output_ids), graph)
         if any(a.dtype.kind not in "biuf" or not a.shape for a in (*inputs, *targets) if not isinstance(a, SparseMatrix)):
             return None
         if any(a.shape[0] != len(targets[0]) for a in (*inputs, *targets)) or not len(targets[0]):
@@ -91,13 +92,17 @@ def validation_of(network: NetworkGraph, given: Any, losses: Sequence[Loss]) -> 
     return None if given is None else samples_of(network, given, None, None, losses)
 
 
-def _arrays(values: Any, count: int) -> list[Any]:
+def _arrays(values: Any, count: int, graph: bool) -> list[Any]:
     several = count > 1 and isinstance(values, (list, tuple))
-    return [
-        v if isinstance(v, Sequences) else SparseMatrix.of(v) if hasattr(v, "tocsr") or isinstance(v, SparseMatrix)
-        else np.asarray(v)
-        for v in (values if several else [values])
-    ]  # fmt: skip
+    return [_array(v, graph) for v in (values if several else [values])]
+
+
+def _array(value: Any, graph: bool) -> Any:
+    if isinstance(value, (Sequences, SparseMatrix, SparseRows)):
+        return value
+    if is_sparse(value):
+        return SparseMatrix.of(value) if graph else SparseRows(value.tocsr())
+    return np.asarray(value)
 
 
 def _few_enough(samples: Samples) -> Samples:

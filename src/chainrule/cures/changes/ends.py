@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...data.sparse import SparseRows
 from ...diagnosis import Change
 from ...layers import Standardize, get_activation
 from ...losses import Loss, get_loss
@@ -60,7 +61,7 @@ def scale_inputs(setup: Setup, change: Change, context: Context) -> Setup:
     for number, (tensor, _, dtype) in enumerate(definition.inputs):
         there = any(definition.layers[u.layer].measures == "inputs" for u in definition.users(tensor))
         x = context.xs[number]
-        if dtype == "float" and not there and len(x.shape) > 1 and not isinstance(x, SparseMatrix):
+        if dtype == "float" and not there and len(x.shape) > 1 and not isinstance(x, (SparseMatrix, SparseRows)):
             definition = definition.insert_at_input(number, Standardize())
             done += 1
     if not done:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...data.sequences import Sequences
+from ...data.sparse import SparseRows
 from ...diagnosis import Change
 from ...initializers import get as get_initializer
 from ...layers import Layer
@@ -107,7 +108,7 @@ def revive_units(setup: Setup, change: Change, context: Context) -> Setup:
 def _first_samples(xs: list[Any], count: int | None) -> Any:
     """The first ``count`` samples of every input, or all for None, as plain arrays."""
     first = [x.to_dense() if isinstance(x, SparseMatrix) else x[:count] for x in xs]
-    first = [x.padded() if isinstance(x, Sequences) else x for x in first]
+    first = [x.padded() if isinstance(x, Sequences) else x.dense() if isinstance(x, SparseRows) else x for x in first]
     return first[0] if len(first) == 1 else first
 
 

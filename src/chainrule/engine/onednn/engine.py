@@ -583,7 +583,7 @@ class OneDNNExecutable(Executable):
 
 
 def _words_a_sample(value: Value) -> int:
-    """Elements of 4 bytes of a sample of an input: of sparse rows the two numbers that say where the entries of a row lie."""
+    """Elements of 4 bytes of a sample of an input. A sparse row has two int64, which say where its entries lie."""
     return 4 if value.dtype == "sparse" else prod(value.shape[1:])
 
 
