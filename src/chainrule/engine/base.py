@@ -1,8 +1,8 @@
 """What an engine is: it compiles plans to executables, and executables run on arrays.
 
 Beside arrays there are sparse rows, for inputs of the dtype "sparse". They are objects that have ``shape``, ``len`` and
-``[]`` as arrays do; ``extents``, (N, 2) int64, which says where the entries of each row begin and end in ``indices`` (int32, their
-columns) and ``values`` (float32); and ``dot(b)`` and ``transposed_dot(b)``, the products with a dense matrix.
+``[]`` as arrays do; ``extents``, (N, 2) int64, which says where the entries of each row begin and end in ``indices`` (int32,
+their columns) and ``values`` (float32); and ``dot(b)`` and ``transposed_dot(b)``, the products with a dense matrix.
 """
 
 from __future__ import annotations
