@@ -2,6 +2,7 @@
 
     to_config(obj)                      {"class": "Adam", "args": {"learning_rate": 0.001, ...}}, ready for JSON
     from_config(config, *registries)    the object again; only classes in the registries can be made, no code is run by name
+    named(kind, name, registry)         the class of a name that a user gave
     identity(value)                     a key that tells values apart, for what is kept under them
 
 Works on every class whose constructor stores its arguments under the same names. ``Configurable`` gives such a class its
@@ -14,14 +15,17 @@ import hashlib
 import inspect
 from collections.abc import Hashable, Mapping, Set
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from .constraints import Constrained
-from .errors import ModelFileError, ParameterError, did_you_mean
+from .errors import ModelFileError, ParameterError, UnknownNameError, did_you_mean
 
-__all__ = ["Configurable", "from_config", "identity", "register", "to_config"]
+__all__ = ["Configurable", "from_config", "identity", "named", "register", "to_config"]
+
+
+Entry = TypeVar("Entry")
 
 
 class Configurable(Constrained):
@@ -214,6 +218,31 @@ def register(registry: dict[str, type], cls: type) -> None:
     own = vars(cls).get("name")
     if own or (own is None and getattr(cls, "name", "")):
         registry[own or cls.__name__] = cls
+
+
+def named(
+    kind: str, name: str, registry: Mapping[str, type[Entry]], aliases: Mapping[str, str] | None = None
+) -> type[Entry]:
+    """The class of this name, or of another name of it, in capital or small letters.
+
+    Parameters  kind : what the names are of, for the error ; aliases : other names, and the names in the registry they mean
+    Raises      UnknownNameError, with the names
+
+    Example
+        >>> class Adam:
+        ...     pass
+        >>> named("optimizer", "ADAM", {"adam": Adam}) is named("optimizer", "adam", {"adam": Adam}) is Adam
+        True
+    """
+    aliases = {} if aliases is None else aliases
+    small = name.lower()
+    for key in (name, aliases.get(small, small)):
+        if key in registry:
+            return registry[key]
+    for key, cls in registry.items():  # a class of a user's, under the name of the class
+        if key.lower() == small:
+            return cls
+    raise UnknownNameError(kind, name, [*registry, *aliases])
 
 
 def from_config(config: Any, *registries: Mapping[str, type]) -> Any:

@@ -14,12 +14,14 @@ from chainrule.data.text.base import Tokenizer
 from chainrule.data.text.words import WordTokenizer
 from chainrule.diagnosis.rule import Rule
 from chainrule.diagnosis.rules import BatchTooLarge
+from chainrule.errors import UnknownNameError
 from chainrule.initializers import Initializer
-from chainrule.losses import Huber
+from chainrule.layers import ReLU, get_activation
+from chainrule.losses import Huber, get_loss
 from chainrule.losses.base import Loss
-from chainrule.metrics import MeanSquaredError
+from chainrule.metrics import MeanSquaredError, get_metric
 from chainrule.metrics.base import Metric
-from chainrule.optimizers import Adam
+from chainrule.optimizers import Adam, get_optimizer
 from chainrule.optimizers.base import Optimizer
 
 
@@ -97,3 +99,17 @@ def test_an_initialiser_of_ones_own_may_look_at_the_data() -> None:
     net = Network([Dense(2, weight_init=Doubling())], random_state=0)
     net.fit(x, np.zeros((2, 2), np.float32), learning_rate=1e-9, epochs=1, verbose=0, engine="reference")
     assert np.abs(net.predict(x)).max() == pytest.approx(1.024, rel=1e-4)
+
+
+def test_a_name_is_found_in_capital_and_small_letters_and_so_is_a_class_of_ones_own() -> None:
+    class OwnError(MeanSquaredError):
+        pass
+
+    try:
+        assert isinstance(get_metric("OwnError"), OwnError) and isinstance(get_metric("ownerror"), OwnError)
+    finally:
+        del Metric.registry["OwnError"]
+    assert get_metric("ACC") == get_metric("accuracy") and get_loss("MSE") == get_loss("mse")
+    assert isinstance(get_activation("ReLU"), ReLU) and type(get_optimizer("Adam")) is type(get_optimizer("adam"))
+    with pytest.raises(UnknownNameError, match="Did you mean 'relu'"):
+        get_activation("relo")

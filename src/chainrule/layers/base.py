@@ -32,6 +32,7 @@ from ..constraints import AnyOf, Constrained, Constraint, EachOf, Interval, Mayb
 from ..errors import ParameterError, ShapeError, UnknownNameError
 from ..ops import Builder, Saved, Value
 from ..ops.value import FREE, Shape
+from ..registry import named
 from .curve import Curve, measure
 from .regularizers import Regularizer
 from .weight_constraints import WeightConstraint
@@ -455,6 +456,4 @@ def get_activation(activation: str | Layer | type[Layer]) -> Layer:
         return activation()
     if not isinstance(activation, str):
         raise ParameterError(f'An activation is a name such as "relu", or a layer such as ReLU(). Got {activation!r}.')
-    if activation not in Activation.by_name:
-        raise UnknownNameError("activation", activation, Activation.by_name)
-    return Activation.by_name[activation]()
+    return named("activation", activation, Activation.by_name)()

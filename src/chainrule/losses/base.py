@@ -25,10 +25,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, ParameterError, ShapeError, UnknownNameError
+from ..errors import DataError, ParameterError, ShapeError
 from ..ops import Builder, Saved, Value
 from ..ops.value import Shape
-from ..registry import Configurable, register
+from ..registry import Configurable, named, register
 
 __all__ = ["ALIASES", "Array", "Builder", "ElementwiseLoss", "Loss", "Saved", "Value", "get_loss"]
 
@@ -282,7 +282,4 @@ def get_loss(loss: str | Loss) -> Loss:
         return loss
     if not isinstance(loss, str):
         raise ParameterError(f"A loss must be a name or a Loss, such as SquaredError(). Got {loss!r}.")
-    name = ALIASES.get(loss.lower(), loss.lower())
-    if name not in Loss.registry:
-        raise UnknownNameError("loss", loss, [*Loss.registry, *ALIASES])
-    return Loss.registry[name]()
+    return named("loss", loss, Loss.registry, ALIASES)()

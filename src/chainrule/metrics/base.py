@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, ParameterError, ShapeError, UnknownNameError
+from ..errors import DataError, ParameterError, ShapeError
 from ..ops import Builder, Value
-from ..registry import Configurable, register
+from ..registry import Configurable, named, register
 
 __all__ = ["ALIASES", "Array", "Builder", "Metric", "Value", "get_metric"]
 
@@ -138,7 +138,4 @@ def get_metric(metric: str | Metric) -> Metric:
             f"A metric must be a name or a Metric, such as Accuracy(). Got {metric!r}. For one of your own write a "
             "subclass of Metric with the method measure(y, p, weight)."
         )
-    name = ALIASES.get(metric.lower(), metric.lower())
-    if name not in Metric.registry:
-        raise UnknownNameError("metric", metric, [*Metric.registry, *ALIASES])
-    return Metric.registry[name]()
+    return named("metric", metric, Metric.registry, ALIASES)()

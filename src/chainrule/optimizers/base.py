@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..constraints import POSITIVE, AnyOf, DictOf, Instance, Interval, Maybe
-from ..errors import ParameterError, UnknownNameError
+from ..errors import ParameterError
 from ..ops import Builder, Value
 from ..ops.builder import scalar_of
-from ..registry import Configurable, register
+from ..registry import Configurable, named, register
 from .schedules import Schedule
 
 __all__ = ["LEARNING_RATE", "LEARNING_RATE_FACTORS", "Builder", "Floats", "Optimizer", "Value", "get_optimizer"]
@@ -168,7 +168,4 @@ def get_optimizer(optimizer: str | Optimizer) -> Optimizer:
         return optimizer
     if not isinstance(optimizer, str):
         raise ParameterError(f"An optimizer must be a name or an Optimizer, such as Adam(0.001). Got {optimizer!r}.")
-    name = optimizer.lower()
-    if name not in Optimizer.registry:
-        raise UnknownNameError("optimizer", optimizer, Optimizer.registry)
-    return Optimizer.registry[name]()
+    return named("optimizer", optimizer, Optimizer.registry)()

@@ -79,7 +79,9 @@ class Batcher:
             self._changed.notify()
         self._thread.join()
         while self._queue:
-            self._queue.popleft().answer.set_exception(QueueFull())
+            answer = self._queue.popleft().answer
+            if answer.set_running_or_notify_cancel():  # False when its client has given it up
+                answer.set_exception(QueueFull())
 
     # ------------------------------------------------------------ the thread
 

@@ -18,8 +18,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ...constraints import AnyOf, Interval, OneOf
-from ...errors import DataError, DtypeError, ModelFileError, NotFittedError, ParameterError, ShapeError, UnknownNameError
-from ...registry import Configurable, from_config, register, to_config
+from ...errors import DataError, DtypeError, ModelFileError, NotFittedError, ParameterError, ShapeError
+from ...registry import Configurable, from_config, named, register, to_config
 from ..sequences import Sequences
 from ..unknown import MOSTLY, UnknownValuesWarning
 from .texts import as_texts
@@ -245,6 +245,4 @@ def get_tokenizer(tokenizer: str | Tokenizer) -> Tokenizer:
         return tokenizer
     if not isinstance(tokenizer, str):
         raise ParameterError(f'A tokenizer must be a name such as "words", or a Tokenizer. Got {tokenizer!r}.')
-    if tokenizer not in Tokenizer.registry:
-        raise UnknownNameError("tokenizer", tokenizer, Tokenizer.registry)
-    return Tokenizer.registry[tokenizer]()
+    return named("tokenizer", tokenizer, Tokenizer.registry)()
