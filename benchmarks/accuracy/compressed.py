@@ -73,10 +73,10 @@ def main() -> None:
             layers += [*([Dropout(0.2)] if i == 0 else []), BinaryDense(args.units), BatchNorm(), Sign()]
         net = Network([*layers, BinaryDense(10), BatchNorm()], random_state=seed)
         epochs, batch = args.epochs or 40, 100
-        given = (2 * x - 1, y)
+        # Batch normalisation takes out any shift and scale of the pixels.
         rate = Cosine(0.003, total=epochs, unit="epochs")
         net.fit(
-            *given,
+            *source,
             loss="multi_class_hinge",
             optimizer=Adam(rate),
             epochs=epochs,
@@ -85,7 +85,7 @@ def main() -> None:
             verbose=verbose,
         )
         packed = net.pack()
-        right = (packed.predict(2 * x_test - 1).argmax(1) == y_test).mean()
+        right = (packed.predict(x_test).argmax(1) == y_test).mean()
         return {"error": 1 - float(right), "bytes": packed.nbytes, "dense_bytes": packed.dense_nbytes}
 
     data.each_seed(args, binary if args.network == "binary" else pruned, "error")

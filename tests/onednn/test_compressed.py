@@ -233,6 +233,48 @@ def test_binary_convolutions_to_the_bit(case: Any, channels: int) -> None:
     np.testing.assert_array_equal(found["o1"], found["o0"])
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    samples=st.sampled_from([1, 2, 3, 15, 16, 17, 40]),
+    inputs=st.sampled_from([1, 3, 63, 64, 65, 130, 300]),
+    outputs=st.sampled_from([1, 7, 8, 9, 33, 64, 65, 130]),
+)
+def test_bits_that_are_made_of_weights_and_floats_times_signs(samples: int, inputs: int, outputs: int) -> None:
+    x, w = normal(samples, inputs), normal(inputs, outputs, seed=1)
+    w[0, 0] = np.nan  # counts as −1
+    shape, constant = w.shape, SignMatrix.of(np.where(w >= 0, 1, -1))
+    compare(lambda k, w: k.sign_bits(w), {"w": w}, exact=True)
+    compare(lambda k, x, w: k.binary_matmul(k.pack_signs(x), k.sign_bits(w), shape=shape), {"x": x, "w": w}, exact=True)
+
+    def both(k: Builder, x: Value, w: Value) -> Any:
+        return k.signed_matmul(x, constant), k.signed_matmul(x, k.sign_bits(w), shape=shape)
+
+    compare(both, {"x": x, "w": w})
+    whole = get_engine("onednn").compile(plan_of(both, {"x": x, "w": w}), {}).run({"x": x, "w": w})["o0"].copy()
+    for n in (1, samples // 2 + 1):  # a row does not depend on the others
+        arrays = {"x": x[:n], "w": w}
+        found = get_engine("onednn").compile(plan_of(both, arrays), {}).run(arrays)
+        np.testing.assert_array_equal(found["o0"], whole[:n])
+        np.testing.assert_array_equal(found["o1"], whole[:n])
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    samples=st.sampled_from([1, 2, 3, 40, 300]),
+    inputs=st.sampled_from([1, 64, 65, 600]),
+    outputs=st.sampled_from([1, 7, 8, 33, 64, 65, 250]),
+)
+def test_sums_of_signs_are_compared_with_limits(samples: int, inputs: int, outputs: int) -> None:
+    x, w = normal(samples, inputs), normal(inputs, outputs, seed=1)
+    limits = np.round(normal(outputs, seed=2) * np.sqrt(inputs)).astype(np.float32)
+    turned = normal(outputs, seed=3) > 0
+
+    def emit(k: Builder, x: Value) -> Value:
+        return k.binary_matmul_signs(k.pack_signs(x), SignMatrix.of(w), limits=limits, turned=turned)
+
+    compare(emit, {"x": x}, exact=True)
+
+
 def test_packing_and_back() -> None:
     x = normal(5, 3, 77)
     np.testing.assert_array_equal(unpack_signs(pack_signs(x), 77), np.where(x >= 0, 1, -1))
@@ -283,7 +325,7 @@ def test_sign_products_of_every_width(words: int, counting: bool) -> None:
 def test_the_kernels_of_wide_vectors_as_a_whole(tmp_path: Path) -> None:
     """All kernels, compiled with vectors of 512 bits, which this processor does in halves where it has no such vectors."""
     root = Path(__file__).parents[2]
-    chosen = "large_sparse or let_no_neighbour or more_signs or limits_of"
+    chosen = "large_sparse or let_no_neighbour or more_signs or limits or floats_times"
     done = subprocess.run(
         [sys.executable, "tests/onednn/wide_vectors.py", "counts", chosen],
         cwd=root, env=os.environ | {"XDG_CACHE_HOME": str(tmp_path)}, capture_output=True, text=True, timeout=900,

@@ -24,12 +24,15 @@ from chainrule import (
     Network,
     ReLU,
     Sign,
+    load,
 )
 from chainrule.data import Sequences
 from chainrule.data.batches import ArrayData
 from chainrule.engine.base import Engine
 from chainrule.errors import DataError, NotFittedError, ParameterError, ShapeError
+from chainrule.losses import get_loss
 from chainrule.network import Masked
+from chainrule.plan import lower_training, optimise
 from chainrule.training import packed as packing
 
 RNG = np.random.default_rng(0)
@@ -136,6 +139,57 @@ def test_a_binarised_network_packed_is_itself_to_the_bit(make: Any, shape: tuple
     ops = {m.op for node in packed.plan(4).nodes for m in node.attrs.get("nodes", [node])}
     assert ops & {"binary_matmul", "binary_conv"}
     assert set(packed.forms().values()) == {"dense", "signs"}
+
+
+@pytest.mark.parametrize("make,shape", [(binary_mlp, (50,)), (binary_cnn, (14, 14, 3))])
+def test_normalisation_and_sign_become_limits(make: Any, shape: tuple[int, ...]) -> None:
+    X = RNG.normal(size=(40, *shape)).astype(np.float32)
+    net = make().fit(X, classes(40), epochs=2, verbose=0)
+    for name, gamma in net.parameters.items():
+        if name.endswith("gamma"):  # signs that fall, and channels whose sign is always the same
+            gamma[:4] = [-1, 0, -0.5, 0]
+        if name.endswith("beta"):
+            gamma[:4] = [0.1, 0.1, -3, -0.1]
+    packed = net.pack()
+    np.testing.assert_array_equal(packed.predict(X), net.predict(X))
+    np.testing.assert_array_equal(packed.predict(X[:1]), net.predict(X[:1]))
+    if packed.engine.name == "onednn":
+        members = [m for node in packed.plan(40).nodes for m in node.attrs.get("nodes", [node])]
+        packs = [m for m in members if m.op in ("pack_signs", "binary_matmul_signs")]
+        # A maximum of signs, and the rows of an image, have no limits of their own.
+        assert sum(m.attrs["limits"] is not None for m in packs) >= 2
+        assert not any(m.op == "sign" for m in members) or make is binary_cnn
+
+
+@pytest.mark.parametrize("make,shape", [(binary_mlp, (50,)), (binary_cnn, (14, 14, 3))])
+def test_scales_of_xnor_net(make: Any, shape: tuple[int, ...], tmp_path: Any) -> None:
+    X = RNG.normal(size=(40, *shape)).astype(np.float32)
+    net = make()
+    for layer in net.layers.values():
+        if isinstance(layer, (BinaryDense, BinaryConv2D)):
+            layer.scaled = True
+    net.fit(X, classes(40), epochs=2, verbose=0)
+    name = next(n for n in net.parameters if "binary" in n and n.endswith("weight"))
+    packed, path = net.pack(), tmp_path / "bits.chainrule"
+    w = np.asarray(net.parameters[name])
+    frozen = packed._frozen.weights[name]
+    np.testing.assert_allclose(frozen.scales, np.abs(w).reshape(-1, w.shape[-1]).mean(axis=0), rtol=1e-3)
+    assert packed.forms()[name] == "signs"
+    net.save(path, for_prediction=True)
+    loaded = load(path)
+    for n in (1, 3, 40):
+        wanted = net.predict(X[:n])
+        np.testing.assert_array_equal(packed.predict(X[:n]), wanted)
+        np.testing.assert_array_equal(loaded.predict(X[:n]), wanted)
+        np.testing.assert_array_equal(loaded.pack().predict(X[:n]), wanted)
+    assert "alpha" in str(net.equations()) or "α" in str(net.equations())
+
+
+def test_training_multiplies_bits_forwards() -> None:
+    net = binary_mlp(64).build((50,))
+    plan = optimise(lower_training(net, [get_loss("softmax_cross_entropy")], None, 16))
+    ops = [m.op for node in plan.nodes for m in node.attrs.get("nodes", [node])]
+    assert ops.count("binary_matmul") == 3 and ops.count("signed_matmul") == 1
 
 
 def test_a_binarised_network_is_small() -> None:

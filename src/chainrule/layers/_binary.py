@@ -10,7 +10,8 @@ from .base import Parameter
 NO_GRADIENT = "With 0 no gradient reaches the weights."
 
 
-def as_signs(parameters: dict[str, Parameter], clip: float) -> dict[str, Parameter]:
+def as_signs(parameters: dict[str, Parameter], clip: float, scaled: bool) -> dict[str, Parameter]:
     """The same parameters with a weight of which the layer sees the sign."""
-    weight = replace(parameters["weight"], representation=("Sign", {"clip": float(clip)}), decay=False)
+    how = {"clip": float(clip)} | ({"scaled": True} if scaled else {})
+    weight = replace(parameters["weight"], representation=("Sign", how), decay=False)
     return parameters | {"weight": weight}

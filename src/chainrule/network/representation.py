@@ -44,6 +44,8 @@ _STORED = "stored"
 #: How many elements a place of 16 bits tells apart; how many elements a file may stand for with each of its bytes, and
 #: beside that.
 _SEGMENT, _RATIO, _FREE = 1 << 16, 1 << 12, 1 << 24
+#: From here on to its double float32 numbers are whole.
+_NO_FRACTION = 2.0**23
 
 
 @dataclass
@@ -253,31 +255,91 @@ class Masked(Representation):
         return cls(**arguments, mask=kept.reshape(shape)), stored.reshape(shape)
 
 
-class Sign(Representation):
+class _Signs(Representation):
+    """A parameter of which the layer sees the sign, times a scale for each output where there is one."""
+
+    def value(self, k: Builder, held: Held) -> Value:
+        signs = k.where_(k.greater_equal(held.stored, 0.0), 1.0, -1.0)
+        scale = self.scale_of(k, held)
+        held.kept = signs, scale
+        return signs if scale is None else k.multiply(signs, scale)
+
+    def scale_of(self, k: Builder, held: Held) -> Value | None:
+        """Emits the scale of each output (O,); None where there is none."""
+        return None
+
+    # The scale goes behind the product, whose sums of signs are then whole numbers, exact in every order.
+
+    def matmul(self, k: Builder, held: Held, x: Value, *, transpose_a: bool, transpose_b: bool) -> Value | None:
+        signs, scale = held.kept
+        if scale is None or transpose_a:
+            return None
+        if transpose_b:
+            return k.matmul(k.multiply(x, scale), signs, transpose_b=True)
+        return k.multiply(k.matmul(x, signs), scale)
+
+    def conv(self, k: Builder, held: Held, x: Value, **geometry: Any) -> Value | None:
+        signs, scale = held.kept
+        return None if scale is None else k.multiply(k.conv(x, signs, **geometry), scale)
+
+
+class Sign(_Signs):
     """A parameter of which the layer sees the sign, +1 or −1: ``value = sign w`` with sign 0 = 1.
 
     The derivative of the sign is 0 nearly everywhere, so the gradient goes straight through where ``|w| ≤ clip``:
     ``dw = dvalue ⊙ [|w| ≤ clip]``. After every update w is clipped to [−clip, clip]: farther out it would have no say.
 
-    Parameters  clip : number > 0 = 1
-    References  Courbariaux, Hubara, Soudry, El-Yaniv, Bengio, Binarized neural networks, 2016
+    With ``scaled=True`` the signs of an output have the mean size of its weights, as in XNOR-Net: ``value = α sign w`` with
+    ``α = mean |w|`` over all axes but the last, and ``dw = α dvalue ⊙ [|w| ≤ clip] + sign w · mean(dvalue ⊙ sign w)``. For α
+    each ``|w|`` is rounded to a multiple of clip / 2ⁿ that makes the sum exact in every order, so that α is the same on
+    every engine, for every division among threads, and in packed networks.
+
+    Parameters  clip : number > 0 = 1 ; scaled : bool = False
+    References  Courbariaux, Hubara, Soudry, El-Yaniv, Bengio, Binarized neural networks, 2016 ;
+                Rastegari, Ordonez, Redmon, Farhadi, XNOR-Net, ECCV 2016
 
     Example
         >>> Sign(clip=0.5)
         Sign(clip=0.5)
     """
 
-    def __init__(self, *, clip: float = 1.0) -> None:
-        self.clip = clip
+    def __init__(self, *, clip: float = 1.0, scaled: bool = False) -> None:
+        self.clip, self.scaled = clip, scaled
 
     def check(self, name: str, shape: Shape) -> None:
         POSITIVE.check("Sign", "clip", self.clip)
+        if not isinstance(self.scaled, bool):
+            raise ParameterError(f"Sign: scaled must be True or False. Got {self.scaled!r}.")
+        if self.scaled and (len(shape) < 2 or not math.prod(shape)):
+            raise ParameterError(
+                f"Sign: {name!r} has shape {shape}; only matrices and kernels have outputs with a scale each."
+            )
 
-    def value(self, k: Builder, held: Held) -> Value:
-        return k.where_(k.greater_equal(held.stored, 0.0), 1.0, -1.0)
+    def scale_of(self, k: Builder, held: Held) -> Value | None:
+        if not self.scaled:
+            return None
+        w = held.stored
+        steps, back = self._steps(w.shape)
+        # A float32 near 2²³ has no digits behind the point.
+        whole = k.subtract(k.add(k.multiply(k.absolute(w), steps), _NO_FRACTION), _NO_FRACTION)
+        scale = k.multiply(k.sum(whole, axis=tuple(range(w.ndim - 1))), back)
+        scale.name = "alpha"
+        return scale
+
+    def _steps(self, shape: Shape) -> tuple[float, float]:
+        """What makes whole numbers of sizes of weights, and the mean of their sum."""
+        count = math.prod(shape[:-1])
+        # Sums of whole numbers below 2²⁴ are exact in float32.
+        steps = 2.0 ** min(22, max(0, 24 - math.ceil(math.log2(max(count, 2)))))
+        return steps / float(self.clip), float(self.clip) / (steps * count)
 
     def gradient(self, k: Builder, held: Held, dvalue: Value) -> Value:
-        return k.multiply(dvalue, k.greater_equal(float(self.clip), k.absolute(held.stored)))
+        through = k.greater_equal(float(self.clip), k.absolute(held.stored))
+        if not self.scaled:
+            return k.multiply(dvalue, through)
+        signs, scale = held.kept
+        mean = k.mean(k.multiply(dvalue, signs), axis=tuple(range(held.stored.ndim - 1)))
+        return k.add(k.multiply(k.multiply(dvalue, scale), through), k.multiply(signs, mean))
 
     def constrain(self, k: Builder, held: Held, w: Value) -> Value:
         return k.minimum(k.maximum(w, -float(self.clip)), float(self.clip))
@@ -287,6 +349,10 @@ class Sign(Representation):
 
     def for_prediction(self, stored: Array) -> tuple[Representation, Array]:
         how = Bits()
+        if self.scaled:  # scale_of, in NumPy
+            steps, back = (stored.dtype.type(number) for number in self._steps(stored.shape))
+            whole = (np.abs(stored) * steps + stored.dtype.type(_NO_FRACTION)) - stored.dtype.type(_NO_FRACTION)
+            how = Bits(whole.sum(axis=tuple(range(stored.ndim - 1))) * back)
         return how, how.project(stored)
 
 
@@ -338,20 +404,42 @@ class SpectrallyNormalised(Representation):
         return k.divide(k.subtract(dvalue, k.multiply(along, k.sum(k.multiply(dvalue, value)))), sigma)
 
 
-class Bits(Representation):
+class Bits(_Signs):
     """A parameter of ones and minus ones that no fit changes: what is left of ``Sign`` where only predictions follow.
 
-    Files   one bit an element, 1 for +1
+    Parameters  scale : array (O,), what the signs of each output are multiplied with, or None = None
+    Files       one bit an element, 1 for +1, and the scale
+    Raises      ShapeError, DataError when the scale does not fit
     """
 
     trainable: ClassVar[bool] = False
+    letters: ClassVar[dict[str, str]] = {"scale": "α"}
+
+    def __init__(self, scale: Any = None) -> None:
+        self.scale = None if scale is None else np.asarray(scale)
+
+    def __repr__(self) -> str:
+        return "Bits()" if self.scale is None else f"Bits({self.scale.size} scales)"
+
+    def check(self, name: str, shape: Shape) -> None:
+        if self.scale is None:
+            return
+        if self.scale.shape != shape[-1:]:
+            raise ShapeError(
+                f"{name!r} has shape {shape}; its scale must be ({shape[-1] if shape else 0},). Got {self.scale.shape}."
+            )
+        if not np.isfinite(self.scale).all():
+            raise DataError(f"the scale of {name!r} must be finite.")
+
+    def scale_of(self, k: Builder, held: Held) -> Value | None:
+        return None if self.scale is None else held["scale"]
 
     def project(self, w: Array) -> Array:
         signs: Array = np.where(w >= 0, w.dtype.type(1), w.dtype.type(-1))
         return signs
 
     def pack(self, stored: Array) -> dict[str, Array]:
-        return {"bits": np.packbits(stored.reshape(-1) >= 0)}
+        return {"bits": np.packbits(stored.reshape(-1) >= 0), **self.arrays()}
 
     @classmethod
     def unpack(
@@ -361,7 +449,9 @@ class Bits(Representation):
         if bits.dtype != np.uint8 or bits.shape != (math.ceil(size / 8),):
             raise ModelFileError(f"the bits of an array of shape {shape} are damaged.")
         signs: Array = np.where(np.unpackbits(bits, count=size), 1, -1).astype(dtype)
-        return cls(**arguments), signs.reshape(shape)
+        how = cls(packed.get("scale"))
+        how.check("", shape)
+        return how, signs.reshape(shape)
 
 
 def representation_of(given: Representation | tuple[str, Mapping[str, Any]]) -> Representation:

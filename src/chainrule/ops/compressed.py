@@ -2,14 +2,15 @@
 numbers of 8 bits.
 
 Sparse weights (*kernel, C / groups, O) are held as a SparseMatrix (O, kernel · C / groups), a row for each output. Signs are
-a SignMatrix; what they are multiplied with is packed, too: a value of bits is an "int" value (..., 2 words), 64 channels a
-word, whose bit is 1 for +1 and 0 for −1. Weights of 8 bits are Int8Weights; what they are multiplied with is an "int" value
+a SignMatrix, or in matrix products an "int" value of its bits that ``sign_bits`` makes of weights that change. What they are
+multiplied with may be packed, too: a value of bits is an "int" value (..., 2 words), 64 channels a word, whose bit is 1 for
++1 and 0 for −1. Weights of 8 bits are Int8Weights; what they are multiplied with is an "int" value
 (..., words), four channels a word, of whole numbers from 0 to 127 that stand for (number − zero) · scale.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from ..errors import ParameterError, ShapeError
 from .emitter import Emitter
 from .int8_weights import HIGHEST, Int8Weights, words_of_bytes
-from .sign_matrix import SignMatrix, words_of
+from .sign_matrix import BLOCK, SignMatrix, words_of
 from .sparse_matrix import SparseMatrix
 from .spatial import image, match, sliding, windows
 from .table import Attrs, Out, no_flops, op
@@ -70,25 +71,61 @@ def _pack(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
     return [((*x[:-1], 2 * words_of(x[-1])), "int")]
 
 
-def _bits(name: str, x: Value, weights: SignMatrix) -> None:
-    if x.dtype != "int" or x.shape[-1] != 2 * words_of(weights.channels):
+def _bits(name: str, x: Value, channels: int) -> None:
+    if x.dtype != "int" or x.shape[-1] != 2 * words_of(channels):
         raise ShapeError(
-            f"{name}: {weights.channels} channels are packed into an int value (..., {2 * words_of(weights.channels)}). "
+            f"{name}: {channels} channels are packed into an int value (..., {2 * words_of(channels)}). "
             f"Got {x.dtype} {x.shape}."
         )
 
 
+def _sign_bits(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
+    w = inputs[0]
+    if w.ndim != 2 or 0 in w.shape:
+        raise ShapeError(f"sign_bits: the weights must be (I, O), from 1 on. Got {w.shape}.")
+    return [((-(-w.shape[1] // BLOCK), words_of(w.shape[0]), 2 * BLOCK), "int")]
+
+
+def _signs(name: str, inputs: tuple[Value, ...], attrs: Attrs) -> Shape:
+    """The shape (I, O) of the signs, which are an attribute or the last of the inputs."""
+    weights: SignMatrix | None = attrs["weights"]
+    if (len(inputs) == 1) == (weights is None):
+        raise ShapeError(f"{name}: the signs are one SignMatrix, or one value of bits.")
+    shape: Shape = attrs["shape"]
+    if len(shape) != 2 or (weights is not None and weights.shape != shape):
+        raise ShapeError(f"{name}: the weights must be (I, O). Got {shape}.")
+    wanted = (-(-shape[1] // BLOCK), words_of(shape[0]), 2 * BLOCK)
+    if weights is None and (inputs[1].dtype != "int" or inputs[1].shape != wanted):
+        raise ShapeError(f"{name}: the bits of {shape} are an int value {wanted}. Got {inputs[1].dtype} {inputs[1].shape}.")
+    return shape
+
+
 def _binary_matmul(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
-    x, weights = inputs[0], attrs["weights"]
-    _bits("binary_matmul", x, weights)
-    if x.ndim != 2 or len(weights.shape) != 2:
-        raise ShapeError(f"binary_matmul: x must be (N, words) and the weights (I, O). Got {x.shape} and {weights.shape}.")
-    return [((x.shape[0], weights.outputs), "float")]
+    x, shape = inputs[0], _signs("binary_matmul", inputs, attrs)
+    _bits("binary_matmul", x, shape[0])
+    if x.ndim != 2:
+        raise ShapeError(f"binary_matmul: x must be (N, words). Got {x.shape}.")
+    return [((x.shape[0], shape[1]), "float")]
+
+
+def _binary_matmul_signs(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
+    (((rows, outputs), _),) = _binary_matmul(inputs, attrs)
+    for name in ("limits", "turned"):
+        if attrs[name].shape != (outputs,):
+            raise ShapeError(f"binary_matmul_signs: {name} must be one for each of {outputs} outputs.")
+    return [((rows, 2 * words_of(outputs)), "int")]
+
+
+def _signed_matmul(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
+    x, shape = inputs[0], _signs("signed_matmul", inputs, attrs)
+    if x.dtype != "float" or x.ndim != 2 or x.shape[1] != shape[0]:
+        raise ShapeError(f"signed_matmul: weights of {shape[0]} inputs need x (N, {shape[0]}). Got {x.dtype} {x.shape}.")
+    return [((x.shape[0], shape[1]), "float")]
 
 
 def _binary_conv(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
     name, x, weights = "binary_conv", inputs[0], attrs["weights"]
-    _bits(name, x, weights)
+    _bits(name, x, weights.channels)
     axes = image(name, x.shape)
     match(name, axes, attrs, _WINDOW)
     if len(weights.shape) != axes + 2:
@@ -98,8 +135,8 @@ def _binary_conv(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
 
 
 def _binary_flops(node: Node) -> int:
-    weights: SignMatrix = node.attrs["weights"]
-    return 2 * node.outputs[0].size * weights.taps * weights.channels
+    inputs, outputs = prod(node.attrs["shape"][:-1]), node.attrs["shape"][-1]
+    return 2 * prod(node.outputs[0].shape[:-1]) * inputs * int(outputs)
 
 
 def _quantize(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
@@ -149,6 +186,13 @@ def _int8_flops(node: Node) -> int:
     return 2 * node.outputs[0].size * weights.taps * weights.channels
 
 
+def _operands(x: Value, weights: SignMatrix | Value, shape: Shape | None) -> tuple[tuple[Value, ...], Attrs]:
+    """The inputs and attributes of a product with signs."""
+    if isinstance(weights, SignMatrix):
+        return (x,), {"weights": weights, "shape": weights.shape}
+    return (x, weights), {"weights": None, "shape": shape}
+
+
 class Compressed(Emitter):
     """The Builder's products with compressed weights."""
 
@@ -184,18 +228,33 @@ class Compressed(Emitter):
         """
         return self.emit("pack_signs", x, limits=limits, turned=turned)[0]
 
-    @op(
-        "product",
-        "{0} sign(W)",
-        r"{0} \, \mathrm{{sign}}(W)",
-        1,
-        rule=_binary_matmul,
-        flops=_binary_flops,
-        takes_epilogue=True,
-    )
-    def binary_matmul(self, x: Value, weights: SignMatrix) -> Value:
-        """x W for bits x (N, words of I) and signs W (I, O): whole numbers from −I to I"""
-        return self.emit("binary_matmul", x, weights=weights)[0]
+    @op("row", "bits({0})", r"\mathrm{{bits}}({0})", rule=_sign_bits, flops=no_flops)
+    def sign_bits(self, w: Value) -> Value:
+        """The bits of the signs of weights w (I, O), 1 where w >= 0, in the order of a SignMatrix, as 32-bit words"""
+        return self.emit("sign_bits", w)[0]
+
+    @op("product", "{0} sign(W)", _LATEX, 1, rule=_binary_matmul, flops=_binary_flops, takes_epilogue=True)
+    def binary_matmul(self, x: Value, weights: SignMatrix | Value, *, shape: Shape | None = None) -> Value:
+        """x W for bits x (N, words of I) and signs W (I, O): whole numbers from −I to I
+
+        Parameters  weights : a constant, or what ``sign_bits`` makes of weights of this ``shape``
+        """
+        inputs, attrs = _operands(x, weights, shape)
+        return self.emit("binary_matmul", *inputs, **attrs)[0]
+
+    @op("product", "{0} sign(W) ≥ t", _LATEX + r" \geq t", 2, rule=_binary_matmul_signs, flops=_binary_flops)
+    def binary_matmul_signs(
+        self, x: Value, weights: SignMatrix, *, limits: NDArray[np.floating], turned: NDArray[np.bool_]
+    ) -> Value:
+        """What ``pack_signs`` makes of ``binary_matmul`` with the same limits and turned outputs (O,)"""
+        inputs, attrs = _operands(x, weights, None)
+        return self.emit("binary_matmul_signs", *inputs, **attrs, limits=limits, turned=turned)[0]
+
+    @op("product", "{0} sign(W)", _LATEX, 1, rule=_signed_matmul, flops=_binary_flops)
+    def signed_matmul(self, x: Value, weights: SignMatrix | Value, *, shape: Shape | None = None) -> Value:
+        """x W for floats x (N, I) and signs W (I, O), as ``binary_matmul`` takes them"""
+        inputs, attrs = _operands(x, weights, shape)
+        return self.emit("signed_matmul", *inputs, **attrs)[0]
 
     @op(
         "product",
@@ -217,7 +276,7 @@ class Compressed(Emitter):
     ) -> Value:
         """``conv`` of an image of bits (N, *spatial, words of C) with signs (*kernel, C, O); padding adds nothing"""
         attrs = sliding(stride=stride, padding=padding, dilation=dilation)
-        return self.emit("binary_conv", x, weights=weights, **attrs)[0]
+        return self.emit("binary_conv", x, weights=weights, shape=weights.shape, **attrs)[0]
 
     @op("row", "int8({0})", r"\mathrm{{int8}}({0})", rule=_quantize, flops=no_flops)
     def quantize(self, x: Value, *, scale: float, zero: int) -> Value:
@@ -255,3 +314,32 @@ def reshaped_weights(matrix: SparseMatrix, kernel: Shape) -> NDArray[np.float64]
     """Dense weights (*kernel, C / groups, O) of a matrix (O, kernel · C / groups)."""
     outputs, width = matrix.shape
     return matrix.to_dense().T.reshape(*kernel, width // prod(kernel), outputs)
+
+
+# ---------------------------------------------------------------- what is stated with numbers and computed with bits
+
+
+def weights_of_signs(node: Node) -> Value | None:
+    """The weights (I, O) of which a node makes the signs, 1 where they are at least 0, else −1; None for another node."""
+    if node.op != "where" or [v.constant if v.role == "constant" else 0 for v in node.inputs[1:]] != [1, -1]:
+        return None
+    chosen, signs = node.inputs[0].producer, node.outputs[0]
+    if chosen is None or chosen.op != "greater_equal" or signs.ndim != 2 or not signs.size:
+        return None
+    w, limit = chosen.inputs
+    return w if limit.role == "constant" and limit.constant == 0 and w.shape == signs.shape else None
+
+
+def product_with_signs(k: Compressed, node: Node, bits: Mapping[int, Value], is_signs: Callable[[Value], bool]) -> bool:
+    """Emits a product x W with bits where the node is one with signs W; whether it is.
+
+    Parameters  bits : those of signs, by the ids of the signs ; is_signs : whether x is signs, too
+    """
+    if node.op != "matmul" or id(node.inputs[1]) not in bits or node.attrs["transpose_a"] or node.attrs["transpose_b"]:
+        return False
+    x, signs = node.inputs
+    if is_signs(x):
+        k.binary_matmul(k.pack_signs(x), bits[id(signs)], shape=signs.shape)
+    else:
+        k.signed_matmul(x, bits[id(signs)], shape=signs.shape)
+    return True

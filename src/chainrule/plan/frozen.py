@@ -18,35 +18,17 @@ from numpy.typing import NDArray
 
 from ..ops import Builder, Int8Weights, Node, SignMatrix, SparseMatrix, Value
 from ..ops.value import Shape
+from .signs import is_signs
 
-__all__ = ["Frozen", "FrozenWeight", "Inputs", "is_signs"]
+__all__ = ["Frozen", "FrozenWeight", "Inputs"]
 
 Array = NDArray[Any]
 #: Weights of a larger share that is not zero, and fewer weights, are not tried as sparse ones.
 _DENSEST, _SMALLEST = 0.7, 1024
+#: What the name of the scales of signs has beside that of the parameter.
+_SCALE = ":scale"
 #: The attributes of a convolution.
 Geometry = dict[str, Any]
-
-
-def is_signs(value: Value) -> bool:
-    """Whether all elements are −1, 1 or NaN: the output of a sign activation, also moved about, or the largest of some."""
-    node = value.producer
-    if node is None:
-        return False
-    if node.op == "where":
-        numbers = [v.constant if v.role == "constant" else 0.0 for v in node.inputs[1:]]
-        return all(abs(n) == 1 for n in numbers)
-    if node.op == "add":
-        # sign z + [z = 0], as the activation states it.
-        makers = {v.producer.op: v.producer for v in node.inputs if v.producer is not None}
-        if set(makers) != {"sign", "equal"}:
-            return False
-        z, (same, zero) = makers["sign"].inputs[0], makers["equal"].inputs
-        return same is z and zero.role == "constant" and zero.constant == 0
-    if node.op in ("reshape", "transpose", "slice", "copy", "concat"):
-        return all(is_signs(v) for v in node.inputs)
-    # A window of padding alone would have no largest element; there is none.
-    return node.op == "max_pool" and value is node.outputs[0] and is_signs(node.inputs[0])
 
 
 @dataclass(frozen=True)
@@ -55,6 +37,12 @@ class Inputs:
 
     scale: float
     zero: int = 0
+
+
+def _scales_of(values: Array) -> Array | None:
+    """The size of the numbers of each output, where all of an output have the same, above 0; else None."""
+    sizes = np.abs(values).reshape(-1, values.shape[-1])
+    return np.array(sizes[0]) if (sizes[0] > 0).all() and (sizes == sizes[0]).all() else None
 
 
 class FrozenWeight:
@@ -66,7 +54,8 @@ class FrozenWeight:
             the convolution or None)
         inputs : where the weight is to be whole numbers of 8 bits, how its inputs become such numbers
     Attributes
-        shape ; sparse : (O, everything else), or None ; signs : or None ; int8 : or None
+        shape ; sparse : (O, everything else), or None ; signs : or None ; scales : of the outputs of signs, (O,), or None
+        int8 : or None
         read : values that the weight was multiplied with, where a list is put here before a plan is lowered
     """
 
@@ -77,16 +66,19 @@ class FrozenWeight:
         inputs: Inputs | None = None,
     ) -> None:
         self.shape, self.dtype, self._prefers, self.inputs = values.shape, values.dtype, prefers, inputs
+        self.name = ""
         self.sparse: SparseMatrix | None = None
         self.signs: SignMatrix | None = None
+        self.scales: Array | None = None
         self.int8: Int8Weights | None = None
         self.read: list[Value] | None = None
         self._dense: Array | None = None
         large = values.ndim >= 2 and values.size > 0
         if large and inputs is not None:
             self.int8 = Int8Weights.of(values)
-        elif large and (np.abs(values) == 1).all():
+        elif large and values.size > values.shape[-1] and (scales := _scales_of(values)) is not None:
             self.signs = SignMatrix.of(values)
+            self.scales = None if (scales == 1).all() else scales
         elif large and values.size >= _SMALLEST and np.count_nonzero(values) <= _DENSEST * values.size:
             self.sparse = SparseMatrix.of(values.reshape(-1, values.shape[-1]).T)
         else:
@@ -97,7 +89,8 @@ class FrozenWeight:
         if self._dense is not None:
             return self._dense
         if self.signs is not None:
-            return self.signs.to_dense(self.dtype)
+            signs = self.signs.to_dense(self.dtype)
+            return signs if self.scales is None else signs * self.scales
         if self.int8 is not None:
             return self.int8.to_dense(self.dtype)
         assert self.sparse is not None
@@ -114,7 +107,7 @@ class FrozenWeight:
     def nbytes(self) -> int:
         """Bytes that it takes."""
         if self.signs is not None:
-            return int(self.signs.bits.nbytes)
+            return int(self.signs.bits.nbytes) + (0 if self.scales is None else int(self.scales.nbytes))
         if self.int8 is not None:
             return self.int8.nbytes
         if self.sparse is not None:
@@ -129,8 +122,9 @@ class FrozenWeight:
             self.read.append(x)
         if self.int8 is not None and self.inputs is not None and self._prefers(x.shape, self, None):
             return self.quantized_matmul(k, x)
-        if self.signs is not None and is_signs(x):
-            return k.binary_matmul(k.pack_signs(x), self.signs)
+        if self.signs is not None and x.dtype == "float" and len(self.shape) == 2:
+            y = k.binary_matmul(k.pack_signs(x), self.signs) if is_signs(x) else k.signed_matmul(x, self.signs)
+            return self._scaled(k, y)
         if self.sparse is not None and self._prefers(x.shape, self, None):
             return k.sparse_weight_matmul(x, self.sparse)
         return None
@@ -143,7 +137,7 @@ class FrozenWeight:
             return self.quantized_conv(k, x, **geometry)
         if self.signs is not None and geometry["groups"] == 1 and is_signs(x):
             window = {name: value for name, value in geometry.items() if name != "groups"}
-            return k.binary_conv(k.pack_signs(x), self.signs, **window)
+            return self._scaled(k, k.binary_conv(k.pack_signs(x), self.signs, **window))
         if self.sparse is not None and x.ndim < 5 and self._prefers(x.shape, self, geometry):
             return k.sparse_weight_conv(x, self.sparse, kernel=self.shape[:-2], **geometry)
         return None
@@ -156,6 +150,13 @@ class FrozenWeight:
         if geometry is None:
             return k.sparse_weight_matmul(x, self.sparse)
         return k.sparse_weight_conv(x, self.sparse, kernel=self.shape[:-2], **geometry)
+
+    def _scaled(self, k: Builder, y: Value) -> Value:
+        """The product with signs, times the scales of the outputs where there are some."""
+        if self.scales is None:
+            return y
+        base = Value((self.scales.size,), role="arena", name=f"frozen:{self.name}{_SCALE}")
+        return k.multiply(y, Value(self.scales.shape, role="parameter", name=f"{self.name}{_SCALE}", base=base))
 
     def _takes_groups(self, groups: int) -> bool:
         """Whether the channels of each group are whole words of 8-bit numbers."""
@@ -186,10 +187,15 @@ class Frozen:
     weights: Mapping[str, FrozenWeight]
     states: Mapping[str, Array]
 
+    def __post_init__(self) -> None:
+        for name, weight in self.weights.items():
+            weight.name = name
+
     @cached_property
     def names(self) -> dict[str, str]:
-        """{name of the arena in plans: name of the parameter or state}"""
-        return {f"frozen:{name}": name for name in (*self.weights, *self.states)}
+        """{name of the arena in plans: name of the parameter or state, or of its scales}"""
+        scales = [f"{name}{_SCALE}" for name, weight in self.weights.items() if weight.scales is not None]
+        return {f"frozen:{name}": name for name in (*self.weights, *self.states, *scales)}
 
     def value(self, full: str) -> Value:
         """A parameter or state as a value of a plan, in an arena of its own."""
@@ -203,11 +209,16 @@ class Frozen:
     def arena(self, name: str) -> Array:
         """The flat array of an arena, as plans name it."""
         full = self.names[name]
+        if full.endswith(_SCALE) and full not in self.weights:
+            scales = self.weights[full.removesuffix(_SCALE)].scales
+            assert scales is not None
+            return np.array(scales)
         array = self.weights[full].dense() if full in self.weights else self.states[full]
         return np.ascontiguousarray(array).reshape(-1)
 
 
-def arenas_in_use(nodes: list[Node], outputs: Mapping[str, Value]) -> set[str]:
-    """The names of the arenas that nodes, also fused ones, read or write."""
+def arenas_in_use(nodes: list[Node], outputs: Mapping[str, Value]) -> dict[str, Value]:
+    """The arenas that nodes, also fused ones, read or write, by their names."""
     values = [v for n in nodes for v in (*n.inputs, *n.outputs)] + list(outputs.values())
-    return {v.base.name for v in values if v.base is not None} | {v.name for v in values if v.role == "arena"}
+    arenas = [v.base for v in values if v.base is not None] + [v for v in values if v.role == "arena"]
+    return {v.name: v for v in arenas}

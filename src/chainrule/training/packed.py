@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
@@ -27,6 +27,7 @@ from ..ops.memory import aligned_zeros
 from ..ops.value import Shape
 from ..plan import Plan, lower_prediction, optimise
 from ..plan.frozen import Frozen, FrozenWeight, Geometry, Inputs, arenas_in_use
+from ..plan.signs import Limits, fold_signs, limits_by_bisection
 from .batch_intake import DataSetIntake
 from .intake import input_arrays, input_dtypes
 from .prediction import needs_no_conversion, predict_sequences
@@ -47,8 +48,9 @@ class PackedNetwork:
     Weights of which most are zero are kept as sparse matrices, signs as one bit each, and those that are held as ``Int8`` as
     whole numbers. For each layer and batch size the kernel for sparse weights, or for whole numbers, is used where it is
     measured to be faster here than that of float32. A layer of signs behind
-    a sign activation multiplies bits, and gives what the network gives to the bit; only a number that overflows to NaN
-    before a sign counts as −1 there.
+    a sign activation multiplies bits, and gives what the network gives to the bit: normalisation and sign between two such
+    layers are a limit for each channel with which the sums are compared. Only a number that overflows to NaN before a sign
+    counts as −1 or 1 there.
 
     Attributes  nbytes : of all weights and states as they are kept ; dense_nbytes : of the same as arrays
 
@@ -65,6 +67,7 @@ class PackedNetwork:
         network.require_built("pack")
         self._engine: Engine | None = engine
         self._measured: dict[Any, bool] = {}
+        self._limits: dict[int, Limits | None] = {}
         weights = {
             full: FrozenWeight(value_of(network, full), self._prefers, _inputs_of(network.representation(full)))
             for full in network.parameters
@@ -86,12 +89,12 @@ class PackedNetwork:
         self._most_plans = _KEPT
 
     def __getstate__(self) -> dict[str, Any]:
-        left_out = ("_lock", "_compiled", "_engine", "_measured")
+        left_out = ("_lock", "_compiled", "_engine", "_measured", "_limits")
         return {name: value for name, value in self.__dict__.items() if name not in left_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._engine, self._measured = None, {}
+        self._engine, self._measured, self._limits = None, {}, {}
         for weight in self._frozen.weights.values():
             weight._prefers = self._prefers
         self._ready()
@@ -178,9 +181,22 @@ class PackedNetwork:
 
     def _lowered(self, batch: int, shapes: tuple[Shape, ...] | None) -> Plan:
         origins = self._origins.states
-        plan = optimise(lower_prediction(self._graph, batch, shapes=shapes, frozen=self._frozen, taken_out=origins))
+        plan = lower_prediction(self._graph, batch, shapes=shapes, frozen=self._frozen, taken_out=origins)
+        if self.engine.name != "reference":
+            plan = fold_signs(plan, self._limits_of)
+        plan = optimise(plan)
         used = arenas_in_use(plan.nodes, plan.outputs)
-        return replace(plan, arenas={name: v for name, v in plan.arenas.items() if name in used}, constants=frozenset(used))
+        return replace(plan, arenas=used, constants=frozenset(used))
+
+    def _limits_of(self, number: int, chain: Callable[[], Plan]) -> Limits | None:
+        """Where the sign behind a chain of a plan turns; it is the same in the plans of all batch sizes."""
+        if number not in self._limits:
+            plan = chain()
+            executable = self.engine.compile(
+                optimise(plan), {name: aligned(self._frozen.arena(name)) for name in plan.arenas}
+            )
+            self._limits[number] = limits_by_bisection(plan.inputs["x0"].shape, lambda x: executable.run({"x0": x})["z"])
+        return self._limits[number]
 
     def _executable(self, batch: int, shapes: tuple[Shape, ...]) -> Executable:
         found = self._compiled.get((batch, shapes))

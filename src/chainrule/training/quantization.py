@@ -80,7 +80,7 @@ def _numbers_read(network: NetworkGraph, X: Any, engine: Engine) -> dict[str, Ar
         made = {name: v for name, v in wanted.items() if v.role != "input"}
         plan = optimise(replace(plan, outputs={**plan.outputs, **made}))
         used = arenas_in_use(plan.nodes, plan.outputs)
-        plan = replace(plan, arenas={name: v for name, v in plan.arenas.items() if name in used})
+        plan = replace(plan, arenas=used)
         found = engine.compile(plan, {name: aligned(frozen.arena(name)) for name in plan.arenas}).run(data)
         for name, value in wanted.items():
             numbers = np.asarray(found[name] if name in made else data[str(value.name)]).reshape(-1)

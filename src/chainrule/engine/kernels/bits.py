@@ -4,6 +4,10 @@
 outputs, words, 8), so that a vector holds words of several outputs, a word of a row is spread over it, and no sum across a
 vector is left. Bits beyond the last input are 0 on both sides and never differ.
 
+Rows of floats are multiplied by signs without multiplications: of four inputs there are 16 sums ±a ± b ± c ± d, made once
+for all outputs, and four bits of an output's word say which of them it adds. Each output adds its sums from the first to the
+last, for one row as for many, so a row's numbers do not depend on the others.
+
 Where the processor counts bits of words (AVX-512 VPOPCNTDQ) each word is counted. Elsewhere eight words are first added
 digit by digit with carry-save adders (Harley and Seal), and only the digit of 8 is counted, byte by byte.
 """
@@ -18,11 +22,12 @@ from numba import cfunc, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .intrinsics import F32, I32, I64, LANES, load_f32, word
-from .lanes import Emitter, Loop
+from .intrinsics import F32, I32, I64, LANES, load_f32, load_i32, store_i32, word
+from .lanes import Emitter, Loop, turn
 from .signature import KERNEL
+from .sizes import MOST_ROWS, SIGNED_ROWS
 from .target import features
-from .vectors import add, copy
+from .vectors import add, copy, fill
 
 f32, i64 = np.float32, np.int64
 _FEATURES = features()
@@ -293,6 +298,240 @@ def sign_product(args, _1, _2, _3):
                 number, count, inputs, outputs, word(args, 11),
             )  # fmt: skip
         r += count
+    return 0
+
+
+@intrinsic
+def _byte(typingctx: Any, x: Any, limits: Any) -> Any:
+    """Eight bits: whether x >= its limit."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        e = Emitter(builder, F32, BLOCK)
+        mask = builder.fcmp_ordered(">=", e.load(args[0]), e.load(args[1]))
+        return builder.zext(builder.bitcast(mask, ir.IntType(8)), I64)
+
+    return types.int64(types.int64, types.int64), codegen
+
+
+@intrinsic
+def _set_byte(typingctx: Any, address: Any, value: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.IntType(8)
+        builder.store(builder.trunc(args[1], kind), builder.inttoptr(args[0], kind.as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
+
+
+@intrinsic
+def _get_byte(typingctx: Any, address: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.IntType(8)
+        return builder.zext(builder.load(builder.inttoptr(args[0], kind.as_pointer()), align=1), I64)
+
+    return types.int64(types.int64), codegen
+
+
+@cfunc(KERNEL, error_model="numpy")
+def sign_product_bits(args, _1, _2, _3):
+    """Products of rows of signs and weights of signs, compared with limits: bits, as ``pack_signs`` would make them.
+
+    Words 0 to 8 as of ``sign_product`` ; 9 limits of the outputs, whole blocks of them, 10 bytes of bits that turn the
+    result over ; 11 bits, 12 words between rows ; 13 working memory of 512 bytes and 32 for each of MOST_ROWS rows
+    """
+    rows, number, inputs = word(args, 0), word(args, 4), word(args, 5)
+    x, between, weights, between_bits = word(args, 6), word(args, 7), word(args, 8), word(args, 12)
+    memory = word(args, 13)
+    sums = memory + 512
+    blocks = (word(args, 3) + BLOCK - 1) // BLOCK
+    step = min(MOST_ROWS, max(1, CACHED_ROWS // (8 * max(number, 1))))
+    r = 0
+    while r < rows:
+        count = min(step, rows - r)
+        for b in range(word(args, 1), word(args, 2)):
+            _product(
+                sums, BLOCK, x + 8 * r * between, between, weights + 8 * BLOCK * b * number,
+                number, count, inputs, BLOCK, memory,
+            )  # fmt: skip
+            outputs = min(BLOCK, word(args, 3) - b * BLOCK)
+            turned, mask, limits = _get_byte(word(args, 10) + b), (1 << outputs) - 1, word(args, 9) + 4 * BLOCK * b
+            to = word(args, 11) + 8 * r * between_bits + b
+            for i in range(count):
+                _set_byte(to + 8 * i * between_bits, (_byte(sums + 4 * BLOCK * i, limits) ^ turned) & mask)
+            if b == blocks - 1:
+                for i in range(count):
+                    for k in range(1, 8 * between_bits - b):
+                        _set_byte(to + 8 * i * between_bits + k, 0)
+        r += count
+    return 0
+
+
+# ---------------------------------------------------------------- rows of floats times signs
+
+
+def _tables(lanes: int) -> Any:
+    """Of 64 inputs (rows of ``lanes`` floats) the sums ±a ± b ± c ± d of each four: (16, 16, lanes)."""
+
+    @intrinsic
+    def tables(typingctx: Any, target: Any, x: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            target, x = args
+            e = Emitter(builder, F32, lanes)
+            loop = Loop(builder, I64(16), [])
+            group, _ = loop.begin()
+            line, to = e.at(x, group, 16 * lanes), e.at(target, group, 64 * lanes)
+            a, b, c, d = (e.load(e.at(line, i * lanes, 4)) for i in range(4))
+
+            def pairs(u: Any, v: Any) -> list[Any]:
+                less = builder.fneg(u), u
+                return [builder.fadd(one, other) for other in (builder.fneg(v), v) for one in less]
+
+            first, second = pairs(a, b), pairs(c, d)
+            for number in range(16):
+                e.store(builder.fadd(first[number & 3], second[number >> 2]), e.at(to, number * lanes, 4))
+            loop.end([])
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64), codegen
+
+    return tables
+
+
+def _signed(lanes: int, together: int) -> Any:
+    """Adds to the sums (8 outputs of ``lanes`` floats) those that the words of a block choose, ``together`` at a time."""
+
+    @intrinsic
+    def signed(typingctx: Any, sums: Any, tables: Any, words: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            sums, tables, words = args
+            e = Emitter(builder, F32, lanes)
+            size = 4 * lanes
+            shift = size.bit_length() - 1
+            mask = I64(15 << shift)
+            for o in range(0, BLOCK, together):
+                spots = [e.at(sums, (o + i) * lanes, 4) for i in range(together)]
+                totals = [e.load(spot) for spot in spots]
+                own = [e.scalar(I64, e.at(words, o + i, 8)) for i in range(together)]
+                for group in range(16):
+                    table = e.at(tables, 16 * group, size)
+                    by = 4 * group - shift
+                    for i in range(together):
+                        # Four bits of the word as a distance in bytes.
+                        moved = builder.lshr(own[i], I64(by)) if by >= 0 else builder.shl(own[i], I64(-by))
+                        spot = builder.add(table, builder.and_(moved, mask))
+                        totals[i] = builder.fadd(totals[i], e.load(spot))
+                for spot, total in zip(spots, totals, strict=True):
+                    e.store(total, spot)
+            return context.get_dummy_value()
+
+        return types.void(*[types.int64] * 3), codegen
+
+    return signed
+
+
+_tables_of_rows, _tables_of_one = _tables(SIGNED_ROWS), _tables(1)
+_signed_rows, _signed_one = _signed(SIGNED_ROWS, 4), _signed(1, BLOCK)
+
+
+@cfunc(KERNEL, error_model="numpy")
+def signed_product(args, _1, _2, _3):
+    """Products of rows of floats and weights of signs.
+
+    Words as of ``sign_product``, but 6 rows of floats, 7 floats between them ; 11 working memory for SIGNED_ROWS rows: of 64
+    inputs, of their 256 sums, and of 8 sums for each block
+    """
+    rows, first, last, number, inputs = word(args, 0), word(args, 1), word(args, 2), word(args, 4), word(args, 5)
+    between, weights, apart = word(args, 7), word(args, 8), word(args, 10)
+    piece = word(args, 11)
+    tables = piece + 4 * 64 * SIGNED_ROWS
+    sums = tables + 4 * 256 * SIGNED_ROWS
+    r = 0
+    while r < rows:
+        count = 1 if rows - r <= 2 else min(SIGNED_ROWS, rows - r)
+        lanes = 1 if count == 1 else SIGNED_ROWS
+        x, y = word(args, 6) + 4 * r * between, word(args, 9) + 4 * (r * apart + first * BLOCK)
+        fill(sums, (last - first) * BLOCK * lanes, f32(0.0))
+        for k in range(number):
+            width = min(64, inputs - 64 * k)
+            if count < lanes or width < 64:
+                fill(piece, 64 * lanes, f32(0.0))
+            if lanes == 1:
+                copy(piece, x + 256 * k, width)
+                _tables_of_one(tables, piece)
+            else:
+                turn(piece, lanes, x + 256 * k, between, count, width)
+                _tables_of_rows(tables, piece)
+            for b in range(first, last):
+                to, own = sums + 4 * (b - first) * BLOCK * lanes, weights + 8 * BLOCK * (b * number + k)
+                if lanes == 1:
+                    _signed_one(to, tables, own)
+                else:
+                    _signed_rows(to, tables, own)
+        outputs = min(last * BLOCK, word(args, 3)) - first * BLOCK
+        if lanes == 1:
+            copy(y, sums, outputs)
+        else:
+            turn(y, apart, sums, lanes, outputs, count)
+        r += count
+    return 0
+
+
+# ---------------------------------------------------------------- bits of floats
+
+
+@intrinsic
+def _add_bit(typingctx: Any, bits: Any, x: Any, count: Any, bit: Any) -> Any:
+    """bits |= bit where x >= 0, for ``count`` vectors of eight outputs (int32 each)."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        bits, x, count, bit = args
+        e, whole = Emitter(builder, F32, BLOCK), Emitter(builder, I32, BLOCK)
+        one = whole.splat(builder.trunc(bit, I32))
+        zero, nothing = ir.Constant(e.vector, [0.0] * BLOCK), ir.Constant(whole.vector, [0] * BLOCK)
+        loop = Loop(builder, count, [])
+        i, _ = loop.begin()
+        spot = whole.at(bits, i, 4 * BLOCK)
+        chosen = builder.fcmp_ordered(">=", e.load(e.at(x, i, 4 * BLOCK)), zero)
+        whole.store(builder.or_(whole.load(spot), builder.select(chosen, one, nothing)), spot)
+        loop.end([])
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 4), codegen
+
+
+@intrinsic
+def _join_bits(typingctx: Any, target: Any, low: Any, high: Any) -> Any:
+    """Eight words of 64 bits from eight low and eight high halves."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        half, e = Emitter(builder, I32, BLOCK), Emitter(builder, I64, BLOCK)
+        low, high = (builder.zext(half.load(a), e.vector) for a in args[1:])
+        e.store(builder.or_(low, builder.shl(high, ir.Constant(e.vector, [32] * BLOCK))), args[0])
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 3), codegen
+
+
+@cfunc(KERNEL, error_model="numpy")
+def sign_bits(args, _1, _2, _3):
+    """Weights (inputs, outputs) to the bits of their signs, as a ``SignMatrix`` has them: 1 where w >= 0.
+
+    0 first and 1 last word of 64 inputs, 2 inputs, 3 outputs ; 4 weights ; 5 bits, 6 words of an output ; 7 working memory
+    of 64 bytes for each block of outputs
+    """
+    inputs, outputs, number, memory = word(args, 2), word(args, 3), word(args, 6), word(args, 7)
+    blocks, whole = (outputs + BLOCK - 1) // BLOCK, outputs // BLOCK
+    for k in range(word(args, 0), word(args, 1)):
+        fill(memory, 2 * BLOCK * blocks, f32(0.0))
+        for i in range(min(64, inputs - 64 * k)):
+            row, half = word(args, 4) + 4 * (64 * k + i) * outputs, memory + 4 * BLOCK * blocks * (i // 32)
+            _add_bit(half, row, whole, i64(1) << (i % 32))
+            for o in range(BLOCK * whole, outputs):
+                if load_f32(row, o) >= f32(0.0):
+                    store_i32(half, o, np.int32(load_i32(half, o) | (i64(1) << (i % 32))))
+        for b in range(blocks):
+            low = memory + 4 * BLOCK * b
+            _join_bits(word(args, 5) + 8 * BLOCK * (b * number + k), low, low + 4 * BLOCK * blocks)
     return 0
 
 

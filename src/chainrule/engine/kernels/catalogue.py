@@ -38,7 +38,10 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "inputs of sparse rows": {"sparse_rows": ("sparse_rows_product", "sparse_rows_gradient")},
     "compressed weights": {
         "sparse_weights": ("to_planes", "sparse_planes", "sparse_line"),
-        "bits": ("sign_product", "pack_signs", "bit_windows", "without_border"),
+        "bits": (
+            "sign_product", "sign_product_bits", "signed_product", "sign_bits", "pack_signs", "bit_windows",
+            "without_border",
+        ),
     },
     "weights of 8 bits": {"int8": ("quantize",)},
     "sequences": {

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .intrinsics import F32, I32, I64, LANES
+from .intrinsics import F32, I32, I64, LANES, load_f32, store_f32
 
 #: Floats of a vector of this processor (of two, where vectors are shorter than 256 bits).
 WIDTH = 16 if LANES == 16 else 8
@@ -119,3 +119,23 @@ def transpose8(typingctx: Any, target: Any, target_row: Any, source: Any, source
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 4), codegen
+
+
+@njit(error_model="numpy")
+def turn(target, target_row, source, source_row, rows, columns):
+    """target (columns × rows) = source (rows × columns), turned; strides in floats."""
+    r = 0
+    while r + 8 <= rows:
+        c = 0
+        while c + 8 <= columns:
+            transpose8(target + 4 * (c * target_row + r), target_row, source + 4 * (r * source_row + c), source_row)
+            c += 8
+        while c < columns:
+            for i in range(8):
+                store_f32(target + 4 * c * target_row, r + i, load_f32(source + 4 * (r + i) * source_row, c))
+            c += 1
+        r += 8
+    while r < rows:
+        for c in range(columns):
+            store_f32(target + 4 * c * target_row, r, load_f32(source + 4 * r * source_row, c))
+        r += 1

@@ -10,3 +10,5 @@ ROWS = 48
 PANEL, OUTPUTS = 128, 16
 #: Rows and columns of a block of the right side of a product; see product.py.
 BLOCK_DEPTH, BLOCK_COLUMNS = 256, 128
+#: Rows of floats that are multiplied by signs together, and most rows of signs whose sums wait to become bits.
+SIGNED_ROWS, MOST_ROWS = 16, 256

@@ -15,8 +15,8 @@ from llvmlite import ir
 from numba import cfunc, njit, types
 from numba.extending import intrinsic
 
-from .intrinsics import F32, I32, I64, load_f32, load_i32, store_f32, word
-from .lanes import WIDTH, Emitter, Loop, transpose8
+from .intrinsics import F32, I32, I64, load_f32, load_i32, word
+from .lanes import WIDTH, Emitter, Loop, turn
 from .signature import KERNEL
 from .sizes import OUTPUTS, PANEL
 from .vectors import copy, fill
@@ -88,26 +88,6 @@ def planes_of(width: int) -> Any:
 _some = planes_of(WIDTH)
 
 
-@njit(error_model="numpy")
-def _turn(target, target_row, source, source_row, rows, columns):
-    """target (columns × rows) = source (rows × columns), turned; strides in floats."""
-    r = 0
-    while r + 8 <= rows:
-        c = 0
-        while c + 8 <= columns:
-            transpose8(target + 4 * (c * target_row + r), target_row, source + 4 * (r * source_row + c), source_row)
-            c += 8
-        while c < columns:
-            for i in range(8):
-                store_f32(target + 4 * c * target_row, r + i, load_f32(source + 4 * (r + i) * source_row, c))
-            c += 1
-        r += 8
-    while r < rows:
-        for c in range(columns):
-            store_f32(target + 4 * c * target_row, r, load_f32(source + 4 * r * source_row, c))
-        r += 1
-
-
 @cfunc(KERNEL, error_model="numpy")
 def to_planes(args, _1, _2, _3):
     """Lines of positions (of channels) into planes of channels.
@@ -123,7 +103,7 @@ def to_planes(args, _1, _2, _3):
             fill(word(args, 6) + 4 * c * plane, zeros, f32(0.0))
     for y in range(lines):
         target = word(args, 6) + 4 * (word(args, 10) + y * word(args, 8))
-        _turn(target, plane, word(args, 3) + 4 * y * word(args, 5), word(args, 4), width, channels)
+        turn(target, plane, word(args, 3) + 4 * y * word(args, 5), word(args, 4), width, channels)
     return 0
 
 
@@ -166,7 +146,7 @@ def sparse_planes(args, _1, _2, _3):
             o = 0
             while o < blocks * size:
                 outputs = min(OUTPUTS, blocks * size - o)
-                _turn(rows, OUTPUTS, sums + 4 * o * count, count, outputs, count)
+                turn(rows, OUTPUTS, sums + 4 * o * count, count, outputs, count)
                 for j in range(min(count, end - p)):
                     y, x = (p + j) // line, (p + j) % line
                     if x < wide:

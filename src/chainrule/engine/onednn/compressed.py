@@ -6,7 +6,7 @@ Activations of sparse products are turned into planes first (see ``kernels/spars
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -20,8 +20,9 @@ from ...ops import Node, SignMatrix, SparseMatrix, Value
 from ...ops.sign_matrix import BLOCK, words_of
 from ...ops.sign_matrix import pack_signs as bits_of
 from ...ops.spatial import covered
-from ..kernels.sizes import OUTPUTS, PANEL
+from ..kernels.sizes import MOST_ROWS, OUTPUTS, PANEL, SIGNED_ROWS
 from .calls import (
+    Access,
     Address,
     AnyCall,
     Call,
@@ -74,10 +75,13 @@ class Product:
         aliases = {id(product.outputs[0]): out}
         return cls(node, product, Chain.of(node, following, aliases), out, aliases)
 
-    def by_rows(self, cuts: list[int], make: Callable[[int, int, int], list[AnyCall]]) -> list[Task]:
+    def by_rows(
+        self, cuts: list[int], make: Callable[[int, int, int], list[AnyCall]], read: Sequence[Access] = ()
+    ) -> list[Task]:
         """Tasks of which each thread makes whole rows (positions) of the output.
 
-        ``make(thread, first, end)`` gives its calls. What follows the product is done where the rows are.
+        ``make(thread, first, end)`` gives its calls, which read x and what ``read`` says. What follows the product is done
+        where the rows are.
         """
         width = self.out.shape[-1]
         used = sum(b > a for a, b in pairwise(cuts))
@@ -89,7 +93,7 @@ class Product:
             if b <= a:
                 parts.append(None)
                 continue
-            part = Part(make(t, a, b), [access(x)], [access(self.out, a * width, b * width)])
+            part = Part(make(t, a, b), [access(x), *read], [access(self.out, a * width, b * width)])
             if self.chain is not None:
                 more = self.chain.part(t, a * width, b * width, True)
                 part.calls += more.calls
@@ -458,12 +462,14 @@ def pack(node: Node, threads: int) -> list[Task]:
 def sign_product(node: Node, threads: int) -> tuple[list[Task], list[Node]]:
     """binary_matmul or binary_conv with what follows: (tasks, nodes that are left to do after them)."""
     p = Product.of(node)
-    x, weights = p.product.inputs[0], p.product.attrs["weights"]
-    positions = p.out.size // weights.outputs
-    blocks = weights.bits.shape[0]
+    x, weights, shape = p.product.inputs[0], p.product.attrs["weights"], p.product.attrs["shape"]
+    if p.product.op == "binary_matmul_signs":
+        return [_sign_product_of_bits(p.product, threads)], []
+    outputs, channels = shape[-1], shape[-2]
+    positions, blocks = p.out.size // outputs, -(-outputs // BLOCK)
     conv = p.product.op == "binary_conv"
-    inputs, number = weights.taps * weights.channels, weights.words
-    bits, outputs = Data(weights.bits), weights.outputs
+    inputs, number = prod(shape[:-1]), prod(shape[:-2]) * words_of(channels)
+    bits, read = _bits_of(p.product)
     small = p.out.size * number < _SMALL
     used = 1 if small else threads
 
@@ -499,7 +505,7 @@ def sign_product(node: Node, threads: int) -> tuple[list[Task], list[Node]]:
         out = alone.outputs[0]
         parts: list[Part | None] = []
         for a, b in pairwise(bounds(blocks, used)):
-            part = Part([product(positions, a, b, Address(x), Address(out))], [access(x)])
+            part = Part([product(positions, a, b, Address(x), Address(out))], [access(x), *read])
             low, high = a * BLOCK, min(outputs, b * BLOCK)
             part.writes = [access(out, r * outputs + low, r * outputs + high) for r in range(positions)]
             parts.append(part if b > a else None)
@@ -508,7 +514,76 @@ def sign_product(node: Node, threads: int) -> tuple[list[Task], list[Node]]:
     def rows(t: int, a: int, b: int) -> list[AnyCall]:
         return [product(b - a, 0, blocks, Address(x, 2 * a * number), Address(p.out, a * outputs))]
 
-    return p.by_rows(bounds(positions, used) + [positions] * (threads - used), rows), []
+    return p.by_rows(bounds(positions, used) + [positions] * (threads - used), rows, read), []
+
+
+def _bits_of(product: Node) -> tuple[Any, list[Access]]:
+    """The bits of the signs that a product is made with, as a word, and what is read of them."""
+    weights: SignMatrix | None = product.attrs["weights"]
+    if weights is not None:
+        return Data(weights.bits), []
+    return Address(product.inputs[1]), [access(product.inputs[1])]
+
+
+def _rows_or_blocks(rows: int, blocks: int, threads: int, step: int) -> list[tuple[int, int, int, int]]:
+    """For each thread the rows and the blocks of outputs that it makes: rows of its own where there are enough for all."""
+    if rows >= threads * step or blocks < threads:
+        return [(a, b, 0, blocks) for a, b in pairwise(bounds(rows, threads, step if rows >= threads * step else 1))]
+    return [(0, rows, a, b) for a, b in pairwise(bounds(blocks, threads, 4))]
+
+
+def _sign_product_of_bits(node: Node, threads: int) -> Task:
+    """binary_matmul_signs: bits of sums of bits."""
+    x, out, (inputs, outputs) = node.inputs[0], node.outputs[0], node.attrs["shape"]
+    rows, blocks, number, between = x.shape[0], -(-outputs // BLOCK), words_of(inputs), words_of(outputs)
+    limits, turned = np.zeros(blocks * BLOCK, np.float32), np.zeros(blocks * BLOCK, bool)
+    limits[:outputs], turned[:outputs] = node.attrs["limits"], node.attrs["turned"]
+    constants = Data(limits), Data(np.packbits(turned, bitorder="little"))
+    bits, read = _bits_of(node)
+    used = threads if rows * outputs * number >= _SMALL else 1
+    parts: list[Part | None] = []
+    for a, b, low, high in _rows_or_blocks(rows, blocks, used, 1):
+        source, to = Address(x, 2 * a * number), Address(out, 2 * a * between)
+        words = [b - a, low, high, outputs, number, inputs, source, number, bits, *constants, to, between]
+        call = Call("sign_product_bits", [*words, Scratch(512 + 4 * BLOCK * MOST_ROWS)])
+        # Four blocks are one element of the output.
+        last = 2 * between if high == blocks else high // 4
+        writes = [access(out, 2 * r * between + low // 4, 2 * r * between + last) for r in range(a, b)]
+        parts.append(Part([call], [access(x), *read], writes) if b > a and high > low else None)
+    return Task(node, parts + [None] * (threads - len(parts)))
+
+
+def signed_product(node: Node, threads: int) -> list[Task]:
+    """signed_matmul: rows of floats times signs."""
+    x, out, (inputs, outputs) = node.inputs[0], node.outputs[0], node.attrs["shape"]
+    rows, blocks = x.shape[0], -(-outputs // BLOCK)
+    bits, read = _bits_of(node)
+    used = threads if out.size * inputs >= _SMALL else 1
+    parts: list[Part | None] = []
+    for a, b, low, high in _rows_or_blocks(rows, blocks, used, SIGNED_ROWS):
+        source, to = Address(x, a * inputs), Address(out, a * outputs)
+        memory = Scratch(4 * SIGNED_ROWS * (64 + 256 + BLOCK * max(1, high - low)))
+        words = [b - a, low, high, outputs, words_of(inputs), inputs, source, inputs, bits, to, outputs, memory]
+        first, last = low * BLOCK, min(outputs, high * BLOCK)
+        writes = [access(out, r * outputs + first, r * outputs + last) for r in range(a, b)]
+        reads = [access(x, a * inputs, b * inputs), *read]
+        parts.append(Part([Call("signed_product", words)], reads, writes) if b > a and high > low else None)
+    return [Task(node, parts + [None] * (threads - len(parts)))]
+
+
+def sign_bits(node: Node, threads: int) -> list[Task]:
+    """sign_bits, by words of 64 inputs."""
+    w, out = node.inputs[0], node.outputs[0]
+    inputs, outputs = w.shape
+    blocks, number, _ = out.shape
+    parts: list[Part | None] = []
+    for a, b in pairwise(bounds(number, threads if w.size >= _SMALL else 1)):
+        words = [a, b, inputs, outputs, Address(w), Address(out), number, Scratch(8 * BLOCK * blocks)]
+        line = 2 * BLOCK
+        writes = [access(out, (o * number + a) * line, (o * number + b) * line) for o in range(blocks)]
+        reads = access(w, 64 * a * outputs, min(inputs, 64 * b) * outputs)
+        parts.append(Part([Call("sign_bits", words)], [reads], writes) if b > a else None)
+    return [Task(node, parts + [None] * (threads - len(parts)))]
 
 
 @dataclass(frozen=True)

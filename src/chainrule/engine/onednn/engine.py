@@ -130,7 +130,7 @@ class OneDNNExecutable(Executable):
         narrow = self.library.isa.startswith("AVX") and "512" not in self.library.isa
         self._rows_alike = alike and narrow
         # Our own products add in another order than oneDNN's, which could turn signs that the network itself has.
-        of_signs = any(node.op.startswith("binary") for node in _members(plan))
+        of_signs = any(node.op.startswith(("binary", "signed")) for node in _members(plan))
         self._in_panels = (narrow or self.library.dnnl is None) and not of_signs
         self._by_blocks = narrow and not alike and not of_signs and self.library.dnnl is not None
         for name, value in plan.arenas.items():

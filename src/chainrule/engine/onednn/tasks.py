@@ -26,7 +26,7 @@ from .calls import (
     clash,
 )
 from .chain import COMPRESSED, Chain, head_of, home_of
-from .compressed import pack, sign_product, sparse_product
+from .compressed import pack, sign_bits, sign_product, signed_product, sparse_product
 from .convolution import convolve, weight_gradient
 from .images import channel_moments, pad, pool, resample
 from .int8 import int8_product, quantize
@@ -419,6 +419,8 @@ _TASKS: dict[str, Callable[[Node, int], Task | list[Task]]] = {
     "sparse_matmul": sparse_matmul,
     "sparse_rows_matmul": sparse_rows_matmul,
     "pack_signs": pack,
+    "sign_bits": sign_bits,
+    "signed_matmul": signed_product,
     "quantize": quantize,
     "fused": elementwise,
     "softmax_cross_entropy": softmax_cross_entropy,

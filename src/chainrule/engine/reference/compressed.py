@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,9 +35,29 @@ def _pack_signs(attrs: Attrs, x: Array) -> Array:
     return pack_signs(np.where(positive, 1.0, -1.0))
 
 
-def _binary_matmul(attrs: Attrs, bits: Array) -> Array:
-    weights: SignMatrix = attrs["weights"]
-    return unpack_signs(bits, weights.channels) @ weights.to_dense()
+def _sign_bits(attrs: Attrs, w: Array) -> Array:
+    # NaN has the bit 0 here, and a SignMatrix refuses it.
+    return SignMatrix.of(np.where(w >= 0, 1, -1)).bits.view(np.int32)
+
+
+def _signs_of(attrs: Attrs, bits: Sequence[Array]) -> Array:
+    """The signs (I, O) of a product, which are an attribute or a value of bits."""
+    weights: SignMatrix | None = attrs["weights"]
+    if weights is None:
+        weights = SignMatrix(attrs["shape"], np.ascontiguousarray(bits[0], np.int32).view(np.uint64))
+    return weights.to_dense()
+
+
+def _binary_matmul(attrs: Attrs, x: Array, *bits: Array) -> Array:
+    return unpack_signs(x, attrs["shape"][0]) @ _signs_of(attrs, bits)
+
+
+def _binary_matmul_signs(attrs: Attrs, x: Array, *bits: Array) -> Array:
+    return _pack_signs(attrs, _binary_matmul(attrs, x, *bits))
+
+
+def _signed_matmul(attrs: Attrs, x: Array, *bits: Array) -> Array:
+    return x @ _signs_of(attrs, bits).astype(x.dtype)
 
 
 def _binary_conv(attrs: Attrs, bits: Array) -> Array:
@@ -75,7 +95,10 @@ KERNELS: dict[str, Callable[..., Array]] = {
     "sparse_weight_matmul": _sparse_weight_matmul,
     "sparse_weight_conv": _sparse_weight_conv,
     "pack_signs": _pack_signs,
+    "sign_bits": _sign_bits,
     "binary_matmul": _binary_matmul,
+    "binary_matmul_signs": _binary_matmul_signs,
+    "signed_matmul": _signed_matmul,
     "binary_conv": _binary_conv,
     "quantize": _quantize,
     "int8_matmul": _int8_matmul,

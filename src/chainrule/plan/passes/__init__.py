@@ -10,11 +10,19 @@ from .common import eliminate_common
 from .dead_code import eliminate_dead_code, needed
 from .fuse import fuse
 from .recompute import recompute
+from .signs import multiply_signs
 
-__all__ = ["PASSES", "eliminate_common", "eliminate_dead_code", "fuse", "needed", "optimise", "recompute"]
+__all__ = ["PASSES", "eliminate_common", "eliminate_dead_code", "fuse", "multiply_signs", "needed", "optimise", "recompute"]
 
 #: In their order. What is computed for nothing goes first and once more, so that every pass sees what is read, and by whom.
-PASSES: tuple[Callable[[Plan], Plan], ...] = (eliminate_dead_code, eliminate_common, eliminate_dead_code, recompute, fuse)
+PASSES: tuple[Callable[[Plan], Plan], ...] = (
+    eliminate_dead_code,
+    multiply_signs,
+    eliminate_common,
+    eliminate_dead_code,
+    recompute,
+    fuse,
+)
 
 
 def optimise(plan: Plan) -> Plan:
