@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chainrule import Dense, Network
+from chainrule import Dense, Network, NeuralClassifier
 from chainrule import layers as L
 from chainrule.engine import get_engine
-from chainrule.errors import DivergenceError
+from chainrule.errors import DataError, DivergenceError
 from chainrule.losses import AbsoluteError
 from chainrule.optimizers import SGD, Adadelta, Adagrad, Adam, AdamW, Nadam, RMSprop
 from chainrule.plan import lower_prediction, lower_training
@@ -138,3 +138,42 @@ def test_gelu_keeps_its_tail(engine: str) -> None:
     wanted = cumulative + x * density
     near_zero = np.abs(wanted) < 1e-2 * density  # where the two terms cancel, at z = −0.75
     np.testing.assert_allclose(dx[~near_zero], wanted[~near_zero], rtol=3e-5, atol=1e-37)
+
+
+NORMALISATIONS = [L.LayerNorm, lambda: L.GroupNorm(2), L.RMSNorm]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("make", NORMALISATIONS)
+def test_predictions_that_are_no_numbers_name_the_layer_and_the_sample(make: Any, engine: str) -> None:
+    X = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    net = Network([make(), Dense(2)], random_state=0).fit(X, np.arange(20) % 2, epochs=1, verbose=0, engine=engine)
+    right = net.predict(X)
+    X[7] *= 1e20
+    name = make().kind()
+    for data in (X, X[7:8], [row.tolist() for row in X]):
+        with pytest.raises(DataError, match=rf"NaN.*X\[{7 if len(data) > 1 else 0}\].*layer '0.{name}'.*float32"):
+            net.predict(data)
+    with pytest.raises(DataError, match=r"NaN.*X\[7\]"):
+        net.pack().predict(X)
+    X[7] = 0
+    np.testing.assert_array_equal(np.delete(net.predict(X), 7, 0), np.delete(right, 7, 0))
+
+
+def test_an_estimator_names_the_layer_in_every_kind_of_prediction() -> None:
+    X = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+    model = NeuralClassifier(layers=[L.LayerNorm(), Dense(1)], epochs=1, random_state=0).fit(X, np.arange(40) % 2)
+    X[3] *= 1e20
+    for what in ("predict", "predict_proba", "decision_function"):
+        if hasattr(model, what):
+            with pytest.raises(DataError, match=rf"{what}: .*1 of 40 samples, first for X\[3\].*'0.layer_norm'"):
+                getattr(model, what)(X)
+
+
+def test_infinite_outputs_are_let_through_and_a_weight_that_is_none_is_named() -> None:
+    X = np.full((3, 2), 3e38, np.float32)
+    net = Network([Dense(1, weight_init=2.0)], random_state=0).build((2,))
+    assert np.isinf(net.predict(X)).all()
+    net.parameters["0.dense.weight"][...] = np.nan
+    with pytest.raises(DataError, match=r"The parameter '0.dense.weight' of the network itself is not finite"):
+        net.predict(X[:, :] * 0)

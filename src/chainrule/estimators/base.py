@@ -15,6 +15,8 @@ from ..layers import Dense, Dropout, Embedding, GlobalAveragePool, Input, Layer,
 from ..losses import Loss
 from ..network import NetworkGraph
 from ..training import History
+from ..training.finite_outputs import source_of
+from ..training.predictor import raw_outputs
 from ..training.sklearn_callbacks import CallbackSupport
 from ._contract import EstimatorNotFittedError
 from .files import Files
@@ -254,11 +256,11 @@ class NeuralEstimator(CallbackSupport, Training, Files):
         good = np.asarray(np.isfinite(found.reshape(len(found), -1)).all(axis=1))
         if not good.all():
             row = int(good.argmin())
+            source = source_of(self.network_, X, row)
             raise DataError(
-                f"{what}: the outputs of the network are not finite for {int((~good).sum())} of {len(good)} samples, "
-                "first for "
-                f"X[{row}]{self._largest_value(X, row)}. Look for wrong values in X there; they are far from those that the "
-                "network was trained on."
+                f"{what}: the outputs of the network are not finite for {int((~good).sum())} of {len(good)} samples, first "
+                f"for X[{row}]{self._largest_value(X, row)}. {source}Look for wrong values in X there; they are far from "
+                "those that the network was trained on."
             )
         return found
 
@@ -270,14 +272,14 @@ class NeuralEstimator(CallbackSupport, Training, Files):
 
     def _predicted(self, X: Any) -> Floats:
         if isinstance(X, Sequences):
-            return np.asarray(self.network_.predict(X), np.float64)
+            return np.asarray(raw_outputs(self.network_, X), np.float64)
         n = len(X)
         if n < _FEWEST_ROWS and self.network_.samples is None:  # the nodes of a graph are as many as they are
             X = X[np.minimum(np.arange(_FEWEST_ROWS), n - 1)]  # the last row again and again
         # Whatever n is, no batch may be left with fewer rows than that either.
         most = self.network_.samples_at_once([X.shape[1:]])
         batch = next((b for b in range(most, most // 2, -8) if not 0 < len(X) % b < _FEWEST_ROWS), most)
-        return np.asarray(self.network_.predict(X, batch_size=batch), np.float64)[:n]
+        return np.asarray(raw_outputs(self.network_, X, batch), np.float64)[:n]
 
     def _fitted_loss(self) -> Loss:
         loss = self.network_.loss_

@@ -29,6 +29,7 @@ from ..plan import Plan, lower_prediction, optimise
 from ..plan.frozen import Frozen, FrozenWeight, Geometry, Inputs, arenas_in_use
 from ..plan.signs import Limits, fold_signs, limits_by_bisection
 from .batch_intake import DataSetIntake
+from .finite_outputs import require_numbers
 from .intake import input_arrays, input_dtypes
 from .prediction import needs_no_conversion, predict_sequences
 from .timing import best_times
@@ -120,8 +121,15 @@ class PackedNetwork:
     def predict(self, X: Any, *, batch_size: int | None = None) -> Any:
         """The raw outputs, as ``Network.predict`` gives them. Parameters  as there
 
-        Raises      ShapeError, DtypeError, DataError, ParameterError when X or batch_size does not fit
+        Raises      ShapeError, DtypeError, DataError, ParameterError when X or batch_size does not fit ; DataError where an
+                    output is not a number (NaN)
         """
+        found = self.raw_outputs(X, batch_size)
+        require_numbers(None, X, found if isinstance(found, tuple) else (found,))
+        return found
+
+    def raw_outputs(self, X: Any, batch_size: int | None = None) -> Any:
+        """What ``predict`` gives, whether it is numbers or not."""
         graph = self._graph
         quick = batch_size is None and not self._origins and needs_no_conversion(graph, X)
         if quick and len(X) <= graph.samples_at_once((X.shape[1:],)):

@@ -38,7 +38,7 @@ def predict_repeated(network: NetworkGraph, runtime: Runtime, X: Any, batch_size
         return None
     same = repeated.arena is network.parameters.blocks[0] and repeated.changes == changes() and X.flags.c_contiguous
     enough = batch_size is None or (type(batch_size) is int and len(X) <= batch_size)
-    if not (same and enough and math.isfinite(np.add.reduce(X, axis=None))):
+    if not (same and enough and _all_finite(X)):
         return None
     compiled = repeated.compiled
     with compiled.lock:
@@ -112,7 +112,13 @@ def needs_no_conversion(network: NetworkGraph, X: Any) -> bool:
         return False
     right = X.dtype == network.dtype and X.flags.c_contiguous and X.shape[1:] == network.input_shapes[0] and len(X) > 0
     right = right and network.input_dtypes[0] == "float" and network.samples in (None, len(X))
-    return right and bool(np.isfinite(np.add.reduce(X, axis=None)))
+    return right and _all_finite(X)
+
+
+def _all_finite(X: Array) -> bool:
+    """Whether a sum finds no infinity and no NaN; large numbers whose sum overflows are looked at more closely elsewhere."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.isfinite(np.add.reduce(X, axis=None))
 
 
 def _predict_batches(

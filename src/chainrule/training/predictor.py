@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Self
 
+from .finite_outputs import require_numbers
 from .packed import PackedNetwork
 from .prediction import predict_repeated
 from .session import Session
 from .trainable import Trainable
 
-__all__ = ["Predictor"]
+__all__ = ["Predictor", "raw_outputs"]
 
 
 class Predictor(Trainable):
@@ -23,14 +24,12 @@ class Predictor(Trainable):
         Raw means before the loss's link: logits for cross-entropies. ``net.loss_.prediction(z)`` makes them probabilities.
 
         Parameters  X : as in fit ; batch_size : samples computed at a time, None chooses the number
-        Raises      NotFittedError before the shapes are known ; ShapeError, DtypeError, DataError when X does not fit
+        Raises      NotFittedError before the shapes are known ; ShapeError, DtypeError, DataError when X does not fit, or
+                    where an output is not a number (NaN), with the layer that this comes from
         """
-        if self._packed is not None:
-            return self._packed.predict(X, batch_size=batch_size)
-        repeated = predict_repeated(self, self._runtime, X, batch_size)
-        if repeated is not None:
-            return repeated
-        return _one_or_all(Session(self).predict(X, batch_size))
+        found = raw_outputs(self, X, batch_size)
+        require_numbers(self, X, found if isinstance(found, tuple) else (found,))
+        return found
 
     def pack(self, *, in_place: bool = False) -> PackedNetwork:
         """The network for predictions alone, with its weights as they are now; later fits do not change it.
@@ -105,6 +104,16 @@ class Predictor(Trainable):
         Raises      as ``evaluate`` ; ParameterError when an input has no gradient (indices, a sparse matrix)
         """
         return _one_or_all(Session(self).input_gradient(X, y, loss=loss, batch_size=batch_size))
+
+
+def raw_outputs(network: Predictor, X: Any, batch_size: int | None = None) -> Any:
+    """What ``Network.predict`` gives, whether it is numbers or not."""
+    if network._packed is not None:
+        return network._packed.raw_outputs(X, batch_size)
+    repeated = predict_repeated(network, network._runtime, X, batch_size)
+    if repeated is not None:
+        return repeated
+    return _one_or_all(Session(network).predict(X, batch_size))
 
 
 def _one_or_all(found: list[Any]) -> Any:

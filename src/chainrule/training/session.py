@@ -431,7 +431,7 @@ class Session:
         self.network.require_built("predict")
         batch_size = _BATCH_SIZE.check("", "batch_size", batch_size)
         if self.network._packed is not None:
-            found = self.network._packed.predict(X, batch_size=batch_size)
+            found = self.network._packed.raw_outputs(X, batch_size)
             return list(found) if isinstance(found, tuple) else [found]
         return predict(self.network, self.runtime, X, batch_size)
 
