@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ..option import option
 from ..settings import TabularSettings, distributed_training, list_of_names
@@ -36,3 +37,8 @@ class TableSettings(TabularSettings):
         super().__post_init__()
         object.__setattr__(self, "exclude", tuple(self.exclude))
         object.__setattr__(self, "keep", tuple(self.keep))
+
+    def model_arguments(self) -> dict[str, Any]:
+        """What ``TableModel.create`` takes beside the data and the loss."""
+        names = ("hidden", "activation", "random_state", "dtype")
+        return {**{name: getattr(self, name) for name in names}, "reading": self.reading()}

@@ -205,16 +205,7 @@ def _stored(parts: StreamedParts, loss: Any) -> tuple[StoredRows, StoredRows | N
             inputs = TableModel.inputs(features)
             store.append(inputs if isinstance(inputs, list) else [inputs], y)
             if model is None:
-                model = TableModel.create(
-                    preprocessor,
-                    features,
-                    loss,
-                    hidden=settings.hidden,
-                    activation=settings.activation,
-                    random_state=settings.random_state,
-                    dtype=settings.dtype,
-                    reading=settings.reading(),
-                )
+                model = TableModel.create(preprocessor, features, loss, **settings.model_arguments())
         if tested is not None:
             test.append(tested)
     assert model is not None

@@ -76,16 +76,7 @@ def prepare(data: TableParts, settings: TableSettings) -> PreparedNetwork:
     n = len(y)
     validation = None if data.validation is None else preprocessor.training_arrays(data.validation)
     loss = _loss(preprocessor, settings.loss)
-    model = TableModel.create(
-        preprocessor,
-        features,
-        loss,
-        hidden=settings.hidden,
-        activation=settings.activation,
-        random_state=settings.random_state,
-        dtype=settings.dtype,
-        reading=settings.reading(),
-    )
+    model = TableModel.create(preprocessor, features, loss, **settings.model_arguments())
     held_out = inner_share(settings, n)
     fit = _fit_settings(settings, n, held_out, loss, None if validation is None else _arrays(*validation))
 
