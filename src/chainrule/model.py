@@ -61,7 +61,7 @@ class Network(Predictor, Inspectable):
         def __getattr__(self, name):
             return unknown_attribute(self, name)
 
-    @takes_settings(FitOptions)
+    @takes_settings()
     def fit(
         self,
         X: Any,
@@ -143,7 +143,7 @@ class Network(Predictor, Inspectable):
 
         return sparsity(self)
 
-    @takes_settings(FitOptions, last=True)
+    @takes_settings(last=True)
     def diagnose(
         self,
         X: Any,
@@ -215,7 +215,7 @@ class Network(Predictor, Inspectable):
 
     # ------------------------------------------------------------ curing
 
-    @takes_settings(FitOptions, last=True)
+    @takes_settings(last=True)
     def cure(
         self,
         X: Any,

@@ -19,11 +19,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 Path = str | os.PathLike[str]
 
 
-def takes_settings(options: type, *, last: bool = False) -> Callable[[F], F]:
+def takes_settings(options: type | None = None, *, last: bool = False) -> Callable[[F], F]:
     """Shows the arguments of a fit, which a method takes as ``**settings``, in its signature and its documentation.
 
     Parameters
-        options : FitOptions or PassOptions, whose arguments the method takes
+        options : PassOptions, where the method takes these alone; None shows every argument that FitSettings has
         last : whether an argument that is not given is that of the last fit
 
     In the docstring a line ``{settings}`` stands for the text of the arguments. An argument that the method need not have
@@ -31,9 +31,10 @@ def takes_settings(options: type, *, last: bool = False) -> Callable[[F], F]:
     """
 
     def decorate(method: F) -> F:
-        # Annotations are texts here, in a TypedDict within a ForwardRef.
-        types = {name: str(getattr(kind, "__forward_arg__", kind)) for name, kind in options.__annotations__.items()}
         own, defaults = FitSettings.__annotations__, FitSettings.defaults()
+        # Annotations are texts here, in a TypedDict within a ForwardRef.
+        kinds = {name: own[name] for name in FitSettings.names()} if options is None else options.__annotations__
+        types = {name: str(getattr(kind, "__forward_arg__", kind)) for name, kind in kinds.items()}
         if method.__doc__:
             method.__doc__ = method.__doc__.replace("            {settings}", FitSettings.documentation(types))
         signature = inspect.signature(method)
@@ -75,7 +76,7 @@ class PassOptions(TypedDict, total=False):
 
 
 class FitOptions(TypedDict, total=False):
-    """The arguments of ``Network.fit`` for type checkers: those of FitSettings."""
+    """The arguments of ``Network.fit`` for type checkers alone: those of FitSettings, which a test compares with these."""
 
     loss: str | Loss | Sequence[Any] | None
     optimizer: str | Optimizer
