@@ -197,11 +197,13 @@ def test_a_new_task_is_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         "Path('n.numbers').write_text('1 2 3 4 5');"
         "assert main(['train', 'n.numbers', '--robust', '-m', 'n.chainrule', '--epochs', '1', '-q']) == 0;"
         "print(type(chainrule.load('n.chainrule')).__name__, chainrule.load('n.chainrule').predict(['7']).shape);"
-        "assert main(['train', 't.csv', '-t', 'y', '--robust']) == 2"
+        "assert main(['train', 't.csv', '-t', 'y', '--robust']) == 2;"
+        "assert main(['diagnose', 'n.chainrule', 'n.numbers']) == 2"
     ).replace("PLACE", repr(str(tmp_path)))
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "Middle (1,)", (done.stdout, done.stderr)
     assert "--robust is for middles, but t.csv is read as a table" in done.stderr
+    assert "A model of middles cannot be trained further" in done.stderr and "Traceback" not in done.stderr
 
 
 NEW_TASK = '''

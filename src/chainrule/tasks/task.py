@@ -19,7 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..errors import DataError
+from ..errors import DataError, ParameterError
 from .option import Option, Use, flag, options_of
 
 if TYPE_CHECKING:
@@ -86,8 +86,13 @@ class Task(ABC):
 
         A part to test on is taken off only where the settings ask for one. With the data and the seed of the first training
         it is the part that the model has never learned from.
+
+        Raises      ParameterError for a task that does not define it ; others as ``read``
         """
-        raise NotImplementedError
+        raise ParameterError(
+            f"A model of {self.name} cannot be trained further, as its task has no method resume. Train a new model, or "
+            f"diagnose the data themselves."
+        )
 
     def piped(self, model: Any, data: Path) -> Any:
         """What a model of this task reads when data come by standard input. Parameters  data : a file with all of it"""
