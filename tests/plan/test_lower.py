@@ -13,6 +13,7 @@ import pytest
 from chainrule.engine.reference import ReferenceEngine
 from chainrule.errors import NotFittedError, ShapeError
 from chainrule.layers import (
+    L2,
     LSTM,
     Add,
     BatchNorm,
@@ -23,7 +24,10 @@ from chainrule.layers import (
     GraphConv,
     Input,
     Layer,
+    Masking,
     Parameter,
+    Standardize,
+    State,
     UnitNorm,
 )
 from chainrule.losses import SoftmaxCrossEntropy, SquaredError
@@ -33,6 +37,7 @@ from chainrule.ops import Saved, SparseMatrix, node_flops
 from chainrule.optimizers import SGD, Adam
 from chainrule.plan import Plan, lower_prediction, lower_trace, lower_training
 from chainrule.plan.frozen import Frozen, FrozenWeight
+from chainrule.plan.lower import _Lowering, fixed_tensors, lower_features
 from chainrule.plan.passes import eliminate_dead_code
 
 N, I, O = 4, 3, 2
@@ -611,3 +616,648 @@ def test_shapes_are_those_given_for_sizes_that_are_free() -> None:
     for steps in (2, 5):
         assert lower_prediction(network, N, shapes=[(steps, I)]).inputs["x0"].shape == (N, steps, I)
         assert lower_training(network, [SquaredError()], None, N, shapes=[(steps, I)]).inputs["x0"].shape == (N, steps, I)
+
+
+# ------------------------------------------------------------ steps that begin behind what is frozen
+
+
+def two_ways(frozen=()) -> NetworkGraph:
+    """y = f(a(x)) + b(x), of which a, b and f are dense layers."""
+    x = Input((I,))
+    a, b = Dense(O).named("a"), Dense(O).named("b")
+    network = NetworkGraph(inputs=x, outputs=Add()(Dense(O).named("f")(a(x)), b(x)), random_state=0).build()
+    network.frozen.update(frozen)
+    return network
+
+
+@pytest.mark.parametrize("kept", [("a", "b"), ("a", None), ("a", "f", "b")])
+def test_a_step_begins_at_the_tensors_that_are_given(kept) -> None:
+    """The loss and the update are those of the whole step; what lies before is left out, and what is not needed as well."""
+    network = two_ways(frozen=("a", "b"))
+    whole = lower_training(network, [SquaredError()], SGD(0.1), N, outputs=True)
+    given = data(whole)
+    wanted, arenas = run(whole, network, given)
+    tensors = [network.input_ids[0] if n is None else next(c.output for c in network.calls if c.name == n) for n in kept]
+    features = lower_features(network, N, tensors, shapes=[(I,)])
+    made, _ = run(features, network, {"x0": given["x0"]})
+    shapes = [(I,) if n is None else (O,) for n in kept]
+    plan = lower_training(network, [SquaredError()], SGD(0.1), N, outputs=True, start=tensors, shapes=shapes)
+    assert {n.where.layer for n in plan.nodes if n.where.phase == "forward"}.isdisjoint(n for n in kept if n)
+    found, after = run(plan, network, {**made, "y0": given["y0"]})
+    np.testing.assert_allclose(found["loss"], wanted["loss"])
+    np.testing.assert_allclose(found["output0"], wanted["output0"])
+    if "f" not in kept:
+        np.testing.assert_allclose(after["parameters"], arenas["parameters"])
+    assert plan.rows_alike
+
+
+def test_indices_that_are_given_stay_indices() -> None:
+    network = built([Embedding(5, 2), Flatten(), Dense(1)], shape=(3,))
+    plan = lower_training(network, [SquaredError()], None, N, start=network.input_ids, shapes=[(3,)])
+    assert plan.inputs["x0"].dtype == "int" and plan.inputs["x0"].shape == (N, 3)
+
+
+def test_penalties_of_what_is_left_out_are_left_out() -> None:
+    """Shapes of the layers before the start are not known there, and their penalties do not change."""
+    network = built([Dense(O, weight_regularizer=L2(0.5)), Dense(O, weight_regularizer=L2(0.5))], frozen=("0.dense",))
+    low = _Lowering(network, N, True, [(O,)], start=[network.calls[0].output])
+    low.forward()
+    assert low.rules().keys() == {"1.dense.weight"}
+
+
+class Watches(Layer):
+    """``y = x``, with a state that it changes at every training step."""
+
+    def states(self, shape):
+        return {"seen": State((1,))}
+
+    def forward(self, k, x):
+        if k.training:
+            k.set_state("seen", k.add(k.state("seen"), 1.0))
+        return k.multiply(x, 1.0), Saved()
+
+    def backward(self, k, saved, dy):
+        return dy
+
+
+def names_of(network: NetworkGraph, tensors: set[int]) -> set[str]:
+    return {c.name for c in network.calls if c.output in tensors}
+
+
+def test_what_no_step_changes_ends_where_a_layer_learns_draws_or_counts() -> None:
+    def found(layers, frozen, **options):
+        network = built(layers, frozen=frozen)
+        fixed, plain = fixed_tensors(network, **options)
+        assert plain == fixed and fixed.issuperset(network.input_ids)
+        return names_of(network, fixed)
+
+    assert found([Dense(O), Flatten(), Dense(O), Flatten()], ("0.dense",)) == {"0.dense", "1.flatten"}
+    assert found([Dense(O), Dense(O)], ("1.dense",)) == set()
+    for changing in (Dropout(0.5), Watches()):
+        name = f"1.{type(changing).__name__.lower()}"
+        layers = [Dense(O), changing, Flatten(), Dense(O)]
+        assert found(layers, ("0.dense",)) == {"0.dense"}
+        assert found(layers, ("0.dense",), repeatable=False) == {"0.dense", name, "2.flatten"}
+    # A frozen layer keeps its statistics, so it makes the same of a sample at every step.
+    assert found([BatchNorm(), Dense(O)], ("0.batch_norm",)) == {"0.batch_norm"}
+    assert found([BatchNorm(), Dense(O)], ()) == set()
+
+
+def test_plain_tensors_are_numbers_without_a_mask() -> None:
+    x, lengths = Input((3, I)), Input((), dtype="int")
+    network = NetworkGraph(inputs=[x, lengths], outputs=LSTM(2)(Masking()(x, lengths)), random_state=0).build()
+    fixed, plain = fixed_tensors(network)
+    masking = next(c.output for c in network.calls if c.name == "0.masking")
+    assert masking in fixed and masking not in plain and plain == set(network.input_ids)
+    indices = Input((3,), dtype="int")
+    network = NetworkGraph(inputs=indices, outputs=Embedding(5, 2)(Flatten()(indices)), random_state=0).build()
+    network.frozen.update(["0.flatten"])
+    fixed, plain = fixed_tensors(network)
+    assert names_of(network, fixed) == {"0.flatten"} and plain == set(network.input_ids)
+
+
+def test_what_is_fixed_is_asked_of_a_graph_for_all_its_nodes() -> None:
+    """A layer of a graph takes no other number of samples than the graph has nodes."""
+    graph = SparseMatrix.from_edges([(0, 1), (1, 2), (2, 3), (3, 4)])
+    fixed, _ = fixed_tensors(built([GraphConv(O, graph), Dense(O)], frozen=("0.graph_conv",)))
+    assert len(fixed) == 2
+
+
+@pytest.mark.parametrize(
+    ("frozen", "alike"),
+    [((), False), (("0.dense",), True), (("1.dense",), False), (("0.dense", "1.dense"), True)],
+)
+def test_rows_are_alike_where_a_step_begins_with_frozen_weights(frozen, alike: bool) -> None:
+    network = built([Dense(O), Dense(O), Dense(O)], frozen=frozen)
+    assert lower_training(network, [SquaredError()], SGD(0.1), N).rows_alike is alike
+    assert lower_training(network, [SquaredError()], None, N, training=False).rows_alike is False
+
+
+def test_frozen_weights_behind_noise_do_not_begin_a_step() -> None:
+    network = built([Dropout(0.5), Dense(O), Dense(O)], frozen=("1.dense",))
+    assert lower_training(network, [SquaredError()], SGD(0.1), N).rows_alike is False
+
+
+# ------------------------------------------------------------ rates of layers, turns, ranks, offsets
+
+
+def test_updates_are_cut_where_the_factor_of_the_rate_changes() -> None:
+    network = built([Dense(O), Dense(O), Dense(O), Dense(O)])
+    optimizer = SGD(0.1, learning_rate_factors={"1.dense": 0.5, "2.dense": 0.5})
+    low = _Lowering(network, N, True)
+    low.forward()
+    runs = low.runs(optimizer)
+    assert [r.factor for r in runs] == [1.0, 0.5, 1.0, 0.5, 1.0] and all(r.stop == s.start for r, s in pairwise(runs))
+    plan = lower_training(network, [SquaredError()], optimizer, N)
+    assert len(plan.scalars) == 1 + len(lower_training(network, [SquaredError()], SGD(0.1), N).scalars)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.5])
+@pytest.mark.parametrize(
+    "clip", [{}, {"clip_norm": 0.2}, {"clip_norm": 1e6}, {"clip_value": 0.05}, {"clip_norm": 0.3, "clip_value": 0.1}]
+)
+def test_one_step_is_penalties_then_clipping_then_decay(l1: float, l2: float, decay: float, clip: dict) -> None:
+    network = built([Dense(O)])
+    w, b = weights(network)
+    optimizer = SGD(0.1, l1=l1, l2=l2, weight_decay=decay, **clip)
+    plan = lower_training(network, [SquaredError()], optimizer, N)
+    given = data(plan)
+    found, arenas = run(plan, network, given)
+    e = given["x0"] @ w + b - given["y0"]
+    loss = (e**2).mean() + l1 * np.abs(w).sum() + 0.5 * l2 * (w**2).sum()
+    gw, gb = given["x0"].T @ (2 * e / e.size) + l2 * w + l1 * np.sign(w), (2 * e / e.size).sum(0)
+    if "clip_norm" in clip:
+        factor = min(1.0, clip["clip_norm"] / np.sqrt((gw**2).sum() + (gb**2).sum()))
+        gw, gb = gw * factor, gb * factor
+    if "clip_value" in clip:
+        gw, gb = (np.clip(g, -clip["clip_value"], clip["clip_value"]) for g in (gw, gb))
+    np.testing.assert_allclose(found["loss"], loss)
+    np.testing.assert_allclose(array(network, arenas, "0.dense.weight"), w - 0.1 * decay * w - 0.1 * gw)
+    np.testing.assert_allclose(array(network, arenas, "0.dense.bias"), b - 0.1 * gb)
+
+
+def test_without_penalties_one_update_covers_everything() -> None:
+    network = built([Dense(O), Dense(O), Dense(O)])
+
+    def stored(optimizer, frozen=()) -> list[tuple[int, int]]:
+        network.frozen.clear()
+        network.frozen.update(frozen)
+        nodes = lower_training(network, [SquaredError()], optimizer, N).nodes
+        found = [v for n in nodes for v in n.outputs if v.base is not None and v.base.name == "parameters"]
+        return sorted((v.offset, v.offset + v.size) for v in found)
+
+    def stretches(by_decay: bool, frozen=()) -> list[tuple[int, int]]:
+        """Neighbouring elements that are treated alike, from a list of all elements."""
+        entries = sorted(network.parameters.entries.values(), key=lambda e: e.offset)
+        ends = [*(e.offset for e in entries[1:]), network.parameters.flat.size]
+        alike: list[object] = []
+        for e, end in zip(entries, ends, strict=True):
+            learns = e.name.rpartition(".")[0] not in frozen
+            alike += [(e.decay and by_decay) if learns else None] * (end - e.offset)
+        cuts = [0, *(i for i in range(1, len(alike)) if alike[i] != alike[i - 1]), len(alike)]
+        return [(a, b) for a, b in pairwise(cuts) if alike[a] is not None]
+
+    assert stored(SGD(0.1)) == stretches(False) == [(0, network.parameters.flat.size)]
+    for penalty in ("l1", "l2", "weight_decay"):
+        assert stored(SGD(0.1, **{penalty: 0.1})) == stretches(True)
+        assert stored(SGD(0.1, **{penalty: 0.1}), ["1.dense"]) == stretches(True, ["1.dense"])
+    assert stored(SGD(0.1), ["1.dense"]) == stretches(False, ["1.dense"])
+    assert len(stretches(True)) < len(stretches(True, ["1.dense"]))
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.1, clip_norm=1.0), SGD(0.1, clip_value=1.0), Adam(clip_norm=1.0, l2=0.1)])
+def test_a_network_without_anything_to_learn_has_no_update(optimizer) -> None:
+    network = built([Dense(O)], frozen=["0.dense"])
+    plan = lower_training(network, [SquaredError()], optimizer, N)
+    assert not any(n.where.phase == "update" for n in plan.nodes)
+
+
+def test_a_place_of_an_arena_is_one_value_of_one_arena() -> None:
+    """By the identity of arenas passes see what is overwritten, by that of values what is read twice."""
+    x, shared = Input((I,)), Dense(I)
+    network = NetworkGraph(inputs=x, outputs=shared(BatchNorm()(shared(x))), random_state=0).build()
+    for plan in (lower_training(network, [SquaredError()], Adam(), N), lower_prediction(network, N)):
+        used = [v for n in plan.nodes for v in (*n.inputs, *n.outputs) if v.base is not None]
+        assert used and all(v.base is plan.arenas[v.base.name] for v in used)
+        named = [v for v in used if v.role in ("parameter", "state") and v.producer is None]
+        assert len({id(v) for v in named}) == len({(v.base.name, v.offset) for v in named})
+        assert {v.name for v in named} >= {"0.dense.weight", "0.dense.bias"}
+
+
+def test_every_slot_has_an_arena() -> None:
+    plan = lower_training(built([Dense(O)]), [SquaredError()], Adam(), N)
+    assert set(plan.arenas) == {"parameters", "gradients", "slot.m", "slot.v"}
+    assert {v.base.name for n in plan.nodes for v in n.outputs if v.base is not None} == set(plan.arenas)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "by_rows"),
+    [
+        (SGD(0.1), True), (Adam(), True), (SGD(0.1, clip_norm=1.0), True), (SGD(0.1, l1=0.1), False),
+        (SGD(0.1, l2=0.1), False), (SGD(0.1, weight_decay=0.1), False), (None, False),
+    ],
+)  # fmt: skip
+def test_a_sparse_embedding_is_updated_by_rows_where_only_these_change(optimizer, by_rows: bool) -> None:
+    network = built([Embedding(9, 2, sparse=True), Flatten(), Dense(O)], (3,))
+    plan = lower_training(network, [SquaredError()], optimizer, N)
+    assert ("put_rows" in ops(plan)) == by_rows
+    given = data(plan)
+    before = np.array(network.parameters["0.embedding.weight"], np.float64)
+    _, arenas = run(plan, network, given)
+    after = array(network, arenas, "0.embedding.weight")
+    used = np.unique(given["x0"])
+    if by_rows:
+        others = np.setdiff1d(np.arange(9), used)
+        np.testing.assert_array_equal(after[others], before[others])
+        assert (after[used] != before[used]).any()
+        assert (array(network, {"parameters": arenas["gradients"]}, "0.embedding.weight") == 0).all()
+    network.frozen.add("0.embedding")
+    assert "put_rows" not in ops(lower_training(network, [SquaredError()], optimizer, N))
+
+
+# ------------------------------------------------------------ parameters that are held in another way
+
+
+class Doubled(Representation):
+    """The layer computes with twice what is stored."""
+
+    def value(self, k, held):
+        return k.multiply(held.stored, 2.0)
+
+    def gradient(self, k, held, dvalue):
+        return k.multiply(dvalue, 2.0)
+
+
+class OfAnotherShape(Representation):
+    def value(self, k, held):
+        return k.sum(held.stored, 0)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.5])
+def test_a_layer_computes_with_the_value_and_an_update_changes_what_is_stored(decay: float) -> None:
+    network = built([Dense(O)])
+    w, b = weights(network)
+    network.represent("0.dense.weight", Doubled())
+    plan = lower_training(network, [SquaredError()], SGD(0.1, weight_decay=decay), N, outputs=True)
+    given = data(plan)
+    found, arenas = run(plan, network, given)
+    z = given["x0"] @ (2 * w) + b
+    np.testing.assert_allclose(found["output0"], z)
+    dz = 2 / (N * O) * (z - given["y0"])
+    np.testing.assert_allclose(
+        array(network, arenas, "0.dense.weight"), w - 0.1 * decay * w - 0.1 * 2 * given["x0"].T @ dz, rtol=1e-6
+    )
+    np.testing.assert_allclose(array(network, arenas, "0.dense.bias"), b - 0.1 * dz.sum(0), rtol=1e-6)
+    predicted, _ = run(lower_prediction(network, N), network, {"x0": given["x0"]})
+    np.testing.assert_allclose(predicted["output0"], z)
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.1, weight_decay=0.1), SGD(0.1, momentum=0.9), Adam(l1=0.1)])
+def test_what_a_mask_takes_away_stays_away(optimizer) -> None:
+    network = built([Dense(O), Dense(O)])
+    mask = np.array([[1, 0], [0, 1], [1, 1]])
+    network.represent("0.dense.weight", Masked(mask))
+    plan = lower_training(network, [SquaredError()], optimizer, N)
+    _, arenas = run(plan, network)
+    after = array(network, arenas, "0.dense.weight")
+    assert (after[mask == 0] == 0).all() and (after[mask == 1] != network.parameters["0.dense.weight"][mask == 1]).all()
+    gradients = {"parameters": arenas["gradients"]}
+    assert ((array(network, gradients, "0.dense.weight") != 0) == (mask == 1)).all()
+    assert (array(network, gradients, "1.dense.weight") != 0).all()
+
+
+class Capped(Representation):
+    """What is stored is at most 0.01 after every update."""
+
+    def constrain(self, k, held, w):
+        return k.minimum(w, 0.01)
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.1), SGD(0.1, weight_decay=0.1), Adam()])
+def test_an_update_is_held_to_what_may_be_stored(optimizer) -> None:
+    network = built([Dense(O), Dense(O)])
+    network.represent("0.dense.weight", Capped())
+    _, arenas = run(lower_training(network, [SquaredError()], optimizer, N), network)
+    assert not np.isin(array(network, arenas, "1.dense.weight"), 0.01).any()
+    assert array(network, arenas, "0.dense.weight").max() == 0.01
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.1), SGD(0.1, weight_decay=0.1), Adam()])
+def test_an_update_is_held_to_the_constraint_of_the_layer_and_then_to_what_may_be_stored(optimizer) -> None:
+    unit = dict(weight_constraint=UnitNorm())
+    network = built([Dense(O, **unit), Dense(O, **unit)])
+    network.represent("0.dense.weight", Capped())
+    _, arenas = run(lower_training(network, [SquaredError()], optimizer, N), network)
+    capped, free = (array(network, arenas, f"{i}.dense.weight") for i in (0, 1))
+    assert capped.max() == 0.01  # to the norm of 1 afterwards, it would be another number
+    np.testing.assert_allclose(np.linalg.norm(free, axis=0), 1)
+
+
+def test_a_mask_that_is_read_several_times_is_one_value() -> None:
+    network = built([Dense(O)])
+    network.represent("0.dense.weight", Masked(np.array([[1, 0], [0, 1], [1, 1]])))
+    plan = lower_training(network, [SquaredError()], SGD(0.1, weight_decay=0.1), N)
+    read = [v for n in plan.nodes for v in n.inputs if v.base is not None and v.base.name == "0.dense.weight:mask"]
+    assert len(read) > 1 and len({id(v) for v in read}) == 1
+
+
+def test_what_a_representation_makes_of_a_gradient_is_read_by_the_update_itself() -> None:
+    network = built([Dense(O), Dense(O)])
+    network.represent("0.dense.weight", Doubled())
+    plan = lower_training(network, [SquaredError()], SGD(0.1), N)
+    steps = [v for n in plan.nodes if n.where.phase == "update" for v in n.inputs if v.base is not None]
+    gradients = [v for v in steps if v.base.name == "gradients"]
+    # That of the first weight is a result of a node, which a fusion can take in; the others are read from the arena.
+    made = [v for v in gradients if v.producer is not None]
+    assert [v.name for v in made] == ["0.dense.weight"] and len(gradients) > 1
+
+
+def test_a_layer_may_compute_with_numbers_that_are_fixed() -> None:
+    network = built([Dense(O), BatchNorm()])
+    known = {**network.parameters, **network.states}
+    fixed = {name: np.array(known[name], np.float32) + 1 for name in known}
+    weights_of = {name: FrozenWeight(fixed[name], lambda *_: False) for name in network.parameters}
+    frozen = Frozen(weights_of, {name: fixed[name] for name in network.states})
+    plan = lower_prediction(network, N, frozen=frozen)
+    assert set(plan.arenas) == set(frozen.names)
+    given = data(plan)
+    arenas = {name: np.asarray(frozen.arena(name), np.float64) for name in plan.arenas}
+    found = ReferenceEngine("float64").compile(plan, arenas).run(given)
+    z = given["x0"] @ fixed["0.dense.weight"] + fixed["0.dense.bias"]
+    mean, variance, gamma, beta = (fixed[f"1.batch_norm.{n}"] for n in ("running_mean", "running_var", "gamma", "beta"))
+    np.testing.assert_allclose(found["output0"], gamma * (z - mean) / np.sqrt(variance + 1e-5) + beta, rtol=1e-5)
+
+
+def test_a_value_that_is_read_twice_is_made_once() -> None:
+    x, shared = Input((I,)), Dense(I)
+    network = NetworkGraph(inputs=x, outputs=shared(shared(x)), random_state=0).build()
+    network.represent("0.dense.weight", Doubled())
+    plan = lower_prediction(network, N)
+    assert sorted(n.op for n in plan.nodes) == ["add", "add", "matmul", "matmul", "multiply"]
+
+
+def test_a_value_of_another_shape_is_refused() -> None:
+    network = built([Dense(O)])
+    network.represent("0.dense.weight", OfAnotherShape())
+    with pytest.raises(ShapeError, match=r"OfAnotherShape.value gave shape \(2,\) for '0.dense.weight'"):
+        lower_prediction(network, N)
+
+
+# ------------------------------------------------------------ what is asked for
+
+
+def test_parts_of_a_step() -> None:
+    network = built([Dense(O)])
+    whole = lower_training(network, [SquaredError()], SGD(0.1), N)
+    assert {n.where.phase for n in whole.nodes} == {"forward", "loss", "backward", "update"}
+    assert list(whole.outputs) == ["loss"] and list(whole.inputs) == ["x0", "y0"] and whole.batch == N
+    only = eliminate_dead_code(lower_training(network, [SquaredError()], SGD(0.1), N, backward=False))
+    assert {n.where.phase for n in only.nodes} == {"forward", "loss"}
+    inputs = lower_training(network, [SquaredError()], SGD(0.1), N, input_gradients=True, parameter_gradients=False)
+    assert set(inputs.arenas) == {"parameters"} and set(inputs.outputs) == {"loss", "dx0"}
+    assert not any(n.where.phase == "update" for n in inputs.nodes)
+    gradients = lower_training(network, [SquaredError()], None, N)
+    assert set(gradients.arenas) == {"parameters", "gradients"}
+    assert set(lower_training(network, [SquaredError()], None, N, outputs=True).outputs) == {"loss", "output0"}
+
+
+def test_predictions_give_every_layer_that_is_asked_for() -> None:
+    network = built([Dense(O), ScaledLayer()])
+    assert set(lower_prediction(network, N).outputs) == {"output0"}
+    assert set(lower_prediction(network, N, every_layer=True).outputs) == {
+        "output0",
+        "layer.0.dense",
+        "layer.1.scaled_layer",
+    }
+    plan = lower_prediction(network, N)
+    assert [node_flops(n) for n in plan.nodes] == [2 * N * I * O, N * O, N * O]
+
+
+def test_a_trace_without_losses_is_the_forward_pass() -> None:
+    plan = lower_trace(built([Dense(O), ScaledLayer()]), None, N, training=False)
+    assert set(plan.outputs) == {"y.0", "y.1"} and {n.where.phase for n in plan.nodes} == {"forward"}
+
+
+@pytest.mark.parametrize("ignore", [None, -1])
+@pytest.mark.parametrize("kind", [None, "sample"])
+def test_a_metric_leaves_out_what_has_no_label(ignore: int | None, kind: str | None) -> None:
+    class Ones(MeanSquaredError):
+        def forward(self, k, z, y):
+            return k.add(k.multiply(k.sum(z, axis=1), 0.0), 1.0)
+
+    loss = SoftmaxCrossEntropy()
+    loss.ignore_label = ignore
+    network = built([Dense(O)])
+    plan = lower_training(network, [loss], None, N, metrics=[Ones()], weights=[kind])
+    given = data(plan)
+    found, _ = run(plan, network, given)
+    weighed = ignore is not None and kind == "sample"
+    np.testing.assert_allclose(found["metric.mean_squared_error"], given["w0"].sum() if weighed else N)
+
+
+def test_a_constant_sparse_input_is_part_of_the_plan() -> None:
+    edges = SparseMatrix.from_edges([(0, 1), (1, 2)], nodes=N)
+    features = SparseMatrix.of(np.eye(N, I))
+    network = NetworkGraph([GraphConv(O, edges)], random_state=0).build((I,))
+    plan = lower_training(network, [SquaredError()], None, N, constants={0: features}, outputs=True)
+    assert list(plan.inputs) == ["y0"]
+    found, _ = run(plan, network)
+    dense = lower_prediction(network, N)
+    assert list(dense.inputs) == ["x0"]
+    wanted, _ = run(dense, network, {"x0": features.to_dense()})
+    np.testing.assert_allclose(found["output0"], wanted["output0"])
+    assert list(lower_prediction(network, N, constants={0: features}).inputs) == []
+
+
+def test_shapes_are_those_given_for_sizes_that_are_free() -> None:
+    network = NetworkGraph([LSTM(O)], random_state=0).build((None, I))
+    for steps in (2, 5):
+        assert lower_prediction(network, N, shapes=[(steps, I)]).inputs["x0"].shape == (N, steps, I)
+        assert lower_training(network, [SquaredError()], None, N, shapes=[(steps, I)]).inputs["x0"].shape == (N, steps, I)
+
+
+# ------------------------------------------------------------ steps that begin behind what is frozen
+
+
+def two_ways(frozen=()) -> NetworkGraph:
+    """y = f(a(x)) + b(x), of which a, b and f are dense layers."""
+    x = Input((I,))
+    a, b = Dense(O).named("a"), Dense(O).named("b")
+    network = NetworkGraph(inputs=x, outputs=Add()(Dense(O).named("f")(a(x)), b(x)), random_state=0).build()
+    network.frozen.update(frozen)
+    return network
+
+
+@pytest.mark.parametrize("kept", [("a", "b"), ("a", None), ("a", "f", "b")])
+def test_a_step_begins_at_the_tensors_that_are_given(kept) -> None:
+    """The loss and the update are those of the whole step; what lies before is left out, and what is not needed as well."""
+    network = two_ways(frozen=("a", "b"))
+    whole = lower_training(network, [SquaredError()], SGD(0.1), N, outputs=True)
+    given = data(whole)
+    wanted, arenas = run(whole, network, given)
+    tensors = [network.input_ids[0] if n is None else next(c.output for c in network.calls if c.name == n) for n in kept]
+    features = lower_features(network, N, tensors, shapes=[(I,)])
+    made, _ = run(features, network, {"x0": given["x0"]})
+    shapes = [(I,) if n is None else (O,) for n in kept]
+    plan = lower_training(network, [SquaredError()], SGD(0.1), N, outputs=True, start=tensors, shapes=shapes)
+    assert {n.where.layer for n in plan.nodes if n.where.phase == "forward"}.isdisjoint(n for n in kept if n)
+    found, after = run(plan, network, {**made, "y0": given["y0"]})
+    np.testing.assert_allclose(found["loss"], wanted["loss"])
+    np.testing.assert_allclose(found["output0"], wanted["output0"])
+    if "f" not in kept:
+        np.testing.assert_allclose(after["parameters"], arenas["parameters"])
+    assert plan.rows_alike
+
+
+def test_indices_that_are_given_stay_indices() -> None:
+    network = built([Embedding(5, 2), Flatten(), Dense(1)], shape=(3,))
+    plan = lower_training(network, [SquaredError()], None, N, start=network.input_ids, shapes=[(3,)])
+    assert plan.inputs["x0"].dtype == "int" and plan.inputs["x0"].shape == (N, 3)
+
+
+def test_penalties_of_what_is_left_out_are_left_out() -> None:
+    """Shapes of the layers before the start are not known there, and their penalties do not change."""
+    network = built([Dense(O, weight_regularizer=L2(0.5)), Dense(O, weight_regularizer=L2(0.5))], frozen=("0.dense",))
+    low = _Lowering(network, N, True, [(O,)], start=[network.calls[0].output])
+    low.forward()
+    assert low.rules().keys() == {"1.dense.weight"}
+
+
+class Watches(Layer):
+    """``y = x``, with a state that it changes at every training step."""
+
+    def states(self, shape):
+        return {"seen": State((1,))}
+
+    def forward(self, k, x):
+        if k.training:
+            k.set_state("seen", k.add(k.state("seen"), 1.0))
+        return k.multiply(x, 1.0), Saved()
+
+    def backward(self, k, saved, dy):
+        return dy
+
+
+def names_of(network: NetworkGraph, tensors: set[int]) -> set[str]:
+    return {c.name for c in network.calls if c.output in tensors}
+
+
+def test_what_no_step_changes_ends_where_a_layer_learns_draws_or_counts() -> None:
+    def found(layers, frozen, **options):
+        network = built(layers, frozen=frozen)
+        fixed, plain = fixed_tensors(network, **options)
+        assert plain == fixed and fixed.issuperset(network.input_ids)
+        return names_of(network, fixed)
+
+    assert found([Dense(O), Flatten(), Dense(O), Flatten()], ("0.dense",)) == {"0.dense", "1.flatten"}
+    assert found([Dense(O), Dense(O)], ("1.dense",)) == set()
+    for changing in (Dropout(0.5), Watches()):
+        name = f"1.{type(changing).__name__.lower()}"
+        layers = [Dense(O), changing, Flatten(), Dense(O)]
+        assert found(layers, ("0.dense",)) == {"0.dense"}
+        assert found(layers, ("0.dense",), repeatable=False) == {"0.dense", name, "2.flatten"}
+    # A frozen layer keeps its statistics, so it makes the same of a sample at every step.
+    assert found([BatchNorm(), Dense(O)], ("0.batch_norm",)) == {"0.batch_norm"}
+    assert found([BatchNorm(), Dense(O)], ()) == set()
+
+
+def test_plain_tensors_are_numbers_without_a_mask() -> None:
+    x, lengths = Input((3, I)), Input((), dtype="int")
+    network = NetworkGraph(inputs=[x, lengths], outputs=LSTM(2)(Masking()(x, lengths)), random_state=0).build()
+    fixed, plain = fixed_tensors(network)
+    masking = next(c.output for c in network.calls if c.name == "0.masking")
+    assert masking in fixed and masking not in plain and plain == set(network.input_ids)
+    indices = Input((3,), dtype="int")
+    network = NetworkGraph(inputs=indices, outputs=Embedding(5, 2)(Flatten()(indices)), random_state=0).build()
+    network.frozen.update(["0.flatten"])
+    fixed, plain = fixed_tensors(network)
+    assert names_of(network, fixed) == {"0.flatten"} and plain == set(network.input_ids)
+
+
+def test_what_is_fixed_is_asked_of_a_graph_for_all_its_nodes() -> None:
+    """A layer of a graph takes no other number of samples than the graph has nodes."""
+    graph = SparseMatrix.from_edges([(0, 1), (1, 2), (2, 3), (3, 4)])
+    fixed, _ = fixed_tensors(built([GraphConv(O, graph), Dense(O)], frozen=("0.graph_conv",)))
+    assert len(fixed) == 2
+
+
+@pytest.mark.parametrize(
+    ("frozen", "alike"),
+    [((), False), (("0.dense",), True), (("1.dense",), False), (("0.dense", "1.dense"), True)],
+)
+def test_rows_are_alike_where_a_step_begins_with_frozen_weights(frozen, alike: bool) -> None:
+    network = built([Dense(O), Dense(O), Dense(O)], frozen=frozen)
+    assert lower_training(network, [SquaredError()], SGD(0.1), N).rows_alike is alike
+    assert lower_training(network, [SquaredError()], None, N, training=False).rows_alike is False
+
+
+def test_frozen_weights_behind_noise_do_not_begin_a_step() -> None:
+    network = built([Dropout(0.5), Dense(O), Dense(O)], frozen=("1.dense",))
+    assert lower_training(network, [SquaredError()], SGD(0.1), N).rows_alike is False
+
+
+# ------------------------------------------------------------ rates of layers, turns, ranks, offsets
+
+
+def test_updates_are_cut_where_the_factor_of_the_rate_changes() -> None:
+    network = built([Dense(O), Dense(O), Dense(O), Dense(O)])
+    optimizer = SGD(0.1, learning_rate_factors={"1.dense": 0.5, "2.dense": 0.5})
+    low = _Lowering(network, N, True)
+    low.forward()
+    runs = low.runs(optimizer)
+    assert [r.factor for r in runs] == [1.0, 0.5, 1.0, 0.5, 1.0] and all(r.stop == s.start for r, s in pairwise(runs))
+    plan = lower_training(network, [SquaredError()], optimizer, N)
+    given = data(plan)
+    _, plain = run(lower_training(network, [SquaredError()], SGD(0.1), N), network, given)
+    _, arenas = run(plan, network, given)
+    for name in network.parameters:
+        before = np.array(network.parameters[name], float)
+        factor = 0.5 if name[0] in "12" else 1.0
+        np.testing.assert_allclose(
+            array(network, arenas, name) - before, factor * (array(network, plain, name) - before), atol=1e-12
+        )
+
+
+@pytest.mark.parametrize("decay", [{}, {"l1": 0.1}, {"l2": 0.1}, {"weight_decay": 0.1}])
+def test_what_decays_is_updated_by_itself(decay) -> None:
+    network = built([Dense(O), Dense(O)])
+    low = _Lowering(network, N, True)
+    low.forward()
+    runs = low.runs(SGD(0.1, **decay))
+    assert [r.decay for r in runs] == ([True, False] if decay else [False])
+
+
+def test_targets_and_weights_may_be_values_of_the_step_itself() -> None:
+    """As turns of several objectives have them: nothing of them is an input of the plan."""
+    network = built([Dense(O)])
+    low = _Lowering(network, N, True)
+    z = low.forward()[0]
+    target, weight = low.k.multiply(z, 0.5), low.k.constant(2.0)
+    total, first, ys = low.loss([z], [SquaredError()], [1.0], [target], [low.k.reshape(weight, ())])
+    plan = low.plan({"loss": total, "z": z, "dz": first[network.output_ids[0]]})
+    assert set(plan.inputs) == {"x0"} and ys == [target]
+    found, _ = run(plan, network)
+    np.testing.assert_allclose(found["loss"], 2 * ((0.5 * found["z"]) ** 2).mean())
+    np.testing.assert_allclose(found["dz"], 2 * 2 * 0.5 * found["z"] / (N * O))
+
+
+class TwoRanks:
+    """Stands for two processes with the same samples."""
+
+    def summed(self, array):
+        return 2 * np.asarray(array)
+
+
+@pytest.mark.parametrize("optimizer", [None, SGD(0.1), SGD(0.1, clip_norm=0.01)])
+def test_gradients_are_added_up_over_all_ranks_before_the_update(optimizer) -> None:
+    network = built([Dense(O)])
+    network.represent("0.dense.weight", Masked(np.arange(I * O).reshape(I, O) % 2 == 0))
+    plain = lower_training(network, [SquaredError()], optimizer, N)
+    summed = lower_training(network, [SquaredError()], optimizer, N, ranks=TwoRanks(), share=0.5)
+    assert [n.op for n in summed.nodes].count("all_reduce") == 1 and "all_reduce" not in ops(plain)
+    given = data(plain)
+    (_, alone), (_, together) = run(plain, network, given), run(summed, network, given)
+    np.testing.assert_allclose(together["parameters"], alone["parameters"])
+    np.testing.assert_allclose(together["gradients"], alone["gradients"])
+    tripled = lower_training(network, [SquaredError()], SGD(0.1), N, ranks=TwoRanks(), share=1.5)
+    _, together = run(tripled, network, given)
+    _, alone = run(lower_training(network, [SquaredError()], SGD(0.1), N), network, given)
+    before = np.concatenate([np.ravel(a) for a in network.parameters.arenas("parameters").values()])
+    np.testing.assert_allclose(together["parameters"] - before, 3 * (alone["parameters"] - before), atol=1e-12)
+
+
+def test_ranks_add_up_whole_gradients_not_rows() -> None:
+    network = built([Embedding(5, 2, sparse=True), Flatten(), Dense(1)], shape=(3,))
+    assert "put_rows" in ops(lower_training(network, [SquaredError()], SGD(0.1), N))
+    assert "put_rows" not in ops(lower_training(network, [SquaredError()], SGD(0.1), N, ranks=TwoRanks(), share=0.5))
+
+
+def test_a_state_that_is_taken_out_is_zero() -> None:
+    network = built([Standardize(), Dense(O)])
+    network.states["0.standardize.mean"][...] = 3.0
+    whole, without = (lower_prediction(network, N, taken_out=out) for out in ((), ("0.standardize.mean",)))
+    given = data(whole)
+    wanted, found = run(whole, network, given)[0], run(without, network, {"x0": given["x0"] - 3.0})[0]
+    np.testing.assert_allclose(found["output0"], wanted["output0"])
+    features = lower_features(network, N, network.output_ids, shapes=[(I,)], taken_out=("0.standardize.mean",))
+    np.testing.assert_allclose(run(features, network, {"x0": given["x0"] - 3.0})[0]["x0"], wanted["output0"])

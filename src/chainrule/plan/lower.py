@@ -87,8 +87,9 @@ class _Lowering:
         #: The calls whose outputs are made elsewhere, or needed by nobody once the start is given.
         self.skipped = _before(network, start) if start else frozenset()
         if start:
-            for i, (number, shape) in enumerate(zip(start, shapes or (), strict=True)):
-                dtypes = dict(zip(network.input_ids, network.input_dtypes, strict=True))
+            assert shapes is not None
+            dtypes = dict(zip(network.input_ids, network.input_dtypes, strict=True))
+            for i, (number, shape) in enumerate(zip(start, shapes, strict=True)):
                 x = Value((batch, *shape), dtypes.get(number, "float"), "input", f"x{i}")
                 self.inputs[x.name] = self.tensors[number] = x
             return
