@@ -11,10 +11,12 @@ import pytest
 from typer.testing import CliRunner
 
 import chainrule
+from chainrule.architectures.sound_networks import sound_transcriber
 from chainrule.cli.main import app
+from chainrule.data import RaggedData, Sequences
 from chainrule.errors import DataError, ModelFileError, ParameterError, SoundError
 from chainrule.tasks.sounds.settings import SoundSettings
-from chainrule.tasks.sounds.training import prepare, read
+from chainrule.tasks.sounds.training import SoundParts, _shortening, prepare, read
 from chainrule.tasks.transcription import Units, score_texts
 
 soundfile = pytest.importorskip("soundfile")
@@ -169,3 +171,35 @@ def test_units_of_texts() -> None:
         Units.of(["a"], "letters")
     scores = score_texts(["a b", "c"], ["a b", "d"]).named()
     assert scores == {"character_error_rate": 0.25, "word_error_rate": pytest.approx(1 / 3), "exact": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "units", "expected"),
+    [(6.0, 8, 8), (2.0, 14, 4), (1.0, 14, 2), (0.3, 14, 1)],
+)
+def test_steps_of_texts_are_as_long_as_their_units_allow(seconds: float, units: int, expected: int) -> None:
+    targets = np.tile([1, 2], (4, units // 2))
+    data = RaggedData([np.zeros(int(seconds * 8000), np.float32)] * 4, targets)
+    known = Units(("no", "yes"), "words")
+    assert _shortening(SoundParts(data, None, None, 8000.0, known, ["no yes"], [])) == expected
+
+
+def test_a_repeated_unit_takes_a_step_of_its_own() -> None:
+    rows = [[1, 2, 1, 2, 1, 2, 1, 2], [1] * 8]
+    found = [
+        _shortening(SoundParts(RaggedData([np.zeros(8000, np.float32)], [row]), None, None, 8000.0, None, [""], []))  # type: ignore[arg-type]
+        for row in rows
+    ]
+    assert found == [4, 4]
+    short = RaggedData([np.zeros(2400, np.float32), np.zeros(16000, np.float32)], [[1] * 8, [1, 2, 0, 0, 0, 0, 0, 0]])
+    assert _shortening(SoundParts(short, None, None, 8000.0, None, [""], [])) == 1  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("shorten", [1, 2, 4, 8])
+def test_a_transcriber_has_as_many_steps_as_were_asked_for(shorten: int) -> None:
+    net = sound_transcriber(3, rate=4000.0, mels=16, width=4, units=4, shorten=shorten, random_state=0)
+    x = Sequences([np.random.default_rng(0).normal(size=3200).astype(np.float32)])
+    steps = len(net.predict([x, x.lengths])[0])
+    assert abs(steps - 81 / shorten) < 1
+    with pytest.raises(ParameterError, match="shorten"):
+        sound_transcriber(3, rate=4000.0, shorten=3)

@@ -147,3 +147,22 @@ def test_the_command_paints(tmp_path, capsys, monkeypatch) -> None:
     assert main([*common, "-o", "out.txt"]) == 2
     assert main(["style", "nothing.png", "painting.png"]) == 2
     assert main([*common[:-1], "0"]) == 2 and "--steps must be an int of at least 1" in capsys.readouterr().err
+
+
+def test_lbfgs_comes_further_than_adam_and_stays_within_what_can_be_shown() -> None:
+    content, style = pictures()
+    ends, shown = {}, []
+    for optimizer in ("adam", "lbfgs"):
+        seen: list[float] = []
+        made = transfer(
+            content, style, body(), steps=20, optimizer=optimizer, every=5,
+            on_step=lambda n, picture, j, seen=seen: (seen.append(j), shown.append(picture)),
+        )  # fmt: skip
+        assert made.shape == content.shape and made.dtype == np.uint8 and len(seen) == 4
+        ends[optimizer] = seen[-1]
+    assert ends["lbfgs"] < ends["adam"]
+    assert all(picture.min() >= 0 and picture.max() <= 1 for picture in shown)
+    with pytest.raises(ParameterError, match="optimizer"):
+        transfer(content, style, body(), steps=1, optimizer="newton")
+    with pytest.raises(ShapeError, match="start picture"):
+        transfer(content, style, body(), steps=1, start=style)

@@ -12,6 +12,7 @@ from chainrule import BatchNorm, Conv2D, Dense, Dropout, Embedding, Flatten, Inp
 from chainrule.adversarial import FGSM, PGD, AdversarialBatches
 from chainrule.errors import DataError, NotFittedError, ParameterError, ShapeError
 from chainrule.layers import Add
+from chainrule.training.session import Session
 
 
 def linear(dtype: str = "float32") -> tuple[Network, np.ndarray, np.ndarray]:
@@ -58,6 +59,14 @@ def test_input_gradient_of_a_deep_network_by_finite_differences() -> None:
         down[at] -= h
         losses = [net.evaluate(v, y, loss="softmax_cross_entropy")["loss"] for v in (up, down)]
         assert found[at] == pytest.approx((losses[0] - losses[1]) / (2 * h), abs=1e-6)
+
+
+@pytest.mark.parametrize("batch_size", [None, 2])
+def test_the_loss_that_comes_with_a_gradient_is_that_of_an_evaluation(batch_size: int | None) -> None:
+    net, x, y = linear()
+    value, (gradient,) = Session(net).loss_and_input_gradient(x, y, batch_size=batch_size)
+    assert value == pytest.approx(net.evaluate(x, y)["loss"], rel=1e-5)
+    np.testing.assert_allclose(gradient, explicit(net, x, y), atol=1e-7)
 
 
 def test_input_gradient_follows_the_weights_and_learns_nothing() -> None:

@@ -26,6 +26,9 @@ def style(
     ] = None,
     size: Annotated[int, typer.Option(metavar="PIXELS", help="The longer side of the result.")] = 256,
     steps: Annotated[int, typer.Option(metavar="N", help="Steps of the optimizer.")] = 200,
+    optimizer: Annotated[
+        str, typer.Option(metavar="NAME", help="adam, or lbfgs, which comes further in as many steps.")
+    ] = "adam",
     strength: Annotated[float, typer.Option(metavar="X", help="What the style counts beside the content.")] = 8.0,
     smoothness: Annotated[float, typer.Option(metavar="X", help="What smooth colours count.")] = 5.0,
     keep_colours: Annotated[bool, typer.Option("--keep-colours", help="Keep the colours of the photo.")] = False,
@@ -71,8 +74,8 @@ def style(
             write_picture(as_pixels(picture), previews / f"step{done:04}.png")
 
     made = transfer(
-        content, look, found, steps=steps, style_weight=strength, smoothness=smoothness, keep_colours=keep_colours,
-        on_step=show, every=25,
+        content, look, found, steps=steps, optimizer=optimizer, style_weight=strength, smoothness=smoothness,
+        keep_colours=keep_colours, on_step=show, every=25,
     )  # fmt: skip
     write_picture(made, place)
     out().print(f"Saved {place}", style="bold green", soft_wrap=True)

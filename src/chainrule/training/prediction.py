@@ -23,7 +23,7 @@ from .intake import Intake, dense_and_constant, input_arrays, input_dtypes, read
 from .objective import Objective
 from .runtime import Repeated, Runtime
 
-__all__ = ["input_gradient", "predict", "predict_repeated", "predict_sequences", "samples_at_once"]
+__all__ = ["loss_and_input_gradient", "predict", "predict_repeated", "predict_sequences", "samples_at_once"]
 
 Array = NDArray[Any]
 
@@ -131,10 +131,10 @@ def _predict_batches(
     return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 
-def input_gradient(
+def loss_and_input_gradient(
     network: NetworkGraph, runtime: Runtime, intake: Intake, loss_weights: Sequence[float] | None, batch_size: int | None
-) -> list[Array]:
-    """dJ/dX of every input, for the mean J over all samples. Parameters  batch_size : samples computed at a time
+) -> tuple[float, list[Array]]:
+    """(J, dJ/dX of every input), for the mean J over all samples. Parameters  batch_size : samples computed at a time
 
     Raises      ParameterError when an input has no gradient (indices, a sparse matrix), or has samples of several lengths
     """
@@ -149,6 +149,7 @@ def input_gradient(
     executables = runtime.differentiators(network)
     n = intake.feed.n_samples
     parts: list[list[Array]] = [[] for _ in network.input_ids]
+    loss = 0.0
     batch_size = network.samples or batch_size or network.samples_at_once(intake.feed.shapes)
     for piece in intake.feed.pieces(batch_size, lambda batch, shapes: 1):
 
@@ -160,10 +161,11 @@ def input_gradient(
         compiled = executables.get((piece.batch, piece.shapes, *objective.full_key), lower)
         with compiled.lock:
             found = compiled.executable.run({name: piece.data[name] for name in compiled.executable.plan.inputs})
+        loss += float(found["loss"]) * piece.batch / n
         for i, part in enumerate(parts):
             dx = found.get(f"dx{i}", np.zeros((piece.batch, *piece.shapes[i]), network.dtype))
             part.append(dx * dx.dtype.type(piece.batch / n))
-    return [np.concatenate(part) for part in parts]
+    return loss, [np.concatenate(part) for part in parts]
 
 
 def samples_at_once(network: NetworkGraph, arrays: Mapping[str, Array | Sequences]) -> int:

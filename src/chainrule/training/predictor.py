@@ -103,7 +103,7 @@ class Predictor(Trainable):
         Parameters  X, y : as in fit ; loss : that of the last fit by default ; batch_size : samples computed at a time
         Raises      as ``evaluate`` ; ParameterError when an input has no gradient (indices, a sparse matrix)
         """
-        return _one_or_all(Session(self).input_gradient(X, y, loss=loss, batch_size=batch_size))
+        return _one_or_all(Session(self).loss_and_input_gradient(X, y, loss=loss, batch_size=batch_size)[1])
 
 
 def raw_outputs(network: Predictor, X: Any, batch_size: int | None = None) -> Any:

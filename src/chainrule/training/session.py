@@ -39,7 +39,7 @@ from .history import History
 from .intake import Intake, choose_losses, input_arrays, is_stream, take_arrays, target_arrays
 from .interrupt import sigterm_at_end
 from .objective import Objective
-from .prediction import input_gradient, predict
+from .prediction import loss_and_input_gradient, predict
 from .settings import FitSettings
 from .trainable import Trainable
 from .trainer import Trainer
@@ -489,13 +489,16 @@ class Session:
         }
         return evaluate_outputs(objective, outputs, targets, {name: a for name, a in given.items() if name[0] == "w"})
 
-    def input_gradient(self, X: Any, y: Any, *, loss: Any = None, batch_size: int | None = None) -> list[Array]:
-        """dJ/dX of every input; see ``Network.input_gradient``."""
+    def loss_and_input_gradient(
+        self, X: Any, y: Any, *, loss: Any = None, loss_weights: Sequence[float] | None = None, batch_size: int | None = None
+    ) -> tuple[float, list[Array]]:
+        """J, and dJ/dX of every input; see ``Network.input_gradient``. Parameters  loss_weights : as of a fit"""
         network = self.network
         network.require_built("input_gradient")
         batch_size = _BATCH_SIZE.check("", "batch_size", batch_size)
         intake = self._intake(X, y, getattr(network, "loss_", None) if loss is None else loss, None)
-        return input_gradient(network, self.runtime, intake, getattr(network, "loss_weights_", None), batch_size)
+        weights = getattr(network, "loss_weights_", None) if loss_weights is None else loss_weights
+        return loss_and_input_gradient(network, self.runtime, intake, weights, batch_size)
 
 
 def _holds_classes(loss: Loss, y: Array, output_shape: tuple[int, ...]) -> bool:

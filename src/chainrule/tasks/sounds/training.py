@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...architectures.sound_networks import sound_classifier, sound_transcriber
+from ...architectures.sound_networks import SHORTENINGS, sound_classifier, sound_transcriber
 from ...data import ClassLabels, RaggedData
 from ...data.ragged_data import padded_targets
 from ...errors import DataError, ParameterError
@@ -37,6 +37,8 @@ __all__ = ["SoundParts", "make_sound_network", "prepare", "read", "resume"]
 #: Steps that a training has by default, and the bounds of the epochs that they are made of.
 _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 2400, 15, 80
 _HIGHEST_RATE, _LOOKED_AT = 16000.0, 200
+#: Frames of spectra a second, and the fewest steps of the output that a unit of a text has on the average.
+_FRAMES, _STEPS_A_UNIT = 100, 3
 
 
 class SoundParts(NamedTuple):
@@ -164,9 +166,21 @@ def make_sound_network(
     return sound_transcriber(len(labels) + 1, **options, shorten=shorten)
 
 
+def _shortening(data: SoundParts) -> int:
+    """How many frames a step of the output stands for: as many as leave each unit enough steps, and each text its own."""
+    frames = _FRAMES * data.train.samples.lengths[data.train.rows] / data.rate
+    targets = data.train.targets[data.train.rows]
+    units = (targets > 0).sum(axis=1)
+    # Between two equal units CTC writes a blank, which takes a step, too.
+    needed = units + ((targets[:, 1:] == targets[:, :-1]) & (targets[:, 1:] > 0)).sum(axis=1)
+    most = min(frames.sum() / max(1, _STEPS_A_UNIT * units.sum()), float((frames / np.maximum(needed, 1)).min()) / 1.25)
+    return max((one for one in SHORTENINGS if one <= most), default=1)
+
+
 def _fit_settings(settings: SoundSettings, data: SoundParts, loss: Any) -> FitSettings:
     n, optimizer = data.train.n_samples, settings.make_optimizer()
-    batch_size = settings.batch_size or (8 if n < 200 else 16 if n < 800 else 32)
+    few = max(2, n // 12) if isinstance(loss, CTC) else 8  # CTC finds where words lie by many steps, not by large ones
+    batch_size = settings.batch_size or min(few, 8 if n < 200 else 16 if n < 800 else 32)
     if not settings.batch_size:  # of a last sound alone no layer could find a variance
         batch_size = next((b for b in range(batch_size, batch_size + 9) if n % b != 1), batch_size)
     most = _MOST_EPOCHS if isinstance(data.labels, ClassLabels) else 2 * _MOST_EPOCHS
@@ -194,8 +208,7 @@ def _fit_settings(settings: SoundSettings, data: SoundParts, loss: Any) -> FitSe
 def prepare(data: SoundParts, settings: SoundSettings) -> PreparedNetwork:
     """A new network for the sounds, and its training."""
     labels, rate = data.labels, data.rate
-    # A step of the output for each character needs more of them than one for each word.
-    shorten = 4 if isinstance(labels, ClassLabels) or labels.kind == "words" else 2
+    shorten = 4 if isinstance(labels, ClassLabels) else _shortening(data)
     network = make_sound_network(
         labels, rate, mels=settings.mels, width=settings.width, random_state=settings.random_state, dtype=settings.dtype,
         shorten=shorten,

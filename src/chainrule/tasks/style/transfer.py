@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...constraints import Interval
+from ...constraints import Interval, OneOf
 from ...errors import DataError, ShapeError
 from ...images.writing import as_pixels
 from ...layers import GramMatrix, Input, LearnedArray, TotalVariation
-from ...losses import SquaredError
+from ...losses import AbsoluteError, SquaredError
 from ...model import Network
-from ...optimizers import Adam
+from ...optimizers import LBFGS, Adam
 from ...training import Callback, Turn, Turns
+from ...training.session import Session
 from .bodies import StyleBody
 
 __all__ = ["Seen", "as_picture", "transfer", "with_colours_of"]
@@ -68,6 +69,7 @@ def transfer(
     steps: int = 200,
     style_weight: float = 8.0,
     smoothness: float = 5.0,
+    optimizer: str = "adam",
     learning_rate: float = 0.02,
     start: Any = None,
     keep_colours: bool = False,
@@ -76,7 +78,7 @@ def transfer(
     engine: str = "auto",
     threads: int | None = None,
 ) -> Array:
-    """The picture p that minimises J = C + style_weight · S + smoothness · V by steps of Adam on its pixels.
+    """The picture p that minimises J = C + style_weight · S + smoothness · V by steps on its pixels.
 
     C is the squared error of the body's features at its content layers against those of the content picture, S that of the
     Gram matrices at its style layers against those of the style picture, the mean over the layers, each divided by the mean
@@ -84,7 +86,9 @@ def transfer(
 
     Parameters
         content, style : pictures (H, W, 3), bytes or numbers in [0, 1] ; body : of ``style_body``
-        steps : int >= 1 ; style_weight, smoothness : numbers >= 0 ; learning_rate : of a pixel in [0, 1], a step
+        steps : int >= 1 ; style_weight, smoothness : numbers >= 0
+        optimizer : "adam", or "lbfgs", which comes further in as many steps, each of which takes a little longer
+        learning_rate : of a pixel in [0, 1], a step of Adam
         start : the picture to begin with, None for the content
         keep_colours : whether the result takes its colours from the content picture, and its brightness alone from p
         on_step : called with (steps done, picture, J) after every so many steps ; every : how many
@@ -96,46 +100,97 @@ def transfer(
     Interval(int, 1).check("transfer", "steps", steps)
     for name, value in (("style_weight", style_weight), ("smoothness", smoothness)):
         Interval(float, 0).check("transfer", name, value)
+    OneOf("adam", "lbfgs").check("transfer", "optimizer", optimizer)
     photo, painting = as_picture(content, "content"), as_picture(style, "style")
     count = len(body.content)
     targets = Seen(body, photo.shape)(photo)[:count] + Seen(body, painting.shape)(painting)[count:]
-    begin = Input((1,))
-    picture = LearnedArray(photo.shape)
-    shown = picture(begin)
-    own = Seen(body, photo.shape)
-    outputs = own.of(shown)
-    given = [Input(one.shape[1:]) for one in targets]
     weights = [1 / count] * count + [style_weight / len(body.style)] * len(body.style)
     factors = [w / max(float(np.square(t).mean()), 1e-12) for w, t in zip(weights, targets, strict=True)]
+    begin = photo if start is None else as_picture(start, "start")
+    if begin.shape != photo.shape:
+        raise ShapeError(f"the start picture is {begin.shape[:2]}, and the content picture {photo.shape[:2]}.")
+    search = _by_adam if optimizer == "adam" else _by_lbfgs
+
+    def show(done: int, picture: Array, value: float) -> None:
+        if on_step is not None and (done % every == 0 or done == steps):
+            on_step(done, picture, value)
+
+    made = search(
+        Seen(body, photo.shape), begin, targets, [*factors, smoothness], steps=steps, learning_rate=learning_rate, show=show,
+        engine=engine, threads=threads,
+    )  # fmt: skip
+    found: Array = as_pixels(with_colours_of(photo, made) if keep_colours else made)
+    return found
+
+
+def _by_adam(
+    seen: Seen, begin: Array, targets: Sequence[Array], factors: Sequence[float], *, steps: int, learning_rate: float,
+    show: Callable[[int, Array, float], None], engine: str, threads: int | None,
+) -> Array:  # fmt: skip
+    """The picture after so many steps of Adam, which all run in compiled loops: the picture is a parameter."""
+    nothing = Input((1,))
+    picture = LearnedArray(begin.shape)
+    shown = picture(nothing)
+    outputs = seen.of(shown)
+    given = [Input(one.shape[1:]) for one in targets]
     turn = Turn(
         [*outputs, TotalVariation()(shown)],
         [*(SquaredError() for _ in outputs), "output"],
         targets=[*given, None],
-        loss_weights=[*factors, smoothness],
+        loss_weights=list(factors),
         learns=picture,
         optimizer=Adam(learning_rate),
     )
-    turns = Turns(turn, inputs=[begin, *given], random_state=0)
+    turns = Turns(turn, inputs=[nothing, *given], random_state=0)
     turns.network.build((1,), *(one.shape[1:] for one in targets))
-    own.settle(turns.network)
+    seen.settle(turns.network)
     (name,) = turns.network.named(picture)
     pixels = turns.network.parameters[f"{name}.array"]
-    pixels[...] = photo if start is None else as_picture(start, "start")
+    pixels[...] = begin
 
     class Steps(Callback):
         def on_epoch_end(self, state: Any, epoch: int, logs: Any) -> None:
             # Pixels that leave the range would be cut in the end, so they are held in it on the way.
             np.clip(pixels, 0, 1, out=pixels)
-            if on_step is not None and (epoch % every == 0 or epoch == steps):
-                on_step(epoch, np.array(pixels), float(logs["loss"]))
+            show(epoch, np.array(pixels), float(logs["loss"]))
 
     turns.fit(
         [np.zeros((1, 1), np.float32), *targets], epochs=steps, batch_size=1, callbacks=Steps(), verbose=0, engine=engine,
         threads=threads,
     )  # fmt: skip
-    made = np.array(pixels, np.float64)
-    found: Array = as_pixels(with_colours_of(photo, made) if keep_colours else made)
-    return found
+    return np.array(pixels, np.float64)
+
+
+def _by_lbfgs(
+    seen: Seen, begin: Array, targets: Sequence[Array], factors: Sequence[float], *, steps: int, learning_rate: float,
+    show: Callable[[int, Array, float], None], engine: str, threads: int | None,
+) -> Array:  # fmt: skip
+    """The picture after so many steps of L-BFGS, for which J is a function of the pixels: the picture is an input."""
+    x = Input(begin.shape)
+    network = Network(inputs=x, outputs=[*seen.of(x), TotalVariation()(x)])
+    network.build(begin.shape)
+    seen.settle(network)
+    session = Session(network)
+    session.use_engine(engine, threads)
+    # The total variation is never negative, so it is its absolute difference from 0.
+    against = [*targets, np.zeros((1, *network.output_shapes[-1]), np.float32)]
+    losses = [*(SquaredError() for _ in targets), AbsoluteError()]
+
+    def objective(flat: Array) -> tuple[float, Array]:
+        # Outside of [0, 1] a picture cannot be shown, so J is that of the nearest one that can, plus the squared distance.
+        inside = np.clip(flat, 0, 1)
+        picture = inside.reshape(1, *begin.shape).astype(np.float32)
+        value, (gradient,) = session.loss_and_input_gradient(picture, against, loss=losses, loss_weights=list(factors))
+        beyond = flat - inside
+        return value + float(beyond @ beyond), np.where(beyond == 0, gradient.ravel(), 2 * beyond)
+
+    def after(result: Any) -> None:
+        show(result.iterations, np.clip(result.w, 0, 1).reshape(begin.shape), result.loss)
+
+    found = LBFGS().minimise(
+        objective, begin.ravel(), max_iterations=steps, tolerance_change=0.0, tolerance_gradient=0.0, callback=after
+    )
+    return np.clip(found.w, 0, 1).reshape(begin.shape)
 
 
 def with_colours_of(photo: Array, made: Array) -> Array:
