@@ -427,8 +427,8 @@ class NetworkGraph:
         made = Arena(fresh, self.dtype)
         made_states = Arena({full: (s.shape, False) for full, s in states.items() if owners[full] in new}, self.dtype)
         self._draw(made, parameters)
-        for full, array in made_states.items():
-            array[...] = states[full].value
+        for full, filled in made_states.items():
+            filled[...] = states[full].value
         found: dict[str, dict[str, Variable]] = {"parameters": {}, "states": {}}
         for kind, wanted, arena in (("parameters", parameters, made), ("states", states, made_states)):
             for full in wanted:

@@ -381,7 +381,7 @@ def _require_steps(network: NetworkGraph, xs: Sequence[Any], loss: Loss, output:
             shapes = [(length, *x.shape[2:]) if length else x.shape[1:] for length, x in zip(key, xs, strict=True)]
             known[key] = network.outputs_for(shapes)[output][0]
         if known[key] < needed[i]:
-            labels = int((y[i] != loss.blank).sum())  # type: ignore[attr-defined]
+            labels = int((y[i] != loss.blank).sum())
             raise DataError(
                 f"{name}[{i}] has {labels} labels and needs {needed[i]} steps (one more between two equal labels), but for "
                 f"X[{i}] the network puts out {known[key]}. Leave such samples out, or let the network shorten sequences "
