@@ -648,7 +648,8 @@ def test_a_step_begins_at_the_tensors_that_are_given(kept) -> None:
     np.testing.assert_allclose(found["output0"], wanted["output0"])
     if "f" not in kept:
         np.testing.assert_allclose(after["parameters"], arenas["parameters"])
-    assert plan.rows_alike
+    evaluated = lower_training(network, [SquaredError()], None, N, training=False, start=tensors, shapes=shapes)
+    assert plan.rows_alike and evaluated.rows_alike
 
 
 def test_indices_that_are_given_stay_indices() -> None:
@@ -731,6 +732,11 @@ def test_rows_are_alike_where_a_step_begins_with_frozen_weights(frozen, alike: b
     network = built([Dense(O), Dense(O), Dense(O)], frozen=frozen)
     assert lower_training(network, [SquaredError()], SGD(0.1), N).rows_alike is alike
     assert lower_training(network, [SquaredError()], None, N, training=False).rows_alike is False
+
+
+def test_a_layer_without_weights_does_not_begin_a_step_frozen() -> None:
+    network = built([Flatten(), Dense(O)])
+    assert lower_training(network, [SquaredError()], SGD(0.1), N).rows_alike is False
 
 
 def test_frozen_weights_behind_noise_do_not_begin_a_step() -> None:

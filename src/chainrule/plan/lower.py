@@ -260,8 +260,7 @@ class _Lowering:
                     if not isinstance(w, Value):
                         wanted = (self.batch,) if w == "sample" else ell.shape
                         w = self.inputs[f"w{i}"] = Value(wanted, "float", "input", f"w{i}")
-                    if w.ndim < ell.ndim:
-                        w = k.reshape(w, (*w.shape, *(1,) * (ell.ndim - w.ndim)))
+                    w = k.reshape(w, (*w.shape, *(1,) * (ell.ndim - w.ndim)))
                     c = k.multiply(w, scale)
                     j = k.sum(k.multiply(ell, c))
                 total = j if total is None else k.add(total, j)
@@ -517,9 +516,7 @@ def _fixed(low: _Lowering, *, repeatable: bool = True) -> set[int]:
     """The first part of ``fixed_tensors``, of a network whose forward pass was lowered for training."""
     network = low.network
     changing = {
-        node.where.layer
-        for node in low.k.nodes
-        if OPS[node.op].random or any(out.base is not None and out.base.role == "arena" for out in node.outputs)
+        node.where.layer for node in low.k.nodes if OPS[node.op].random or any(out.base is not None for out in node.outputs)
     }
     learns = {name.rpartition(".")[0] for name in network.parameters if network.trainable(name)}
     fixed = set(network.input_ids)
@@ -541,12 +538,9 @@ def takes_sparse(network: NetworkGraph, place: int) -> bool:
 
 def _begins_frozen(low: _Lowering) -> bool:
     """Whether layers with parameters make the same of a sample at every step."""
-    network = low.network
-    frozen = {name.rpartition(".")[0] for name in network.parameters if not network.trainable(name)}
-    if not frozen:
-        return False
+    with_parameters = {name.rpartition(".")[0] for name in low.network.parameters}
     fixed = _fixed(low)
-    return any(call.name in frozen and fixed.issuperset(call.outputs) for call in network.calls)
+    return any(call.name in with_parameters and fixed.issuperset(call.outputs) for call in low.network.calls)
 
 
 def lower_prediction(
