@@ -79,7 +79,7 @@ def test_numbers_of_many_kinds(tmp_path: Path, texts: list[str], numbers: list[f
 @pytest.mark.parametrize(
     "texts",
     [
-        ["1_000", "2_500"],
+        ["1_00", "25_00"],
         ["192.168.100.100", "10.0.0.1"],
         ["1.2.3", "4.5.6"],
         ["555-1234", "555-9876"],
@@ -763,3 +763,69 @@ def test_accents_of_unknown_encodings_are_not_guessed(tmp_path: Path) -> None:
             assert "--encoding" in str(error)
         else:
             assert "--encoding" in " ".join(table.notes)
+
+
+@pytest.mark.parametrize(
+    ("cells_", "expected"),
+    [
+        (["1. März 2024", "24. Dez. 2023", "Montag, 5. Januar 2024"], ["2024-03-01", "2023-12-24", "2024-01-05"]),
+        (["1er août 2023", "15 déc. 2023", "lundi 5 février 2024"], ["2023-08-01", "2023-12-15", "2024-02-05"]),
+        (["5 de enero de 2024", "3 sept. 2023", "miércoles 7 agosto 2024"], ["2024-01-05", "2023-09-03", "2024-08-07"]),
+        (["5 gennaio 2024", "6 sett. 2023", "lunedì 8 luglio 2024"], ["2024-01-05", "2023-09-06", "2024-07-08"]),
+        (["1º de março de 2024", "segunda-feira, 8 de janeiro de 2024"], ["2024-03-01", "2024-01-08"]),
+        (["12 mei 2024", "3 mrt. 2024", "vrijdag 9 augustus 2024"], ["2024-05-12", "2024-03-03", "2024-08-09"]),
+        (["mai 2024", "décembre 2023", "marzo de 2024"], ["2024-05-01", "2023-12-01", "2024-03-01"]),
+    ],
+)
+def test_names_of_months_in_seven_languages(tmp_path: Path, cells_: list[str], expected: list[str]) -> None:
+    found, others = parse_dates(cells_, "dmy")
+    assert [str(day)[:10] for day in found] == expected and not others
+    table = read(tmp_path, column(*cells_, *cells_))
+    assert table.column("x").kind == "datetime"
+
+
+@pytest.mark.parametrize("text", ["Mars Rover 2024", "3 a 2024", "32 mai 2024", "mai", "so 5", "5 outer 2024", "may 5"])
+def test_what_only_looks_like_the_name_of_a_month(text: str) -> None:
+    assert np.isnat(parse_dates([text], "dmy")[0]).all()
+
+
+@pytest.mark.parametrize(
+    ("usual", "number", "told"),
+    [
+        ([20.5, 21, 19, 22.5, 18, 25], -999, True),
+        ([20.5, 21, 19, 22.5, 18, 25], 9999, True),
+        (list(range(30)), -1, True),
+        (list(range(950, 1040)), 999, False),
+        ([0, 1, 0, 1, 1, 0], -1, False),
+        ([-300, 200, 1500, -800, 700], -999, False),
+        ([-5, 4, 3, -7, 12, 10], -1, False),
+    ],
+)
+def test_numbers_that_seem_to_stand_for_missing_values_are_reported(
+    tmp_path: Path, usual: list[float], number: int, told: bool
+) -> None:
+    texts = [f"{value:g}" for value in usual] + [str(number)] * 2
+    table = read(tmp_path, column(*texts))
+    assert cells(table, "x")[-1] == number  # it stays a number until the user says otherwise
+    notes = [note for note in table.notes if "na_values" in note]
+    assert len(notes) == told and all(f"holds {number} in 2 of" in note for note in notes)
+    again = read(tmp_path, column(*texts), na_values=(str(number),))
+    assert cells(again, "x")[-1] is None and not [note for note in again.notes if "stands for" in note]
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "mac_roman"])
+@pytest.mark.parametrize(
+    "words",
+    [["café", "théâtre à Genève", "Évry", "forêt"], ["Straße", "München", "Ärzte", "größer"], ["niño", "España", "¿qué?"]],
+    ids=["French", "German", "Spanish"],
+)
+def test_western_encodings_of_other_systems(tmp_path: Path, words: list[str], encoding: str) -> None:
+    text = "place,x\n" + "".join(f"{word},{i}\n" for i, word in enumerate(words)) + "plain,9\n" * 8
+    table = read(tmp_path, text.encode(encoding))
+    assert cells(table, "place")[: len(words)] == words
+    assert any({"cp1252": "Windows-1252", "mac_roman": "Mac Roman"}[encoding] in note for note in table.notes)
+
+
+def test_underscores_part_thousands(tmp_path: Path) -> None:
+    table = read(tmp_path, column("1_000", "12_500.5", "3", "1_000_000"))
+    assert cells(table, "x") == [1000.0, 12500.5, 3.0, 1_000_000.0]

@@ -55,7 +55,8 @@ def test_kinds_and_missing_markers(tmp_path: Path) -> None:
 
 
 def test_numbers_with_underscores_are_text(tmp_path: Path) -> None:
-    assert read(tmp_path, "a\n1_000\n2\n").column("a").kind == "categorical"
+    assert read(tmp_path, "a\n1_000\n2\n").column("a").values.tolist() == [1000, 2]
+    assert read(tmp_path, "a\n1_00\n2\n").column("a").kind == "categorical"
 
 
 def test_column_without_any_value_is_numeric(tmp_path: Path) -> None:

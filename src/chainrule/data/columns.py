@@ -41,6 +41,8 @@ MOST_OTHERS = 0.1
 #: So many different numbers, or fewer, may just as well be codes: then a word among them is a code, too.
 FEW_NUMBERS = 16
 _SAMPLE, _DATE_SAMPLE = 1000, 200
+#: Numbers that people write for missing ones, and how many different other numbers make a -1 look like one.
+_NINES, _MANY_NUMBERS = frozenset({99.0, 999.0, 9999.0, 99999.0, 999999.0, 9999999.0, 99.9, 999.9, 9999.9, 999.99}), 10
 #: The texts for a missing number as they are mostly spelled, for reading the common case fast.
 _SPELLED = {spelled: "nan" for word in MISSING for spelled in (word, word.upper(), word.title())}
 _SHOWN = 5
@@ -127,7 +129,21 @@ class _Reader:
         for draft in self.drafts:
             if draft.column is None:
                 draft.column = self._texts(draft)
+        for draft in self.drafts:
+            if draft.given is None and draft.column is not None and draft.column.kind == "numeric":
+                self._note_stand_ins(draft.name, draft.column.values)
         return {draft.name: draft.column for draft in self.drafts if draft.column is not None}, self.notes
+
+    def _note_stand_ins(self, name: str, values: FloatArray) -> None:
+        """Reports a number such as -999 that seems to stand for missing values. It stays a number, since it may be one."""
+        found = stand_in(values)
+        if found is not None:
+            number, count, low, high = found
+            self.notes.append(
+                f"Column {name!r} holds {number:g} in {count:,} of {len(values):,} cells, and otherwise numbers from "
+                f"{low:g} to {high:g}. If {number:g} stands for a missing value, say so: --na-values {number:g}, in Python "
+                f'na_values=["{number:g}"].'
+            )
 
     # ------------------------------------------------------------ one column alone
 
@@ -469,6 +485,30 @@ class _Reader:
 
 
 # ------------------------------------------------------------------------------------------------------------------------
+
+
+def stand_in(values: FloatArray) -> tuple[float, int, float, float] | None:
+    """A number that seems to stand for missing values, how often it occurs, and the least and the largest other number.
+
+    It is written in nines (or -1 among numbers that are not negative), occurs more than once, is the least or the largest of
+    the column, and lies further from all others than these do from each other; -1 only has to be the one negative number
+    among many different ones.
+    """
+    known = values[~np.isnan(values)]
+    if len(known) < 5:
+        return None
+    for number in (float(known.min()), float(known.max())):
+        others = known[known != number]
+        count = len(known) - len(others)
+        if count < 2 or len(others) < 3:
+            continue
+        low, high = float(others.min()), float(others.max())
+        if number == -1:
+            if low >= 0 and len(np.unique(others)) >= _MANY_NUMBERS:
+                return number, count, low, high
+        elif abs(number) in _NINES and min(abs(number - low), abs(number - high)) > max(high - low, abs(number) / 2):
+            return number, count, low, high
+    return None
 
 
 def written_numbers(cells: Sequence[str], values: FloatArray) -> ObjectArray | None:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import compress, pairwise
 from pathlib import Path
 from typing import Any, Literal, TextIO, TypeAlias
@@ -78,7 +79,7 @@ class TextColumns:
     first_line: int = 1
     quoting: str = ""
 
-    @property
+    @cached_property
     def underscores(self) -> bool:
         """Whether any cell may hold an underscore."""
         return "_" in self.text

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -21,12 +22,36 @@ __all__ = ["DateEvidence", "Instants", "epoch_unit", "gather_dates", "instants_f
 
 Instants = npt.NDArray[np.datetime64]
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH = (
-    r"(?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
-    r"|nov(?:ember)?|dec(?:ember)?)\.?"
+#: The names of months and their abbreviations in English, German, French, Spanish, Italian, Portuguese and Dutch, without
+#: accents. No name stands for different months in two of these languages.
+_MONTH_NAMES = (
+    "jan january januar janner janvier janv enero ene gennaio gen janeiro januari",
+    "feb february februar feber fevrier fevr fev febrero febbraio fevereiro februari",
+    "mar march marz maerz mars marzo marco maart mrt mrz",
+    "apr april avril avr abril abr aprile",
+    "may mai mayo maggio mag maio mei",
+    "jun june juni juin junio giugno giu junho",
+    "jul july juli juillet juil julio luglio lug julho",
+    "aug august aout aou agosto ago augustus",
+    "sep sept september septembre septiembre setiembre settembre sett set setembro",
+    "oct october oktober okt octobre octubre ottobre ott outubro out",
+    "nov november novembre noviembre novembro",
+    "dec december dezember dez decembre diciembre dic dicembre dezembro",
 )
-_WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s+)?"
+_MONTHS = {name: number for number, names in enumerate(_MONTH_NAMES, 1) for name in names.split()}
+_MONTH = rf"(?P<month>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\.?"
+_WEEKDAYS = (
+    "mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nes(?:day)?)?|thu(?:rs?(?:day)?)?|fri(?:day)?|sat(?:ur(?:day)?)?|sun(?:day)?"
+    "|montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonnabend|sonntag|mo|di|mi|do|fr|sa|so"
+    "|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|lun|mer|jeu|ven|sam|dim"
+    "|lunes|martes|miercoles|jueves|viernes|sabado|domingo|mie|jue|vie|sab|dom"
+    "|lunedi|martedi|mercoledi|giovedi|venerdi|sabato|domenica|gio"
+    "|segunda|terca|quarta|quinta|sexta|seg|ter|qua|qui|sex"
+    "|maandag|dinsdag|woensdag|donderdag|vrijdag|zaterdag|zondag|ma|wo|vr|za|zo"
+)
+_WEEKDAY = rf"(?:(?:{_WEEKDAYS})(?:-feira)?\.?,?\s+)?"
+#: What stands behind the number of a day, and between day, month and year, in these languages.
+_ORDINAL, _OF = r"(?:st|nd|rd|th|er|e|o|a)?", r"(?:de\s+|d'|del\s+)?"
 _TIME = (
     r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?"
     r"\s*(?P<half>[ap]\.?m\.?)?\s*(?P<zone>Z|UTC|GMT|[+\-]\d{2}(?::?\d{2})?)?"
@@ -36,9 +61,9 @@ _AND_TIME = rf"(?:(?:T|\s*,\s*|\s+|:){_TIME})?"
 _DATES = (
     r"(?P<year>\d{4})(?P<sep>[-/.])(?P<month>\d{1,2})(?:(?P=sep)(?P<day>\d{1,2}))?",
     r"(?P<first>\d{1,2})(?P<sep>[-/.])\s?(?P<second_>\d{1,2})(?P=sep)\s?(?P<year>\d{4}|\d{2})",
-    rf"{_WEEKDAY}(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[\s\-/.]*{_MONTH}[\s\-/.,]*(?P<year>\d{{4}}|\d{{2}})",
+    rf"{_WEEKDAY}(?P<day>\d{{1,2}}){_ORDINAL}[\s\-/.]*{_OF}{_MONTH}[\s\-/.,]*{_OF}(?P<year>\d{{4}}|\d{{2}})",
     rf"{_WEEKDAY}{_MONTH}[\s\-/.]*(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?[\s\-/]+(?P<year>\d{{4}})",
-    rf"{_MONTH}[\s\-/.,]+(?P<year>\d{{4}})",
+    rf"{_MONTH}[\s\-/.,]+{_OF}(?P<year>\d{{4}})",
     r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})",
 )
 #: Quarters, which stand for their first day, and weeks of ISO 8601, which stand for their Monday.
@@ -203,6 +228,8 @@ def _iso(cells: Sequence[str]) -> Instants | None:
 
 
 def _matched(text: str) -> re.Match[str] | None:
+    if not text.isascii():  # without accents, and with º as o
+        text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     for form in _FORMS if len(text) <= _LONGEST else ():
         match = form.fullmatch(text)
         if match is not None:
@@ -227,7 +254,7 @@ def _instant(match: re.Match[str], order: DateOrder) -> int | None:
             day, month = (second, first) if order == "mdy" else (first, second)
         else:
             named = held["month"]
-            month = int(named) if named.isdigit() else 1 + _MONTHS.index(named[:3].lower())
+            month = int(named) if named.isdigit() else _MONTHS[named.lower()]
             day = int(held.get("day") or 1)
         year = int(held["year"])
         if len(held["year"]) == 2:

@@ -50,7 +50,7 @@ _MINUS = "-\u2212\u2010\u2011\u2012\u2013\u2014\ufe63\uff0d"
 _SIGN = f"[+\\{_MINUS}]"
 _NUMBER = re.compile(
     rf"(?:{_CURRENCY}\s*(?=\())?(?P<open>\()?\s*(?P<sign>{_SIGN})?\s*(?:{_CURRENCY})?\s*(?P<sign2>{_SIGN})?\s*"
-    rf"(?P<body>\d(?:[\d.,'’{_SPACES}]*\d)?|[.,]\d+|\d[\d.,'’]*[.,])(?P<exponent>[eE][+\-]?\d+|[dD][+\-]\d+)?"
+    rf"(?P<body>\d(?:[\d.,'’_{_SPACES}]*\d)?|[.,]\d+|\d[\d.,'’]*[.,])(?P<exponent>[eE][+\-]?\d+|[dD][+\-]\d+)?"
     rf"\s*(?:{_CURRENCY})?\s*(?P<percent>%)?\s*(?:{_CURRENCY})?(?P<close>\))?(?P<after>[\{_MINUS}])?",
     re.ASCII | re.IGNORECASE,
 )
@@ -60,7 +60,7 @@ _WITH_UNIT = re.compile(r"(?P<number>.*[\d.,])\s*(?P<unit>[^\d\s.,;:()\[\]{}+\-=
 #: Groups of three digits, or of two and at last three as in India; not after a leading zero.
 _GROUPED = {
     sign: re.compile(rf"[1-9]\d{{0,2}}(?:{re.escape(sign)}\d{{2,3}})*{re.escape(sign)}\d{{3}}", re.ASCII)
-    for sign in (",", ".", " ", "'")
+    for sign in (",", ".", " ", "'", "_")
 }
 
 #: What a cell says about the sign before the fraction: it is a point, it is a comma, or it may be either.
@@ -102,8 +102,8 @@ def parse_number(cell: str, style: NumberStyle = PLAIN) -> float | None:
     """The number in a cell, NaN for a missing one, None for any other text.
 
     Example
-        >>> parse_number("1_000") is None  # Python reads a number there; tables do not mean one
-        True
+        >>> parse_number("1_000") is None, parse_number("1_000", NumberStyle(thousands="_"))
+        (True, 1000.0)
         >>> parse_number("(1.234,50 €)", NumberStyle(decimal=",", thousands="."))
         -1234.5
     """
@@ -208,7 +208,7 @@ def _verdict(body: str) -> tuple[Verdict | None, str]:
     body = _unified(body)
     separators = ""
     whole, fraction = body, ""
-    for sign in (" ", "'"):
+    for sign in (" ", "'", "_"):
         if sign in body:
             last = max(body.rfind("."), body.rfind(","))
             if last > body.rfind(sign):

@@ -129,7 +129,8 @@ class TablePreprocessor:
         self.encoders_: list[Encoder] = [encoder for encoder in fitted if encoder is not None]
         if not self.encoders_:
             raise TableError(f"{table.source} has no column to learn from. {' '.join(self.notes_)}".strip())
-        self.formats_ = {name: self._format_of(name, table) for name in [self.target, *(e.name for e in self.encoders_)]}
+        encoders: dict[str, Encoder | None] = {self.target: None, **{e.name: e for e in self.encoders_}}
+        self.formats_ = {name: _format_of(table.column(name), encoder) for name, encoder in encoders.items()}
         return self
 
     def transform(self, table: Table) -> TableFeatures:
@@ -343,15 +344,6 @@ class TablePreprocessor:
                 f"{texts[0]!r}. Correct them, or leave them empty, to have it numeric."
             )
 
-    def _format_of(self, name: str, table: Table) -> ColumnFormat:
-        """How the cells of a column are written, for reading those of another file alike."""
-        column = table.column(name)
-        how = column.format or ColumnFormat(column.kind)
-        encoder = next((e for e in self.encoders_ if e.name == name), None)
-        if isinstance(encoder, Numeric) and encoder.truth:
-            return ColumnFormat("numeric", how.decimal, how.thousands, how.percent, how.missing, truth=True)
-        return how
-
     # ------------------------------------------------------------ the target
 
     def _target_column(self, table: Table) -> Column:
@@ -562,3 +554,11 @@ def _is_whole(text: str) -> bool:
     except ValueError:
         return False
     return str(number) == text and -(2**63) <= number < 2**63
+
+
+def _format_of(column: Column, encoder: Encoder | None) -> ColumnFormat:
+    """How the cells of a column are written, for reading those of another file alike."""
+    how = column.format or ColumnFormat(column.kind)
+    if isinstance(encoder, Numeric) and encoder.truth:
+        return ColumnFormat("numeric", how.decimal, how.thousands, how.percent, how.missing, truth=True)
+    return how

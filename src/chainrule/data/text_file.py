@@ -41,12 +41,21 @@ _EAST_ASIAN = frozenset({"cp932", "shift_jis", "euc_jp", "gb2312", "gbk", "gb180
 #: Above this share of bytes that are no ASCII, a text in an unknown encoding is not one of a Western language.
 _MOST_WESTERN = 0.2
 
+#: Encodings of languages in Latin letters, by what they are called, the most common first.
+_WESTERN = {
+    "cp1252": "Windows-1252", "mac_roman": "Mac Roman", "cp850": "DOS, code page 850", "cp1250": "Windows-1250",
+    "iso8859_2": "ISO 8859-2",
+}  # fmt: skip
+_ACCENTED = frozenset("àáâãäåæçèéêëìíîïñòóôõöøùúûüýÿßœšžðþąćęłńśźżčďěňřťůőű")
+_SIGNS = frozenset("€£¥§©®°±²³µ½¼¾«»‘’“”„–—…·•×™ªº¿¡ \u00a0")
+
 
 class Decoded(NamedTuple):
-    """A text. Parameters  text ; note : what was guessed about its encoding, or None"""
+    """A text. Parameters  text ; note : what was guessed about its encoding, or None ; encoding : the guess, or "" """
 
     text: str
     note: str | None
+    encoding: str = ""
 
 
 def read_bytes(path: Path, limit: int | None = None) -> bytes:
@@ -114,8 +123,8 @@ def open_text(path: Path, encoding: str | None = None) -> tuple[TextIO, str | No
         try:
             codecs.getincrementaldecoder(encoding)().decode(whole)
         except UnicodeDecodeError:
-            note = _decode(path, whole, None).note
-            encoding = "cp1252" if note else encoding
+            found = _decode(path, whole, None)
+            note, encoding = found.note, found.encoding or encoding
         except LookupError:
             _decode(path, whole, encoding)
         if b"\0" in whole[:4096] or any(whole.startswith(start) for start in FOREIGN):
@@ -213,25 +222,50 @@ def _line_at(data: bytes, offset: int) -> int:
 
 
 def _western(data: bytes, first: int) -> Decoded | None:
-    """The text in Windows' encoding of Western languages, if its bytes look like one; None otherwise."""
+    """The text in the encoding of Western languages that its bytes look like, of Windows, the Macintosh or DOS, or in one of
+    Polish and Hungarian; None when they look like another script."""
     as_utf8 = data.decode("utf-8", "replace")
     wrong = as_utf8.count("\ufffd")
     n_other = sum(data.count(bytes((byte,))) for byte in range(128, 256))
     if n_other - wrong > wrong or n_other > _MOST_WESTERN * len(data):  # a damaged UTF-8 text, or one in another script
         return None
-    try:
-        text = data.decode("cp1252")
-    except UnicodeDecodeError:
+    best, encoding = -1.0, ""
+    for name in _WESTERN:
+        try:
+            share = _share_in_place(data[:_LOOKED_AT].decode(name))
+            data.decode(name)
+        except UnicodeDecodeError:
+            continue
+        if share > best + (0.1 if encoding else 0.0):  # the first is the most common one by far
+            best, encoding = share, name
+    if not encoding:
         return None
+    text = data.decode(encoding)
     line = _line_at(data, first)
     start = data.rfind(b"\n", 0, first) + 1
-    word = max(data[start : first + 20].decode("cp1252").split("\n")[0].replace(";", ",").split(","), key=_non_ascii)
+    word = max(data[start : first + 20].decode(encoding).split("\n")[0].replace(";", ",").split(","), key=_non_ascii)
     note = (
-        f"The file is not UTF-8: read as Western text (Windows-1252), so line {line} has {word.strip()[:30]!r}. If that "
-        "is wrong: "
-        "--encoding, in Python encoding=."
+        f"The file is not UTF-8: read as Western text ({_WESTERN[encoding]}), so line {line} has {word.strip()[:30]!r}. If "
+        "that is wrong: --encoding, in Python encoding=."
     )
-    return Decoded(text, note)
+    return Decoded(text, note, encoding)
+
+
+def _share_in_place(text: str) -> float:
+    """The share of characters beyond ASCII that stand where such texts have them: letters within words, in the case of the
+    letters beside them, and the common signs."""
+    good = count = 0
+    for match in re.finditer(r"[^\x00-\x7f]", text):
+        sign, at = match[0], match.start()
+        before, after = text[max(0, at - 1) : at], text[at + 1 : at + 2]
+        count += 1
+        if sign.lower() in _ACCENTED:
+            # A capital begins a word, or stands among capitals.
+            fits = not before.islower() and (after.isupper() or not before.isalpha()) if sign.isupper() else True
+            good += fits and (before.isalpha() or after.isalpha())
+        else:
+            good += sign in _SIGNS and not (before.isalpha() and after.isalpha() and sign != "’")
+    return good / max(1, count)
 
 
 def _detected(data: bytes) -> Decoded | None:
@@ -257,6 +291,7 @@ def _detected(data: bytes) -> Decoded | None:
         text,
         f"The file is not UTF-8: read as {found.encoding}, as for {found.language}, so it has {shown}. If that is wrong: "
         "--encoding, in Python encoding=.",
+        found.encoding,
     )
 
 
