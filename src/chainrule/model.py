@@ -305,6 +305,7 @@ class Network(Predictor, Inspectable):
         channels_first: bool = False,
         metadata: dict[str, str] | None = None,
         preprocessing: Preprocessing | None = None,
+        sparse: bool = False,
     ) -> None:
         """Writes the prediction as an ONNX file, for any number of samples; see chainrule.exchange.onnx_export.
 
@@ -313,13 +314,14 @@ class Network(Predictor, Inspectable):
             channels_first : whether images go in and come out as (N, C, H, W) in place of (N, H, W, C)
             metadata : texts to keep in the file by name, such as the classes
             preprocessing : what is done to samples before the network; see chainrule.exchange.onnx_preprocessing
+            sparse : whether arrays with many zeros, such as pruned weights, are written by their other elements alone
         Raises      MissingDependencyError without the package onnx ; NotFittedError ; ModelFileError for what ONNX cannot
                     say
         """
         from .exchange.onnx_export import save_onnx
 
         loss = self.loss_of_first_output("to_onnx: probabilities") if probabilities else None
-        options = {"channels_first": channels_first, "metadata": metadata, "preprocessing": preprocessing}
+        options = {"channels_first": channels_first, "metadata": metadata, "preprocessing": preprocessing, "sparse": sparse}
         save_onnx(self, path, loss=loss, **options)  # type: ignore[arg-type]
 
     def load_weights(self, source: Any, *, names: Any = None, partly: bool = False) -> list[Match]:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 import chainrule
 from chainrule import (
@@ -24,9 +26,12 @@ from chainrule import (
     ReLU,
     TransformerEncoderBlock,
 )
+from chainrule import layers as L
 from chainrule.architectures import get_architecture
-from chainrule.errors import ModelFileError, NotFittedError
-from chainrule.layers import Layer, LearnedArray, Noise
+from chainrule.errors import ChainruleError, ModelFileError, NotFittedError
+from chainrule.layers import BinaryConv2D, BinaryDense, Layer, Sign, StopGradient
+from chainrule.plan import lower_prediction
+from chainrule.sparsity import prune
 
 onnx = pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")
@@ -76,12 +81,139 @@ def test_every_layer_is_written_as_it_computes(layer: Layer, shapes: tuple, tmp_
               for s in shapes]  # fmt: skip
     else:
         xs = [rng.integers(0, limit, (5, *s)).astype(np.int32) for s in shapes]
-    if isinstance(layer, Noise | LearnedArray):  # as many arrays as there are samples, which ONNX cannot count
-        with pytest.raises(ModelFileError, match="depends on the sizes of the inputs"):
-            network.to_onnx(tmp_path / "layer.onnx")
+    compare_with_the_runtime(network, xs, tmp_path / "layer.onnx", layer)
+
+
+#: Layers that cannot be written, and why.
+NOT_WRITTEN = {
+    "Noise": "it draws numbers anew at each prediction",
+    "GraphConv": "its samples are the rows of one graph; a fixed number of samples is tested below",
+}
+#: Layers that are written and cannot be read again, and why.
+NOT_READ_AGAIN = {
+    "TimeDistributed": "a convolution of every step works on samples and steps that are joined",
+    "ConvLSTM2D": "a convolution of every step works on samples and steps that are joined",
+    "ConvGRU2D": "a convolution of every step works on samples and steps that are joined",
+    "LearnedArray": "an output that no input changes is a constant of the file",
+    "GaussianSample": "its prediction is its first input alone, so the file needs no second one",
+}
+
+
+def compare_with_the_runtime(network: Network, xs: list[np.ndarray], path: Path, layer: Layer) -> None:
+    """The file computes what the network does, in ONNX Runtime and when it is read again."""
+    name = type(layer).__name__
+    if name in NOT_WRITTEN:
+        with pytest.raises(ModelFileError, match="to_onnx"):
+            network.to_onnx(path)
         return
-    network.to_onnx(tmp_path / "layer.onnx")
-    assert close(run(tmp_path / "layer.onnx", *xs)[0], network.predict(xs if len(xs) > 1 else xs[0]))
+    network.to_onnx(path)
+    expected = network.predict(xs if len(xs) > 1 else xs[0])
+    assert close(run(path, *xs)[0], expected)
+    if name in NOT_READ_AGAIN:
+        return
+    again = chainrule.load_onnx(path)
+    assert close(again.predict(xs if len(xs) > 1 else xs[0]), expected)
+
+
+def kinds() -> dict[str, list[tuple[Layer, tuple]]]:
+    """Some layers of every kind, with shapes that suit them, by the names of their classes."""
+    found: dict[str, list[tuple[Layer, tuple]]] = {}
+    for layer, shapes in [*_table.CASES, *_table.AWAY_FROM_ZERO]:
+        found.setdefault(type(layer).__name__, []).append((layer, shapes))
+    found |= {
+        "BinaryDense": [(BinaryDense(3), ((4,),))],
+        "BinaryConv2D": [(BinaryConv2D(3, 2), ((4, 3, 2),))],
+        "Sign": [(Sign(), ((5,),))],
+        "StopGradient": [(StopGradient(), ((3, 2),))],
+    }
+    return found
+
+
+ELSEWHERE = {"GraphConv", "SpectralNorm", "Masking"}  # see the next tests but one
+
+
+def test_every_layer_of_the_registry_is_compared() -> None:
+    public = {n for n in L.__all__ if isinstance(getattr(L, n), type) and issubclass(getattr(L, n), Layer)}
+    assert public - {"Layer", "Activation"} - ELSEWHERE == set(kinds())
+
+
+@pytest.mark.parametrize("kind", kinds())
+@settings(
+    max_examples=4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
+)  # fmt: skip
+@given(data=st.data())
+def test_layers_of_random_shapes(kind: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Sizes that are equal in a layer's case stay equal, so that inputs still fit; 1 stays 1 where several inputs join."""
+    layer, shapes = data.draw(st.sampled_from(kinds()[kind]))
+    layer = copy.deepcopy(layer)
+    single = len(shapes) == 1
+    old = sorted({s for shape in shapes for s in shape if s > 1 or single})
+    new = {s: data.draw(st.integers(1, 9)) for s in old} | ({} if single else {1: 1})
+    drawn = tuple(tuple(new[s] for s in shape) for shape in shapes)
+    batch, rng = data.draw(st.integers(1, 4)), np.random.default_rng(data.draw(st.integers(0, 99)))
+
+    def built(shapes: tuple) -> Network:
+        own = copy.deepcopy(layer)
+        dtype = "float" if own.index_limit() is None else "int"
+        tensors = [Input(s, dtype=dtype) for s in shapes]
+        return filled(Network(inputs=tensors, outputs=own(*tensors)).build())
+
+    try:
+        network = built(drawn)
+        lower_prediction(network, 2)
+    except ChainruleError:  # the layer does not take these sizes
+        drawn = shapes
+        network = built(shapes)
+    limit = layer.index_limit()
+    if limit is None:
+        xs = [rng.uniform(0.4, 1.8, (batch, *s)).astype(np.float32) for s in drawn]
+    else:
+        xs = [rng.integers(min(1, limit - 1), limit, (batch, *s)).astype(np.int32) for s in drawn]
+    compare_with_the_runtime(network, xs, tmp_path_factory.mktemp("layer") / "layer.onnx", layer)
+
+
+def test_graphs_are_written(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    joined = rng.random((6, 6)) < 0.4
+    network = filled(Network([Input((4,)), L.GraphConv(3, (joined | joined.T).astype(float))], random_state=0).build())
+    x = rng.normal(size=(6, 4)).astype(np.float32)
+    network.to_onnx(tmp_path / "graph.onnx")
+    assert close(run(tmp_path / "graph.onnx", x)[0], network.predict(x))
+
+
+def test_masks_and_spectral_norms_are_written(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x, lengths = Input((5, 3)), Input((), dtype="int")
+    network = filled(Network(inputs=[x, lengths], outputs=LSTM(4)(L.Masking()(x, lengths))).build())
+    given = [rng.normal(size=(4, 5, 3)).astype(np.float32), np.array([5, 2, 1, 4], np.int32)]
+    network.to_onnx(tmp_path / "masks.onnx")
+    assert close(run(tmp_path / "masks.onnx", *given)[0], network.predict(given))
+    network = filled(Network([L.SpectralNorm(Conv2D(4, 3)), L.Flatten(), L.SpectralNorm(Dense(2))]).build((5, 5, 2)))
+    image = rng.normal(size=(3, 5, 5, 2)).astype(np.float32)
+    network.to_onnx(tmp_path / "norms.onnx")
+    assert close(run(tmp_path / "norms.onnx", image)[0], network.predict(image))
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_pruned_and_binarised_weights(sparse: bool, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(6, 20)).astype(np.float32)
+    network = prune(Network([Dense(40), ReLU(), Dense(3)], random_state=0).build((20,)), 0.9)
+    path = tmp_path / "pruned.onnx"
+    network.to_onnx(path, sparse=sparse)
+    graph = onnx.load(path).graph
+    assert ("0.dense.weight" in {t.values.name for t in graph.sparse_initializer}) == sparse
+    assert close(run(path, x)[0], network.predict(x))
+    assert close(chainrule.load_onnx(path).predict(x), network.predict(x), 1e-6)
+    network = Network([BinaryDense(8), Sign(), BinaryDense(3)], random_state=0).build((20,))
+    network.to_onnx(path, sparse=sparse)
+    graph = onnx.load(path).graph
+    assert [t.data_type for t in graph.initializer if "signs" in t.name] == [3, 3]  # one byte for each weight
+    assert [node.op_type for node in graph.node].count("Sign") >= 2
+    assert close(run(path, x)[0], network.predict(x))
+    again = chainrule.load_onnx(path)
+    assert close(again.predict(x), network.predict(x), 1e-6)
+    assert any(isinstance(layer, Sign) for layer in again.layers.values())
 
 
 @pytest.mark.slow

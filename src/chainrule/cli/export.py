@@ -22,6 +22,9 @@ def export(
     channels_first: Annotated[
         bool, typer.Option("--channels-first", help="Take and give pictures as (samples, channels, height, width).")
     ] = False,
+    sparse: Annotated[
+        bool, typer.Option("--sparse", help="Write pruned weights without their zeros, which makes the file smaller.")
+    ] = False,
 ) -> None:
     """Write a model as an ONNX file, which other programs can run.
 
@@ -47,6 +50,6 @@ def export(
         made = None if bare else getattr(loaded, "onnx_preprocessing", None)
         network.to_onnx(
             output, probabilities=probabilities, channels_first=channels_first, metadata=metadata,
-            preprocessing=None if made is None else made(),
+            preprocessing=None if made is None else made(), sparse=sparse,
         )  # fmt: skip
     out().print(f"Saved {output}", style="bold green", soft_wrap=True)

@@ -121,7 +121,8 @@ class ForeignGraph:
     Attributes
         source : the file's name, for messages ; nodes : in an order in which each comes after those it needs ;
         arrays : the weights and constants by name ; inputs : {name: (sizes with the batch, "float" or "int")}, where a size
-        is an int or a Size ; outputs : names of tensors
+        is an int or a Size ; outputs : names of tensors ; channels_last : whether images go in and come out with channels
+        last, so that the axes at both ends are those of the file
     """
 
     source: str
@@ -129,6 +130,7 @@ class ForeignGraph:
     arrays: dict[str, Array]
     inputs: dict[str, tuple[tuple[Any, ...], str]]
     outputs: list[str]
+    channels_last: bool = False
 
     def __post_init__(self) -> None:
         self._check_names()

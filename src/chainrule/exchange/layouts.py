@@ -244,7 +244,8 @@ def _attention_to_torch(own: Arrays) -> Arrays:
 _KERAS_KINDS = {
     L.BatchNorm: "batch_normalization", L.LayerNorm: "layer_normalization", L.GroupNorm: "group_normalization",
     L.RMSNorm: "rms_normalization", L.Conv1D: "conv1d", L.Conv2D: "conv2d", L.Conv3D: "conv3d",
-    L.ConvTranspose1D: "conv1d_transpose", L.ConvTranspose2D: "conv2d_transpose", L.DepthwiseConv2D: "depthwise_conv2d",
+    L.ConvTranspose1D: "conv1d_transpose", L.ConvTranspose2D: "conv2d_transpose",
+    L.ConvTranspose3D: "conv3d_transpose", L.DepthwiseConv2D: "depthwise_conv2d",
     L.MultiHeadAttention: "multi_head_attention", L.PReLU: "p_re_lu", L.LSTM: "lstm", L.GRU: "gru",
     L.SimpleRNN: "simple_rnn",
 }  # fmt: skip

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import layers as L
 from .._version import __version__
 from ..errors import EngineError, MissingDependencyError, ModelFileError
 from ..files import write_whole
@@ -23,6 +24,7 @@ from ..network import NetworkGraph
 from ..ops import Node, Value
 from ..ops.value import FREE, Shape
 from ..plan import Plan, lower_prediction
+from .onnx_file import CHANNELS_LAST
 from .onnx_preprocessing import ML_DOMAIN, Preprocessing
 
 __all__ = ["save_onnx"]
@@ -30,6 +32,8 @@ __all__ = ["save_onnx"]
 Array = NDArray[Any]
 #: The operator set that is written, and the version of the format that has it.
 VERSION, _FORMAT = 18, 8
+#: What graphs are called whose images have their channels first at both ends, and last.
+FIRST, LAST = "chainrule", CHANNELS_LAST
 #: Numbers of samples, and lengths, that plans are compared for.
 _BATCHES, _LENGTHS = (2, 3), (8, 16)
 
@@ -42,6 +46,7 @@ def save_onnx(
     channels_first: bool = False,
     metadata: dict[str, str] | None = None,
     preprocessing: Preprocessing | None = None,
+    sparse: bool = False,
 ) -> None:
     """Writes the prediction of a network as an ONNX file, for any number of samples.
 
@@ -52,6 +57,8 @@ def save_onnx(
         channels_first : whether images go in and come out as (N, C, H, W); as everywhere in chainrule they are (N, H, W, C)
         metadata : texts that are kept in the file by their names
         preprocessing : what is done to the samples before the network, as part of the file
+        sparse : whether arrays with many zeros, such as pruned weights, are written by their other elements alone, where
+            that is shorter; False writes all of them
     Raises      MissingDependencyError without the package onnx ; NotFittedError before the network is built ;
                 ModelFileError when an op has no counterpart in ONNX, or the file cannot be written
     """
@@ -64,7 +71,15 @@ def save_onnx(
     batches = _BATCHES if network.samples is None else (network.samples,)
     exporter = _Exporter(network, batches, channels_first, preprocessing)
     exporter.run(loss)
-    graph = helper.make_graph(exporter.nodes, "chainrule", exporter.inputs, exporter.outputs, exporter.arrays())
+    arrays, sparse_arrays = exporter.arrays(sparse)
+    graph = helper.make_graph(
+        exporter.nodes,
+        FIRST if channels_first else LAST,
+        exporter.inputs,
+        exporter.outputs,
+        arrays,
+        sparse_initializer=sparse_arrays,
+    )
     domains = {"": VERSION} | dict([ML_DOMAIN] * any(node.domain == ML_DOMAIN[0] for node in exporter.nodes))
     model = helper.make_model(
         graph,
@@ -122,6 +137,8 @@ class _Exporter:
         self.place = ""
         #: The last cell states of LSTMs, by the value that holds those of all steps.
         self.last_cells: dict[int, str] = {}
+        #: The node of the plan that makes a value.
+        self.makers: dict[int, Node] = {}
 
     def _plan(self, batch: int, length: int) -> Plan:
         shapes = [tuple(length if s == FREE else s for s in shape) for shape in self.network.input_shapes or []]
@@ -134,11 +151,21 @@ class _Exporter:
         for name, value in first.inputs.items():
             self._note(value, [plan.inputs[name] for plan in self.plans])
             self._input(name, value)
+        own = self._layers_of_their_own()
         for index, node in enumerate(first.nodes):
             self.same = [plan.nodes[index] for plan in self.plans]
-            for i, value in enumerate((*node.inputs, *node.outputs)):
-                self._note(value, [(*o.inputs, *o.outputs)[i] for o in self.same])
+            for i, value in enumerate(node.outputs):
+                self._note(value, [o.outputs[i] for o in self.same])
+            if all(len(o.inputs) == len(node.inputs) for o in self.same):
+                for i, value in enumerate(node.inputs):
+                    self._note(value, [o.inputs[i] for o in self.same])
+            self.makers |= {id(value): node for value in node.outputs}
             self.place = f"{node.where.layer or node.op}"
+            if node.where.layer in own:
+                x, y, write = own[node.where.layer]
+                if y in node.outputs:
+                    self.put(y, write(self, self.network.layers[node.where.layer], node.where.layer, x))
+                continue
             self._check_attributes(node)
             self._moving_constants(node)
             handler = _HANDLERS.get(node.op)
@@ -149,6 +176,45 @@ class _Exporter:
             self._output(
                 i, first.outputs[f"output{i}"], [p.outputs[f"output{i}"] for p in self.plans], loss if i == 0 else None
             )
+        self._drop_unread()
+
+    def _layers_of_their_own(self) -> dict[str, tuple[Value, Value, Writer]]:
+        """{layer: (its input, its output, how it is written)} of the layers that ONNX has a node for.
+
+        Only where one value goes in, one comes out, and nothing between them is read elsewhere: a pass may have seen that
+        two layers compute something alike.
+        """
+        plan, found = self.plans[0], {}
+        readers: dict[int, set[str]] = {}
+        for node in plan.nodes:
+            for value in node.inputs:
+                readers.setdefault(id(value), set()).add(node.where.layer)
+        for value in plan.outputs.values():
+            readers.setdefault(id(value), set()).add("")
+        uses = [call.name for call in self.network.calls]
+        for name, layer in self.network.layers.items():
+            write = _LAYERS.get(type(layer))
+            if write is None or uses.count(name) != 1:
+                continue
+            nodes = [node for node in plan.nodes if node.where.layer == name]
+            made = {id(v): v for node in nodes for v in node.outputs}
+            # What is computed from parameters alone is not an input.
+            computed = [v for n in nodes for v in n.inputs if v.role in ("temporary", "input") and id(v) not in made]
+            given = {id(v): v for v in computed}
+            out = [v for key, v in made.items() if readers.get(key, set()) - {name}]
+            if len(given) == (0 if isinstance(layer, L.LearnedArray) else 1) and len(out) == 1:
+                found[name] = (next(iter(given.values()), out[0]), out[0], write)
+        return found
+
+    def _drop_unread(self) -> None:
+        """Takes away nodes and constants that no output needs."""
+        read, kept = {f"output{i}" for i in range(len(self.network.output_ids))}, []
+        for node in reversed(self.nodes):
+            if read.intersection(node.output):
+                kept.append(node)
+                read.update(node.input)
+        self.nodes = kept[::-1]
+        self.kept = {name: array for name, array in self.kept.items() if name in read}
 
     def _note(self, value: Value, same: Sequence[Value]) -> None:
         self.sizes.setdefault(id(value), tuple(v.shape for v in same))
@@ -233,10 +299,20 @@ class _Exporter:
             return str(self.node("Exp", [name]))
         raise ModelFileError(f"to_onnx: the link of {loss!r} has no counterpart in ONNX. Leave probabilities out.")
 
-    def arrays(self) -> list[Any]:
+    def arrays(self, sparse: bool) -> tuple[list[Any], list[Any]]:
+        """The constants of the file, and those of them that are sparse."""
         from onnx import numpy_helper
 
-        return [numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in self.kept.items()]
+        dense, found = [], []
+        for name, array in self.kept.items():
+            array = np.ascontiguousarray(array)
+            places = np.flatnonzero(array) if sparse and array.dtype == np.float32 and array.ndim else None
+            if places is not None and places.size * (8 + array.itemsize) < array.nbytes:
+                values = numpy_helper.from_array(array.reshape(-1)[places], name)
+                found.append(self.helper.make_sparse_tensor(values, numpy_helper.from_array(places), array.shape))
+            else:
+                dense.append(numpy_helper.from_array(array, name))
+        return dense, found
 
     # ------------------------------------------------------------ what handlers use
 
@@ -255,6 +331,9 @@ class _Exporter:
         """The numbers of a parameter, a state or a constant; None for what is computed."""
         if value.role == "parameter":
             return np.asarray(self.network.parameters[value.name], np.float32)
+        if value.role == "state" and value.name not in self.network.states and value.base is not None:
+            # An array of a representation, such as the singular vector of a spectral norm.
+            return np.asarray(self.network.held_arrays()[value.base.name], np.float32).reshape(value.shape)
         if value.role == "state":
             return np.asarray(self.network.states[value.name], np.float32)
         return np.array(value.constant, np.float32) if value.role == "constant" else None
@@ -372,6 +451,8 @@ def _last(rank: int) -> list[int]:
 
 
 Handler = Callable[[_Exporter, Node], None]
+#: Writes a layer, by its name, that reads a value; gives the name of the tensor it makes.
+Writer = Callable[[_Exporter, Any, str, Value], str]
 _HANDLERS: dict[str, Handler] = {}
 
 
@@ -393,21 +474,57 @@ _PLAIN = {
 
 @_op(*_PLAIN)
 def _plain(e: _Exporter, n: Node) -> None:
+    if n.op == "add" and (x := _added_signs(e, n)) is not None:
+        e.put(n.output, _signs(e, x))
+        return
     e.put(n.output, e.node(_PLAIN[n.op], [e.name(v) for v in n.inputs]))
 
 
 @_op("greater", "greater_equal", "equal")
 def _compared(e: _Exporter, n: Node) -> None:
     op = {"greater": "Greater", "greater_equal": "GreaterOrEqual", "equal": "Equal"}[n.op]
-    whole = any(v.dtype == "int" for v in n.inputs)
+    whole = any(v.dtype == "int" for v in n.inputs) and all(float(v.constant or 0).is_integer() for v in n.inputs)
     names = [
+        e.node("Cast", [e.name(v)], to=1) if v.dtype == "int" and not whole else
         e.constant(np.array(v.constant, np.int32)) if whole and v.role == "constant" else e.name(v) for v in n.inputs
     ]  # fmt: skip
     e.put(n.output, e.node("Cast", [e.node(op, names)], to=1))
 
 
+def _added_signs(e: _Exporter, n: Node) -> Value | None:
+    """x of ``sign x + [x = 0]``, which is 1 where x ≥ 0."""
+    makers = [e.makers.get(id(v)) for v in n.inputs]
+    for one, other in (makers, makers[::-1]):
+        if one is None or other is None or one.op != "sign" or other.op != "equal":
+            continue
+        if other.inputs[0] is one.inputs[0] and other.inputs[1].constant == 0:
+            return one.inputs[0]
+    return None
+
+
+def _chosen_signs(e: _Exporter, n: Node) -> Value | None:
+    """x of ``1 where x ≥ 0, else −1``."""
+    maker = e.makers.get(id(n.inputs[0]))
+    if maker is None or maker.op != "greater_equal" or (n.inputs[1].constant, n.inputs[2].constant) != (1, -1):
+        return None
+    return maker.inputs[0] if maker.inputs[1].constant == 0 else None
+
+
+def _signs(e: _Exporter, x: Value) -> str:
+    """1 where x ≥ 0, else −1: of weights a constant of a byte each, else by Sign, which is 0 at 0."""
+    array = e.array(x)
+    if array is not None:
+        signs = np.where(array >= 0, np.int8(1), np.int8(-1))
+        return str(e.node("Cast", [e.constant(signs, f"{x.name}:signs")], to=1))
+    half = e.node("Add", [e.node("Sign", [e.name(x)]), e.constant(np.array(0.5, np.float32))])
+    return str(e.node("Sign", [half]))
+
+
 @_op("where")
 def _where(e: _Exporter, n: Node) -> None:
+    if (x := _chosen_signs(e, n)) is not None:
+        e.put(n.output, _signs(e, x))
+        return
     condition = e.node("Cast", [e.name(n.inputs[0])], to=9)
     e.put(n.output, e.node("Where", [condition, e.name(n.inputs[1]), e.name(n.inputs[2])]))
 
@@ -771,3 +888,70 @@ def _attention(e: _Exporter, n: Node) -> None:
     y = e.node("MatMul", [p, v])
     e.put(n.outputs[0], e.node("Transpose", [y], perm=[0, 2, 1, 3]))
     e.put(n.outputs[1], p)
+
+
+# ---------------------------------------------------------------- layers that ONNX has a node for
+
+
+def _leaky(e: _Exporter, layer: Any, name: str, x: Value) -> str:
+    slope = layer.negative_slope if isinstance(layer, L.LeakyReLU) else (layer.low + layer.high) / 2
+    return str(e.node("LeakyRelu", [e.name(x)], alpha=float(slope)))
+
+
+def _prelu(e: _Exporter, layer: Any, name: str, x: Value) -> str:
+    slope = np.asarray(e.network.parameters[f"{name}.slope"], np.float32)
+    return str(e.node("PRelu", [e.name(x), e.constant(slope.reshape((1,) * (x.ndim - 1) + (-1,)), f"{name}.slope")]))
+
+
+def _elu(e: _Exporter, layer: Any, name: str, x: Value) -> str:
+    return str(e.node("Elu", [e.name(x)], alpha=float(layer.alpha)))
+
+
+def _selu(e: _Exporter, layer: Any, name: str, x: Value) -> str:
+    return str(e.node("Selu", [e.name(x)]))
+
+
+def _learned(e: _Exporter, layer: Any, name: str, x: Value, axes: int = 1) -> list[str]:
+    """γ and β of a normalisation, ones and zeros where it has none."""
+    made = []
+    for short, value in (("gamma", 1.0), ("beta", 0.0)):
+        full = f"{name}.{short}"
+        array = e.network.parameters[full] if layer.affine else np.full(x.shape[x.ndim - axes :], value)
+        made.append(e.constant(np.asarray(array, np.float32), full))
+    return made
+
+
+def _batch_norm(e: _Exporter, layer: Any, name: str, x: Value) -> str:
+    states = [
+        e.constant(np.asarray(e.network.states[f"{name}.{short}"], np.float32), f"{name}.{short}")
+        for short in ("running_mean", "running_var")
+    ]
+    image = _spatial(e, x) if x.ndim > 2 else e.name(x)
+    given = [image, *_learned(e, layer, name, x), *states]
+    y = e.node("BatchNormalization", given, epsilon=float(layer.epsilon), momentum=float(layer.momentum))
+    return str(e.node("Transpose", [y], perm=_last(x.ndim))) if x.ndim > 2 else str(y)
+
+
+def _layer_norm(e: _Exporter, layer: Any, name: str, x: Value) -> str:
+    axes = int(layer.axes)
+    given = [e.name(x), *_learned(e, layer, name, x, axes)]
+    return str(e.node("LayerNormalization", given, axis=-axes, epsilon=float(layer.epsilon)))
+
+
+def _instance_norm(e: _Exporter, layer: Any, name: str, x: Value) -> str:
+    given = [_spatial(e, x), *_learned(e, layer, name, x)]
+    y = e.node("InstanceNormalization", given, epsilon=float(layer.epsilon))
+    return str(e.node("Transpose", [y], perm=_last(x.ndim)))
+
+
+def _learned_array(e: _Exporter, layer: Any, name: str, y: Value) -> str:
+    """The same array for each sample."""
+    array = np.asarray(e.network.parameters[f"{name}.array"], np.float32)
+    sizes = e.node("Concat", [e._size(0), e.ints(*array.shape)], axis=0)
+    return str(e.node("Expand", [e.constant(array[None], f"{name}.array"), sizes]))
+
+
+_LAYERS: dict[type, Writer] = {
+    L.LeakyReLU: _leaky, L.RReLU: _leaky, L.PReLU: _prelu, L.ELU: _elu, L.SELU: _selu, L.BatchNorm: _batch_norm,
+    L.LayerNorm: _layer_norm, L.InstanceNorm: _instance_norm, L.LearnedArray: _learned_array,
+}  # fmt: skip

@@ -18,6 +18,10 @@ __all__ = ["load_onnx", "read_onnx", "shapes_for"]
 N = TypeVar("N", bound=NetworkGraph)
 #: Kinds of numbers that a tensor may hold, by ONNX's number of them.
 _FLOATS, _INTS = (1, 10, 11, 16), (2, 3, 4, 5, 6, 7, 9, 12, 13)
+#: Elements that a sparse array may have: none of its zeros is in the file, so memory for them is not taken lightly.
+_MOST_SPARSE = 1 << 28
+#: The name of graphs that chainrule wrote with channels last at both ends.
+CHANNELS_LAST = "chainrule, channels last"
 #: The oldest operator set that is read.
 _OLDEST = 7
 
@@ -81,11 +85,12 @@ def read_onnx(
         raise ModelFileError(
             f"{place}: it is of operator set {version}; sets from {_OLDEST} on are read. Convert it by onnx."
         )
-    names = [t.name for t in model.graph.initializer]
+    names = [t.name for t in model.graph.initializer] + [t.values.name for t in model.graph.sparse_initializer]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ModelFileError(f"{place}: two arrays of the file have the name {twice!r}.")
     arrays = {t.name: _array(place, t) for t in model.graph.initializer}
+    arrays |= {t.values.name: _sparse_array(place, t) for t in model.graph.sparse_initializer}
     nodes = []
     for node in model.graph.node:
         attributes = {a.name: _attribute(place, node, a) for a in node.attribute}
@@ -101,6 +106,7 @@ def read_onnx(
     if unknown := sorted(set(shapes or {}) - set(inputs)):
         raise ModelFileError(f"{place}: shapes names {unknown}, and its inputs are {sorted(inputs)}.")
     graph = ForeignGraph(place.name, nodes, arrays, inputs, [o.name for o in model.graph.output])
+    graph.channels_last = model.producer_name == "chainrule" and model.graph.name == CHANNELS_LAST
     return graph, _folder(version)
 
 
@@ -143,6 +149,27 @@ def _array(place: Path, tensor: Any) -> Array:
         raise
     except Exception as error:
         raise ModelFileError(f"{place}: the array {tensor.name!r} is damaged ({error}).") from error
+
+
+def _sparse_array(place: Path, tensor: Any) -> Array:
+    """A sparse initialiser as a dense array."""
+    name, values, indices = tensor.values.name, _array(place, tensor.values), _array(place, tensor.indices)
+    shape = tuple(int(d) for d in tensor.dims)
+    size = 1
+    for d in shape:
+        if d < 0 or (size := size * d) > _MOST_SPARSE:
+            raise ModelFileError(f"{place}: the sparse array {name!r} claims the sizes {list(shape)}, which are too large.")
+    if values.ndim != 1 or indices.dtype != np.int64 or indices.ndim not in (1, 2) or len(indices) != len(values):
+        raise ModelFileError(f"{place}: the sparse array {name!r} is damaged: its indices do not belong to its values.")
+    if indices.ndim == 2:
+        if indices.shape[1] != len(shape) or (indices < 0).any() or (indices >= np.array(shape)).any():
+            raise ModelFileError(f"{place}: the sparse array {name!r} has places outside its sizes {list(shape)}.")
+        indices = np.ravel_multi_index(tuple(indices.T), shape)
+    if indices.size and not 0 <= indices.min() <= indices.max() < size:
+        raise ModelFileError(f"{place}: the sparse array {name!r} has places outside its sizes {list(shape)}.")
+    found = np.zeros(size, values.dtype)
+    found[indices] = values
+    return found.reshape(shape)
 
 
 def _held(tensor: Any) -> int:

@@ -17,11 +17,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..errors import ChainruleError, ModelFileError
-from ..layers import Input, Layer, Permute, Reshape, Tensor
+from ..layers import Input, Layer, LearnedArray, Permute, Reshape, Tensor
 from ..network import NetworkGraph
 from .foreign import BATCH, Array, ForeignGraph, ForeignNode, Size
 
-__all__ = ["OPERATORS", "Traced", "Translator", "channels_last", "operator", "translate"]
+__all__ = [
+    "OPERATORS", "Traced", "Translator", "channels_last", "constant", "known_count", "operator", "plain_sizes", "translate",
+]  # fmt: skip
 
 N = TypeVar("N", bound=NetworkGraph)
 Handler = Callable[["Translator", ForeignNode], None]
@@ -104,6 +106,8 @@ class Translator:
         }  # fmt: skip
         self.inputs: list[Tensor] = []
         self.weights: dict[int, _Weights] = {}
+        #: What ONNX's Sign was taken of, by the tensor that it made.
+        self.signed: dict[int, Traced] = {}
         self._names: set[str] = set()
         self.node = ForeignNode("", "", [], [])
 
@@ -150,6 +154,9 @@ class Translator:
 
     def _by_rows(self, node: ForeignNode, rows: tuple[Any, ...]) -> None:
         """A node on a matrix whose rows are steps of samples: here it works on the samples, along axes that lie behind."""
+        if node.op == "Transpose":
+            self._transpose_by_rows(node, rows)
+            return
         if node.op not in _ALONG_ROWS:
             raise ModelFileError("it works on samples and steps that were joined, which is supported for few operations.")
         shift = len(rows) - 1
@@ -183,6 +190,17 @@ class Translator:
             if y.shape[: len(rows)] != rows:
                 raise ModelFileError("it changes samples and steps that were joined.")
             self.known[name] = self.joined(y, rows)
+
+    def _transpose_by_rows(self, node: ForeignNode, rows: tuple[Any, ...]) -> None:
+        x = self.apart(self.get(0))
+        perm = [int(a) for a in node.attributes.get("perm", [])]
+        shift = len(rows) - 1
+        if not perm or perm[0] != 0:
+            raise ModelFileError("it moves samples and steps that were joined.")
+        axes = (*range(len(rows)), *(a + shift for a in perm[1:]))
+        moved = self.ordered(x, axes)
+        y = replace(moved, shape=tuple(moved.shape[a] for a in axes), order=tuple(range(moved.rank)))
+        self.put(self.joined(y, rows))
 
     def apart(self, x: Traced) -> Traced:
         """The tensor with the axes that the file has joined."""
@@ -221,13 +239,25 @@ class Translator:
         if not shape:
             raise ModelFileError(f"{self.graph.source}: the input {name!r} has no axis for the samples.")
         shape = (BATCH, *shape[1:])
+        if kind == "int" and not self._looks_up(name):
+            kind = "float"  # such as a mask: whole numbers that are computed with
         order = tuple(range(len(shape)))
-        if kind == "float" and self._is_spatial(name, len(shape)):
+        if kind == "float" and not self.graph.channels_last and self._is_spatial(name, len(shape)):
             order = channels_last(len(shape))
         sizes = tuple(None if isinstance(shape[i], Size) else int(shape[i]) for i in order[1:])
         tensor = Input(sizes, dtype=kind)
         self.inputs.append(tensor)
         self.known[name] = Traced(shape, tensor=tensor, order=order)
+
+    def _looks_up(self, name: str) -> bool:
+        """Whether an input is an index of a table somewhere."""
+        reached = {name}
+        for node in self.graph.nodes:
+            if node.op in ("Gather", "OneHot", "GatherND", "GatherElements") and any(i in reached for i in node.inputs):
+                return True
+            if node.op in _STILL_INDICES and any(i in reached for i in node.inputs[:1]):
+                reached.update(node.outputs)
+        return False
 
     def _is_spatial(self, name: str, rank: int) -> bool:
         """Whether the first node that gives the axes of an input a meaning takes it as channels and places."""
@@ -250,7 +280,7 @@ class Translator:
         x = self.settled(self.apart(self.known[name]))
         if x.tensor is None:
             raise ModelFileError(f"{self.graph.source}: the output {name!r} is a constant.")
-        image = x.rank >= 3 and x.order == channels_last(x.rank)
+        image = x.rank >= 3 and x.order == channels_last(x.rank) and not self.graph.channels_last
         return x.tensor if image else self.ordered(x, tuple(range(x.rank))).tensor  # type: ignore[return-value]
 
     def _put_weights(self, network: NetworkGraph) -> None:
@@ -337,7 +367,7 @@ class Translator:
         whole = x.whole
         assert whole.tensor is not None
         ours = tuple(whole.shape[i] for i in whole.order)
-        unflat = self.apply(Reshape(_sizes(ours[1:])), replace(x, whole=None), shape=whole.shape, order=whole.order)
+        unflat = self.apply(Reshape(plain_sizes(ours[1:])), replace(x, whole=None), shape=whole.shape, order=whole.order)
         return self._flat(self.ordered(unflat, tuple(range(whole.rank))), x.shape)
 
     def ordered(self, x: Traced, order: tuple[int, ...]) -> Traced:
@@ -349,7 +379,7 @@ class Translator:
             raise ModelFileError("it needs the samples on another axis, which is not supported.")
         kept = [i for i in x.order[1:] if x.shape[i] != 1]
         if kept == [i for i in order[1:] if x.shape[i] != 1]:
-            layer: Layer = Reshape(_sizes([x.shape[i] for i in order[1:]]))
+            layer: Layer = Reshape(plain_sizes([x.shape[i] for i in order[1:]]))
         else:
             layer = Permute(tuple(x.order.index(i) for i in order[1:]))
         return self.apply(layer, x, shape=x.shape, order=order)
@@ -382,16 +412,28 @@ class Translator:
             places = [i for i, s in enumerate(target) if s != 1]
             old = [i for i, s in enumerate(x.shape) if s != 1]
             order = _with_ones([places[old.index(i)] for i in x.order if x.shape[i] != 1], target)
-            return self.apply(Reshape(_sizes([target[i] for i in order[1:]])), x, shape=target, order=order)
+            return self.apply(Reshape(plain_sizes([target[i] for i in order[1:]])), x, shape=target, order=order)
         if x.order[0] != 0 or target[0] != BATCH:
             raise ModelFileError(f"it joins samples with each other: {x.shape} becomes {target}.")
         if len(target) == 2 and x.order != tuple(range(x.rank)) and all(isinstance(s, int) for s in ours[1:]):
-            flat = self.apply(Reshape(_sizes(target[1:])), x, shape=target, order=(0, 1))
+            flat = self.apply(Reshape(plain_sizes(target[1:])), x, shape=target, order=(0, 1))
             return replace(flat, whole=x)
         return self._flat(self.ordered(x, tuple(range(x.rank))), target)
 
     def _flat(self, x: Traced, target: tuple[Any, ...]) -> Traced:
-        return self.apply(Reshape(_sizes(target[1:])), x, shape=target, order=tuple(range(len(target))))
+        return self.apply(Reshape(plain_sizes(target[1:])), x, shape=target, order=tuple(range(len(target))))
+
+    def same_for_all(self, array: Array, like: Traced) -> Traced:
+        """A constant as a tensor that is the same for each sample, such as a token that stands before a sequence.
+
+        Parameters  array : with one sample, or of one ; like : any tensor, which says how many samples there are
+        """
+        if array.dtype == object or array.ndim < 2 or array.shape[0] != 1:
+            raise ModelFileError(f"a constant of shape {array.shape} is not the same for each sample.")
+        values = np.asarray(array[0], np.float32)
+        layer = LearnedArray(values.shape)
+        shape = (BATCH, *values.shape)
+        return self.apply(layer, like, shape=shape, order=tuple(range(len(shape))), weights={"array": values})
 
     def only_use(self, place: int) -> bool:
         """Whether the node is the only one that reads its input at this place."""
@@ -414,7 +456,7 @@ def _with_ones(long: list[int], target: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(order)
 
 
-def _sizes(shape: Sequence[Any]) -> tuple[int, ...]:
+def plain_sizes(shape: Sequence[Any]) -> tuple[int, ...]:
     """The sizes of a sample as Reshape takes them: −1 for the one that is not known."""
     found = tuple(-1 if isinstance(s, Size) else int(s) for s in shape)
     if found.count(-1) > 1:
@@ -517,8 +559,11 @@ _ALONG_ROWS = (
     "Reciprocal", "Neg", "Softplus", "Softsign", "HardSwish", "Mish", "Erf", "Identity", "Dropout", "Cast",
     "Elu", "LeakyRelu",
     "Selu", "Gelu", "HardSigmoid", "Clip", "Gemm", "MatMul", "Softmax", "LogSoftmax", "ReduceMean", "ReduceMax", "ReduceSum",
-    "ReduceL2", "ReduceMin", "LayerNormalization", "Concat", "Slice", "Split",
+    "ReduceL2", "ReduceMin", "LayerNormalization", "Concat", "Slice", "Split", "Sign", "Where", "Greater", "GreaterOrEqual",
+    "Less", "LessOrEqual", "Equal", "Not", "And", "Or",
 )  # fmt: skip
+#: Nodes that leave indices what they are.
+_STILL_INDICES = ("Identity", "Cast", "Reshape", "Unsqueeze", "Squeeze", "Flatten", "Transpose", "Slice")
 #: Nodes that leave the meaning of the axes to what comes after them.
 _ELEMENTWISE = (
     "Add", "Sub", "Mul", "Div", "Relu", "Clip", "Identity", "Cast", "Dropout", "Pad", "Sigmoid", "Tanh", "LeakyRelu",

@@ -11,6 +11,7 @@ from .batch_norm import BatchNorm
 from .binary_conv2d import BinaryConv2D
 from .binary_dense import BinaryDense
 from .clip import Clip, ReLU6
+from .compare import Compare
 from .concat import Concat
 from .conv1d import Conv1D
 from .conv2d import Conv2D
@@ -19,6 +20,7 @@ from .conv_gru2d import ConvGRU2D
 from .conv_lstm2d import ConvLSTM2D
 from .conv_transpose1d import ConvTranspose1D
 from .conv_transpose2d import ConvTranspose2D
+from .conv_transpose3d import ConvTranspose3D
 from .cropping1d import Cropping1D
 from .cropping2d import Cropping2D
 from .curve import Curve
@@ -97,6 +99,7 @@ from .time_distributed import TimeDistributed
 from .up_sampling1d import UpSampling1D
 from .up_sampling2d import UpSampling2D
 from .weight_constraints import MaxNorm, NonNegative, UnitNorm, WeightConstraint
+from .where import Where
 from .zero_padding1d import ZeroPadding1D
 from .zero_padding2d import ZeroPadding2D
 
@@ -125,6 +128,7 @@ __all__ = [
     "BinaryConv2D",
     "BinaryDense",
     "Clip",
+    "Compare",
     "Concat",
     "Conv1D",
     "Conv2D",
@@ -133,6 +137,7 @@ __all__ = [
     "ConvLSTM2D",
     "ConvTranspose1D",
     "ConvTranspose2D",
+    "ConvTranspose3D",
     "Cropping1D",
     "Cropping2D",
     "Curve",
@@ -225,6 +230,7 @@ __all__ = [
     "UpSampling1D",
     "UpSampling2D",
     "WeightConstraint",
+    "Where",
     "ZeroPadding1D",
     "ZeroPadding2D",
     "check_indices",

@@ -1,4 +1,4 @@
-"""What transposed convolutions of one and two dimensions have in common."""
+"""What transposed convolutions of one, two and three dimensions have in common."""
 
 from __future__ import annotations
 

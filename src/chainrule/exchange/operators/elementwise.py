@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from ...layers import (
     Add,
     Average,
     Clip,
+    Compare,
+    Concat,
     Conv1D,
     Conv2D,
     Conv3D,
@@ -36,6 +39,7 @@ from ...layers import (
     Minimum,
     Mish,
     Multiply,
+    Permute,
     Power,
     PReLU,
     Reciprocal,
@@ -45,9 +49,13 @@ from ...layers import (
     ReLU,
     ReLU6,
     Rescale,
+    Reshape,
+    RMSNorm,
     Scale,
     Sigmoid,
+    Sign,
     SiLU,
+    Slice,
     Softmax,
     Softplus,
     Softsign,
@@ -55,12 +63,15 @@ from ...layers import (
     SquareRoot,
     Subtract,
     Tanh,
+    Where,
 )
 from ..foreign import Array, ForeignNode, Size
-from ..translate import Traced, Translator, operator
+from ..translate import Traced, Translator, operator, plain_sizes
 
 #: Layers that take a bias which a file may hold as an addition after them.
 _WITH_BIAS = (Dense, Conv1D, Conv2D, Conv3D)
+#: In place of ∞ in masks.
+_LARGEST = 3.0e38
 _PLAIN: dict[str, Callable[[], Layer]] = {
     "Relu": ReLU, "Sigmoid": Sigmoid, "Tanh": Tanh, "Exp": Exponential, "Log": Logarithm,
     "Sqrt": SquareRoot, "Abs": Absolute,
@@ -75,10 +86,32 @@ def plain(t: Translator, node: ForeignNode) -> None:
     t.put(t.elementwise(_PLAIN[node.op](), t.get(0)))
 
 
+@operator("Sign")
+def sign(t: Translator, node: ForeignNode) -> None:
+    x = t.get(0)
+    before = x.tensor.inputs if x.tensor is not None else ()
+    shifted, source = x.made_by, t.signed.get(id(before[0])) if before else None
+    if isinstance(shifted, Rescale) and shifted.scale == 1 and 0 < shifted.offset < 1 and source is not None:
+        t.put(t.elementwise(Sign(), source))  # sign(sign x + 1/2) is 1 where x ≥ 0
+        return
+    # Here the sign of 0 is 1, and there it is 0.
+    both = t.apply(Subtract(), t.elementwise(Sign(), x), t.elementwise(Sign(), t.elementwise(Rescale(-1.0), x)),
+                   shape=x.shape, order=x.order)  # fmt: skip
+    made = replace(t.elementwise(Rescale(0.5), both), whole=x.whole)
+    t.signed[id(made.tensor)] = x
+    t.put(made)
+
+
 @operator("Identity", "Dropout", "Cast")
 def passed_on(t: Translator, node: ForeignNode) -> None:
     x = t.get(0)
-    if node.op == "Cast" and node.attributes.get("to") not in (None, 1, 10, 11, 16):
+    if node.op == "Cast" and node.attributes.get("to") == 9 and not _is_condition(x):
+        x = t.elementwise(Rescale(-1.0, 1.0), t.elementwise(Compare("equal", 0.0), x))
+    elif (
+        node.op == "Cast"
+        and node.attributes.get("to") not in (None, 1, 10, 11, 16)
+        and not (_is_condition(x) or (x.tensor is not None and x.tensor.caller is None))
+    ):
         raise ModelFileError("numbers that are computed from data are cast to integers, which has no gradient.")
     t.put(x)
 
@@ -110,8 +143,20 @@ def with_numbers(t: Translator, node: ForeignNode) -> None:
             t.put(t.elementwise(HardSigmoid(), x))
         else:
             t.put(t.elementwise(Clip(0.0, 1.0), t.elementwise(Rescale(alpha, beta), x)))
-    else:
-        raise ModelFileError(f"{node.op} has no counterpart in chainrule.")
+    elif node.op == "ThresholdedRelu":
+        gate = t.elementwise(Compare("greater", float(a.get("alpha", 1.0))), x)
+        t.put(t.apply(Multiply(), x, gate, shape=x.shape, order=x.order))
+    else:  # Celu: α ELU(z / α)
+        alpha = float(a.get("alpha", 1.0))
+        t.put(t.elementwise(Rescale(alpha), t.elementwise(ELU(1.0), t.elementwise(Rescale(1 / alpha), x))))
+
+
+@operator("Sinh", "Cosh")
+def hyperbolic(t: Translator, node: ForeignNode) -> None:
+    x = t.get(0)
+    up, down = t.elementwise(Exponential(), x), t.elementwise(Exponential(), t.elementwise(Rescale(-1.0), x))
+    layer = Subtract() if node.op == "Sinh" else Add()
+    t.put(replace(t.elementwise(Rescale(0.5), t.apply(layer, up, down, shape=x.shape, order=x.order)), whole=x.whole))
 
 
 @operator("Clip")
@@ -150,6 +195,126 @@ def prelu(t: Translator, node: ForeignNode) -> None:
     t.put(t.apply(PReLU(), x, shape=x.shape, order=x.order, weights={"slope": slope.reshape(-1)}, called=node.name))
 
 
+# ---------------------------------------------------------------- conditions
+
+_COMPARED = {
+    "Greater": "greater", "GreaterOrEqual": "greater_equal", "Less": "less", "LessOrEqual": "less_equal", "Equal": "equal",
+}  # fmt: skip
+_TURNED = {
+    "greater": "less",
+    "greater_equal": "less_equal",
+    "less": "greater",
+    "less_equal": "greater_equal",
+    "equal": "equal",
+}
+
+
+def _is_condition(x: Traced) -> bool:
+    """Whether a tensor holds 0 and 1 only."""
+    tensor = x.tensor
+    while tensor is not None and isinstance(tensor.caller, (Reshape, Permute, Concat, Slice)) and tensor.inputs:
+        tensor = tensor.inputs[0]
+    if tensor is None:
+        return False
+    caller = tensor.caller
+    if isinstance(caller, (Multiply, Maximum)):
+        return all(_is_condition(Traced(x.shape, tensor=one)) for one in tensor.inputs)
+    if isinstance(caller, Rescale):
+        return (caller.scale, caller.offset) == (-1, 1) and _is_condition(Traced(x.shape, tensor=tensor.inputs[0]))
+    return isinstance(caller, Compare)
+
+
+@operator(*_COMPARED)
+def compared(t: Translator, node: ForeignNode) -> None:
+    xs, op = [t.get(0), t.get(1)], _COMPARED[node.op]
+    if not any(x.constant for x in xs):
+        _tensors(t, node, xs)
+        return
+    if xs[0].constant:
+        xs, op = xs[::-1], _TURNED[op]
+    x, value = xs[0], np.asarray(xs[1].array, np.float32)
+    if value.size == 1:
+        t.put(t.elementwise(Compare(op, float(value.reshape(()))), x))
+    else:
+        t.put(t.elementwise(Compare(op, 0.0), _scaled(t, node, x, -value, factor=False, place=0, fixed=True)))
+
+
+@operator("Not")
+def negated(t: Translator, node: ForeignNode) -> None:
+    t.put(t.elementwise(Rescale(-1.0, 1.0), t.get(0)))
+
+
+@operator("And", "Or")
+def both(t: Translator, node: ForeignNode) -> None:
+    xs = [t.get(0), t.get(1)]
+    fixed = next((x for x in xs if x.constant), None)
+    if fixed is None:
+        _tensors(t, node, xs)
+        return
+    x, value = next(one for one in xs if not one.constant), np.asarray(fixed.array, np.float32)
+    if node.op == "Or":  # a or b = 1 − (1 − a) (1 − b)
+        x, value = t.elementwise(Rescale(-1.0, 1.0), x), 1 - value
+    made = t.elementwise(Rescale(float(value.reshape(()))), x) if value.size == 1 else _scaled(
+        t, node, x, value, factor=True, place=0, fixed=True)  # fmt: skip
+    t.put(t.elementwise(Rescale(-1.0, 1.0), made) if node.op == "Or" else made)
+
+
+@operator("Where")
+def where(t: Translator, node: ForeignNode) -> None:
+    condition, a, b = (t.get(i) for i in range(3))
+    if condition.constant:
+        mask = np.asarray(condition.array, np.float32)
+        parts = [_kept(t, node, x, m) for x, m in ((a, mask), (b, 1 - mask))]
+        tensors, arrays = [p for p in parts if isinstance(p, Traced)], [p for p in parts if not isinstance(p, Traced)]
+        if len(tensors) == 2:
+            _tensors(t, ForeignNode("Add", node.name, node.inputs, node.outputs), tensors)
+        else:
+            t.put(_offset(t, node, tensors[0], arrays[0]))
+        return
+    zero = t.elementwise(Rescale(0.0), condition)
+    xs = []
+    for x in (a, b):
+        if not x.constant:
+            xs.append(x)
+            continue
+        value = _finite(np.asarray(x.array, np.float32))
+        if value.size == 1:
+            xs.append(t.elementwise(Rescale(0.0, float(value.reshape(()))), condition))
+        else:
+            xs.append(_offset(t, node, zero, value))
+    rank = max(x.rank for x in (condition, *xs))
+    given = [x if x.rank == rank else t.reshape(x, _lifted(x.shape, rank)) for x in (condition, *xs)]
+    leader = max(given, key=lambda x: sum(s != 1 for s in x.shape))
+    order = t.settled(leader).order
+    same = [t.ordered(x, order) for x in given]
+    shape = tuple(_broadcast([x.shape[i] for x in same]) for i in range(rank))
+    t.put(t.apply(Where(), *same, shape=shape, order=order))
+
+
+def _finite(value: Array) -> Array:
+    """Masks hold −∞, of which 0 · ∞ would be NaN."""
+    return np.nan_to_num(value, nan=np.nan, posinf=_LARGEST, neginf=-_LARGEST)
+
+
+def _is_mask(value: Array) -> bool:
+    """Whether an offset takes elements out, by numbers that are far below all others, or not at all."""
+    return value.size > 1 and bool(((value == 0) | (value <= -1e4)).all()) and bool((value <= -1e4).any())
+
+
+def _kept(t: Translator, node: ForeignNode, x: Traced, mask: Array) -> Traced | Array:
+    """x where a mask of constants is 1, else 0."""
+    if x.array is not None:
+        return np.where(mask != 0, _finite(np.asarray(x.array, np.float32)), np.float32(0))
+    return t.elementwise(Rescale(float(mask.reshape(()))), x) if mask.size == 1 else _scaled(
+        t, node, x, mask, factor=True, place=0, fixed=True)  # fmt: skip
+
+
+def _offset(t: Translator, node: ForeignNode, x: Traced, value: Array) -> Traced:
+    if value.size == 1:
+        return t.elementwise(Rescale(1.0, float(value.reshape(()))), x)
+    return _scaled(t, node, x, value, factor=False, place=0, fixed=True)
+
+
 # ---------------------------------------------------------------- two inputs and more
 
 
@@ -172,7 +337,8 @@ def _tensors(t: Translator, node: ForeignNode, xs: list[Traced]) -> None:
         return
     layers: dict[str, Callable[[], Layer]] = {
         "Add": Add, "Sum": Add, "Mul": Multiply, "Sub": Subtract, "Div": Divide, "Max": Maximum,
-        "Min": Minimum, "Mean": Average,
+        "Min": Minimum, "Mean": Average, "And": Multiply, "Or": Maximum,
+        **{name: partial(Compare, op) for name, op in _COMPARED.items()},
     }  # fmt: skip
     if node.op not in layers:
         raise ModelFileError(f"{node.op} of two tensors has no counterpart in chainrule.")
@@ -212,13 +378,14 @@ def _with_constant(t: Translator, node: ForeignNode, xs: list[Traced]) -> None:
     assert given is not None
     if given.dtype == object:
         raise ModelFileError("it computes with a size that is not known before data comes.")
-    value = np.asarray(given, np.float32)
+    value = _finite(np.asarray(given, np.float32))
     if node.op == "Pow":
         _power(t, x, value, base=first == 1)
         return
     if node.op in ("Max", "Min", "Mean"):
         if value.size != 1:
-            raise ModelFileError(f"{node.op} with an array of constants has no counterpart in chainrule.")
+            _with_array(t, node, x, value)
+            return
         number = float(value.reshape(()))
         layer = {"Max": Clip(number), "Min": Clip(None, number), "Mean": Rescale(0.5, 0.5 * number)}[node.op]
         t.put(t.elementwise(layer, x))
@@ -245,12 +412,27 @@ def _with_constant(t: Translator, node: ForeignNode, xs: list[Traced]) -> None:
     t.put(_scaled(t, node, x, value, factor=node_op == "Mul", place=first))
 
 
+def _with_array(t: Translator, node: ForeignNode, x: Traced, value: Array) -> None:
+    """The larger, the smaller or the mean of x and an array: max(x, c) = c + relu(x − c), min(x, c) = −max(−x, −c)."""
+    if node.op == "Mean":
+        t.put(_scaled(t, node, t.elementwise(Rescale(0.5), x), 0.5 * value, factor=False, place=0))
+        return
+    sign = 1.0 if node.op == "Max" else -1.0
+    turned = x if sign > 0 else t.elementwise(Rescale(-1.0), x)
+    off = _scaled(t, node, turned, -sign * value, factor=False, place=0, fixed=True)
+    made = _scaled(t, node, t.elementwise(ReLU(), off), sign * value, factor=False, place=0, fixed=True)
+    t.put(made if sign > 0 else t.elementwise(Rescale(-1.0), made))
+
+
 def _lifted(shape: tuple[Any, ...], rank: int) -> tuple[Any, ...]:
     return (shape[0], *[1] * (rank - len(shape)), *shape[1:])
 
 
-def _scaled(t: Translator, node: ForeignNode, x: Traced, value: Array, *, factor: bool, place: int) -> Traced:
-    """A learned factor or offset of the constant's shape."""
+def _scaled(
+    t: Translator, node: ForeignNode, x: Traced, value: Array, *, factor: bool, place: int, fixed: bool = False
+) -> Traced:
+    """A factor or offset of the constant's shape, learned unless it is a mask."""
+    fixed = fixed or (not factor and _is_mask(value))
     value = value.reshape((1,) * (x.rank - value.ndim) + value.shape)
     if value.ndim != x.rank or value.shape[0] != 1:
         raise ModelFileError(f"a constant of shape {value.shape} gives each sample of {x.shape} another number.")
@@ -259,7 +441,14 @@ def _scaled(t: Translator, node: ForeignNode, x: Traced, value: Array, *, factor
         raise ModelFileError(f"a constant of shape {value.shape} would enlarge a tensor of shape {x.shape}.")
     long = [i for i, s in enumerate(value.shape) if s > 1]
     channel = long == [x.order[-1]]
-    if channel and not factor and t.only_use(place) and isinstance(x.made_by, _WITH_BIAS) and not x.made_by.bias:
+    if (
+        channel
+        and not factor
+        and not fixed
+        and t.only_use(place)
+        and isinstance(x.made_by, _WITH_BIAS)
+        and not x.made_by.bias
+    ):
         # A bias that the file adds by itself.
         x.made_by.bias = True
         t.weights[id(x.made_by)].arrays["bias"] = value.reshape(-1)
@@ -268,7 +457,7 @@ def _scaled(t: Translator, node: ForeignNode, x: Traced, value: Array, *, factor
     while arranged.ndim > 1 and arranged.shape[0] == 1:
         arranged = arranged[0]
     shape = None if channel and arranged.ndim == 1 else arranged.shape
-    layer = Scale(shape, weight=factor, bias=not factor)
+    layer = Scale(shape, weight=factor, bias=not factor, fixed=fixed)
     weights = {"weight" if factor else "bias": arranged}
     return t.apply(layer, x, shape=x.shape, order=x.order, weights=weights, called=node.name)
 
@@ -311,7 +500,10 @@ def softmax(t: Translator, node: ForeignNode) -> None:
     t.put(t.apply(Softmax() if node.op == "Softmax" else LogSoftmax(), x, shape=x.shape, order=x.order))
 
 
-@operator("ReduceMean", "ReduceMax", "ReduceSum", "ReduceL2", "ReduceMin")
+@operator(
+    "ReduceMean", "ReduceMax", "ReduceSum", "ReduceL1", "ReduceL2", "ReduceMin", "ReduceSumSquare", "ReduceLogSum",
+    "ReduceLogSumExp",
+)  # fmt: skip
 def reduced(t: Translator, node: ForeignNode) -> None:
     x = t.settled(t.get(0))
     given = t.array(1) if node.given(1) else node.attributes.get("axes")
@@ -321,25 +513,66 @@ def reduced(t: Translator, node: ForeignNode) -> None:
         raise ModelFileError("it reduces over the samples.")
     kinds: dict[str, Any] = {
         "ReduceMean": ReduceMean, "ReduceMax": ReduceMax, "ReduceSum": ReduceSum,
-        "ReduceL2": ReduceSum, "ReduceMin": ReduceMax,
+        "ReduceMin": ReduceMax,
     }  # fmt: skip
-    if node.op == "ReduceL2":
+    kind = kinds.get(node.op, ReduceSum)
+    ours = tuple(sorted(t.axis(x, a) for a in axes))
+    largest = None
+    if node.op in ("ReduceL2", "ReduceSumSquare"):
         x = t.elementwise(Square(), x)
+    elif node.op == "ReduceL1":
+        x = t.elementwise(Absolute(), x)
+    elif node.op == "ReduceLogSumExp":  # less the largest, so that no exponential is too large
+        single = tuple(1 if i in axes else s for i, s in enumerate(x.shape))
+        largest = t.apply(ReduceMax(_one_or_all(ours), keepdims=True), x, shape=single, order=x.order)
+        x = t.elementwise(Exponential(), t.apply(Subtract(), x, largest, shape=x.shape, order=x.order))
     elif node.op == "ReduceMin":
         x = t.elementwise(Rescale(-1.0), x)
-    ours = tuple(sorted(t.axis(x, a) for a in axes))
     kept = [i for i in x.order if keep or i not in axes]
     if keep:
         shape, order = tuple(1 if i in axes else s for i, s in enumerate(x.shape)), x.order
     else:
         left = [i for i in range(x.rank) if i not in axes]
         shape, order = tuple(x.shape[i] for i in left), tuple(left.index(i) for i in kept)
-    found = t.apply(kinds[node.op](ours[0] if len(ours) == 1 else ours, keepdims=keep), x, shape=shape, order=order)
+    found = t.apply(kind(_one_or_all(ours), keepdims=keep), x, shape=shape, order=order)
     if node.op == "ReduceL2":
         found = t.elementwise(SquareRoot(), found)
+    elif node.op == "ReduceLogSum":
+        found = t.elementwise(Logarithm(), found)
+    elif largest is not None:
+        sizes = [shape[i] for i in order[1:]]
+        largest = t.apply(Reshape(plain_sizes(sizes)), largest, shape=shape, order=order)
+        found = t.apply(Add(), t.elementwise(Logarithm(), found), largest, shape=shape, order=order)
     elif node.op == "ReduceMin":
         found = t.elementwise(Rescale(-1.0), found)
     t.put(found)
+
+
+def _one_or_all(axes: tuple[int, ...]) -> Any:
+    return axes[0] if len(axes) == 1 else axes
+
+
+@operator("LpNormalization")
+def lp_normalization(t: Translator, node: ForeignNode) -> None:
+    x = t.settled(t.get(0))
+    axis, p = int(node.attributes.get("axis", -1)) % x.rank, int(node.attributes.get("p", 2))
+    if p not in (1, 2) or axis == x.order[0]:
+        raise ModelFileError(f"the norm p = {p} along axis {axis} is not supported.")
+    parts = t.elementwise(Square() if p == 2 else Absolute(), x)
+    shape = tuple(1 if i == axis else s for i, s in enumerate(x.shape))
+    norm = t.apply(ReduceSum(t.axis(x, axis), keepdims=True), parts, shape=shape, order=x.order)
+    t.put(t.apply(Divide(), x, t.elementwise(SquareRoot(), norm) if p == 2 else norm, shape=x.shape, order=x.order))
+
+
+@operator("RMSNormalization")
+def rms_normalization(t: Translator, node: ForeignNode) -> None:
+    x, gamma = t.settled(t.get(0)), t.numbers(1)
+    if int(node.attributes.get("axis", -1)) % x.rank != x.rank - 1 or gamma is None:
+        raise ModelFileError("root mean squares are supported along the last axis only.")
+    x = t.ordered(x, (*(i for i in x.order if i != x.rank - 1), x.rank - 1))
+    weights = {"gamma": np.broadcast_to(gamma, (x.shape[-1],))}
+    layer = RMSNorm(epsilon=float(node.attributes.get("epsilon", 1e-5)))
+    t.put(t.apply(layer, x, shape=x.shape, order=x.order, weights=weights, called=node.name))
 
 
 @operator("LayerNormalization")

@@ -12,6 +12,9 @@ from ...layers import Concat, Embedding, Slice
 from ..foreign import BATCH, ForeignNode, Size
 from ..translate import Traced, Translator, known_count, operator
 
+#: Places of an axis that may be taken or repeated one by one.
+_MOST_PLACES = 512
+
 
 @operator("Transpose")
 def transpose(t: Translator, node: ForeignNode) -> None:
@@ -44,7 +47,22 @@ def reshape(t: Translator, node: ForeignNode) -> None:
     if _joins(x, sizes, rows):
         t.put(t.joined(t.ordered(x, tuple(range(x.rank))), x.shape[:rows]))
         return
+    if (count := _rows_of(x, sizes)) is not None:
+        # Groups of each sample as rows of a matrix, such as those of a group normalisation.
+        whole = t.ordered(x, tuple(range(x.rank)))
+        t.put(t.joined(t.reshape(whole, (BATCH, count, *(int(s) for s in sizes[1:]))), (BATCH, count)))
+        return
     t.put(t.reshape(x, _target(x, sizes, keep_zero=keep_zero)))
+
+
+def _rows_of(x: Traced, sizes: list[Any]) -> int | None:
+    """How many rows of these sizes a sample has, where a Reshape makes one axis of samples and rows; else None."""
+    if not x.rank or x.shape[0] != BATCH or x.rows or len(sizes) < 2 or any(isinstance(s, Size) for s in sizes):
+        return None
+    own, each = known_count(x.shape[1:]), known_count(sizes[1:])
+    if int(sizes[0]) != -1 or own is None or each is None or each < 1 or own % each or own == each:
+        return None
+    return own // each
 
 
 def _joins(x: Traced, sizes: list[Any], rows: int) -> bool:
@@ -113,8 +131,8 @@ def unsqueeze(t: Translator, node: ForeignNode) -> None:
 @operator("Concat")
 def concat(t: Translator, node: ForeignNode) -> None:
     xs = [t.settled(t.get(i)) for i in range(len(node.inputs))]
-    if any(x.constant for x in xs):
-        raise ModelFileError("it joins constants to tensors.")
+    leader = next(x for x in xs if not x.constant)
+    xs = [t.same_for_all(x.array, leader) if x.array is not None else x for x in xs]
     axis = int(node.attributes.get("axis", 1)) % xs[0].rank
     order = xs[0].order
     same = [t.ordered(x, order) for x in xs]
@@ -128,7 +146,8 @@ def concat(t: Translator, node: ForeignNode) -> None:
     t.put(t.apply(Concat(-1 if ours == len(order) - 1 else ours), *same, shape=shape, order=order))
 
 
-def _cut(t: Translator, x: Traced, axis: int, start: int, stop: int) -> Traced:
+def cut_axis(t: Translator, x: Traced, axis: int, start: int, stop: int) -> Traced:
+    """A stretch of an axis."""
     size = x.shape[axis]
     if isinstance(size, Size):
         length: Any = Size("part")
@@ -161,11 +180,70 @@ def cut(t: Translator, node: ForeignNode) -> None:
         axes = t.array(3) if node.given(3) else range(len(starts))
         steps = t.array(4) if node.given(4) else np.ones(len(starts), np.int64)
     for start, stop, axis, step in zip(starts, stops, axes, steps, strict=True):
-        if int(step) != 1:
-            raise ModelFileError(f"it takes every {int(step)}th element, which is not supported.")
         if int(axis) % x.rank == x.order[0]:
+            if int(step) == 1 and int(start) == 0 and int(stop) >= 2**31 - 1:
+                continue
             raise ModelFileError("it leaves samples out.")
-        x = _cut(t, x, int(axis) % x.rank, int(start), int(min(int(stop), 2**31 - 1)))
+        if int(step) != 1:
+            size = x.shape[int(axis) % x.rank]
+            if isinstance(size, Size):
+                raise ModelFileError(f"it takes every {int(step)}th element of a size that is not known: shapes=...")
+            limit = 2**31 - 1
+            places = range(int(size))[slice(int(start) if abs(int(start)) < limit else None,
+                                            int(stop) if abs(int(stop)) < limit else None, int(step))]  # fmt: skip
+            x = _taken(t, x, int(axis) % x.rank, list(places))
+            continue
+        x = cut_axis(t, x, int(axis) % x.rank, int(start), int(min(int(stop), 2**31 - 1)))
+    t.put(x)
+
+
+def _taken(t: Translator, x: Traced, axis: int, places: list[int]) -> Traced:
+    """Several places of an axis side by side."""
+    if not 1 <= len(places) <= _MOST_PLACES:
+        raise ModelFileError(f"it takes {len(places)} places of an axis, which is supported from 1 to {_MOST_PLACES}.")
+    runs: list[list[int]] = []
+    for place in places:
+        if runs and runs[-1][1] == place:
+            runs[-1][1] = place + 1
+        else:
+            runs.append([place, place + 1])
+    parts = [cut_axis(t, x, axis, start, stop) for start, stop in runs]
+    shape = tuple(len(places) if i == axis else s for i, s in enumerate(x.shape))
+    ours = t.axis(x, axis)
+    if len(parts) == 1:
+        return parts[0]
+    return t.apply(Concat(-1 if ours == x.rank - 1 else ours), *parts, shape=shape, order=x.order)
+
+
+@operator("Tile", "Expand")
+def repeated(t: Translator, node: ForeignNode) -> None:
+    x = t.settled(t.get(0))
+    wanted = t.array(1)
+    assert wanted is not None
+    sizes = list(wanted.reshape(-1))
+    if node.op == "Tile":
+        counts = [1 if isinstance(s, Size) else int(s) for s in sizes]
+        if any(isinstance(s, Size) for s in sizes) or len(counts) != x.rank:
+            raise ModelFileError("it repeats by numbers that are not known, or for other axes than there are.")
+    else:
+        while len(sizes) < x.rank:
+            sizes.insert(0, 1)
+        if len(sizes) > x.rank:
+            x = t.reshape(x, (x.shape[0], *[1] * (len(sizes) - x.rank), *x.shape[1:]))
+        # What is joined to other tensors later is repeated there; an unknown size is left to that.
+        counts = [
+            1 if isinstance(s, Size) or isinstance(own, Size) or own != 1 else max(int(s), 1)
+            for s, own in zip(sizes, x.shape, strict=True)
+        ]
+    if counts[x.order[0]] != 1:
+        raise ModelFileError("it repeats samples.")
+    for axis, count in enumerate(counts):
+        if count > _MOST_PLACES:
+            raise ModelFileError(f"it repeats an axis {count} times, which is supported up to {_MOST_PLACES} times.")
+        if count > 1:
+            ours, size = t.axis(x, axis), x.shape[axis]
+            shape = tuple((size * count) if i == axis else s for i, s in enumerate(x.shape))
+            x = t.apply(Concat(-1 if ours == x.rank - 1 else ours), *[x] * count, shape=shape, order=x.order)
     t.put(x)
 
 
@@ -181,7 +259,7 @@ def split(t: Translator, node: ForeignNode) -> None:
     sizes = [-(-size // count)] * count if given is None else [int(s) for s in np.atleast_1d(given)]
     start = 0
     for place, length in enumerate(sizes):
-        t.put(_cut(t, x, axis, start, min(start + length, size)), place)
+        t.put(cut_axis(t, x, axis, start, min(start + length, size)), place)
         start += length
 
 
@@ -194,13 +272,19 @@ def gather(t: Translator, node: ForeignNode) -> None:
     axis = int(node.attributes.get("axis", 0)) % table.rank
     number, x = t.array(1), t.settled(table)
     assert number is not None
-    if number.size != 1 or axis == x.order[0]:
-        raise ModelFileError("it takes several places of an axis, or samples; only one place of an axis is supported.")
+    if axis == x.order[0]:
+        raise ModelFileError("it takes some of the samples.")
+    if number.size != 1:
+        size = x.shape[axis]
+        if number.ndim != 1 or isinstance(size, Size):
+            raise ModelFileError("it takes places of an axis by a matrix, or of an axis of a size that is not known.")
+        t.put(_taken(t, x, axis, [int(i) % int(size) for i in number]))
+        return
     i = int(number.reshape(()))
     size = x.shape[axis]
     if not isinstance(size, Size):
         i %= int(size)
-    x = _cut(t, x, axis, i, i + 1 if i != -1 else 2**31 - 1)
+    x = cut_axis(t, x, axis, i, i + 1 if i != -1 else 2**31 - 1)
     x = replace(x, shape=tuple(1 if k == axis else s for k, s in enumerate(x.shape)))
     t.put(t.reshape(x, tuple(s for k, s in enumerate(x.shape) if k != axis)) if number.ndim == 0 else x)
 

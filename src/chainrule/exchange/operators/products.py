@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from ...errors import ModelFileError
-from ...layers import Dense, MatMul, Rescale
-from ..foreign import Array, ForeignNode
+from ...layers import Concat, Dense, MatMul, Rescale
+from ..foreign import Array, ForeignNode, Size
 from ..translate import Traced, Translator, operator
 
 
@@ -51,18 +53,91 @@ def matmul(t: Translator, node: ForeignNode) -> None:
         if weight.ndim == 2:
             t.put(_dense(t, node, a, weight, None))
             return
-        raise ModelFileError(f"its constant has shape {weight.shape}, and only matrices are supported.")
+        if weight.ndim == 1 or weight.ndim > a.rank:
+            raise ModelFileError(f"its constant has shape {weight.shape}, which does not fit a tensor of {a.shape}.")
+        b = t.same_for_all(weight.reshape((1,) * (a.rank - weight.ndim) + weight.shape), a)
+    elif a.constant and not b.constant:
+        first = t.numbers(0)
+        assert first is not None
+        if first.ndim == 2 and b.rank > 2:
+            # (A x)ᵀ = xᵀ Aᵀ
+            made = _dense(t, node, _turned(t.settled(b)), np.ascontiguousarray(first.T), None)
+            t.put(_turned(made))
+            return
+        a = t.same_for_all(first.reshape((1,) * (b.rank - first.ndim) + first.shape), b)
     if a.constant or a.rank != b.rank or a.rank < 3:
         raise ModelFileError(f"the product of {a.shape} and {b.shape} is not supported.")
     first, second = (t.ordered(x, tuple(range(x.rank))) for x in (a, b))
-    shape = (*a.shape[:-1], b.shape[-1])
-    t.put(t.apply(MatMul(), first, second, shape=shape, order=first.order))
+    t.put(_product(t, first, second))
+
+
+def _turned(x: Traced) -> Traced:
+    """The same tensor with the file's last two axes exchanged: ours stay."""
+    last, other = x.rank - 1, x.rank - 2
+    swap = {last: other, other: last}
+    shape = (*x.shape[:-2], x.shape[-1], x.shape[-2])
+    return Traced(shape, tensor=x.tensor, order=tuple(swap.get(i, i) for i in x.order), made_by=x.made_by)
+
+
+def _product(t: Translator, first: Traced, second: Traced) -> Traced:
+    """Products of matrices, whose axes lie as in the file; axes before them that one has once are repeated."""
+    shape = [*first.shape[:-1], second.shape[-1]]
+    for axis in range(1, first.rank - 2):
+        one, other = first.shape[axis], second.shape[axis]
+        if one != other and 1 in (one, other) and not isinstance(one, Size) and not isinstance(other, Size):
+            count = max(one, other)
+            if one == 1:
+                first = _repeated(t, first, axis, count)
+            else:
+                second = _repeated(t, second, axis, count)
+            shape[axis] = count
+    return t.apply(MatMul(), first, second, shape=tuple(shape), order=first.order)
+
+
+def _repeated(t: Translator, x: Traced, axis: int, count: int) -> Traced:
+    shape = tuple(count if i == axis else s for i, s in enumerate(x.shape))
+    return t.apply(Concat(axis), *[x] * count, shape=shape, order=x.order)
 
 
 @operator("Einsum")
 def einsum(t: Translator, node: ForeignNode) -> None:
-    equation = str(node.attributes.get("equation", ""))
-    raise ModelFileError(f"the sum {equation!r} is not supported; export it as MatMul and Transpose.")
+    """Of two tensors: axes that both have and the result too are those of the products' rows, and so on."""
+    equation = str(node.attributes.get("equation", "")).replace(" ", "")
+    sides, _, out = equation.partition("->")
+    names = sides.split(",")
+    if len(names) != 2 or not out or "." in equation or any(len(set(n)) != len(n) for n in (*names, out)):
+        raise ModelFileError(f"the sum {equation!r} is not supported; export it as MatMul and Transpose.")
+    xs = [t.get(0), t.get(1)]
+    leader = next(x for x in xs if not x.constant)
+    for i, x in enumerate(xs):
+        if x.array is not None:
+            # A constant gets the axis of the samples, which the result's first one is.
+            if out[0] in names[i]:
+                raise ModelFileError(f"the sum {equation!r} gives each sample another constant.")
+            xs[i], names[i] = t.same_for_all(np.asarray(x.array)[None], leader), out[0] + names[i]
+    a, b = names
+    if a[0] != out[0] or b[0] != out[0] or (set(out) - set(a) - set(b)) or (set(a) ^ set(b)) - set(out):
+        raise ModelFileError(f"the sum {equation!r} is not supported; export it as MatMul and Transpose.")
+    rows = [n for n in out if n in a and n in b]
+    summed = [n for n in a if n in b and n not in out]
+    left, right = [n for n in out if n not in b], [n for n in out if n not in a]
+    sizes = {n: s for x, own in zip(xs, names, strict=True) for n, s in zip(own, x.shape, strict=True)}
+    if any(isinstance(sizes[n], Size) for n in sizes if n != out[0]):
+        raise ModelFileError(f"the sum {equation!r} needs sizes that are known. Give them: shapes=...")
+
+    def arranged(x: Traced, own: str, parts: tuple[list[str], ...]) -> Traced:
+        order = tuple(own.index(n) for part in parts for n in part)
+        x = t.ordered(x, order)
+        x = Traced(tuple(x.shape[i] for i in order), tensor=x.tensor, order=tuple(range(x.rank)))
+        counts = [prod(int(sizes[n]) for n in part) for part in parts[1:]]
+        return t.reshape(x, (*x.shape[: len(parts[0])], *counts))
+
+    made = _product(t, arranged(xs[0], a, (rows, left, summed)), arranged(xs[1], b, (rows, summed, right)))
+    whole = [*rows, *left, *right]
+    made = t.reshape(made, tuple(sizes[n] for n in whole))
+    made = t.ordered(made, tuple(range(made.rank)))
+    places = tuple(whole.index(n) for n in out)
+    t.put(Traced(tuple(made.shape[i] for i in places), tensor=made.tensor, order=tuple(places.index(i) for i in made.order)))
 
 
 @operator("ScaleBy")

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...errors import ModelFileError
 from ...layers import (
+    Average,
     AveragePool1D,
     AveragePool2D,
     AveragePool3D,
@@ -18,6 +19,7 @@ from ...layers import (
     Conv3D,
     ConvTranspose1D,
     ConvTranspose2D,
+    ConvTranspose3D,
     DepthToSpace,
     GlobalAveragePool,
     GlobalMaxPool,
@@ -25,20 +27,23 @@ from ...layers import (
     InstanceNorm,
     Layer,
     LocalResponseNorm,
+    Maximum,
     MaxPool1D,
     MaxPool2D,
     MaxPool3D,
     Padding2D,
+    Permute,
     Reshape,
     Resize2D,
     ZeroPadding1D,
     ZeroPadding2D,
 )
-from ..foreign import ForeignNode, Size
-from ..translate import Traced, Translator, channels_last, operator
+from ..foreign import BATCH, ForeignNode, Size
+from ..translate import Traced, Translator, channels_last, known_count, operator, plain_sizes
+from .moving import cut_axis
 
 _CONV: dict[int, Any] = {1: Conv1D, 2: Conv2D, 3: Conv3D}
-_TRANSPOSED: dict[int, Any] = {1: ConvTranspose1D, 2: ConvTranspose2D}
+_TRANSPOSED: dict[int, Any] = {1: ConvTranspose1D, 2: ConvTranspose2D, 3: ConvTranspose3D}
 _MAX: dict[int, Any] = {1: MaxPool1D, 2: MaxPool2D, 3: MaxPool3D}
 _AVERAGE: dict[int, Any] = {1: AveragePool1D, 2: AveragePool2D, 3: AveragePool3D}
 
@@ -138,7 +143,7 @@ def conv_transpose(t: Translator, node: ForeignNode) -> None:
     extra = tuple(int(p) for p in a.get("output_padding", [0] * axes))
     padding = _padding(node, x, kernel, stride, dilation)
     if "output_shape" in a:
-        raise ModelFileError("an output_shape is not supported; export it with pads and output_padding.")
+        padding = _from_output_shape(node, x, kernel, stride, dilation, extra)
     channels = weight.shape[1] * groups
     layer = _TRANSPOSED[axes](
         channels, _plain(kernel), stride=_plain(stride), padding=_shown(padding), output_padding=_plain(extra),
@@ -158,6 +163,24 @@ def conv_transpose(t: Translator, node: ForeignNode) -> None:
     t.put(t.apply(layer, x, shape=shape, order=x.order, weights=weights, called=_name(node)))
 
 
+def _from_output_shape(
+    node: ForeignNode, x: Traced, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...],
+    extra: tuple[int, ...],
+) -> Any:  # fmt: skip
+    """The padding that makes a transposed convolution's output of the size that the file asks for."""
+    wanted = [int(s) for s in node.attributes["output_shape"]][-len(kernel) :]
+    lower, found = node.attributes.get("auto_pad", "NOTSET") != "SAME_UPPER", []
+    for size, k, s, d, e, want in zip(x.shape[2:], kernel, stride, dilation, extra, wanted, strict=True):
+        if isinstance(size, Size):
+            raise ModelFileError("an output_shape needs sizes that are known. Give them: shapes=...")
+        total = (size - 1) * s + d * (k - 1) + 1 + e - want
+        if total < 0:
+            raise ModelFileError(f"its output_shape {wanted} is larger than what it computes.")
+        small, large = total // 2, total - total // 2
+        found.append((large, small) if lower else (small, large))
+    return tuple(found)
+
+
 @operator("MaxPool", "AveragePool")
 def pool(t: Translator, node: ForeignNode) -> None:
     x, a = t.image(), node.attributes
@@ -165,8 +188,11 @@ def pool(t: Translator, node: ForeignNode) -> None:
     kernel = tuple(int(k) for k in a["kernel_shape"])
     stride = tuple(int(s) for s in a.get("strides", [1] * axes))
     dilation = tuple(int(d) for d in a.get("dilations", [1] * axes))
-    if any(d != 1 for d in dilation) or any(node.outputs[1:]):
-        raise ModelFileError("pooling with dilation, or with the places of the largest, is not supported.")
+    if any(node.outputs[1:]):
+        raise ModelFileError("the places of the largest are asked for, which is not supported.")
+    if any(d != 1 for d in dilation):
+        _dilated_pool(t, node, x, kernel, stride, dilation)
+        return
     padding, up = _padding(node, x, kernel, stride, dilation), bool(a.get("ceil_mode", 0))
     options: dict[str, Any] = {"stride": _plain(stride), "padding": _shown(padding), "ceil": up and padding != "same"}
     if node.op == "AveragePool":
@@ -177,6 +203,51 @@ def pool(t: Translator, node: ForeignNode) -> None:
         _windows(size, k, s, 1, pair, up=up) for size, k, s, pair in zip(x.shape[2:], kernel, stride, pairs, strict=True)
     ]
     t.put(t.apply(layer, x, shape=(*x.shape[:2], *places), order=x.order))
+
+
+def _dilated_pool(
+    t: Translator, node: ForeignNode, x: Traced, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
+) -> None:  # fmt: skip
+    """A window with gaps: one shifted image for each of its places, joined, of which every other place is taken."""
+    padding = _padding(node, x, kernel, stride, dilation)
+    largest = node.op == "MaxPool"
+    if x.rank != 4 or padding == "same" or node.attributes.get("ceil_mode") or any(isinstance(s, Size) for s in x.shape[2:]):
+        raise ModelFileError("pooling with dilation is supported for images of known sizes, without ceil_mode.")
+    if not largest and any(map(any, padding)) and not node.attributes.get("count_include_pad"):
+        raise ModelFileError("means with dilation that do not count the padding are not supported.")
+    if any(map(any, padding)):
+        sizes = [s + sum(p) for s, p in zip(x.shape[2:], padding, strict=True)]
+        x = on_axes(t, x, [2, 3], sizes, Padding2D(padding, value=-3.0e38 if largest else 0.0))
+    left = [s - d * (k - 1) for s, d, k in zip(x.shape[2:], dilation, kernel, strict=True)]
+    if min(left) < 1:
+        raise ModelFileError(f"a window of {kernel} with dilation {dilation} does not fit images of {x.shape[2:]}.")
+    parts = []
+    for i in range(kernel[0]):
+        rows = cut_axis(t, x, 2, i * dilation[0], i * dilation[0] + left[0])
+        for j in range(kernel[1]):
+            parts.append(cut_axis(t, rows, 3, j * dilation[1], j * dilation[1] + left[1]))
+    shape = (*x.shape[:2], *left)
+    made = t.apply(Maximum() if largest else Average(), *parts, shape=shape, order=x.order) if len(parts) > 1 else parts[0]
+    if any(s != 1 for s in stride):
+        places = [(s - 1) // step + 1 for s, step in zip(left, stride, strict=True)]
+        made = t.apply(MaxPool2D(1, stride=_plain(stride)), made, shape=(*x.shape[:2], *places), order=x.order)
+    t.put(made)
+
+
+@operator("SpaceToDepth")
+def space_to_depth(t: Translator, node: ForeignNode) -> None:
+    x, block = t.image(), int(node.attributes["blocksize"])
+    if x.rank != 4 or known_count(x.shape[1:]) is None or any(s % block for s in x.shape[2:]):
+        raise ModelFileError(f"blocks of {block} do not divide images of {x.shape}.")
+    channels, height, width = x.shape[1], x.shape[2] // block, x.shape[3] // block
+    plain = (0, 1, 2, 3, 4, 5)
+    apart = (height, block, width, block, channels)
+    y = t.apply(Reshape(apart), x, shape=(BATCH, *apart), order=plain)
+    joined = (height, width, block, block, channels)
+    y = t.apply(Permute((1, 3, 2, 4, 5)), y, shape=(BATCH, *joined), order=plain)
+    deep = channels * block * block
+    shape = (x.shape[0], deep, height, width)
+    t.put(t.apply(Reshape((height, width, deep)), y, shape=shape, order=channels_last(4)))
 
 
 @operator("GlobalAveragePool", "GlobalMaxPool")
@@ -248,30 +319,63 @@ def pad(t: Translator, node: ForeignNode) -> None:
     if not any(any(p) for p in around):
         t.put(x)
         return
+    if node.version >= 18 and node.given(3):
+        given_axes = [int(i) % x.rank for i in np.atleast_1d(t.array(3))]
+        around = [around[given_axes.index(i)] if i in given_axes else (0, 0) for i in range(x.rank)]
     mode = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}.get(
         str(node.attributes.get("mode", "constant"))
     )
-    if any(around[0]) or any(around[1]) or x.rank not in (3, 4) or mode is None or min(pads) < 0:
-        raise ModelFileError(f"padding {around} of {x.shape} is not supported; only that of the places of images is.")
-    x = t.ordered(x, channels_last(x.rank))
-    sides = tuple(around[2:])
-    if x.rank == 4:
-        layer: Layer = (
-            ZeroPadding2D(sides) if mode == "constant" and value == 0 else Padding2D(sides, mode=mode, value=value)
-        )
-    elif mode == "constant" and value == 0:
-        layer = ZeroPadding1D(sides)
-    else:
-        raise ModelFileError("a border of sequences that is not of zeros is not supported.")
-    places = [Size("places") if isinstance(s, Size) else s + sum(p) for s, p in zip(x.shape[2:], sides, strict=True)]
-    t.put(t.apply(layer, x, shape=(*x.shape[:2], *places), order=x.order))
+    if any(around[x.order[0]]) or mode is None:
+        raise ModelFileError(f"padding {around} of {x.shape} with {node.attributes.get('mode')} is not supported.")
+    for axis, (before, after) in enumerate(around):
+        if min(before, after) < 0:  # it cuts off
+            size = x.shape[axis]
+            if isinstance(size, Size):
+                raise ModelFileError("it cuts off an axis of a size that is not known. Give the sizes: shapes=...")
+            x = cut_axis(t, x, axis, max(-before, 0), int(size) - max(-after, 0))
+            around[axis] = (max(before, 0), max(after, 0))
+    axes = [i for i, sides in enumerate(around) if any(sides)]
+    while axes:
+        pair, axes = axes[:2], axes[2:]
+        sides = tuple(around[i] for i in pair)
+        if len(pair) == 1 and x.rank == 3 and mode == "constant" and value == 0:
+            x = t.ordered(x, (0, pair[0], 3 - pair[0]))
+            size = x.shape[pair[0]]
+            wide = Size("places") if isinstance(size, Size) else size + sum(sides[0])
+            shape = tuple(wide if i == pair[0] else s for i, s in enumerate(x.shape))
+            x = t.apply(ZeroPadding1D(sides), x, shape=shape, order=x.order)
+            continue
+        both = sides if len(sides) == 2 else (*sides, (0, 0))
+        plain = mode == "constant" and value == 0
+        layer: Layer = ZeroPadding2D(both) if plain else Padding2D(both, mode=mode, value=value)
+        sizes = [
+            Size("places") if isinstance(x.shape[i], Size) else x.shape[i] + sum(p) for i, p in zip(pair, sides, strict=True)
+        ]
+        x = on_axes(t, x, pair, sizes, layer)
+    t.put(x)
+
+
+def on_axes(t: Translator, x: Traced, axes: list[int], sizes: list[Any], layer: Layer) -> Traced:
+    """A layer for images on one or two axes of a tensor, which get these sizes; the other axes are its channels."""
+    rest = [i for i in x.order[1:] if i not in axes]
+    order = (x.order[0], *axes, *rest)
+    x = t.ordered(x, order)
+    shape = tuple(sizes[axes.index(i)] if i in axes else s for i, s in enumerate(x.shape))
+    if len(axes) == 2 and len(rest) == 1:
+        return t.apply(layer, x, shape=shape, order=order)
+    count = known_count([x.shape[i] for i in rest])
+    if count is None:
+        raise ModelFileError("it works on an axis beside others whose sizes are not known. Give the sizes: shapes=...")
+    places = [x.shape[i] for i in axes] + [1] * (2 - len(axes))
+    image = t.apply(Reshape(plain_sizes([*places, count])), x, shape=(BATCH, *places, count), order=(0, 1, 2, 3))
+    wide = [*sizes, *[1] * (2 - len(axes))]
+    made = t.apply(layer, image, shape=(BATCH, *wide, count), order=(0, 1, 2, 3))
+    return t.apply(Reshape(plain_sizes([shape[i] for i in order[1:]])), made, shape=shape, order=order)
 
 
 @operator("Resize", "Upsample")
 def resize(t: Translator, node: ForeignNode) -> None:
     x, a = t.image(), node.attributes
-    if x.rank != 4:
-        raise ModelFileError("only images are resized.")
     old = node.op == "Upsample" or node.version < 11
     scales = t.array(1 if old else 2) if node.version >= 9 or node.op == "Resize" else np.asarray(a["scales"])
     wanted = None if old else t.array(3)
@@ -279,28 +383,65 @@ def resize(t: Translator, node: ForeignNode) -> None:
         str(a.get("mode", "nearest"))
     )
     place = "asymmetric" if old else str(a.get("coordinate_transformation_mode", "half_pixel"))
-    place = {"pytorch_half_pixel": "half_pixel"}.get(place, place)
     rounding = {
         "round_prefer_floor": "round_down", "round_prefer_ceil": "round_up", "floor": "floor", "ceil": "ceil",
     }.get("floor" if old else str(a.get("nearest_mode", "round_prefer_floor")))  # fmt: skip
-    if method is None or place not in ("half_pixel", "align_corners", "asymmetric") or rounding is None:
+    known = ("half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel", "half_pixel_symmetric")
+    if method is None or place not in known or rounding is None:
         raise ModelFileError(f"the way of resizing {a} is not supported.")
+    if int(a.get("antialias", 0)) or int(a.get("exclude_outside", 0)):
+        raise ModelFileError("resizing with antialias or exclude_outside is not supported.")
+    if str(a.get("keep_aspect_ratio_policy", "stretch")) != "stretch":
+        raise ModelFileError("resizing that keeps the ratio of the sides is not supported.")
     if method == "bicubic" and abs(float(a.get("cubic_coeff_a", -0.75)) + 0.75) > 1e-6:
         raise ModelFileError("cubic resizing is supported with cubic_coeff_a = -0.75 only.")
-    options: dict[str, Any] = {"method": method, "coordinates": place, "rounding": rounding}
+    axes = [int(i) % x.rank for i in a.get("axes", range(x.rank))]
+    sizes, factors = dict(enumerate(x.shape)), dict[int, float]()
     if wanted is not None and wanted.size:
-        if any(isinstance(s, Size) for s in wanted[2:]):
-            raise ModelFileError("it resizes to a size that is not known before data comes. Give the sizes: shapes=...")
-        size: list[Any] = [int(s) for s in wanted[2:]]
-        layer = Resize2D(tuple(size), **options)
+        sizes |= dict(zip(axes, wanted.tolist(), strict=True))
     elif scales is not None and scales.size:
-        if any(float(s) != 1 for s in scales[:2]):
-            raise ModelFileError(f"it resizes samples or channels: scales {scales.tolist()}.")
-        factors = tuple(float(s) for s in scales[2:])
-        size = [
-            Size("places") if isinstance(s, Size) else floor(s * f + 1e-6) for s, f in zip(x.shape[2:], factors, strict=True)
-        ]
-        layer = Resize2D(scale=(factors[0], factors[1]), **options)
+        factors = dict(zip(axes, map(float, scales), strict=True))
+        for i, factor in factors.items():
+            if factor != 1:
+                size = x.shape[i]
+                sizes[i] = Size("places") if isinstance(size, Size) else floor(size * factor + 1e-6)
     else:
         raise ModelFileError("neither scales nor sizes are given.")
-    t.put(t.apply(layer, x, shape=(*x.shape[:2], *size), order=x.order))
+    sizes[0] = x.shape[0]  # a file that was exported for one sample says so
+    if any(isinstance(sizes[i], Size) and i not in factors and sizes[i] != x.shape[i] for i in range(2, x.rank)):
+        raise ModelFileError("it resizes to a size that is not known before data comes. Give the sizes: shapes=...")
+    changed = [i for i in range(x.rank) if sizes[i] != x.shape[i] or factors.get(i, 1.0) != 1]
+    if any(i < 2 for i in changed if not isinstance(sizes[i], Size)):
+        raise ModelFileError(f"it resizes samples or channels: {x.shape} becomes {list(sizes.values())}.")
+    if place == "pytorch_half_pixel" and any(sizes[i] == 1 for i in changed):
+        raise ModelFileError("resizing to one place by pytorch_half_pixel is not supported.")
+    if (
+        place == "half_pixel_symmetric"
+        and factors
+        and any(isinstance(x.shape[i], Size) or not float(x.shape[i] * factors[i]).is_integer() for i in changed)
+    ):
+        raise ModelFileError("half_pixel_symmetric is supported where the new sizes are whole.")
+    place = "half_pixel" if place in ("pytorch_half_pixel", "half_pixel_symmetric") else place
+    options: dict[str, Any] = {"method": method, "coordinates": place, "rounding": rounding}
+    changed = changed or list(range(2, min(x.rank, 4)))
+    while changed:
+        # All ways of resizing work along one axis after the other.
+        pair, changed = changed[:2], changed[2:]
+        if len(pair) == 1 and x.rank == 4:
+            pair = [2, 3]
+        new = [sizes[i] for i in pair]
+        if any(isinstance(s, Size) for s in new):
+            scale = tuple(factors.get(i, 1.0) for i in pair) + (1.0,) * (2 - len(pair))
+            layer = Resize2D(scale=(scale[0], scale[1]), **options)
+        else:
+            target = tuple(int(s) for s in new) + (1,) * (2 - len(pair))
+            if place != "align_corners" and any(
+                i in factors and abs(sizes[i] - x.shape[i] * factors[i]) > 1e-3 for i in pair
+            ):
+                raise ModelFileError(
+                    f"scales {list(factors.values())} do not make whole sizes of {x.shape}, and places are then not "
+                    "those of the new size. Export it with sizes."
+                )
+            layer = Resize2D(target, **options)
+        x = on_axes(t, x, pair, new, layer)
+    t.put(t.ordered(x, channels_last(x.rank)))
