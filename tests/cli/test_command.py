@@ -51,6 +51,19 @@ def test_info(run):
     assert re.search(r"instruction set|NumPy", done.out)
 
 
+def test_info_names_the_kernels_of_a_packed_model(run, tmp_path: Path):
+    from chainrule import BatchNorm, BinaryDense, Network, Sign
+
+    path = tmp_path / "bits.chainrule"
+    Network([BinaryDense(64), BatchNorm(), Sign(), BinaryDense(3)], random_state=0).build((8,)).save(path)
+    done = run("info", str(path))
+    assert (done.code, done.err) == (0, "")
+    assert "2 signs" in done.out and "signs: " in done.out
+    assert re.search(r"AVX2, carry-save|AVX-512|portable|NumPy, of the reference engine", done.out)
+    missing = run("info", str(tmp_path / "none.chainrule"))
+    assert missing.code != 0 and "none.chainrule" in missing.err
+
+
 def test_demo(run, tmp_path: Path):
     pytest.importorskip("sklearn")
     pytest.importorskip("matplotlib")

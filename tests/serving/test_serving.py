@@ -407,3 +407,17 @@ def test_the_command_serves_survives_a_request_that_is_cut_off_and_ends_when_tol
         assert process.returncode == 143 and "Traceback" not in errors, errors
     finally:
         process.kill()
+
+
+def test_a_compressed_network_is_served_packed() -> None:
+    from chainrule import BatchNorm, BinaryDense, Dense, Network, Sign
+
+    net = Network([BinaryDense(16), BatchNorm(), Sign(), BinaryDense(3)], random_state=0).build((4,))
+    wanted = net.predict(np.ones((2, 4), np.float32))
+    served = served_model(net)
+    assert net._packed is not None
+    found = served.predict([np.ones((2, 4), np.float32)], 2)
+    np.testing.assert_array_equal(found.arrays[0], wanted)
+    dense = Network([Dense(3)], random_state=0).build((4,))
+    served_model(dense)
+    assert getattr(dense, "_packed", None) is None

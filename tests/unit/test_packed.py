@@ -28,7 +28,9 @@ from chainrule import (
 )
 from chainrule.data import Sequences
 from chainrule.data.batches import ArrayData
+from chainrule.engine import get_engine
 from chainrule.engine.base import Engine
+from chainrule.engine.kernels.library import sign_kernel
 from chainrule.errors import DataError, NotFittedError, ParameterError, ShapeError
 from chainrule.losses import get_loss
 from chainrule.network import Masked
@@ -183,6 +185,21 @@ def test_scales_of_xnor_net(make: Any, shape: tuple[int, ...], tmp_path: Any) ->
         np.testing.assert_array_equal(loaded.predict(X[:n]), wanted)
         np.testing.assert_array_equal(loaded.pack().predict(X[:n]), wanted)
     assert "alpha" in str(net.equations()) or "α" in str(net.equations())
+
+
+def test_which_kernel_multiplies_signs_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sign_kernel({"avx512f": True, "avx512vpopcntdq": True}) == "AVX-512 VPOPCNTDQ"
+    assert sign_kernel({"avx512f": True, "avx2": True}).startswith("AVX-512, carry-save")
+    assert sign_kernel({"avx2": True}).startswith("AVX2")
+    assert sign_kernel({"avx2": False}).startswith("portable")
+    net = binary_mlp(64).build((50,))
+    packed = net.pack()
+    if packed.engine.name == "onednn":
+        assert packed.kernels() == [f"signs: {packed.engine.describe()['products of signs']}"]
+    packed._engine = get_engine("reference")  # a processor without any of the kernels
+    assert "reference engine" in packed.kernels()[0]
+    X = RNG.normal(size=(5, 50)).astype(np.float32)
+    np.testing.assert_allclose(packed.predict(X), net.predict(X), rtol=1e-4, atol=1e-4)
 
 
 def test_training_multiplies_bits_forwards() -> None:

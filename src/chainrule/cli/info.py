@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
 __all__ = ["info"]
 
 #: Libraries that are used when they are there, and for what.
@@ -14,8 +19,17 @@ OPTIONAL = (
 )
 
 
-def info() -> None:
-    """Show the versions, the engine and why it was chosen, oneDNN, instruction set, threads, and optional libraries."""
+def info(
+    model: Annotated[
+        Path | None,
+        typer.Argument(metavar="[MODEL]", help="A saved model: how its weights are kept packed, and by which kernels."),
+    ] = None,
+) -> None:
+    """Show the versions, the engine and why it was chosen, oneDNN, instruction set, threads, and optional libraries.
+
+    With MODEL it also shows how the weights of the model are kept where it predicts, and which kernels multiply them on this
+    processor.
+    """
     import os
     import platform
     from importlib.metadata import PackageNotFoundError, version
@@ -45,8 +59,30 @@ def info() -> None:
     engine.prepare()  # so that one command gets a machine, or an image of one, ready
     heading("Engine")
     facts([("engine", f"{engine.name}, because {why}"), *((k, v) for k, v in engine.describe().items() if k != "engine")])
+    if model is not None:
+        _show_model(model)
     heading("Optional libraries")
     facts([(name, f"{installed(name)} ({what})") for name, what in OPTIONAL])
+
+
+def _show_model(model: Path) -> None:
+    """How a model is kept for predictions, and by which kernels its weights are multiplied here."""
+    from ..tasks import load
+    from .console import facts, heading, size, waiting
+    from .sources import resolve
+
+    with waiting(f"Reading {model} ..."):
+        packed = load(resolve(model)).network.pack()
+    forms = list(packed.forms().values())
+    kept = [f"{forms.count(kind)} {kind}" for kind in ("dense", "sparse", "signs", "int8") if kind in forms]
+    heading(f"{model}, packed")
+    facts(
+        [
+            ("parameters", ", ".join(kept)),
+            ("memory", f"{size(packed.nbytes)}B of {size(packed.dense_nbytes)}B as arrays"),
+            *(("kernel", text) for text in packed.kernels()),
+        ]
+    )
 
 
 def _processors(os: object) -> str:

@@ -368,10 +368,13 @@ class _OfGenerator(ServedModel):
 
 
 def served_model(loaded: Any) -> ServedModel:
-    """What serves an object that ``chainrule.load`` gave.
+    """What serves an object that ``chainrule.load`` gave. Zeros, signs and numbers of 8 bits are multiplied packed.
 
     Raises      ParameterError for an object that answers no single questions, such as a NeuralForecaster
     """
+    network = loaded if isinstance(loaded, Network) else getattr(loaded, "network", None)
+    if isinstance(network, Network) and network.representations():
+        network.pack(in_place=True)
     if isinstance(loaded, TaskModel):
         return _OfTask(loaded)
     if isinstance(loaded, Network):

@@ -111,6 +111,19 @@ class PackedNetwork:
         """How each parameter is kept: "dense", "sparse", "signs" or "int8"."""
         return {full: weight.form for full, weight in self._frozen.weights.items()}
 
+    def kernels(self) -> list[str]:
+        """In words, which kernels multiply its weights here: of signs that of this processor, or the dense fallback."""
+        forms, found = list(self.forms().values()), []
+        native = self.engine.name != "reference"
+        if "signs" in forms:
+            how = self.engine.describe().get("products of signs") if native else None
+            found.append(f"signs: {how or 'NumPy, of the reference engine'}")
+        for kind, words in (("sparse", "sparse weights"), ("int8", "whole numbers of 8 bits")):
+            if kind in forms:
+                how = "where they are measured to be faster here" if native else "dense, of the reference engine"
+                found.append(f"{words}: {how}")
+        return found or ["dense weights alone"]
+
     def __repr__(self) -> str:
         forms = list(self.forms().values())
         kinds = ", ".join(f"{forms.count(kind)} {kind}" for kind in ("dense", "sparse", "signs", "int8") if kind in forms)

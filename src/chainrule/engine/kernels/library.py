@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from ...errors import EngineError
 from . import cache, shipped
 from .catalogue import GROUPS, group_of
 from .compiler import PREFIX, compile_group, initialise, key
-from .target import machine
+from .target import best, features, flags, machine
 
 
 class _Addresses(dict[str, int]):
@@ -36,6 +37,17 @@ class _Addresses(dict[str, int]):
         return self[name]
 
 
+def sign_kernel(has: Mapping[str, bool]) -> str:
+    """How kernels that are compiled for a processor with these features multiply signs, in words.
+
+    >>> sign_kernel({"avx2": True})
+    'AVX2, carry-save adders and byte shuffles'
+    """
+    if has.get("avx512f"):
+        return "AVX-512 VPOPCNTDQ" if has.get("avx512vpopcntdq") else "AVX-512, carry-save adders"
+    return "AVX2, carry-save adders and byte shuffles" if has.get("avx2") else "portable, without AVX2"
+
+
 class KernelLibrary:
     """The compiled kernels of this process. What only some networks need is loaded when it is first asked for.
 
@@ -47,6 +59,11 @@ class KernelLibrary:
         self._keep: list[Any] = []
         self.addresses: dict[str, int] = _Addresses(self)
         self.origin, self.path, self.seconds = self.load("common")
+
+    def sign_kernel(self) -> str:
+        """Which of the kernels for products of signs this process uses, in words."""
+        wheel = best(flags()) if self.origin == "the wheel" else None
+        return sign_kernel(features() if wheel is None else dict.fromkeys(wheel.features, True))
 
     def prepare(self, *groups: str) -> None:
         """Makes sure that the kernels of these groups, or of all, are there: before something is shown or measured."""

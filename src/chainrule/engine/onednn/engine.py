@@ -704,6 +704,7 @@ class OneDNNEngine(Engine):
             **({"no oneDNN, because": self.library.instead} if self.library.instead else {}),
             "instruction set": self.library.isa,
             "bfloat16": "yes" if self.library.has_bfloat16 else "no",
+            "products of signs": loaded.sign_kernel(),
             "threads": str(self.threads),
             "kernels": f"{len(loaded.addresses)} loaded, from {loaded.origin} in {loaded.seconds:.2f} s ({loaded.path})",
         }
