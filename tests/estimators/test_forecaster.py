@@ -103,9 +103,9 @@ def test_further_columns_help_where_they_tell_something() -> None:
     model = small(season=None, horizon=1, epochs=60).fit(x, y)
     assert model.scores_["network"]["mae"] < 0.3 * alone.scores_["network"]["mae"]
     assert model.predict(x, y).shape == (1,)
-    with pytest.raises(DataError, match=r"2 further column\(s\).*predict\(X, y\)"):
+    with pytest.raises(ShapeError, match=r"2 further columns.*predict\(X, y\)"):
         model.predict(y)
-    with pytest.raises(ShapeError, match=r"1 column\(s\), but the forecaster was fitted with 2"):
+    with pytest.raises(ShapeError, match="X has 1 features, but NeuralForecaster is expecting 2 features"):
         model.predict(x[:, :1], y)
     with pytest.raises(DataError, match="X has 399 steps but y has 400"):
         model.fit(x[1:], y)
@@ -457,3 +457,80 @@ def test_callbacks_of_scikit_learn_and_the_warning() -> None:
         warnings.simplefilter("always")
         small(epochs=3, season=None, learning_rate=1e-3).fit(seasonal())
     assert any("3 epochs ran out while the validation loss" in str(one.message) for one in found)
+
+
+# ---------------------------------------------------------------- the next steps, from further columns alone
+
+
+def _with_promotions(n: int = 160, **options: Any) -> tuple[np.ndarray, np.ndarray, NeuralForecaster]:
+    """A series that a further column of the step before explains."""
+    rng = np.random.default_rng(3)
+    X = rng.integers(0, 2, (n, 2)).astype(float)
+    y = 10 + 5 * np.concatenate([[0], X[:-1, 0]]) + 0.01 * rng.normal(size=n)
+    made = {"window": 2, "hidden": (), "epochs": 60, "learning_rate": 0.05, "l2": 0.0, "random_state": 0, **options}
+    return X, y, NeuralForecaster(**made)
+
+
+@pytest.mark.parametrize("horizon", [1, 3, [1, 2, 5]])
+def test_predict_of_further_columns_forecasts_the_next_steps(horizon: Any) -> None:
+    X, y, model = _with_promotions(horizon=horizon)
+    model.fit(X[:140], y[:140])
+    found = model.predict(X[140:])
+    assert found.shape == (20,)
+    direct = 3 if horizon == 3 else 2 if isinstance(horizon, list) else 1
+    assert np.array_equal(found[:direct], model.predict()[:direct])
+    # The next ones are what predict gives when the forecasts before are taken for the series.
+    seen = np.concatenate([y[:140], found[:direct]])
+    assert np.allclose(found[direct : 2 * direct], model.predict(X[: 140 + direct], seen)[:direct], rtol=1e-6)
+    if direct == 1:
+        assert np.abs(found - y[140:]).mean() < 0.5 < np.abs(y[140:] - y[:140].mean()).mean()
+
+
+def test_predict_of_further_columns_follows_their_dates() -> None:
+    pandas = pytest.importorskip("pandas")
+    X, y, model = _with_promotions(epochs=5)
+    days = pandas.date_range("2024-01-01", periods=160)
+    table = pandas.DataFrame(X, days, columns=["promotion", "noise"])
+    model.fit(table[:140], pandas.Series(y[:140], days[:140]))
+    found = model.predict(table[140:])
+    order = np.random.default_rng(0).permutation(20)
+    assert np.array_equal(model.predict(table[140:].iloc[order]), found[order])
+    for rows, says in ((table[141:], "must be the steps after"), (table[:20], "must be the steps after")):
+        with pytest.raises(DataError, match=says):
+            model.predict(rows)
+    model.set_params(missing="forward").fit(table[:140], pandas.Series(y[:140], days[:140]))
+    with pytest.raises(DataError, match="gaps"):
+        model.predict(table[140:].drop(days[145]))
+
+
+def test_predict_of_further_columns_refuses_what_it_cannot_do() -> None:
+    X, y, model = _with_promotions(horizon=[2, 3], epochs=2)
+    model.fit(X, y)
+    for bad, error, says in (
+        (X[:5], ParameterError, "horizons"), (X[:5, :1], ShapeError, "expecting 2 features"), (X[0], ShapeError, "Reshape"),
+        (np.full((3, 2), np.nan), DataError, "NaN|missing"),
+    ):  # fmt: skip
+        with pytest.raises(error, match=says):
+            model.predict(bad)
+
+
+@pytest.mark.slow
+def test_forecasters_in_the_tools_of_scikit_learn() -> None:
+    pytest.importorskip("sklearn")
+    from sklearn.base import clone
+    from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_predict, cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    X, y, model = _with_promotions()
+    split = TimeSeriesSplit(2, test_size=20)
+    scores = cross_val_score(clone(model), X, y, cv=split, scoring="neg_mean_absolute_error")
+    assert scores.shape == (2,) and scores.min() > -0.6
+    pipeline = make_pipeline(StandardScaler(), clone(model))
+    grid = {"neuralforecaster__learning_rate": [1e-7, 0.05]}
+    for scoring in (None, "neg_root_mean_squared_error"):
+        search = GridSearchCV(pipeline, grid, cv=split, scoring=scoring).fit(X[:140], y[:140])
+        assert search.best_params_ == {"neuralforecaster__learning_rate": 0.05}, scoring
+    assert search.predict(X[140:]).shape == (20,) and search.score(X[140:], y[140:]) > -1
+    with pytest.raises(ValueError, match="partitions"):  # scikit-learn's own: a time split predicts only later steps
+        cross_val_predict(clone(model), X, y, cv=split)

@@ -18,25 +18,14 @@ from chainrule import NeuralClassifier, NeuralForecaster, NeuralRegressor
 
 ESTIMATORS = [NeuralClassifier, NeuralRegressor]
 
-#: What the checks ask of estimators whose predict(X) gives one value for each row of X. A forecaster's gives one for each
-#: horizon, after the end of a series; without the series beside its further columns there is nothing to forecast from.
-_OF_THE_FUTURE = "predict forecasts what comes after a series; it needs the series y beside X, and has no value for each row"
+#: Where a forecaster differs from a function of the rows: predict(X) forecasts the next steps one after the other, and each
+#: of them depends on those before it.
+_STEPS_IN_ORDER = "the rows of X are successive steps, and each forecast builds on those before it"
 FORECASTER_CANNOT = {
-    name: _OF_THE_FUTURE
-    for name in (
-        "check_dict_unchanged",
-        "check_dtype_object",
-        "check_estimators_dtypes",
-        "check_estimators_nan_inf",
-        "check_estimators_pickle",
-        "check_f_contiguous_array_estimator",
-        "check_fit2d_predict1d",
-        "check_fit_idempotent",
-        "check_methods_sample_order_invariance",
-        "check_methods_subset_invariance",
-        "check_n_features_in_after_fitting",
-    )
-} | {"check_fit1d": "a single further column may have the shape (T,)"}
+    "check_methods_sample_order_invariance": _STEPS_IN_ORDER,
+    "check_methods_subset_invariance": _STEPS_IN_ORDER,
+    "check_fit1d": "a single further column may have the shape (T,), as a pandas Series has it",
+}
 
 
 #: This check has no regard for the tag ``positive_only``.

@@ -435,14 +435,66 @@ class NeuralForecaster(NeuralEstimator):
     # ------------------------------------------------------------ using
 
     def predict(self, X: Any = None, y: Any = None) -> Floats:
-        """The forecasts (H,), means, for the horizons after the end of a series.
+        """The forecasts, means, after the end of a series.
 
-        Parameters  X, y : the series so far, as in fit, at least a window (and a season) long; none takes the end of the one
-                    fitted on
-        Raises      NotFittedError ; DataError when y is shorter than a window or has gaps ; ShapeError when X does not fit
+        ``predict()`` gives (H,), one for each horizon after the end of the series that was fitted on, and ``predict(X, y)``
+        after the end of this one. ``predict(X)`` of a forecaster with further columns gives (n,), one for each row of X: the
+        rows are the next n steps, whose further columns are known, as in scikit-learn's searches and scorers with a
+        ``TimeSeriesSplit``. Steps beyond the horizons are forecast from the forecasts before them.
+
+        Parameters  X, y : the series so far, as in fit, at least a window (and a season) long; X alone: as above
+        Raises      NotFittedError ; DataError when y is shorter than a window or has gaps, or the dates of X alone do not
+                    follow the fitted series ; ShapeError when X does not fit ; ParameterError for X alone without horizon 1
         """
+        if y is None and X is not None:
+            self._require_fitted("predict")
+            if self._n_further():
+                return self._next_steps(X)
         values = self._so_far("predict", X, y)
         return np.asarray(self._means(self._forecasts(values, np.array([len(values) - self._first()])))[0])
+
+    def _next_steps(self, X: Any) -> Floats:
+        """(n,) forecasts of the steps after the fitted series whose further columns are the rows of X."""
+        wanted = self._n_further()
+        if np.ndim(X) == 1 and wanted > 1:
+            raise ShapeError(
+                f"predict: X has one axis, and must have the shape (n, {wanted}): this forecaster was fitted with {wanted} "
+                "further columns. Reshape your data: X.reshape(1, -1) for one step. The series itself stands beside them: "
+                "predict(X, y)."
+            )
+        _standalone.check_feature_names(self, X, reset=False)
+        # In place of the series stand the numbers of the rows, which then tell how dates have sorted them.
+        rows = len(X) if hasattr(X, "__len__") else np.shape(X)[0]
+        read = read_series(np.arange(float(rows)), X, missing=self.missing)
+        assert read.X is not None
+        self._check_further(read.X.shape[1])
+        if len(read.X) != rows:
+            raise DataError(
+                f"predict: the dates of X have gaps: {rows} rows over {len(read.X)} steps. Give a row for every step after "
+                "the fitted series."
+            )
+        tail, dates = self._tail_dates, read.dates
+        if tail is not None and dates is not None and not follows(np.array(tail, "datetime64[ns]"), dates):
+            raise DataError(
+                f"predict: the rows of X alone must be the steps after the fitted series, which ends at {tail[-1]}; they "
+                f"begin at {dates[0]}. Give the series up to there as well: predict(X, y)."
+            )
+        direct = int((self.horizons_ == np.arange(1, len(self.horizons_) + 1)).sum())
+        if not direct:
+            raise ParameterError(
+                f"predict: X alone asks for the next {rows} steps, and the horizons {self.horizons_.tolist()} leave the "
+                "first out. Fit with horizons that begin with 1, or use predict(X, y) for one forecast at each horizon."
+            )
+        values, found = np.asarray(self._tail), []
+        for start in range(0, rows, direct):
+            centers = self._forecasts(values, np.array([len(values) - self._first()]))
+            further = read.X[start : start + direct]
+            found.append(self._means(centers)[0, : len(further)])
+            seen = np.concatenate([centers[0, : len(further), None], further], axis=1)
+            values = np.concatenate([values, seen])[-self._first() :]
+        forecasts = np.empty(rows)
+        forecasts[read.y.astype(np.int64)] = np.concatenate(found)
+        return forecasts
 
     def predict_interval(self, X: Any = None, y: Any = None, *, level: float = 0.9) -> Forecast:
         """Forecasts with the interval that the value lies in with probability ``level``, and the baselines beside them.
@@ -558,14 +610,16 @@ class NeuralForecaster(NeuralEstimator):
             )
         y, X = _series_and_columns(what, X, y)
         series = self._series(y, X)
-        further = series.values.shape[1] - 1
-        if further != self._n_further():
-            raise ShapeError(
-                f"X has {further} column(s), but the forecaster was fitted with {self._n_further()}. Pass the same "
-                "columns, in the same order."
-            )
+        self._check_further(series.values.shape[1] - 1)
         _standalone.check_feature_names(self, X, reset=False)
         return series
+
+    def _check_further(self, columns: int) -> None:
+        if columns != self._n_further():
+            raise ShapeError(
+                f"X has {columns} features, but {type(self).__name__} is expecting {self._n_further()} features as input: "
+                "the further columns that it was fitted with, in the same order."
+            )
 
     def _n_further(self) -> int:
         """The number of further columns that were fitted on."""
