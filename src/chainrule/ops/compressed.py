@@ -135,8 +135,10 @@ def _binary_conv(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
 
 
 def _binary_flops(node: Node) -> int:
-    inputs, outputs = prod(node.attrs["shape"][:-1]), node.attrs["shape"][-1]
-    return 2 * prod(node.outputs[0].shape[:-1]) * inputs * int(outputs)
+    *sizes, outputs = node.attrs["shape"]
+    inputs = prod(sizes)
+    count: int = 2 * prod(node.outputs[0].shape[:-1]) * inputs * outputs
+    return count
 
 
 def _quantize(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
