@@ -19,6 +19,7 @@ from chainrule.data.text import (
     CharacterTokenizer,
     LongTextWarning,
     Tokenizer,
+    WordPieceTokenizer,
     WordTokenizer,
     as_texts,
     get_tokenizer,
@@ -279,3 +280,13 @@ def test_how_much_of_a_text_is_read_can_be_set() -> None:
         assert WordTokenizer(max_length=2).fit(texts).encode(texts, start=True, end=True).lengths.tolist() == [4] * 10
     with pytest.raises(ParameterError, match="max_length must be an int of at least 1"):
         WordTokenizer(max_length=0).fit(texts)
+
+
+def test_the_same_texts_give_the_same_word_pieces() -> None:
+    pytest.importorskip("tokenizers")
+    texts = ["a fine film, great fun", "awful and boring", "lovely acting, wonderful", "terrible plot, so bad", "字符mixed"]
+    first, *others = [WordPieceTokenizer(size=200).fit(texts * 3) for _ in range(4)]
+    assert all(other.vocabulary_ == first.vocabulary_ for other in others)
+    assert first.decode(first.encode(["Wonderful Plot"])[0]) == "wonderful plot"
+    many = ["".join(chr(0x400 + (7 * i + j) % 250) for j in range(9)) for i in range(250)]
+    assert len(WordPieceTokenizer(size=200).fit(many).vocabulary_) <= 400

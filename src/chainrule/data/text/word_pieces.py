@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +17,8 @@ __all__ = ["WordPieceTokenizer"]
 #: The tokens that stand for padding, what is unknown, the start and the end, in the order of their indices in a vocabulary
 #: that is learned here; in that of a file they have other indices.
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+#: Letters inside of words that become tokens, at most, as many as the library takes of all letters.
+_LETTERS = 1000
 
 
 class WordPieceTokenizer(LibraryTokenizer):
@@ -47,21 +50,33 @@ class WordPieceTokenizer(LibraryTokenizer):
         self.size, self.lowercase, self.max_length = size, lowercase, max_length
 
     def fit(self, texts: Any) -> Self:
+        """Learns the vocabulary of the texts: the same one of the same texts, in every process."""
         self.validate()
         tokenizers = library("WordPieceTokenizer")
-        made = tokenizers.Tokenizer(tokenizers.models.WordPiece(unk_token="[UNK]"))
-        made.normalizer = tokenizers.normalizers.BertNormalizer(lowercase=bool(self.lowercase))
-        made.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
-        made.decoder = tokenizers.decoders.WordPiece()
+        texts = as_texts(texts, name="texts")
+        made = self._empty({})
+        # The library meets words in an order that differs from process to process. Letters inside of words, which it would
+        # number in that order, are numbered here; ties between pairs are then decided alike every time.
+        inside = _letters_inside_words(made, texts, min(_LETTERS, int(self.size) // 2))
         trainer = tokenizers.trainers.WordPieceTrainer(
-            vocab_size=int(self.size), special_tokens=list(_SPECIAL), show_progress=False
+            vocab_size=int(self.size), special_tokens=[*_SPECIAL, *inside], show_progress=False
         )
-        made.train_from_iterator(as_texts(texts, name="texts"), trainer)
+        made.train_from_iterator(texts, trainer)
+        made = self._empty(made.get_vocab())  # without the letters as special tokens
+        made.add_special_tokens(list(_SPECIAL))
         made.post_processor = tokenizers.processors.TemplateProcessing(
             single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
         )
         self._hold(made)
         return self
+
+    def _empty(self, vocabulary: dict[str, int]) -> Any:
+        tokenizers = library("WordPieceTokenizer")
+        made = tokenizers.Tokenizer(tokenizers.models.WordPiece(vocabulary, unk_token="[UNK]"))
+        made.normalizer = tokenizers.normalizers.BertNormalizer(lowercase=bool(self.lowercase))
+        made.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+        made.decoder = tokenizers.decoders.WordPiece()
+        return made
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str], *, max_length: int | str | None = 256) -> Self:
@@ -107,3 +122,13 @@ class WordPieceTokenizer(LibraryTokenizer):
 
     def _decode(self, indices: list[int]) -> str:
         return str(self._tokenizer.decode(indices, skip_special_tokens=True))
+
+
+def _letters_inside_words(tokenizer: Any, texts: list[str], most: int) -> list[str]:
+    """The most frequent letters after the first one of a word, as tokens, in the order of their code points."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(tokenizer.normalizer.normalize_str(text)):
+            counts.update(word[1:])
+    frequent = sorted(counts, key=lambda letter: (-counts[letter], letter))[:most]
+    return [f"##{letter}" for letter in sorted(frequent)]
