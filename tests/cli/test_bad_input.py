@@ -144,6 +144,7 @@ def test_prediction(run, folder, model, capfd, monkeypatch):
     assert done.code == 0 and "predicted_kind" in done.out and "'daisy'" in done.err
 
 
+@pytest.mark.slow
 def test_a_network_without_preprocessing(run, folder):
     import chainrule
 

@@ -109,6 +109,7 @@ def test_broken_pipe_is_quiet(folder, run, environment):
         assert not any(word in done.stderr for word in ("Traceback", "Error", "Exception", "Broken")), done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_full_disk_closed_output_and_few_letters(run, folder, environment):
     assert run("train", "flowers.csv", "-t", "kind", "--epochs", "2", "-m", "full.chainrule", "-q").code == 0

@@ -165,6 +165,7 @@ def test_texts(texts: Path, capsys: Any) -> None:
     assert "Evidence" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_pictures(tmp_path: Path, capsys: Any) -> None:
     image = pytest.importorskip("PIL.Image")
     rng = np.random.default_rng(0)

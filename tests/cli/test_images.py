@@ -137,6 +137,7 @@ def test_equal_seeds_give_equal_models(run: Any, folder: Path, shapes: Path) -> 
     assert (folder / "a-shapes.chainrule").read_bytes() == (folder / "b-shapes.chainrule").read_bytes()
 
 
+@pytest.mark.slow
 def test_npz_and_named_networks(run: Any, folder: Path) -> None:
     rng = np.random.default_rng(0)
     y = np.arange(60) % 3
@@ -169,6 +170,7 @@ def test_parts_that_are_there_are_used(run: Any, folder: Path, shapes: Path) -> 
     refused(run("train", "parts", "--epochs", "1"), ["parts/test", "'blob'", "cross, disc, stripes"])
 
 
+@pytest.mark.slow
 def test_broken_pictures(run: Any, folder: Path, shapes: Path) -> None:
     import shutil
 
@@ -287,6 +289,7 @@ def test_no_picture_is_left_alone_in_the_last_batch(run: Any, folder: Path) -> N
     assert done.code == 0 and "batches of 17" in done.out, done
 
 
+@pytest.mark.slow
 def test_a_table_model_takes_several_tables_and_draws_no_grid(run: Any, trained: str) -> None:
     assert run("train", "flowers.csv", "-t", "kind", "--epochs", "1", "-m", "t.chainrule", "-q").code == 0
     assert "of 180 rows" in run("predict", "t.chainrule", "flowers.csv", "flowers.csv").out

@@ -26,6 +26,7 @@ def test_runs_one_and_writes_picture_and_data(run, tmp_path):
     assert data["experiment"] == "vanishing" and data["claims"]
 
 
+@pytest.mark.slow
 def test_bad_input(run, tmp_path):
     done = run("lab", "vanishin")
     assert done.code == 2 and "Did you mean 'vanishing'" in done.err and "Traceback" not in done.err

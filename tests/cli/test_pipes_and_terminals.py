@@ -129,6 +129,7 @@ def test_a_quit_before_training_says_so(folder: Path, environment: Environment) 
     assert "before the training began: nothing was learned, and nothing was saved" in err
 
 
+@pytest.mark.slow
 def test_validation_and_test_files(folder: Path, run: Any) -> None:
     done = run("train", "flowers.csv", "-t", "kind", "--epochs", "2", "-m", "v.chainrule",
                "--validation", "flowers.csv", "--test", "flowers.csv")  # fmt: skip

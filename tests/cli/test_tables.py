@@ -21,6 +21,7 @@ def metric(text: str, name: str) -> float:
     return float(found[1].replace(",", ""))
 
 
+@pytest.mark.slow
 def test_numbers_and_text_labels(run, folder):
     done = run("train", "flowers.csv", "--target", "kind", "--epochs", "60", "--plot", "curves.png")
     assert (done.code, done.err) == (0, "")
@@ -94,6 +95,7 @@ def test_regression_with_an_embedding(run, folder):
     assert 1000 < float(done.out.splitlines()[1].split(",")[-1]) < 3500
 
 
+@pytest.mark.slow
 def test_parquet(run, folder):
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")

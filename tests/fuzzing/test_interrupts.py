@@ -111,6 +111,7 @@ with Sender() as sender:
 """
 
 
+@pytest.mark.slow
 def test_what_a_signal_breaks_is_found() -> None:
     done = python("-c", BROKEN_FITS)
     assert done.stdout.splitlines() == [

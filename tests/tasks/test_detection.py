@@ -297,6 +297,7 @@ def test_examples_of_the_docstrings_run() -> None:
 # ---------------------------------------------------------------- commands
 
 
+@pytest.mark.slow
 def test_commands_train_predict_and_draw(
     tmp_path: Path, pictures: list[Drawn], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -94,6 +94,7 @@ def test_a_page_is_read_in_order(trained: Any) -> None:
         trained.read_page(page, boxes=[(10, 15, 500, 31)])
 
 
+@pytest.mark.slow
 def test_the_commands(trained: Any, folder: Path, tmp_path: Path) -> None:
     run, model = CliRunner(), tmp_path / "m.chainrule"
     options = ["--task", "read", "--height", "16", "--width", "4", "--epochs", "1", "-m", str(model)]

@@ -87,6 +87,7 @@ def test_ranks_without_a_seed_agree_and_so_do_their_statistics(tmp_path: Path) -
         np.testing.assert_array_equal(array, second[name], err_msg=name)
 
 
+@pytest.mark.slow
 def test_all_ranks_hear_of_a_divergence_of_one(tmp_path: Path) -> None:
     case("diverges", tmp_path)
     for rank in (0, 1):
@@ -121,6 +122,7 @@ def test_a_stop_on_one_rank_is_a_stop_on_all(tmp_path: Path) -> None:
     assert [(tmp_path / f"rank{rank}.txt").read_text() for rank in (0, 1)] == ["2", "2"]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_goes_on_with_another_number_of_ranks(tmp_path: Path) -> None:
     case("checkpoint", tmp_path)
     case("resume", tmp_path, ranks=1)
@@ -133,6 +135,7 @@ def test_a_checkpoint_goes_on_with_another_number_of_ranks(tmp_path: Path) -> No
     assert len(found["loss"]) == 4
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     rows = [f"{a:.3f},{b:.3f},{'yes' if a > b else 'no'}" for a, b in rng.normal(size=(200, 2))]

@@ -519,6 +519,7 @@ def test_long_cells(tmp_path: Path) -> None:
     assert len(cells(table, "b")[0]) == 200_000
 
 
+@pytest.mark.slow
 def test_files_that_grow_when_decompressed_are_refused(tmp_path: Path) -> None:
     bomb = gzip.compress(b"a,b\n" + b"1,2\n" * 500_000)
     assert len(read(tmp_path, bomb, "data.csv.gz")) == 500_000

@@ -185,6 +185,7 @@ def test_padding_changes_nothing(kind) -> None:
             np.testing.assert_allclose(g, totals[f"{layer.name}.{key}"], rtol=1e-9, atol=1e-12, err_msg=key)
 
 
+@pytest.mark.slow
 @each_cell
 def test_equations_with_masks(cell) -> None:
     for merge in ("concat", "sum"):
