@@ -36,7 +36,7 @@ def require_numbers(network: NetworkGraph | None, X: Any, outputs: Sequence[Any]
             # One sum finds every NaN; where infinities meet it is one itself.
             if values.dtype.kind != "f" or not math.isnan(np.add.reduce(values, axis=None)):
                 continue
-        bad = np.isnan(values.reshape(len(values), -1)).any(axis=1)
+        bad = np.asarray(np.isnan(values.reshape(len(values), -1)).any(axis=1))
         if not bad.any():
             continue
         if isinstance(output, Sequences):

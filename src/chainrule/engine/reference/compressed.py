@@ -57,7 +57,7 @@ def _binary_matmul_signs(attrs: Attrs, x: Array, *bits: Array) -> Array:
 
 
 def _signed_matmul(attrs: Attrs, x: Array, *bits: Array) -> Array:
-    return x @ _signs_of(attrs, bits).astype(x.dtype)
+    return np.asarray(x @ _signs_of(attrs, bits).astype(x.dtype))
 
 
 def _binary_conv(attrs: Attrs, bits: Array) -> Array:

@@ -67,8 +67,8 @@ def matmul(t: Translator, node: ForeignNode) -> None:
         a = t.same_for_all(first.reshape((1,) * (b.rank - first.ndim) + first.shape), b)
     if a.constant or a.rank != b.rank or a.rank < 3:
         raise ModelFileError(f"the product of {a.shape} and {b.shape} is not supported.")
-    first, second = (t.ordered(x, tuple(range(x.rank))) for x in (a, b))
-    t.put(_product(t, first, second))
+    left, right = (t.ordered(x, tuple(range(x.rank))) for x in (a, b))
+    t.put(_product(t, left, right))
 
 
 def _turned(x: Traced) -> Traced:

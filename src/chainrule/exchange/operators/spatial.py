@@ -320,7 +320,9 @@ def pad(t: Translator, node: ForeignNode) -> None:
         t.put(x)
         return
     if node.version >= 18 and node.given(3):
-        given_axes = [int(i) % x.rank for i in np.atleast_1d(t.array(3))]
+        given_places = t.array(3)
+        assert given_places is not None
+        given_axes = [int(i) % x.rank for i in np.atleast_1d(given_places)]
         around = [around[given_axes.index(i)] if i in given_axes else (0, 0) for i in range(x.rank)]
     mode = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}.get(
         str(node.attributes.get("mode", "constant"))
@@ -434,7 +436,7 @@ def resize(t: Translator, node: ForeignNode) -> None:
             scale = tuple(factors.get(i, 1.0) for i in pair) + (1.0,) * (2 - len(pair))
             layer = Resize2D(scale=(scale[0], scale[1]), **options)
         else:
-            target = tuple(int(s) for s in new) + (1,) * (2 - len(pair))
+            height, width = (*(int(s) for s in new), *(1,) * (2 - len(pair)))
             if place != "align_corners" and any(
                 i in factors and abs(sizes[i] - x.shape[i] * factors[i]) > 1e-3 for i in pair
             ):
@@ -442,6 +444,6 @@ def resize(t: Translator, node: ForeignNode) -> None:
                     f"scales {list(factors.values())} do not make whole sizes of {x.shape}, and places are then not "
                     "those of the new size. Export it with sizes."
                 )
-            layer = Resize2D(target, **options)
+            layer = Resize2D((height, width), **options)
         x = on_axes(t, x, pair, new, layer)
     t.put(t.ordered(x, channels_last(x.rank)))
