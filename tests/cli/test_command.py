@@ -99,6 +99,7 @@ def test_interrupt_keeps_what_was_learned(run, folder, environment):
     assert run("predict", "long.chainrule", "flowers.csv", "-q").code == 0
 
 
+@pytest.mark.slow
 def test_broken_pipe_is_quiet(folder, run, environment):
     assert run("train", "flowers.csv", "-t", "kind", "--epochs", "2", "-m", "pipe.chainrule", "-q").code == 0
     for command in ("predict pipe.chainrule flowers.csv -o -", "show pipe.chainrule", "predict pipe.chainrule flowers.csv"):

@@ -35,6 +35,7 @@ def model(run: Any, folder: Path) -> str:
     return "p.chainrule"
 
 
+@pytest.mark.slow
 def test_a_dash_is_standard_input(folder: Path, model: str, environment: Environment) -> None:
     by_name = shell(f"chainrule predict {model} flowers.csv -o -", folder, environment())
     for command in (

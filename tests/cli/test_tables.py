@@ -61,6 +61,7 @@ def test_equal_seeds_give_equal_models(run, folder):
     assert (folder / "a.chainrule").read_bytes() == (folder / "b.chainrule").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["people.csv", "people.tsv"])
 def test_categories_missing_values_and_quoted_fields(run, folder, file):
     done = run("train", file, "--target", "bought", "--epochs", "60", "--hidden", "16", "--model", "people.chainrule")

@@ -60,6 +60,7 @@ for save in (good, half, fails, stray):
 """
 
 
+@pytest.mark.slow
 def test_what_a_kill_breaks_is_found(tmp_path: Path) -> None:
     done = python("-c", BROKEN_SAVES, str(tmp_path))
     assert done.stdout.splitlines() == [

@@ -46,6 +46,7 @@ def test_equal_seeds_give_equal_measurements(outcomes):
     assert run("vanishing", quick=True, seed=1).data != again.data
 
 
+@pytest.mark.slow
 def test_vanishing_is_measured_and_concluded_from_the_data(outcomes):
     outcome = outcomes["vanishing"]
     assert all(c.holds for c in outcome.claims[:3])

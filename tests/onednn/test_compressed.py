@@ -307,6 +307,7 @@ def test_sparse_tiles_of_every_width(width: int, vectors: int) -> None:
         np.testing.assert_allclose(sums, 1 + values.T @ planes[places], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [2, 4, 8])
 @pytest.mark.parametrize("counting", [False, True])
 def test_sign_products_of_every_width(words: int, counting: bool) -> None:

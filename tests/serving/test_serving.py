@@ -379,6 +379,7 @@ def test_a_replaced_file_is_served_and_a_broken_one_is_not(tmp_path: Path, monke
 # ---------------------------------------------------------------- the command
 
 
+@pytest.mark.slow
 def test_the_command_serves_survives_a_request_that_is_cut_off_and_ends_when_told(table: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(chainrule.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(

@@ -84,6 +84,7 @@ def test_classes_of_sounds(folder: Path, tmp_path: Path) -> None:
     assert "sounds" in repr(loaded.description()) or "Classes" in repr(loaded.description())
 
 
+@pytest.mark.slow
 def test_texts_of_sounds(strings: Path, tmp_path: Path) -> None:
     made = trained(strings, epochs=24, test_fraction=0.2, batch_size=6, augment="none").model
     assert made.units is not None and made.units.kind == "words" and made.target == "text"

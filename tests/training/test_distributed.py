@@ -80,6 +80,7 @@ def test_three_ranks_too(tmp_path: Path) -> None:
         np.testing.assert_allclose(first[name], array, rtol=2e-4, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_ranks_without_a_seed_agree_and_so_do_their_statistics(tmp_path: Path) -> None:
     case("states", tmp_path)
     first, second = arrays(tmp_path / "rank0.npz"), arrays(tmp_path / "rank1.npz")
@@ -94,6 +95,7 @@ def test_all_ranks_hear_of_a_divergence_of_one(tmp_path: Path) -> None:
         assert "diverged in epoch" in (tmp_path / f"rank{rank}.txt").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -33,7 +33,7 @@ __all__ = ["SHORTENINGS", "frames_of", "sound_classifier", "sound_transcriber"]
 #: How many frames of 10 ms a step of a transcriber's output may stand for.
 SHORTENINGS = (1, 2, 4, 8)
 #: Start weights by which all labels are about equally probable at first. An output that begins with an opinion writes labels
-#: where nothing is said, and CTC then keeps them there: of four random starts on few sentences only about one gets away.
+#: where nothing is said, and CTC then keeps them there: on few sentences, training fails from many of such starts.
 _NEARLY_EQUAL = Normal(0.05)
 
 
