@@ -166,7 +166,7 @@ def _of_model(place: Path, data: Path, given: Mapping[str, Any]) -> tuple[str, P
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """What a watched fit warns of is shown in full afterwards."""
+    """Silences the warnings of a watched fit, because the report shows the faults in full afterwards."""
     import warnings
 
     from ..trials import DiagnosisWarning

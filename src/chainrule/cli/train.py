@@ -186,7 +186,7 @@ def _score(prepared: Any, made: Any, samples: Any, prediction: Any, quiet: bool)
 
 
 def _say_what_next(written: list[Path], example: str) -> None:
-    """What was written, and the commands that use it."""
+    """Prints the files that were written, and the commands that use them."""
     import shlex
 
     from .console import out, plain

@@ -299,7 +299,7 @@ class _Curing:
         return made, final
 
     def result(self, made: Trainable, final: Setup) -> Cure:
-        """What was found, with its evidence."""
+        """The faults that were found, with their evidence."""
         search, best = self.search, self.search.best
         return Cure(
             network=made,

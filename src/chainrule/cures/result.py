@@ -21,7 +21,7 @@ __all__ = ["Cure"]
 
 @dataclass
 class Cure:
-    """What was wrong, what was changed, and the proof.
+    """The result of a cure: the faults, the changes that were made, and the proof that they help.
 
     Attributes
         network : the changed network, trained on all the data unless refit is False; the given one when nothing won

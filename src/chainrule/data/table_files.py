@@ -118,7 +118,7 @@ class TableFiles:
 
     @property
     def bytes(self) -> int:
-        """Of all files together."""
+        """The size of all files together."""
         return sum(size for size, _ in self._seen)
 
     def counts(self) -> list[int]:

@@ -112,7 +112,7 @@ class ColumnFormat:
         return self == ColumnFormat(self.kind)
 
     def to_config(self) -> dict[str, Any]:
-        """What differs from the defaults, as JSON can hold it."""
+        """The settings that differ from the defaults, in types that JSON can hold."""
         plain = asdict(ColumnFormat(self.kind))
         held = {name: value for name, value in asdict(self).items() if value != plain[name]}
         if "missing" in held:

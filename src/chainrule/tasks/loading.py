@@ -13,7 +13,7 @@ Path = str | os.PathLike[str]
 
 
 def load(path: Path) -> Any:
-    """What a model file holds, ready to be used.
+    """The object that a model file holds, ready to be used.
 
     ================================  =============================================================================
     the file was written by           and gives

@@ -18,7 +18,7 @@ __all__ = ["Option", "Use", "flag", "option", "options_of"]
 
 
 class Use(Enum):
-    """What a setting can be for."""
+    """The purposes for which a setting can be given."""
 
     TRAIN = "training a model"
     DIAGNOSE = "diagnosing the training on data"

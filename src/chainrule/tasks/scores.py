@@ -39,7 +39,7 @@ class Prediction:
     probabilities: Array | None = None
 
     def take(self, rows: Array | slice | None) -> Prediction:
-        """Those of some of the samples; None for all."""
+        """The prediction for these samples alone, or for all samples when ``rows`` is None."""
         if rows is None:
             return self
         return Prediction(self.values[rows], None if self.probabilities is None else self.probabilities[rows])

@@ -123,7 +123,7 @@ class Task(ABC):
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training has made.
+    """The result of a training.
 
     Parameters  model : with its preprocessing ; history : of the epochs ; best_epoch : whose weights were kept, None for the
                 last one ; early : whether it stopped before its last epoch because the validation loss no longer fell
@@ -173,7 +173,7 @@ class Prepared(ABC):
 
     @abstractmethod
     def diagnose(self) -> Diagnosis:
-        """What keeps the learner from learning, found on a copy of it."""
+        """A diagnosis of why the learner does not learn, made on a copy of it."""
 
     @abstractmethod
     def cure(self, seconds: float, diagnosis: Diagnosis) -> tuple[Any, Any]:

@@ -125,7 +125,7 @@ class TaskModel(ABC):
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
-        """What a model file holds beside the network."""
+        """The data that a model file holds beside the network."""
 
     @classmethod
     @abstractmethod

@@ -104,7 +104,7 @@ class Units:
         return texts, np.array(sure)
 
     def state(self) -> dict[str, Any]:
-        """What a model file holds."""
+        """The data that a model file holds."""
         return {"names": list(self.names), "kind": self.kind}
 
     @classmethod

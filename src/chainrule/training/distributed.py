@@ -96,7 +96,7 @@ class Ranks:
         return int(self._comm.allreduce(value, op=MPI.MAX))
 
     def of_first(self, thing: Any) -> Any:
-        """What rank 0 has."""
+        """Gives every rank the value that rank 0 holds."""
         return self._comm.bcast(thing, root=0)
 
     def require_same(self, facts: Mapping[str, Any]) -> None:

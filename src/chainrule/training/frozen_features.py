@@ -108,7 +108,7 @@ class FrozenFeatures:
         return self._boundary
 
     def _checksum(self, layers: Sequence[str]) -> int:
-        """Of the frozen part's numbers, to see that a callback has changed them."""
+        """A checksum of the numbers of the frozen part, which shows whether a callback has changed them."""
         found = 0
         for arena in (self._network.parameters, self._network.states):
             for name, array in arena.items():

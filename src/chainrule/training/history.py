@@ -62,7 +62,7 @@ class History(Mapping[str, list[float]]):
         return {"epoch": list(self.epochs), **{name: list(numbers) for name, numbers in self.values_.items()}}
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+        """The part of the history that a checkpoint keeps."""
         return {"epochs": list(self.epochs), "values": {n: list(v) for n, v in self.values_.items()}}
 
     @classmethod

@@ -233,7 +233,7 @@ class PackedNetwork:
 
     @property
     def engine(self) -> Engine:
-        """What computes."""
+        """The engine that computes the predictions."""
         if self._engine is None:
             from ..engine import get_engine
 

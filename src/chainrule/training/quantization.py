@@ -67,7 +67,7 @@ def quantize(network: N, X: Any, engine: Engine, *, layers: Iterable[str] | None
 
 
 def _numbers_read(network: NetworkGraph, X: Any, engine: Engine) -> dict[str, Array]:
-    """Of each parameter that products read, some of the numbers that it is multiplied with."""
+    """Maps each parameter that products read to a sample of the numbers by which it is multiplied."""
     weights = {full: FrozenWeight(value_of(network, full), lambda *_: False) for full in network.parameters}
     frozen = Frozen(weights, {full: np.array(network.states[full]) for full in network.states})
     rng, seen, origins = np.random.default_rng(0), dict[str, list[Array]](), Origins.of(network)

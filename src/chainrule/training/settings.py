@@ -268,7 +268,7 @@ class FitSettings:
 
     @classmethod
     def constraints(cls) -> dict[str, Constraint]:
-        """What each argument may be."""
+        """The constraint on each argument: its allowed types and values."""
         return {f.name: f.metadata["constraint"] for f in fields(cls) if f.init}
 
     @classmethod

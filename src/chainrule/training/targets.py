@@ -298,8 +298,8 @@ def _numbers(class_weight: Any) -> NDArray[np.float64]:
 
 
 def _balanced_outputs(y: Array, sample_weight: Array | None) -> NDArray[np.float64]:
-    """Of the shape of y: for each output N / (2 · count) for yes and for no, over all samples and places, so that both count
-    alike; 1 where one of them is absent."""
+    """Weights of the shape of y that make yes and no count alike: for each output N / (2 · count of yes) where y is yes and
+    N / (2 · count of no) where y is no, counted over all samples and places; 1 where y is always the same."""
     yes = (y > 0).reshape(-1, y.shape[-1])
     counts = np.ones(len(yes))
     if sample_weight is not None:

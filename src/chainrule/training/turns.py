@@ -139,7 +139,7 @@ class Turn:
 
 
 def _each(name: str, value: Any, count: int) -> list[Any]:
-    """One for each output, from one for all or a list."""
+    """A list with one value for each output, from a list or from one value that holds for all outputs."""
     found = list(value) if isinstance(value, (list, tuple)) else [value] * count
     if len(found) != count:
         raise ParameterError(f"Turn: {name} must be one for all outputs, or a list of {count}. Got {len(found)}.")

@@ -57,7 +57,7 @@ class Training:
 
 
 def fault_of(error: ChainruleError, watch: Watch) -> dict[str, str]:
-    """What a Case says about the error that ended a training."""
+    """The fields of a case that tell of the error which ended a training."""
     if not isinstance(error, DivergenceError):
         return {"error": str(error), "kind": "data"}
     culprit = None if watch.fit is None else watch.fit.culprit

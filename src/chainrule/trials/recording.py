@@ -12,5 +12,5 @@ __all__ = ["recording"]
 
 
 def recording(X: Any, y: Any) -> Any:
-    """What a watched fit is to read in place of X, so that the samples of a stream can be looked at afterwards."""
+    """A recorder that a watched fit reads in place of X, so that the samples of a stream can be examined afterwards."""
     return recorded(X, ROWS) if is_stream(X, y) else X

@@ -39,7 +39,7 @@ class GenerationFault:
 
 @dataclass
 class Record:
-    """What was measured after each epoch."""
+    """The numbers that were measured after each epoch."""
 
     variety: list[float] = field(default_factory=list)
     separation: list[float] = field(default_factory=list)

@@ -50,7 +50,7 @@ def files_of(data: Path, settings: TableSettings) -> TableFiles | None:
 
 @dataclass
 class StreamedParts:
-    """What the first pass has found out.
+    """The facts that the first pass has found out.
 
     Parameters  files : with the rows ; preprocessor : fitted on the training rows ; rows : to train, validate and test on ;
                 class_counts : of the training rows, None where numbers are predicted ; shares : of the test and, of all
