@@ -115,6 +115,7 @@ def test_options_are_refused_before_the_table_is_read(capfd):
             assert text in err, (arguments, err)
 
 
+@pytest.mark.slow
 def test_prediction(run, folder, model, capfd, monkeypatch):
     from chainrule.cli.main import main
 

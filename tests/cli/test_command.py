@@ -64,6 +64,7 @@ def test_info_names_the_kernels_of_a_packed_model(run, tmp_path: Path):
     assert missing.code != 0 and "none.chainrule" in missing.err
 
 
+@pytest.mark.slow
 def test_demo(run, tmp_path: Path):
     pytest.importorskip("sklearn")
     pytest.importorskip("matplotlib")
@@ -124,6 +125,7 @@ def test_full_disk_closed_output_and_few_letters(run, folder, environment):
     assert (done.returncode, done.stderr) == (0, "") and "softmax" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [60, 120])
 def test_on_a_terminal(folder, columns, environment):
     text = on_terminal(

@@ -156,6 +156,7 @@ def test_npz_and_named_networks(run: Any, folder: Path) -> None:
     assert "Against the names of the folders of 3" in run("predict", "digits.chainrule", "digits").out
 
 
+@pytest.mark.slow
 def test_parts_that_are_there_are_used(run: Any, folder: Path, shapes: Path) -> None:
     for part, rows in (("train", range(16)), ("val", range(16, 20)), ("test", range(20, 24))):
         for kind in KINDS[: 3 if part != "test" else 2]:

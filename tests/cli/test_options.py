@@ -119,6 +119,7 @@ def test_there_is_a_value_for_every_option() -> None:
     assert set(options_for(*Use)) == set(VALUES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", VALUES)
 def test_train(place: Path, kind: str, name: str, read: set[str], capfd: Any, tmp_path: Path) -> None:

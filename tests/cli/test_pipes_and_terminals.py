@@ -61,6 +61,7 @@ def test_texts_by_standard_input(folder: Path, environment: Environment) -> None
     assert done.returncode == 0 and "accuracy" in done.stdout and "1.0000" in done.stdout
 
 
+@pytest.mark.slow
 def test_bad_standard_input_is_one_clear_error(folder: Path, model: str, environment: Environment) -> None:
     for command, says in (
         (f"true | chainrule predict {model} -", "Standard input is empty"),

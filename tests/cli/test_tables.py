@@ -109,6 +109,7 @@ def test_parquet(run, folder):
     assert done.code == 0 and len(read(folder / "parquet-out.csv")) == 90
 
 
+@pytest.mark.slow
 def test_options(run):
     done = run(
         "train", "flowers.csv", "-t", "kind", "--hidden", "none", "--epochs", "5", "--test-fraction", "0", "--verbose",

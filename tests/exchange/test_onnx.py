@@ -137,6 +137,7 @@ def test_every_layer_of_the_registry_is_compared() -> None:
     assert public - {"Layer", "Activation"} - ELSEWHERE == set(kinds())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", kinds())
 @settings(
     max_examples=4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), phases=[Phase.generate]

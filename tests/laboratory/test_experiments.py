@@ -78,6 +78,7 @@ def test_gain_chain_is_the_product_of_the_jacobians():
     np.testing.assert_allclose(gains, chain["dz"][0] / chain["dz"][-1], rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_exploding(outcomes):
     outcome = outcomes["exploding"]
     assert all(c.holds for c in outcome.claims[:4])

@@ -541,6 +541,7 @@ def test_pipes_are_refused_instead_of_waiting(tmp_path: Path) -> None:
         read_table(tmp_path / "pipe.csv")
 
 
+@pytest.mark.slow
 def test_many_columns(tmp_path: Path) -> None:
     n = 20_000
     header = ",".join(f"c{i}" for i in range(n)) + ",y\n"
