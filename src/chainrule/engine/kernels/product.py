@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numba import cfunc, njit
 
-from .intrinsics import call4, call_sgemm, fma, load_f32, prefetch, store_f32, word, word_float
+from .intrinsics import call4, call_sgemm, load_f32, prefetch, store_f32, word, word_float
 from .panel import panel1
 from .signature import KERNEL
 from .sizes import BLOCK_COLUMNS, BLOCK_DEPTH, SHEET, VECTOR
-from .vectors import copy, fill
+from .vectors import add_scaled, copy, fill
 
 f32 = np.float32
 #: Rows that are asked for before they are needed.
@@ -150,13 +150,6 @@ def primitive(args, _1, _2, _3):
     return call4(word(args, 0), word(args, 1), word(args, 2), word(args, 3), word(args, 4))
 
 
-@njit(error_model="numpy")
-def _one_row(y, x, k, w, n):
-    a = load_f32(x, k)
-    for j in range(n):
-        store_f32(y, j, fma(a, load_f32(w, j), load_f32(y, j)))
-
-
 @cfunc(KERNEL, error_model="numpy")
 def row_product(args, _1, _2, _3):
     """y = x W for one row x (K) and row-major W (K, N): 0 K, 1 columns to do, 2 x, 3 W, 4 elements of a row of W, 5 y."""
@@ -169,5 +162,5 @@ def row_product(args, _1, _2, _3):
         at = w + k * stride
         for line in range((n + 15) // 16):
             prefetch(at + ahead + 64 * line)
-        _one_row(y, x, k, at, n)
+        add_scaled(y, load_f32(x, k), at, n)
     return 0

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import cfunc, njit
+from numba import cfunc
 
-from .intrinsics import fma, load_f32, load_i32, store_f32, word
+from .intrinsics import load_f32, load_i32, word
 from .signature import KERNEL
-from .vectors import fill
+from .vectors import add_scaled, fill
 
 f32, i64 = np.float32, np.int64
-
-
-@njit(error_model="numpy")
-def _add_row(d, a, x, n):
-    for j in range(n):
-        store_f32(d, j, fma(a, load_f32(x, j), load_f32(d, j)))
 
 
 @cfunc(KERNEL, error_model="numpy")
@@ -31,5 +25,5 @@ def sparse_product(args, _1, _2, _3):
             a = load_f32(values, e)
             if factors != 0:
                 a *= load_f32(factors, i64(load_i32(order, e)) if order != 0 else e)
-            _add_row(target, a, x + 4 * width * i64(load_i32(columns, e)), width)
+            add_scaled(target, a, x + 4 * width * i64(load_i32(columns, e)), width)
     return 0

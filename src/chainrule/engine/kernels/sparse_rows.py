@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import cfunc, njit
+from numba import cfunc
 
-from .intrinsics import fma, load_f32, load_i32, store_f32, word
+from .intrinsics import load_f32, load_i32, word
 from .signature import KERNEL
-from .vectors import fill
+from .vectors import add_scaled, fill
 
 f32, i64 = np.float32, np.int64
-
-
-@njit(error_model="numpy")
-def _add_scaled(d, a, x, n):
-    for j in range(n):
-        store_f32(d, j, fma(a, load_f32(x, j), load_f32(d, j)))
 
 
 @cfunc(KERNEL, error_model="numpy")
@@ -28,7 +22,7 @@ def sparse_rows_product(args, _1, _2, _3):
         target = out + 4 * r * width
         fill(target, width, f32(0.0))
         for e in range(word(extents, 2 * r), word(extents, 2 * r + 1)):
-            _add_scaled(target, load_f32(values, e), w + 4 * width * i64(load_i32(columns, e)), width)
+            add_scaled(target, load_f32(values, e), w + 4 * width * i64(load_i32(columns, e)), width)
     return 0
 
 
@@ -44,5 +38,5 @@ def sparse_rows_gradient(args, _1, _2, _3):
         for e in range(word(extents, 2 * r), word(extents, 2 * r + 1)):
             c = i64(load_i32(columns, e))
             if c >= first and c < last:
-                _add_scaled(out + 4 * c * width, load_f32(values, e), source, width)
+                add_scaled(out + 4 * c * width, load_f32(values, e), source, width)
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .intrinsics import load_f32, store_f32
+from .intrinsics import fma, load_f32, store_f32
 
 f32 = np.float32
 
@@ -55,6 +55,13 @@ def add(d, x, n):
     """d = d + x"""
     for i in range(n):
         store_f32(d, i, load_f32(d, i) + load_f32(x, i))
+
+
+@njit(error_model="numpy")
+def add_scaled(d, a, x, n):
+    """d = d + a x, rounded once"""
+    for i in range(n):
+        store_f32(d, i, fma(a, load_f32(x, i), load_f32(d, i)))
 
 
 @njit(error_model="numpy")
