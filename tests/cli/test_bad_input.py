@@ -102,6 +102,11 @@ def test_an_empty_argument_is_not_the_current_folder(run, arguments):
     assert done.code == 2 and "is empty, as a variable of the shell" in done.err
 
 
+def test_import_reads_one_network_at_a_time(run):
+    done = run("import", "a.onnx", "b.onnx", "c.onnx")
+    assert done.code == 2 and "Got 3 files" in done.err
+
+
 def test_options_are_refused_before_the_table_is_read(capfd):
     """In this process, since there are many; the command line is the same function."""
     from chainrule.cli.main import main

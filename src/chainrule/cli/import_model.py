@@ -36,10 +36,15 @@ def import_model(
     The network predicts what it predicted there, and can be trained further. Images are (height, width, channels) here. What
     has no counterpart in chainrule is listed by name.
     """
+    from ..errors import ParameterError
     from ..importing import load_foreign
     from .console import fitted, heading, out, plain, waiting
     from .options import path_to_write
 
+    if len(files) > 2:
+        raise ParameterError(
+            f"import reads one network: a file, or a file and its weights. Got {len(files)} files. Import them one by one."
+        )
     place = path_to_write("--output", output or Path(f"{files[0].name.split('.')[0] or 'model'}.chainrule"))
     with waiting(f"Reading {files[0]} ..."):
         network = load_foreign(*files, shape=_sizes(shape))
