@@ -82,7 +82,6 @@ mutation: $(TEST_STAMP)
 
 fuzz: $(TEST_STAMP)
 	$(BIN)/python tests/fuzzing/fuzz.py $(ARGS)
-	$(BIN)/python tests/fuzzing/arguments.py
 
 bench: $(TEST_STAMP)
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -1,20 +1,18 @@
-"""Calls commands with hostile arguments: each call must work, or be refused by one message and the exit code 1 or 2.
-
-    python tests/fuzzing/arguments.py                    500 calls; exits with 1 when one is a fault
-    python tests/fuzzing/arguments.py --seed 7 --only 12 one call again, and its output
+"""Calls of commands with hostile arguments, for ``fuzz.py``: each must work, or be refused by one message and the exit code
+1 or 2.
 
 A fault is a traceback, another exit code, a control sequence that reaches the terminal, or a call that does not end.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
-import shlex
+import shutil
 import signal
 import sys
-import tempfile
 import traceback
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +72,7 @@ def prepare(folder: Path) -> None:
 
 
 def call(arguments: list[str], folder: Path, log: Path) -> str | None:
-    """Runs a call in a process of its own, in a copy of the folder. Returns  what is wrong ; None for nothing"""
+    """Runs a call in a process of its own, in this folder. Returns  what is wrong ; None for nothing"""
     process = os.fork()
     if process == 0:
         code = 99
@@ -103,36 +101,20 @@ def call(arguments: list[str], folder: Path, log: Path) -> str | None:
     return None if code in (0, 1, 2) else f"exit code {code}"
 
 
-def trial(seed: int, number: int, prepared: Path) -> tuple[list[str], str | None, str]:
-    """One call, drawn by its number. Returns  its arguments, what is wrong, what it printed"""
-    import shutil
-
-    arguments = arguments_of(np.random.default_rng([seed, number]))
-    with tempfile.TemporaryDirectory(prefix="chainrule-arguments-") as place:
-        folder = Path(place) / "here"
-        shutil.copytree(prepared, folder)
-        log = Path(place) / "log"
-        return arguments, call(arguments, folder, log), log.read_text("utf-8", "replace")
-
-
-def run() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=500)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", type=int)
-    given = parser.parse_args()
-    faults = 0
-    with tempfile.TemporaryDirectory(prefix="chainrule-arguments-") as place:
-        prepare(Path(place))
-        for number in range(given.rounds) if given.only is None else [given.only]:
-            arguments, fault, printed = trial(given.seed, number, Path(place))
-            if fault or given.only is not None:
-                faults += fault is not None
-                line = shlex.join(arguments).encode("unicode_escape").decode("ascii")
-                print(f"{number}: chainrule {line[:300]}: {fault}\n{ascii(printed[-1500:]) if fault else ascii(printed)}")
-    print(f"{given.rounds if given.only is None else 1} calls, {faults} faults")
-    return int(faults > 0)
+def campaign(name: str, seed: int, rounds: int, folder: Path) -> Iterator[tuple[int, str]]:
+    """Calls in copies of one folder; gives the number of a call with what was wrong, its arguments and what it printed."""
+    prepared, here, log = folder / "prepared", folder / "here", folder / "log"
+    prepared.mkdir()
+    prepare(prepared)
+    for number in range(rounds):
+        arguments = arguments_of(np.random.default_rng([seed, zlib.crc32(name.encode()), number]))
+        shutil.copytree(prepared, here)
+        wrong = call(arguments, here, log)
+        shutil.rmtree(here)
+        if wrong is not None:
+            printed = log.read_text("utf-8", "replace")[-1500:]
+            yield number, f"{wrong} of chainrule {' '.join(map(ascii, arguments))[:500]}: {printed!a}"
 
 
-if __name__ == "__main__":
-    sys.exit(run())
+#: By name, as those of ``interrupts.py``.
+CAMPAIGNS = {"hostile-arguments": campaign}

@@ -8,7 +8,7 @@
 
 A fault is an error of another library or of Python, a crash of the process, a file that takes more than some seconds or some
 gigabytes, and, where a file has a checksum, damage that is not noticed. What else is tried, kills and signals at moments
-that are drawn, stands in ``interrupts.py``.
+that are drawn, stands in ``interrupts.py``, and calls of commands in ``arguments.py``.
 """
 
 from __future__ import annotations
@@ -587,7 +587,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--list", action="store_true")
     given = parser.parse_args()
-    campaigns = _module("fuzzing/interrupts.py").CAMPAIGNS
+    campaigns = _module("fuzzing/interrupts.py").CAMPAIGNS | _module("fuzzing/arguments.py").CAMPAIGNS
     if unknown := [name for name in given.kinds if name not in KINDS and name not in campaigns]:
         parser.error(f"there is no kind {unknown[0]!r}: {', '.join([*KINDS, *campaigns])}")
     kinds = [KINDS[name] for name in given.kinds or KINDS if name in KINDS]

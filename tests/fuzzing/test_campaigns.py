@@ -1,4 +1,4 @@
-"""A short run of the kills while saving and of the signals during fits, and proof that faults are found."""
+"""Short runs of kills while saving, signals during fits and hostile arguments, and proof that faults are found."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ def python(*arguments: str, timeout: float = 300) -> subprocess.CompletedProcess
     return subprocess.run(
         [sys.executable, *arguments], capture_output=True, text=True, timeout=timeout, env=environment, check=False
     )
+
+
+def test_hostile_arguments_are_refused_by_one_message() -> None:
+    done = python(str(FOLDER / "fuzz.py"), "hostile-arguments", "--rounds", "600")
+    assert done.returncode == 0 and "60 trials, 0 faults" in done.stdout, done.stdout + done.stderr
 
 
 def test_kills_and_signals_at_any_moment_leave_everything_whole() -> None:
