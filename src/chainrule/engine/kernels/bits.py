@@ -22,14 +22,14 @@ from numba import cfunc, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .intrinsics import F32, I32, I64, LANES, load_f32, load_i32, store_i32, word
+from .intrinsics import F32, I32, I64, LANES, load_f32, load_i32, load_u8, store_i32, store_u8, word
 from .lanes import Emitter, Loop, turn
 from .signature import KERNEL
 from .sizes import MOST_ROWS, SIGNED_ROWS
 from .target import features
 from .vectors import add, copy, fill
 
-f32, i64 = np.float32, np.int64
+f32, i64, u8 = np.float32, np.int64, np.uint8
 _FEATURES = features()
 #: Outputs of a block.
 BLOCK = 8
@@ -313,25 +313,6 @@ def _byte(typingctx: Any, x: Any, limits: Any) -> Any:
     return types.int64(types.int64, types.int64), codegen
 
 
-@intrinsic
-def _set_byte(typingctx: Any, address: Any, value: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = ir.IntType(8)
-        builder.store(builder.trunc(args[1], kind), builder.inttoptr(args[0], kind.as_pointer()), align=1)
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64), codegen
-
-
-@intrinsic
-def _get_byte(typingctx: Any, address: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = ir.IntType(8)
-        return builder.zext(builder.load(builder.inttoptr(args[0], kind.as_pointer()), align=1), I64)
-
-    return types.int64(types.int64), codegen
-
-
 @cfunc(KERNEL, error_model="numpy")
 def sign_product_bits(args, _1, _2, _3):
     """Products of rows of signs and weights of signs, compared with limits: bits, as ``pack_signs`` would make them.
@@ -354,14 +335,14 @@ def sign_product_bits(args, _1, _2, _3):
                 number, count, inputs, BLOCK, memory,
             )  # fmt: skip
             outputs = min(BLOCK, word(args, 3) - b * BLOCK)
-            turned, mask, limits = _get_byte(word(args, 10) + b), (1 << outputs) - 1, word(args, 9) + 4 * BLOCK * b
+            turned, mask, limits = i64(load_u8(word(args, 10), b)), (1 << outputs) - 1, word(args, 9) + 4 * BLOCK * b
             to = word(args, 11) + 8 * r * between_bits + b
             for i in range(count):
-                _set_byte(to + 8 * i * between_bits, (_byte(sums + 4 * BLOCK * i, limits) ^ turned) & mask)
+                store_u8(to, 8 * i * between_bits, u8((_byte(sums + 4 * BLOCK * i, limits) ^ turned) & mask))
             if b == blocks - 1:
                 for i in range(count):
                     for k in range(1, 8 * between_bits - b):
-                        _set_byte(to + 8 * i * between_bits + k, 0)
+                        store_u8(to, 8 * i * between_bits + k, u8(0))
         r += count
     return 0
 

@@ -65,7 +65,8 @@ def _storer(llvm_type: Any, numba_type: Any, align: int) -> Any:
 load_f32, store_f32 = _loader(F32, types.float32, 4), _storer(F32, types.float32, 4)
 load_i32, store_i32 = _loader(I32, types.int32, 4), _storer(I32, types.int32, 4)
 _I16 = ir.IntType(16)
-load_u8 = _loader(ir.IntType(8), types.uint8, 1)
+_I8 = ir.IntType(8)
+load_u8, store_u8 = _loader(_I8, types.uint8, 1), _storer(_I8, types.uint8, 1)
 load_u16, store_u16 = _loader(_I16, types.uint16, 2), _storer(_I16, types.uint16, 2)
 
 
