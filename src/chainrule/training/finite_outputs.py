@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,12 +24,13 @@ __all__ = ["require_numbers", "source_of"]
 Array = NDArray[Any]
 
 
-def require_numbers(network: NetworkGraph | None, X: Any, outputs: Sequence[Any]) -> None:
+def require_numbers(network: NetworkGraph | None, X: Any, outputs: Any) -> None:
     """DataError, with the layer that it comes from, where an output for X is not a number; infinities are let through.
 
     Parameters  network : that is asked where the first NaN comes from; None for one whose layers are not kept
+                outputs : an array or Sequences, or a tuple of them for several outputs
     """
-    for output in outputs:
+    for output in outputs if isinstance(outputs, tuple) else (outputs,):
         values = output.values if isinstance(output, Sequences) else output
         with np.errstate(over="ignore", invalid="ignore"):
             # One sum finds every NaN; where infinities meet it is one itself.

@@ -138,7 +138,7 @@ class PackedNetwork:
                     output is not a number (NaN)
         """
         found = self.raw_outputs(X, batch_size)
-        require_numbers(None, X, found if isinstance(found, tuple) else (found,))
+        require_numbers(None, X, found)
         return found
 
     def raw_outputs(self, X: Any, batch_size: int | None = None) -> Any:
@@ -184,7 +184,7 @@ class PackedNetwork:
         parts = []
         for batch in DataSetIntake(data, self._graph).batches(batch_size or self._graph.samples_at_once()):
             found = self.predict(batch.inputs[0] if len(batch.inputs) == 1 else list(batch.inputs), batch_size=batch_size)
-            parts.append(found if isinstance(found, tuple) else (found,))
+            parts.append(found)
         whole = tuple(np.concatenate(part) for part in zip(*parts, strict=True))
         return whole[0] if len(whole) == 1 else whole
 

@@ -28,7 +28,7 @@ class Predictor(Trainable):
                     where an output is not a number (NaN), with the layer that this comes from
         """
         found = raw_outputs(self, X, batch_size)
-        require_numbers(self, X, found if isinstance(found, tuple) else (found,))
+        require_numbers(self, X, found)
         return found
 
     def pack(self, *, in_place: bool = False) -> PackedNetwork:
