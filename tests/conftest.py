@@ -18,9 +18,11 @@ settings.register_profile("desk", **_UNTIMED)
 settings.register_profile("ci", derandomize=True, **_UNTIMED)
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
-# A shell ignores Ctrl-C for what it runs in the background, and children inherit that; tests of Ctrl-C need it.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell ignores Ctrl-C for what it runs in the background, nohup the end of the terminal, and children inherit that; tests
+# of these signals need them.
+for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (getattr(signal, "SIGHUP", None), signal.SIG_DFL)):
+    if _number is not None and signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _usual)
 
 _BEGUN = time.monotonic()
 _STATES: list[tuple[np.random.Generator, dict[str, Any]]] = []  # generators of test modules, as imported

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import zlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -31,6 +32,8 @@ __all__ = ["Ranks", "abort_if_distributed"]
 Array = NDArray[Any]
 #: Samples that are compared between the ranks before a fit.
 _COMPARED = 256
+#: How long mpiexec has to read what a rank has written before the rank ends all.
+_SECONDS_TO_READ = 0.5
 _world: Ranks | None = None
 
 
@@ -71,6 +74,8 @@ class Ranks:
         """Ends all processes, so that none waits for this one for ever."""
         sys.stdout.flush()
         print(f"Rank {self.rank} of {self.size} ended with an error, and the others with it.", file=sys.stderr, flush=True)
+        # mpiexec may end without reading what this process has written; the message is what its user needs.
+        time.sleep(_SECONDS_TO_READ)
         self._comm.Abort(code)
 
     # ------------------------------------------------------------ agreeing
