@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -10,6 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+from chainrule.engine.kernels import catalogue, library, shipped
+from chainrule.errors import EngineError
 
 # At a desk every run tries new examples; a build that nobody watches always tries the same, so that only a change makes it
 # fail. No example fails for the time it takes.
@@ -35,6 +39,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=float,
         help="Begin tests marked slow within so many seconds from the start, and skip the rest. Without it all of them run.",
     )
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Of several processes the first compiles the kernels in their order, the others backwards: each group once."""
+    worker = getattr(session.config, "workerinput", None)
+    if worker is None:
+        return
+    with contextlib.suppress(ImportError, EngineError):  # the tests say what is missing
+        groups = list(catalogue.GROUPS)
+        for group in groups if worker["workerid"] == "gw0" else reversed(groups):
+            if shipped.find(group) is None:
+                library.of_this_machine(group)
 
 
 @pytest.hookimpl(trylast=True)

@@ -28,7 +28,7 @@ except ImportError:  # Windows
 
 from .errors import ChainruleError, DataError, ParameterError
 
-__all__ = ["checksum", "replacing", "write_whole"]
+__all__ = ["checksum", "locked", "replacing", "write_whole"]
 
 Path = str | os.PathLike[str]
 #: Seconds after which an unfinished file that nobody touched any more is swept up where locks do not tell (Windows, some
@@ -125,15 +125,18 @@ def _opened(folder: str, name: str) -> tuple[BinaryIO, str]:
         path = os.path.join(folder, f".{name[:_NAME]}.{secrets.token_hex(8)}{_UNFINISHED}")
         # Exclusive, so that nothing that lies there under this name, such as a planted link, is opened.
         file = open(path, "xb")  # noqa: SIM115 - handed on
-        _lock(file.fileno(), wait=True)
+        locked(file.fileno(), wait=True)
         # Another writer may have taken it for a stray before it was locked.
         if os.fstat(file.fileno()).st_nlink:
             return file, path
         file.close()
 
 
-def _lock(handle: int, *, wait: bool = False) -> bool | None:
-    """Whether the file could be locked; None where there are no locks."""
+def locked(handle: int, *, wait: bool = False) -> bool | None:
+    """Whether this process could lock the open file; None where there are no locks. The lock ends with the process.
+
+    Parameters  wait : until another process has given up its lock
+    """
     if fcntl is None:
         return None
     try:
@@ -161,7 +164,7 @@ def _sweep_file(path: str) -> None:
         return
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
-        abandoned = _lock(handle)
+        abandoned = locked(handle)
         if abandoned is None:
             abandoned = os.fstat(handle).st_mtime < time.time() - _STRAY_SECONDS
         if abandoned:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from chainrule.engine import get_engine
 from chainrule.engine.kernels import cache, compiler, library, shipped, target
 from chainrule.errors import EngineError
+from chainrule.files import fcntl, locked
 
 pytest.importorskip("llvmlite")
 
@@ -108,6 +111,42 @@ def test_damaged_and_exchanged_files_are_not_loaded(fresh: Path) -> None:
     for damaged in (path.read_bytes()[:-1], b"", b"x" * 100, path.read_bytes() + b"more"):
         path.write_bytes(damaged)
         assert cache.find("kernels-x.bin") is None
+
+
+def test_processes_that_begin_together_compile_once(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba")
+    if fcntl is None:
+        pytest.skip("there are no locks here")
+    library.of_this_machine("weights of 8 bits")
+    ours = os.open(fresh / "cache" / "kernels-x.bin.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    assert locked(ours)
+    entered: list[float] = []
+
+    def enter() -> None:
+        with cache.alone("kernels-x.bin"):
+            entered.append(time.monotonic())
+
+    other = threading.Thread(target=enter)
+    other.start()
+    time.sleep(0.3)
+    assert not entered, "another holds the lock"
+    os.close(ours)
+    other.join(timeout=10)
+    assert entered and not list((fresh / "cache").glob("*.lock"))
+    monkeypatch.setattr(compiler, "object_code", lambda *_: pytest.fail("compiled a second time"))
+    assert library.of_this_machine("weights of 8 bits")[0] == "disk"
+
+
+def test_nobody_waits_for_ever_for_a_process_that_was_stopped(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if fcntl is None:
+        pytest.skip("there are no locks here")
+    monkeypatch.setattr(cache, "_PATIENCE", 0.2)
+    (fresh / "cache").mkdir()
+    ours = os.open(fresh / "cache" / "kernels-x.bin.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    assert locked(ours)
+    with cache.alone("kernels-x.bin"):
+        pass
+    os.close(ours)
 
 
 def test_a_read_only_home_is_replaced_by_a_folder_among_the_temporary_files(

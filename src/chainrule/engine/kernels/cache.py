@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import gettempdir
 
 from ...errors import EngineError
-from ...files import write_whole
+from ...files import locked, write_whole
 
-__all__ = ["cache_folder", "find", "keep"]
+__all__ = ["alone", "cache_folder", "find", "keep"]
 
 _MAGIC = b"chainrule-kernels-2\n"
+#: Seconds after which a process no longer waits for another that compiles the same kernels: that one may have been stopped.
+_PATIENCE = 300.0
 
 
 def cache_folder() -> Path:
@@ -64,6 +68,36 @@ def keep(name: str, code: bytes) -> Path:
         file=sys.stderr,
     )
     return cache_folder() / name
+
+
+@contextmanager
+def alone(name: str) -> Iterator[None]:
+    """In its block no other process compiles the kernels of this name: ranks and workers that begin together wait for one.
+
+    The system takes the lock away with the process. Where there are no locks, and from a process that holds one for more
+    than five minutes, nobody waits; then two processes do the same work, which harms neither.
+    """
+    path = cache_folder() / f"{name}.lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError:
+        yield
+        return
+    try:
+        begun, told = time.monotonic(), False
+        while locked(handle) is False and time.monotonic() - begun < _PATIENCE:
+            if not told and sys.stderr is not None:
+                print(
+                    "chainrule: waiting for another process that compiles the same kernels ...", file=sys.stderr, flush=True
+                )
+                told = True
+            time.sleep(0.1)
+        yield
+    finally:
+        with suppress(OSError):  # who waits for it has it open, and looks for the kernels once more
+            os.unlink(path)
+        os.close(handle)
 
 
 def _folders() -> Iterator[Path]:

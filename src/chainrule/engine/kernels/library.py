@@ -77,14 +77,14 @@ class KernelLibrary:
             found, kept, path = of_wheel
             origin = "the wheel"
         else:
-            origin, path, found, kept = _of_this_machine(group)
+            origin, path, found, kept = of_this_machine(group)
         self._keep.append(kept)
         self.addresses.update(found)
         return origin, path, time.perf_counter() - start
 
 
-def _of_this_machine(group: str) -> tuple[str, Path, dict[str, int], Any]:
-    """A group's kernels from the user's cache folder, compiled where it has none."""
+def of_this_machine(group: str) -> tuple[str, Path, dict[str, int], Any]:
+    """A group's kernels from the user's cache folder, compiled where it has none: origin, file, addresses, their memory."""
     try:
         import llvmlite.binding as llvm
     except (ImportError, OSError) as error:  # OSError: its shared library is missing or of another system
@@ -94,10 +94,12 @@ def _of_this_machine(group: str) -> tuple[str, Path, dict[str, int], Any]:
         ) from None
     initialise(llvm)
     name = f"kernels-{group.split()[0]}-{key(llvm, group)}.bin"
-    if (kept := cache.find(name)) is not None:
-        return "disk", kept[1], *_load(llvm, kept[0])
-    code = compile_group(llvm, group)
-    return "compiled", cache.keep(name, code), *_load(llvm, code)
+    if (kept := cache.find(name)) is None:
+        with cache.alone(name):
+            if (kept := cache.find(name)) is None:
+                code = compile_group(llvm, group)
+                return "compiled", cache.keep(name, code), *_load(llvm, code)
+    return "disk", kept[1], *_load(llvm, kept[0])
 
 
 _library: KernelLibrary | EngineError | None = None
