@@ -70,7 +70,9 @@ def main() -> None:
     def binary(seed: int) -> dict[str, Any]:
         layers: list[Any] = [Flatten()]
         for i in range(3):
-            layers += [*([Dropout(0.2)] if i == 0 else []), BinaryDense(args.units), BatchNorm(), Sign()]
+            # Changed pictures take the place of dropout.
+            first = [Dropout(0.2)] if i == 0 and not args.augment else []
+            layers += [*first, BinaryDense(args.units), BatchNorm(), Sign()]
         net = Network([*layers, BinaryDense(10), BatchNorm()], random_state=seed)
         epochs, batch = args.epochs or 40, 100
         # Batch normalisation takes out any shift and scale of the pixels.

@@ -9,6 +9,7 @@ from chainrule.data.batches import ArrayData
 from chainrule.errors import DataError, NotFittedError, ParameterError, UnknownNameError
 from chainrule.layers import BatchNorm, Conv2D, Embedding, Flatten, GlobalAveragePool, Input, ReLU
 from chainrule.sparsity import Candidate, Frontier, Measure, frontier
+from chainrule.training import timing
 from chainrule.training.timing import best_times
 
 RNG = np.random.default_rng(0)
@@ -190,3 +191,20 @@ def test_runs_take_turns():
     times = best_times([lambda: order.append("a"), lambda: order.append("b")], fewest=3, most=3)
     assert order == ["a", "b"] + ["a", "a", "b", "b"] * 3
     assert len(times) == 2 and all(t >= 0 for t in times)
+
+
+def test_runs_end_early_where_one_is_clearly_the_fastest(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: now[0])
+
+    def taking(seconds):
+        def run():
+            now[0] += seconds
+
+        return run
+
+    assert best_times([taking(1.0), taking(2.0)], fewest=5, seconds=100, clear=1.5) == [1.0, 2.0]
+    assert now[0] == 3.0 + 2 * 6.0
+    now[0] = 0.0
+    best_times([taking(1.0), taking(1.2)], fewest=5, seconds=100, clear=1.5)
+    assert now[0] > 5 * 4.4

@@ -35,7 +35,7 @@ from chainrule.errors import DataError, NotFittedError, ParameterError, ShapeErr
 from chainrule.losses import get_loss
 from chainrule.network import Masked
 from chainrule.plan import lower_training, optimise
-from chainrule.training import packed as packing
+from chainrule.training import compressed_choice
 
 RNG = np.random.default_rng(0)
 
@@ -234,7 +234,9 @@ def test_a_pruned_network_packed_by_either_kernel(monkeypatch: pytest.MonkeyPatc
     net.fit(X, classes(40), epochs=1, verbose=0)
     wanted = net.predict(X)
     for sparse in (True, False):
-        monkeypatch.setattr(packing, "_is_faster", lambda *_, sparse=sparse: sparse)
+        share = 0.1 if sparse else 2.0
+        monkeypatch.setattr(compressed_choice, "share_of_dense_time", lambda *_, share=share: share)
+        monkeypatch.setattr(compressed_choice, "best_times", lambda runs, **_: [1.0, *[0.1] * (len(runs) - 1)])
         packed = net.pack()
         assert list(packed.forms().values()).count("sparse") == 3
         ops = {m.op for node in packed.plan(40).nodes for m in node.attrs.get("nodes", [node])}
@@ -249,7 +251,23 @@ def test_the_kernel_is_chosen_by_measurement() -> None:
     X = RNG.normal(size=(64, 512)).astype(np.float32)
     np.testing.assert_allclose(packed.predict(X), net.predict(X), rtol=1e-3, atol=1e-4)
     if packed.engine.name == "onednn":
-        assert len(packed._measured) == 1
+        assert len(packed._choice._shares) == 1
+
+
+@pytest.mark.parametrize(("times", "used"), [([1.0, 0.5, 0.8], 2), ([1.0, 0.9, 0.6], 1), ([1.0, 1.2, 0.99], 0)])
+def test_whole_predictions_decide(monkeypatch: pytest.MonkeyPatch, times: list[float], used: int) -> None:
+    """One layer gains a little by itself, the other much; what whole predictions take is what counts."""
+    layers = [Dense(256, bias=False), Dense(256, bias=False)]
+    net = pruned(Network(layers, random_state=0).build((128,)), 0.9)
+    shares = {128: 0.9, 256: 0.3}
+    monkeypatch.setattr(compressed_choice, "share_of_dense_time", lambda engine, x, *_: shares[x[1]])
+    monkeypatch.setattr(compressed_choice, "best_times", lambda runs, **_: times)
+    packed = net.pack()
+    X = RNG.normal(size=(16, 128)).astype(np.float32)
+    np.testing.assert_allclose(packed.predict(X), net.predict(X), rtol=1e-3, atol=1e-4)
+    if packed.engine.name == "onednn":
+        ops = [m.op for node in packed.plan(16).nodes for m in node.attrs.get("nodes", [node])]
+        assert ops.count("sparse_weight_matmul") == used
 
 
 def test_later_fits_change_nothing_and_copies_are_whole() -> None:

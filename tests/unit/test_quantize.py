@@ -19,7 +19,7 @@ from chainrule.errors import DataError, ModelFileError, NotFittedError, Paramete
 from chainrule.layers import LSTM, Conv1D, DepthwiseConv2D, Embedding, GlobalAveragePool, Tanh
 from chainrule.network import Int8, Masked
 from chainrule.sparsity import Measure, prune, quantization
-from chainrule.training import packed as packing
+from chainrule.training import compressed_choice
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 12)).astype(np.float32)
@@ -29,7 +29,8 @@ Y = (X[:, 0] * X[:, 1] + X[:, 2] > 0).astype(int)
 @pytest.fixture
 def _always_8_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kernels for 8 bits are used also where they are slower."""
-    monkeypatch.setattr(packing, "_is_faster", lambda *arguments: True)
+    monkeypatch.setattr(compressed_choice, "share_of_dense_time", lambda *arguments: 0.1)
+    monkeypatch.setattr(compressed_choice, "best_times", lambda runs, **options: [1.0, *[0.1] * (len(runs) - 1)])
 
 
 def close(net: Network, X: Any, tolerance: float = 0.05) -> None:

@@ -25,6 +25,17 @@ def aligned_zeros(shape: int | tuple[int, ...], dtype: DTypeLike = np.float32) -
     return raw[start : start + count * dt.itemsize].view(dt).reshape(shape)
 
 
+def aligned_copy(array: NDArray[Any]) -> NDArray[Any]:
+    """A copy of an array where engines may read it.
+
+    >>> aligned_copy(np.ones(3, np.float32)).ctypes.data % 64
+    0
+    """
+    found = aligned_zeros(array.shape, array.dtype)
+    found[...] = array
+    return found
+
+
 def round_up(count: int, multiple: int = 16) -> int:
     """``count`` rounded up to a multiple (16 float32 elements fill a cache line)."""
     return -(-count // multiple) * multiple

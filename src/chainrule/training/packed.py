@@ -23,35 +23,33 @@ from ..network import NetworkGraph
 from ..network.origins import Origins, narrowed
 from ..network.representation import Held, Int8, Representation
 from ..ops import Builder, SparseMatrix, Value
-from ..ops.memory import aligned_zeros
+from ..ops.memory import aligned_copy
 from ..ops.value import Shape
 from ..plan import Plan, lower_prediction, optimise
-from ..plan.frozen import Frozen, FrozenWeight, Geometry, Inputs, arenas_in_use
+from ..plan.frozen import Frozen, FrozenWeight, Inputs, arenas_in_use
 from ..plan.signs import Limits, fold_signs, limits_by_bisection
 from .batch_intake import DataSetIntake
+from .compressed_choice import CompressedChoice
 from .finite_outputs import require_numbers
 from .intake import input_arrays, input_dtypes
 from .prediction import needs_no_conversion, predict_sequences
-from .timing import best_times
 
-__all__ = ["PackedNetwork", "aligned", "value_of"]
+__all__ = ["PackedNetwork", "value_of"]
 
 Array = NDArray[Any]
 #: Compiled plans that are kept, where a prediction does not need more.
 _KEPT = 8
-#: A compressed kernel must take less than this share of the time of the dense one.
-_GAIN = 0.97
 
 
 class PackedNetwork:
     """A network for predictions alone, whose weights do not change any more; ``net.pack()`` makes it.
 
     Weights of which most are zero are kept as sparse matrices, signs as one bit each, and those that are held as ``Int8`` as
-    whole numbers. For each layer and batch size the kernel for sparse weights, or for whole numbers, is used where it is
-    measured to be faster here than that of float32. A layer of signs behind
-    a sign activation multiplies bits, and gives what the network gives to the bit: normalisation and sign between two such
-    layers are a limit for each channel with which the sums are compared. Only a number that overflows to NaN before a sign
-    counts as −1 or 1 there.
+    whole numbers. Which layers use the kernels for sparse weights, or for whole numbers, is measured here for each batch
+    size: first of each layer by itself, then of the whole prediction beside that with dense kernels alone, so a packed
+    network is not slower than a dense one. A layer of signs behind a sign activation multiplies bits, and gives what the
+    network gives to the bit: normalisation and sign between two such layers are a limit for each channel with which the
+    sums are compared. Only a number that overflows to NaN before a sign counts as −1 or 1 there.
 
     Attributes  nbytes : of all weights and states as they are kept ; dense_nbytes : of the same as arrays
 
@@ -67,10 +65,10 @@ class PackedNetwork:
     def __init__(self, network: NetworkGraph, engine: Engine) -> None:
         network.require_built("pack")
         self._engine: Engine | None = engine
-        self._measured: dict[Any, bool] = {}
+        self._choice = CompressedChoice()
         self._limits: dict[int, Limits | None] = {}
         weights = {
-            full: FrozenWeight(value_of(network, full), self._prefers, _inputs_of(network.representation(full)))
+            full: FrozenWeight(value_of(network, full), self._choice.prefers, _inputs_of(network.representation(full)))
             for full in network.parameters
         }
         for full in weights:
@@ -90,14 +88,12 @@ class PackedNetwork:
         self._most_plans = _KEPT
 
     def __getstate__(self) -> dict[str, Any]:
-        left_out = ("_lock", "_compiled", "_engine", "_measured", "_limits")
+        left_out = ("_lock", "_compiled", "_engine", "_limits")
         return {name: value for name, value in self.__dict__.items() if name not in left_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._engine, self._measured, self._limits = None, {}, {}
-        for weight in self._frozen.weights.values():
-            weight._prefers = self._prefers
+        self._engine, self._limits = None, {}
         self._ready()
 
     # ------------------------------------------------------------ what it holds
@@ -198,7 +194,16 @@ class PackedNetwork:
 
     def plan(self, batch: int = 1) -> Plan:
         """The plan of a prediction of so many samples; ``plan().show()`` prints it."""
-        return self._lowered(batch, None)
+        return self._chosen(batch, None)[0]
+
+    def _chosen(self, batch: int, shapes: tuple[Shape, ...] | None) -> tuple[Plan, Executable | None]:
+        """The plan with the kernels that are the fastest together, and its executable where it was measured."""
+        with self._lock:
+            key = batch, tuple(self._graph.concrete(shapes))
+            return self._choice.fastest(key, self.engine, partial(self._lowered, batch, shapes), self._compile)
+
+    def _compile(self, plan: Plan) -> Executable:
+        return self.engine.compile(plan, {name: aligned_copy(self._frozen.arena(name)) for name in plan.arenas})
 
     def _lowered(self, batch: int, shapes: tuple[Shape, ...] | None) -> Plan:
         origins = self._origins.states
@@ -213,17 +218,15 @@ class PackedNetwork:
         """Where the sign behind a chain of a plan turns; it is the same in the plans of all batch sizes."""
         if number not in self._limits:
             plan = chain()
-            executable = self.engine.compile(
-                optimise(plan), {name: aligned(self._frozen.arena(name)) for name in plan.arenas}
-            )
+            executable = self._compile(optimise(plan))
             self._limits[number] = limits_by_bisection(plan.inputs["x0"].shape, lambda x: executable.run({"x0": x})["z"])
         return self._limits[number]
 
     def _executable(self, batch: int, shapes: tuple[Shape, ...]) -> Executable:
         found = self._compiled.get((batch, shapes))
         if found is None:
-            plan = self._lowered(batch, shapes)
-            found = self.engine.compile(plan, {name: aligned(self._frozen.arena(name)) for name in plan.arenas})
+            plan, measured = self._chosen(batch, shapes)
+            found = measured or self._compile(plan)
             self._compiled[batch, shapes] = found
             if len(self._compiled) > self._most_plans:
                 self._compiled.popitem(last=False)
@@ -241,48 +244,9 @@ class PackedNetwork:
             self._engine = get_engine("reference" if dtype == "float64" else "auto", dtype=dtype)
         return self._engine
 
-    # ------------------------------------------------------------ compressed or dense
-
-    def _prefers(self, x: Shape, weight: FrozenWeight, geometry: Geometry | None) -> bool:
-        """Whether the kernel for the weight's form is faster for x of this shape, as measured on this machine."""
-        if self.engine.name == "reference":
-            return False
-        key = (id(weight), x)
-        if key not in self._measured:
-            self._measured[key] = _is_faster(self.engine, x, weight, geometry)
-        return self._measured[key]
-
-
-def _is_faster(engine: Engine, shape: Shape, weight: FrozenWeight, geometry: Geometry | None) -> bool:
-    """Whether the kernel for the weight's form is faster than the dense one, by the times of both in turn."""
-    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    runs: list[Executable] = []
-    for compressed in (False, True):
-        k, value = Builder(training=False), Value(shape, "float", "input", "x0")
-        base = Value((int(np.prod(weight.shape)),), role="arena", name="w")
-        w = Value(weight.shape, role="parameter", name="w", base=base)
-        if compressed:
-            y = weight.compressed_product(k, value, geometry)
-        else:
-            y = k.matmul(value, w) if geometry is None else k.conv(value, w, **geometry)
-        arenas = {} if compressed else {"w": base}
-        plan = optimise(Plan(k.nodes, {"x0": value}, {"output0": y}, arenas, k.scalars, shape[0]))
-        runs.append(engine.compile(plan, {} if compressed else {"w": aligned(weight.dense().reshape(-1))}))
-    if not getattr(runs[1], "native", True):
-        return False  # this engine has no kernel for it
-    dense, other = best_times([partial(run.predict, x) for run in runs], seconds=0.3)
-    return other < _GAIN * dense
-
 
 def _inputs_of(representation: Representation | None) -> Inputs | None:
     return Inputs(representation.scale, representation.zero) if isinstance(representation, Int8) else None
-
-
-def aligned(flat: Array) -> Array:
-    """A copy of a flat array where engines may read it."""
-    found = aligned_zeros(flat.size, flat.dtype)
-    found[...] = flat
-    return found
 
 
 def value_of(network: NetworkGraph, full: str) -> Array:

@@ -19,11 +19,12 @@ from ..network import Int8, LowPrecision, Masked, NetworkGraph
 from ..network.origins import Origins, narrowed
 from ..ops import SparseMatrix
 from ..ops.int8_weights import HIGHEST, quantised
+from ..ops.memory import aligned_copy
 from ..plan import lower_prediction, optimise
 from ..plan.frozen import Frozen, FrozenWeight, Inputs, arenas_in_use
 from .batch_intake import DataSetIntake
 from .intake import input_arrays, input_dtypes
-from .packed import aligned, value_of
+from .packed import value_of
 from .prediction import predict_sequences
 
 __all__ = ["quantize"]
@@ -81,7 +82,7 @@ def _numbers_read(network: NetworkGraph, X: Any, engine: Engine) -> dict[str, Ar
         plan = optimise(replace(plan, outputs={**plan.outputs, **made}))
         used = arenas_in_use(plan.nodes, plan.outputs)
         plan = replace(plan, arenas=used)
-        found = engine.compile(plan, {name: aligned(frozen.arena(name)) for name in plan.arenas}).run(data)
+        found = engine.compile(plan, {name: aligned_copy(frozen.arena(name)) for name in plan.arenas}).run(data)
         for name, value in wanted.items():
             numbers = np.asarray(found[name] if name in made else data[str(value.name)]).reshape(-1)
             # The outermost numbers are always among them.
