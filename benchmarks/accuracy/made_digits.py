@@ -25,6 +25,7 @@ _JUDGED = 5000
 def main() -> None:
     parser = data.options(__doc__, seeds=1)
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--width", type=int, default=32, help="channels of the largest level")
     parser.add_argument("--few", type=int, help="only so many digits to learn from, to try the command")
     parser.add_argument("--without-classes", action="store_true", help="do not tell the networks the classes")
     parser.add_argument("--picture", type=Path, help="file for ten made digits of each class")
@@ -37,7 +38,7 @@ def main() -> None:
     right = float((judge.predict(X_test).argmax(axis=1) == y_test).mean())
 
     def run(seed: int) -> dict[str, Any]:
-        model = PictureGenerator(epochs=args.epochs, random_state=seed, verbose=int(args.verbose))
+        model = PictureGenerator(width=args.width, epochs=args.epochs, random_state=seed, verbose=int(args.verbose))
         model.fit(X, None if args.without_classes else y)
         made = model.sample(_JUDGED, random_state=0)
         if args.picture is not None:

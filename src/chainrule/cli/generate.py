@@ -57,7 +57,7 @@ def generate(
     ] = None,
     width: Annotated[int | None, typer.Option(metavar="N", help="train: channels of the first level. [default: 32]")] = None,
     batch_size: Annotated[int | None, typer.Option(metavar="N", help="train: pictures in a step. [default: 64]")] = None,
-    learning_rate: Annotated[float | None, typer.Option(metavar="X", help="train: step size. [default: 0.0005]")] = None,
+    learning_rate: Annotated[float | None, typer.Option(metavar="X", help="train: step size. [default: 0.002]")] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Makes the result repeatable.")] = None,
 ) -> None:
     """Make new pictures like those of a collection.

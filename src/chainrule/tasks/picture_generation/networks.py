@@ -30,6 +30,8 @@ __all__ = ["critic_network", "generator_network", "levels_of"]
 #: The generator begins with a map of at most so many rows and columns.
 _LARGEST_START = 8
 _SLOPE = 0.2
+#: Numbers that the critic makes of a whole picture before it gives a score.
+_FEATURES = 128
 
 
 def levels_of(height: int, width: int) -> int:
@@ -87,9 +89,9 @@ def critic_network(
 ) -> Network:
     """Gives each picture in [−1, 1] (and its class) a score (N, 1), the higher the more it looks like a real one.
 
-    At each level a 4×4 convolution of stride 2 that halves the sides and doubles the channels, with leaky ReLU, and an
-    affine map at the end. A class has a part of its own in the score, the product of a learned vector with the features
-    (projection).
+    At each level a 4×4 convolution of stride 2 that halves the sides and doubles the channels, with leaky ReLU; then an
+    affine map to features of the whole picture, with leaky ReLU, and one to the score. A class has a part of its own in the
+    score, the product of a learned vector with the features (projection).
 
     Parameters  spectral : whether all weights are divided by their largest singular value
     References  Radford et al., ICLR 2016 ; Miyato and Koyama, cGANs with projection discriminator, ICLR 2018
@@ -104,13 +106,12 @@ def critic_network(
     h: Any = picture
     for level in range(levels_of(height, across)):
         h = LeakyReLU(_SLOPE)(bounded(Conv2D(width * 2**level, 4, stride=2, padding=1))(h))
-    features = Flatten()(h)
+    features = LeakyReLU(_SLOPE)(bounded(Dense(_FEATURES))(Flatten()(h)))
     score = bounded(Dense(1))(features)
     if classes:
         label = Input((), dtype="int")
         inputs.append(label)
-        reduced = bounded(Dense(64))(features)
-        along = ReduceSum(-1, keepdims=True)(Multiply()(reduced, Embedding(classes, 64)(label)))
+        along = ReduceSum(-1, keepdims=True)(Multiply()(features, Embedding(classes, _FEATURES)(label)))
         score = Add()(score, along)
     made = Network(inputs=inputs, outputs=score, random_state=random_state)
     made.build(shape, *([()] if classes else []))

@@ -54,7 +54,7 @@ class PictureGenerator:
         width : int = 32, channels of the largest level; each level has twice as many as the one before
         noise : int = 64, length of z ; spectral : bool = True, spectral normalisation of the critic
         epochs : int = 20 ; batch_size : int = 64 ; critic_steps : int = 1, of the critic for each of the generator
-        learning_rate : number = 0.0005, of the generator ; critic_rate : of the critic, None for the same
+        learning_rate : number = 0.002, of the generator ; critic_rate : of the critic, None for the same
         average : d in (0, 1) = 0.998 of the moving average, None for the last weights
         random_state : int or None ; verbose : 0, 1 or 2 ; engine, threads : see chainrule.engine.get_engine
     Attributes  (after fit)
@@ -90,7 +90,7 @@ class PictureGenerator:
         epochs: int = 20,
         batch_size: int = 64,
         critic_steps: int = 1,
-        learning_rate: float = 0.0005,
+        learning_rate: float = 0.002,
         critic_rate: float | None = None,
         average: float | None = 0.998,
         random_state: int | None = None,

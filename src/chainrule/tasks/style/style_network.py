@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...constraints import Interval
+from ...constraints import Constraint, Interval
 from ...errors import ModelFileError, NotFittedError, ShapeError
 from ...images.writing import as_pixels
 from ...layers import (
@@ -26,7 +26,7 @@ from ...layers import (
 from ...model import Network, load
 from ...network.files import load as load_with_extra
 from ...optimizers import Adam
-from ...training import Turn, Turns
+from ...training import History, Turn, Turns
 from ...training.interrupt import sigterm_at_end
 from .bodies import StyleBody
 from .transfer import Seen, as_picture, with_colours_of
@@ -35,6 +35,8 @@ __all__ = ["StyleNetwork"]
 
 Array = NDArray[Any]
 Path = str | os.PathLike[str]
+#: So many photos say how large the features of the content are.
+_MEASURED = 16
 
 
 class StyleNetwork:
@@ -48,11 +50,17 @@ class StyleNetwork:
         width : int = 16, channels at full size ; blocks : int = 3, residual blocks
         style_weight, smoothness : as of ``transfer`` ; epochs : int = 4 ; batch_size : int = 4
         learning_rate : number = 0.001 ; random_state : int or None ; verbose : 0, 1 or 2
+    Attributes  (after fit)  network_ : the network that paints ; history_
     References  Johnson, Alahi, Fei-Fei, Perceptual losses for real-time style transfer and super-resolution, ECCV 2016 ;
                 Ulyanov, Vedaldi, Lempitsky, Instance normalization, 2016
     """
 
     file_key = "style network"
+    _constraints: ClassVar[dict[str, Constraint]] = {
+        "width": Interval(int, 1), "blocks": Interval(int, 1), "style_weight": Interval(float, 0),
+        "smoothness": Interval(float, 0), "epochs": Interval(int, 1), "batch_size": Interval(int, 1),
+        "learning_rate": Interval(float, 0, closed="neither"),
+    }  # fmt: skip
 
     def __init__(
         self,
@@ -72,21 +80,24 @@ class StyleNetwork:
         self.random_state, self.verbose = random_state, verbose
 
     network_: Network
+    history_: History
 
     @sigterm_at_end()
-    def fit(self, photos: Any, style: Any, body: StyleBody) -> Self:
+    def fit(self, photos: Any, style: Any, body: StyleBody, *, callbacks: Any = ()) -> Self:
         """Learns the style of a picture.
 
         Parameters  photos : (N, H, W, 3) of one size, multiples of 4, bytes or numbers in [0, 1] ; style : a picture ;
-                    body : of ``style_body``
-        Raises      ShapeError, DataError for what is no picture ; ParameterError
+                    body : of ``style_body`` ; callbacks : as of ``Network.fit``; the network may paint meanwhile
+        Raises      ShapeError, DataError for what is no picture ; ParameterError ; DivergenceError
         """
-        for name in ("width", "blocks", "epochs", "batch_size"):
-            Interval(int, 1).check("StyleNetwork", name, getattr(self, name))
-        given = np.asarray(photos)
-        if given.ndim != 4 or not len(given):
-            raise ShapeError(f"StyleNetwork: photos must be (N, H, W, 3). Got {given.shape}.")
-        X = np.stack([as_picture(one, f"{i}th") for i, one in enumerate(given, 1)])
+        for name, constraint in self._constraints.items():
+            constraint.check("StyleNetwork", name, getattr(self, name))
+        if len({np.shape(one) for one in photos}) != 1 or np.ndim(photos) != 4:
+            raise ShapeError(
+                f"StyleNetwork: photos must be pictures of one size, (N, H, W, 3). Got "
+                f"{sorted({np.shape(one) for one in photos})[:3]}."
+            )
+        X = np.stack([as_picture(one, f"{i}th") for i, one in enumerate(photos, 1)])
         if X.shape[1] % 4 or X.shape[2] % 4:
             raise ShapeError(f"StyleNetwork: the sides of the photos must be multiples of 4. Got {X.shape[1:3]}.")
         painting, count = as_picture(style, "style"), len(body.content)
@@ -96,7 +107,8 @@ class StyleNetwork:
         made = self.network_(x)
         outputs, contents = seen.of(made), plain.of(x)[:count]
         constants = [LearnedArray(gram.shape[1:]) for gram in grams]
-        level = [float(np.square(one).mean()) for one in plain(X[0])[:count]]
+        features = [plain(one)[:count] for one in X[:_MEASURED]]
+        level = [float(np.mean([np.square(one[i]).mean() for one in features])) for i in range(count)]
         weights = [1 / count / max(one, 1e-12) for one in level]
         weights += [self.style_weight / len(grams) / max(float(np.square(g).mean()), 1e-12) for g in grams]
         turn = Turn(
@@ -114,8 +126,10 @@ class StyleNetwork:
         for constant, gram in zip(constants, grams, strict=True):
             (name,) = turns.network.named(constant)
             turns.network.parameters[f"{name}.array"][...] = gram[0]
-        turns.fit(X, epochs=self.epochs, batch_size=min(self.batch_size, len(X)), verbose=int(self.verbose))
-        self.history_ = turns.history_
+        turns.fit(
+            X, epochs=self.epochs, batch_size=min(self.batch_size, len(X)), verbose=int(self.verbose), callbacks=callbacks
+        )
+        self.history_ = self.network_.history_ = turns.history_
         return self
 
     def _network(self, shape: tuple[int, ...]) -> Network:
@@ -136,26 +150,37 @@ class StyleNetwork:
 
     def predict(self, photo: Any, *, keep_colours: bool = False) -> Array:
         """A photo of any size (H, W, 3), painted: bytes. Parameters  keep_colours : as of ``transfer``"""
-        if not hasattr(self, "network_"):
-            raise NotFittedError("This StyleNetwork has learned nothing yet. Call fit before predict.")
+        self._require_fitted("predict")
         picture = as_picture(photo, "content")
         height, width = picture.shape[:2]
         padded = np.pad(picture, ((0, -height % 4), (0, -width % 4), (0, 0)), mode="edge")
-        own = self.network_
-        if own.input_shapes != [padded.shape]:
-            # The layers have the same weights for any size.
-            x = Input(padded.shape)
-            own = Network(inputs=x, outputs=own(x)).build(padded.shape)  # type: ignore[assignment]
-        made = np.asarray(own.predict(padded[None])[0, :height, :width], np.float64)
+        made = np.asarray(self._of_size(padded.shape).predict(padded[None])[0, :height, :width], np.float64)
         return as_pixels(with_colours_of(picture, made) if keep_colours else made)
+
+    def _of_size(self, shape: tuple[int, ...]) -> Network:
+        """The network for photos of a size; its layers have the same weights for any. That of the last size is kept."""
+        if self.network_.input_shapes == [shape]:
+            return self.network_
+        kept: tuple[Network, Network] | None = getattr(self, "_other_size", None)
+        if kept is None or kept[0] is not self.network_ or kept[1].input_shapes != [shape]:
+            x = Input(shape)
+            made = Network(inputs=x, outputs=self.network_(x)).build(shape)
+            self._other_size = kept = self.network_, made  # type: ignore[assignment]
+        return kept[1]  # type: ignore[index]
 
     @property
     def network(self) -> Network:
-        """The network that paints."""
+        """The network that paints. Raises  NotFittedError before a fit"""
+        self._require_fitted("network")
         return self.network_
 
+    def _require_fitted(self, what: str) -> None:
+        if not hasattr(self, "network_"):
+            raise NotFittedError(f"This StyleNetwork has learned nothing yet. Call fit before {what}.")
+
     def save(self, path: Path) -> None:
-        """Writes the network to one file, atomically; ``load`` reads it."""
+        """Writes the network to one file, atomically; ``load`` reads it. Raises  NotFittedError before a fit"""
+        self._require_fitted("save")
         self.network_.save(path, extra={self.file_key: {"width": self.width, "blocks": self.blocks}})
 
     @classmethod

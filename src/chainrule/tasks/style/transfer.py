@@ -19,13 +19,15 @@ from ...training import Callback, Turn, Turns
 from ...training.session import Session
 from .bodies import StyleBody
 
-__all__ = ["Seen", "as_picture", "transfer", "with_colours_of"]
+__all__ = ["STEPS", "Seen", "as_picture", "transfer", "with_colours_of"]
 
 Array = NDArray[Any]
 #: The luminance of linear mixtures of red, green and blue (Rec. 601), and what turns them into YIQ.
 _YIQ = np.array([[0.299, 0.587, 0.114], [0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.311135]])
 #: A body halves a picture four times or so; a smaller one leaves nothing to see.
 _SMALLEST = 32
+#: Steps of an optimizer that nearly always suffice.
+STEPS = 200
 
 
 class Seen:
@@ -66,7 +68,7 @@ def transfer(
     style: Any,
     body: StyleBody,
     *,
-    steps: int = 200,
+    steps: int = STEPS,
     style_weight: float = 8.0,
     smoothness: float = 5.0,
     optimizer: str = "adam",
