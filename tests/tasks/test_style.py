@@ -8,7 +8,7 @@ import pytest
 from chainrule import Conv2D, Dense, Flatten, Input, MaxPool2D, Network, ReLU, load
 from chainrule.architectures.squeezenet import squeezenet, squeezenet_weights
 from chainrule.cli.main import main
-from chainrule.errors import DataError, ModelFileError, ParameterError, ShapeError, UnknownNameError
+from chainrule.errors import DataError, ModelFileError, NotFittedError, ParameterError, ShapeError, UnknownNameError
 from chainrule.images.writing import write_picture
 from chainrule.tasks.style.bodies import StyleBody, style_body
 from chainrule.tasks.style.style_network import StyleNetwork
@@ -166,3 +166,55 @@ def test_lbfgs_comes_further_than_adam_and_stays_within_what_can_be_shown() -> N
         transfer(content, style, body(), steps=1, optimizer="newton")
     with pytest.raises(ShapeError, match="start picture"):
         transfer(content, style, body(), steps=1, start=style)
+
+
+def test_the_command_learns_a_style_and_paints_with_it(tmp_path, capsys, monkeypatch) -> None:
+    pytest.importorskip("PIL")
+    monkeypatch.chdir(tmp_path)
+    content, style = pictures()
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "seen").mkdir()
+    for i in range(3):
+        write_picture(np.roll(content, 5 * i, axis=1), tmp_path / "photos" / f"{i}.png")
+    write_picture(content, "photo.png")
+    write_picture(style, "painting.png")
+    x = Input((48, 48, 3))
+    Network(inputs=x, outputs=Dense(2)(Flatten()(ReLU()(body().network(x))))).build((48, 48, 3)).save("body.chainrule")
+    train = ["style", "train", "photos", "painting.png", "--body", "body.chainrule", "--size", "42", "--epochs", "2"]
+    small = ["--width", "2", "--seed", "0", "--batch-size", "2"]
+    assert main([*train, *small, "-o", "painter.chainrule", "--previews", "seen"]) == 0
+    said = capsys.readouterr().out
+    assert "3 photos, 40 × 40" in said and "Next:  chainrule style PHOTO painter.chainrule" in said
+    assert sorted(path.name for path in (tmp_path / "seen").iterdir()) == ["epoch001.png", "epoch002.png"]
+    assert main(["style", "photo.png", "painter.chainrule", "-o", "out.png", "--keep-colours"]) == 0
+    assert main(["style", "photo.png", "painter.chainrule", "-o", "small.png", "--size", "36"]) == 0
+    from PIL import Image
+
+    with Image.open("out.png") as whole, Image.open("small.png") as smaller:
+        assert whole.size == (48, 40) and smaller.size == (36, 30)
+    capsys.readouterr()
+    for wrong, words in (
+        (["style", "photo.png"], "give a photo and a painting or a model"),
+        (["style", "photo.png", "painter.chainrule", "--steps", "3"], "--steps is not for painting with a model"),
+        (["style", "photo.png", "painting.png", "--epochs", "3"], "--epochs is not for painting like a picture"),
+        ([*train, "--steps", "3"], "--steps is not for training"),
+        (["style", "train", "seen", "nothing.png", *train[4:]], "nothing.png"),
+        (["style", "train", "nowhere", "painting.png"], "no such folder"),
+        (["style", "photo.png", "body.chainrule"], "holds no StyleNetwork"),
+        ([*train, "--learning-rate", "0"], "learning_rate must be"),
+    ):
+        assert main(wrong) == 2, wrong
+        assert words in capsys.readouterr().err, wrong
+
+
+def test_a_style_network_that_has_learned_nothing_says_so(tmp_path) -> None:
+    made, photo = StyleNetwork(), np.zeros((32, 32, 3))
+    for use in (lambda: made.predict(photo), lambda: made.save(tmp_path / "s.chainrule"), lambda: made.network):
+        with pytest.raises(NotFittedError, match="Call fit before"):
+            use()
+    with pytest.raises(ShapeError, match="pictures of one size"):
+        made.fit([photo, photo[:, :16]], photo, body())
+    with pytest.raises(ShapeError, match="pictures of one size"):
+        made.fit([], photo, body())
+    with pytest.raises(ParameterError, match="style_weight"):
+        StyleNetwork(style_weight=-1).fit(photo[None], photo, body())

@@ -37,6 +37,8 @@ Array = NDArray[Any]
 Path = str | os.PathLike[str]
 #: So many photos say how large the features of the content are.
 _MEASURED = 16
+#: A photo's sides are halved twice, and what is left needs two rows to be mirrored at its border.
+_SMALLEST = 8
 
 
 class StyleNetwork:
@@ -151,7 +153,7 @@ class StyleNetwork:
     def predict(self, photo: Any, *, keep_colours: bool = False) -> Array:
         """A photo of any size (H, W, 3), painted: bytes. Parameters  keep_colours : as of ``transfer``"""
         self._require_fitted("predict")
-        picture = as_picture(photo, "content")
+        picture = as_picture(photo, "content", _SMALLEST)
         height, width = picture.shape[:2]
         padded = np.pad(picture, ((0, -height % 4), (0, -width % 4), (0, 0)), mode="edge")
         made = np.asarray(self._of_size(padded.shape).predict(padded[None])[0, :height, :width], np.float64)

@@ -203,7 +203,7 @@ def with_colours_of(photo: Array, made: Array) -> Array:
     return found
 
 
-def as_picture(given: Any, name: str) -> Array:
+def as_picture(given: Any, name: str, smallest: int = _SMALLEST) -> Array:
     """A picture (H, W, 3) of numbers in [0, 1]; grey ones get three equal channels.
 
     Raises  ShapeError, DataError, naming the picture
@@ -213,9 +213,10 @@ def as_picture(given: Any, name: str) -> Array:
         array = array[..., None]
     if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or array.dtype.kind not in "uif":
         raise ShapeError(f"the {name} picture must be (H, W), (H, W, 3) or (H, W, 4). Got {array.shape}, {array.dtype}.")
-    if min(array.shape[:2]) < _SMALLEST:
+    if min(array.shape[:2]) < smallest:
         raise ShapeError(
-            f"the {name} picture is {array.shape[0]} × {array.shape[1]}, and a body needs {_SMALLEST} pixels a side or more."
+            f"the {name} picture is {array.shape[0]} × {array.shape[1]}, and its sides must be {smallest} pixels or more. "
+            "Take a larger picture, or a larger size for it."
         )
     whole = array.dtype.kind in "ui"
     found = array.astype(np.float64) / (255 if whole else 1)
