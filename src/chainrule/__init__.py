@@ -24,7 +24,7 @@ _PUBLIC: dict[str, tuple[str, ...]] = {
         "MaxPool3D", "MelSpectrogram", "MultiHeadAttention", "Multiply", "PReLU", "PositionalEncoding", "RReLU", "ReLU",
         "Reshape", "SELU", "STFT", "ScaledDotProductAttention", "SiLU", "Sigmoid", "Sign", "SimpleRNN", "Softmax",
         "Softplus", "Softsign", "SpatialDropout", "SpecAugment", "Standardize", "SubtractLast", "Tanh", "TimeDistributed",
-        "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D",
+        "UpSampling1D", "UpSampling2D", "UpSampling3D", "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D",
     ),
     "chainrule.tasks": ("load",),
     "chainrule.importing": ("from_keras", "from_torch", "load_caffe", "load_keras", "load_mxnet", "load_onnx", "load_torch"),

@@ -161,6 +161,7 @@ CURVES = {
     "rrelu": (-math.inf, math.inf, 1, False), "gelu": (-0.169971, math.inf, 1.128904, False),
     "silu": (-0.278465, math.inf, 1.099839, False), "mish": (-0.308843, math.inf, 1.088498, False),
 
+    "sine": (-1, 1, 1, False), "cosine": (-1, 1, 1, False),
     "relu6": (0, 6, 1, False), "hard_swish": (-0.375, math.inf, 1.498333, False),
     "exponential": (0, math.inf, math.inf, False), "softmax": (0, 1, 0.25, True), "log_softmax": (-math.inf, 0, 1, False),
 }  # fmt: skip

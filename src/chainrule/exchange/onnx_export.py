@@ -468,6 +468,7 @@ _PLAIN = {
     "add": "Add", "subtract": "Sub", "multiply": "Mul", "divide": "Div", "maximum": "Max", "minimum": "Min",
     "copy": "Identity",
     "negative": "Neg", "absolute": "Abs", "sign": "Sign", "sqrt": "Sqrt", "exp": "Exp", "log": "Log", "tanh": "Tanh",
+    "sin": "Sin", "cos": "Cos", "floor": "Floor", "round": "Round",
     "sigmoid": "Sigmoid", "softplus": "Softplus", "erf": "Erf", "relu": "Relu",
 }  # fmt: skip
 
@@ -477,7 +478,10 @@ def _plain(e: _Exporter, n: Node) -> None:
     if n.op == "add" and (x := _added_signs(e, n)) is not None:
         e.put(n.output, _signs(e, x))
         return
-    e.put(n.output, e.node(_PLAIN[n.op], [e.name(v) for v in n.inputs]))
+    # Here an op takes whole numbers beside others, and there both must be of one kind.
+    mixed = n.output.dtype == "float" and any(v.dtype == "int" for v in n.inputs)
+    names = [e.node("Cast", [e.name(v)], to=1) if mixed and v.dtype == "int" else e.name(v) for v in n.inputs]
+    e.put(n.output, e.node(_PLAIN[n.op], names))
 
 
 @_op("greater", "greater_equal", "equal")
@@ -518,6 +522,13 @@ def _signs(e: _Exporter, x: Value) -> str:
         return str(e.node("Cast", [e.constant(signs, f"{x.name}:signs")], to=1))
     half = e.node("Add", [e.node("Sign", [e.name(x)]), e.constant(np.array(0.5, np.float32))])
     return str(e.node("Sign", [half]))
+
+
+@_op("cumulative_sum")
+def _cumulative_sum(e: _Exporter, n: Node) -> None:
+    axis = e.constant(np.array(n.attrs["axis"], np.int64))
+    options = {name: int(n.attrs[name]) for name in ("exclusive", "reverse")}
+    e.put(n.output, e.node("CumSum", [e.name(n.inputs[0]), axis], **options))
 
 
 @_op("where")
@@ -755,7 +766,7 @@ def _average_pool(e: _Exporter, n: Node) -> None:
 
 @_op("resample")
 def _resample(e: _Exporter, n: Node) -> None:
-    from ..ops.resampling import method_of
+    from ..ops.resampling import method_of, ratio_of
 
     x, y = n.inputs[0], n.output
     kind, coordinates, rounding = method_of(n.attrs["method"])
@@ -767,8 +778,11 @@ def _resample(e: _Exporter, n: Node) -> None:
         "nearest_mode": {"round_up": "round_prefer_ceil", "round_down": "round_prefer_floor"}.get(rounding, rounding),
     }  # fmt: skip
     image = _spatial(e, x)
-    if any(any(v) for v in e._varies(y)[1:-1]):
-        scales = [1.0, 1.0, *(b / a for a, b in zip(x.shape[1:-1], y.shape[1:-1], strict=True))]
+    ratios = [
+        ratio_of(n.attrs["method"], i) or pair for i, pair in enumerate(zip(x.shape[1:-1], y.shape[1:-1], strict=True))
+    ]
+    if any(any(v) for v in e._varies(y)[1:-1]) or ratio_of(n.attrs["method"], 0):
+        scales = [1.0, 1.0, *(new / old for old, new in ratios)]
         sizes = [e.constant(np.array(scales, np.float32))]
     else:
         whole = e.node("Concat", [e.node("Shape", [image], start=0, end=2), e.ints(*y.shape[1:-1])], axis=0)
@@ -784,7 +798,7 @@ def _mixed(e: _Exporter, x: Value, y: Value, method: str) -> None:
     for axis in range(1, x.ndim - 1):
         size, wanted = x.shape[axis], y.shape[axis]
         matrix = np.zeros((size, wanted), np.float32)
-        for index, weight in taps(size, wanted, method):
+        for index, weight in taps(size, wanted, method, axis - 1):
             np.add.at(matrix, (index, np.arange(wanted)), weight)
         order = [i for i in range(x.ndim) if i != axis] + [axis]
         turned = e.node("MatMul", [e.node("Transpose", [name], perm=order), e.constant(matrix, f"mixture{len(e.kept)}")])
@@ -916,7 +930,8 @@ def _learned(e: _Exporter, layer: Any, name: str, x: Value, axes: int = 1) -> li
     made = []
     for short, value in (("gamma", 1.0), ("beta", 0.0)):
         full = f"{name}.{short}"
-        array = e.network.parameters[full] if layer.affine else np.full(x.shape[x.ndim - axes :], value)
+        own = e.network.parameters
+        array = own[full] if full in own else np.full(x.shape[x.ndim - axes :], value)
         made.append(e.constant(np.asarray(array, np.float32), full))
     return made
 

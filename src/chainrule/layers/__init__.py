@@ -2,6 +2,7 @@
 
 from .adaptive_average_pool2d import AdaptiveAveragePool2D
 from .add import Add
+from .arg_max import ArgMax
 from .average import Average
 from .average_pool1d import AveragePool1D
 from .average_pool2d import AveragePool2D
@@ -23,6 +24,8 @@ from .conv_transpose2d import ConvTranspose2D
 from .conv_transpose3d import ConvTranspose3D
 from .cropping1d import Cropping1D
 from .cropping2d import Cropping2D
+from .cropping3d import Cropping3D
+from .cumulative_sum import CumulativeSum
 from .curve import Curve
 from .dense import Dense
 from .depth_to_space import DepthToSpace
@@ -32,7 +35,19 @@ from .dropout import Dropout
 from .elu import ELU
 from .embedding import Embedding, check_indices
 from .flatten import Flatten
-from .functions import Absolute, ErrorFunction, Exponential, Logarithm, Power, Reciprocal, Square, SquareRoot
+from .functions import (
+    Absolute,
+    Cosine,
+    ErrorFunction,
+    Exponential,
+    Logarithm,
+    Power,
+    Reciprocal,
+    Round,
+    Sine,
+    Square,
+    SquareRoot,
+)
 from .gelu import GELU
 from .global_average_pool import GlobalAveragePool
 from .global_max_pool import GlobalMaxPool
@@ -98,10 +113,12 @@ from .tanh import Tanh
 from .time_distributed import TimeDistributed
 from .up_sampling1d import UpSampling1D
 from .up_sampling2d import UpSampling2D
+from .up_sampling3d import UpSampling3D
 from .weight_constraints import MaxNorm, NonNegative, UnitNorm, WeightConstraint
 from .where import Where
 from .zero_padding1d import ZeroPadding1D
 from .zero_padding2d import ZeroPadding2D
+from .zero_padding3d import ZeroPadding3D
 
 __all__ = [
     "CHANNEL_MAPS",
@@ -120,6 +137,7 @@ __all__ = [
     "Activation",
     "AdaptiveAveragePool2D",
     "Add",
+    "ArgMax",
     "Average",
     "AveragePool1D",
     "AveragePool2D",
@@ -138,8 +156,11 @@ __all__ = [
     "ConvTranspose1D",
     "ConvTranspose2D",
     "ConvTranspose3D",
+    "Cosine",
     "Cropping1D",
     "Cropping2D",
+    "Cropping3D",
+    "CumulativeSum",
     "Curve",
     "Dense",
     "DepthToSpace",
@@ -202,12 +223,14 @@ __all__ = [
     "Rescale",
     "Reshape",
     "Resize2D",
+    "Round",
     "Scale",
     "ScaledDotProductAttention",
     "SiLU",
     "Sigmoid",
     "Sign",
     "SimpleRNN",
+    "Sine",
     "Slice",
     "Softmax",
     "Softplus",
@@ -229,10 +252,12 @@ __all__ = [
     "UnitNorm",
     "UpSampling1D",
     "UpSampling2D",
+    "UpSampling3D",
     "WeightConstraint",
     "Where",
     "ZeroPadding1D",
     "ZeroPadding2D",
+    "ZeroPadding3D",
     "check_indices",
     "get_activation",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from ..constraints import Boolean, Interval
+from ..constraints import AnyOf, Boolean, Interval, OneOf
 from ..ops.value import Shape
 from .base import Builder, Layer, Parameter, Saved, ShapeError, Value
 
@@ -16,22 +16,34 @@ class _Normalisation(Layer):
     role = "normalisation"
 
     epsilon: float
-    affine: bool
+    affine: bool | str
     gamma_init: Any
     beta_init: Any
     hyperparameters = {
         "epsilon": Interval(float, 1e-30),
-        "affine": Boolean(),
+        "affine": AnyOf(Boolean(), OneOf("gamma", "beta")),
     }
 
+    @property
+    def scales(self) -> bool:
+        """Whether γ is learned; else it is 1."""
+        return self.affine in (True, "gamma")
+
+    @property
+    def shifts(self) -> bool:
+        """Whether β is learned; else it is 0."""
+        return self.affine in (True, "beta")
+
     def scale_and_shift(self, shape: Shape) -> dict[str, Parameter]:
-        """γ and β of this shape. Neither decays: γ drawn to 0 would switch the channel off, and β is a bias."""
-        if not self.affine:
-            return {}
-        return {
+        """γ and β of this shape, as far as they are learned.
+
+        Neither decays: γ drawn to 0 would switch the channel off, and β is a bias.
+        """
+        both = {
             "gamma": Parameter(shape, self.gamma_init, decay=False),
             "beta": Parameter(shape, self.beta_init, decay=False),
         }
+        return {name: both[name] for name, there in (("gamma", self.scales), ("beta", self.shifts)) if there}
 
 
 class _GroupNormalisation(_Normalisation):
@@ -56,10 +68,10 @@ class _GroupNormalisation(_Normalisation):
         shape = xs[0].shape
         x = k.reshape(xs[0], (shape[0], prod(shape[1:-1]), shape[-1]))
         n, groups = standardise_groups(k, x, self.group_count(shape[-1]), float(self.epsilon))
-        y, gamma = n, None
-        if self.affine:
-            gamma = k.param("gamma")
-            y = k.add(k.multiply(n, gamma), k.param("beta"))
+        gamma = k.param("gamma") if self.scales else None
+        y = n if gamma is None else k.multiply(n, gamma)
+        if self.shifts:
+            y = k.add(y, k.param("beta"))
         return k.reshape(y, shape), Saved(n=n, gamma=gamma, groups=groups)
 
     def backward(self, k: Builder, saved: Saved, dy: Value) -> Value:
@@ -67,7 +79,9 @@ class _GroupNormalisation(_Normalisation):
         dn = k.reshape(dy, saved.n.shape)
         if saved.gamma is not None:
             k.grad("gamma", channel_sum(k, k.multiply(dn, saved.n)))
+        if self.shifts:
             k.grad("beta", channel_sum(k, dn))
+        if saved.gamma is not None:
             dn = k.multiply(dn, saved.gamma)
         return k.reshape(standardise_groups_backward(k, saved.groups, dn), shape)
 

@@ -27,7 +27,8 @@ class BatchNorm(_Normalisation):
     A bias just before is of no use, as subtracting μ takes it out: Dense(units, bias=False) saves it.
 
     Parameters  momentum : float in [0, 1) = 0.9, the share of the old running statistics kept at each step (other libraries
-                call 1 − momentum the momentum) ; epsilon : float > 0 = 1e-5 ; affine : bool = True, whether to learn γ and β
+                call 1 − momentum the momentum) ; epsilon : float > 0 = 1e-5
+                affine : bool, "gamma" or "beta" = True, whether to learn γ and β, or one of them alone
                 gamma_init, beta_init : Initializer, its name or a number
     Shapes      x, y (N, C), (N, T, C) or (N, H, W, C) ; gamma γ, beta β (C,), without decay ;
                 states running_mean, running_var (C,), which start at 0 and 1
@@ -54,7 +55,7 @@ class BatchNorm(_Normalisation):
         *,
         momentum: float = 0.9,
         epsilon: float = 1e-5,
-        affine: bool = True,
+        affine: bool | str = True,
         gamma_init: Any = "ones",
         beta_init: Any = "zeros",
     ):
@@ -90,9 +91,9 @@ class BatchNorm(_Normalisation):
         else:
             mean, variance = k.state("running_mean"), k.state("running_var")
         r = called(inverse_root(k, k.add(variance, epsilon)), "r")
-        scale = k.multiply(k.param("gamma"), r) if self.affine else r
+        scale = k.multiply(k.param("gamma"), r) if self.scales else r
         y = k.multiply(k.subtract(x, mean), scale)
-        if self.affine:
+        if self.shifts:
             y = k.add(y, k.param("beta"))
         return y, Saved(x=x, mean=mean, r=r, scale=scale, m=m if k.training else None)
 
@@ -103,8 +104,9 @@ class BatchNorm(_Normalisation):
             centred = k.subtract(saved.x, saved.mean)
             total = k.sum(dy, axes)
             along = k.multiply(k.sum(k.multiply(dy, centred), axes), r)
-        if self.affine:
+        if self.scales:
             k.grad("gamma", along)
+        if self.shifts:
             k.grad("beta", total)
         dx = dy
         if m is not None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import pi, sqrt
 
-from ..constraints import Interval
-from .base import Activation, Builder, Saved, Value
+from ..constraints import Interval, OneOf
+from .base import Activation, Builder, Layer, Saved, Value
 
 
 class Exponential(Activation):
@@ -167,3 +167,75 @@ class ErrorFunction(Activation):
 
     def derivative(self, k: Builder, saved: Saved) -> Value:
         return k.multiply(k.exp(k.negative(k.square(saved.z))), 2 / sqrt(pi))
+
+
+class Sine(Activation):
+    """The sine ``a = sin z`` of z in radians.
+
+    Shapes      z, a : any
+    Backward    dz = da ⊙ cos z
+    References  Sitzmann et al., Implicit neural representations with periodic activation functions, NeurIPS 2020
+
+    Example
+        >>> Sine()
+        Sine()
+    """
+
+    activation_name = "sine"
+
+    def apply(self, k: Builder, z: Value) -> tuple[Value, Saved]:
+        return k.sin(z), Saved(z=z)
+
+    def derivative(self, k: Builder, saved: Saved) -> Value:
+        return k.cos(saved.z)
+
+
+class Cosine(Activation):
+    """The cosine ``a = cos z`` of z in radians.
+
+    Shapes      z, a : any
+    Backward    dz = −da ⊙ sin z
+
+    Example
+        >>> Cosine()
+        Cosine()
+    """
+
+    activation_name = "cosine"
+
+    def apply(self, k: Builder, z: Value) -> tuple[Value, Saved]:
+        return k.cos(z), Saved(z=z)
+
+    def derivative(self, k: Builder, saved: Saved) -> Value:
+        return k.negative(k.sin(saved.z))
+
+
+class Round(Layer):
+    """Whole numbers in place of others: ``y = round(x)``, ``⌊x⌋`` or ``⌈x⌉``, element by element.
+
+    Parameters  to : "nearest" (of two that are equally near the even one), "down" or "up" = "nearest"
+    Shapes      x, y : any
+    Backward    the derivative is 0 wherever there is one, so no gradient goes back
+    Raises      ParameterError for another value of ``to``
+
+    Example
+        >>> Round("down")
+        Round('down')
+    """
+
+    role = "other"
+    stepwise = True
+    channel_map = "each"
+    hyperparameters = {"to": OneOf("nearest", "down", "up")}
+
+    def __init__(self, to: str = "nearest"):
+        self.to = to
+
+    def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
+        x = xs[0]
+        if self.to == "up":
+            return k.negative(k.floor(k.negative(x))), Saved()
+        return (k.floor(x) if self.to == "down" else k.round(x)), Saved()
+
+    def backward(self, k: Builder, saved: Saved, dy: Value) -> None:
+        return None

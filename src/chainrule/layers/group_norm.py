@@ -16,8 +16,9 @@ class GroupNorm(_GroupNormalisation):
     does the same in training and in prediction, and for any batch size. One group normalises the whole sample; as many
     groups as channels are InstanceNorm.
 
-    Parameters  groups : int >= 1, a divisor of C ; epsilon : float > 0 = 1e-5 ; affine : bool = True, whether to learn
-                γ and β, one a channel ; gamma_init, beta_init : Initializer, its name or a number
+    Parameters  groups : int >= 1, a divisor of C ; epsilon : float > 0 = 1e-5
+                affine : bool, "gamma" or "beta" = True, whether to learn γ and β (one a channel), or one of them alone
+                gamma_init, beta_init : Initializer, its name or a number
     Shapes      x, y (N, C), (N, T, C) or (N, H, W, C) ; gamma γ, beta β (C,), without decay
     Backward    with n = (x − μ) / √(σ² + ε) and dn = dy ⊙ γ:  dγ = Σ dy ⊙ n ;  dβ = Σ dy, over all axes but the last ;
                 dx = (dn − Σ dn / m − n ⊙ Σ (dn ⊙ n) / m) / √(σ² + ε), Σ over the group
@@ -38,7 +39,7 @@ class GroupNorm(_GroupNormalisation):
         groups: int,
         *,
         epsilon: float = 1e-5,
-        affine: bool = True,
+        affine: bool | str = True,
         gamma_init: Any = "ones",
         beta_init: Any = "zeros",
     ):

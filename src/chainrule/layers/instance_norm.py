@@ -15,7 +15,8 @@ class InstanceNorm(_GroupNormalisation):
     ``μ = Σ x / m`` and ``σ² = Σ (x − μ)² / m`` are over the m places of one channel (the last axis) of one sample. It keeps
     no running statistics, so it does the same in training and in prediction.
 
-    Parameters  epsilon : float > 0 = 1e-5 ; affine : bool = True, whether to learn γ and β, one a channel
+    Parameters  epsilon : float > 0 = 1e-5
+                affine : bool, "gamma" or "beta" = True, whether to learn γ and β (one a channel), or one of them alone
                 gamma_init, beta_init : Initializer, its name or a number
     Shapes      x, y (N, T, C) or (N, H, W, C) ; gamma γ, beta β (C,), without decay
     Backward    with n = (x − μ) / √(σ² + ε) and dn = dy ⊙ γ:  dγ = Σ dy ⊙ n ;  dβ = Σ dy, over all axes but the last ;
@@ -34,7 +35,7 @@ class InstanceNorm(_GroupNormalisation):
         self,
         *,
         epsilon: float = 1e-5,
-        affine: bool = True,
+        affine: bool | str = True,
         gamma_init: Any = "ones",
         beta_init: Any = "zeros",
     ):

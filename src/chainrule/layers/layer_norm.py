@@ -18,7 +18,8 @@ class LayerNorm(_Normalisation):
     place of it, such as a step of a sequence) on its own. So it does the same in training and in prediction.
 
     Parameters  axes : int >= 1 = 1, how many of the last axes are normalised together
-                epsilon : float > 0 = 1e-5 ; affine : bool = True, whether to learn γ and β
+                epsilon : float > 0 = 1e-5
+                affine : bool, "gamma" or "beta" = True, whether to learn γ and β, or one of them alone
                 gamma_init, beta_init : Initializer, its name or a number
     Shapes      x, y (N, ..., C) ; gamma γ, beta β: the last ``axes`` axes of x, without decay
     Backward    with n = (x − μ) / √(σ² + ε) and dn = dy ⊙ γ:  dγ = Σ dy ⊙ n ;  dβ = Σ dy ;
@@ -40,7 +41,7 @@ class LayerNorm(_Normalisation):
         axes: int = 1,
         *,
         epsilon: float = 1e-5,
-        affine: bool = True,
+        affine: bool | str = True,
         gamma_init: Any = "ones",
         beta_init: Any = "zeros",
     ):
@@ -59,18 +60,21 @@ class LayerNorm(_Normalisation):
         shape, axes = xs[0].shape, int(self.axes)
         width = prod(shape[-axes:])
         y, rows = standardise(k, k.reshape(xs[0], (prod(shape[:-axes]), width)), float(self.epsilon))
-        gamma = None
-        if self.affine:
-            gamma = k.reshape(k.param("gamma"), (width,))
-            y = k.add(k.multiply(y, gamma), k.reshape(k.param("beta"), (width,)))
+        gamma = k.reshape(k.param("gamma"), (width,)) if self.scales else None
+        if gamma is not None:
+            y = k.multiply(y, gamma)
+        if self.shifts:
+            y = k.add(y, k.reshape(k.param("beta"), (width,)))
         return k.reshape(y, shape), Saved(rows=rows, gamma=gamma)
 
     def backward(self, k: Builder, saved: Saved, dy: Value) -> Value:
         shape = dy.shape
         dn = k.reshape(dy, saved.rows.n.shape)
+        own = shape[-int(self.axes) :]
         if saved.gamma is not None:
-            own = shape[-int(self.axes) :]
             k.grad("gamma", k.reshape(k.sum(k.multiply(dn, saved.rows.n), axis=0), own))
+        if self.shifts:
             k.grad("beta", k.reshape(k.sum(dn, axis=0), own))
+        if saved.gamma is not None:
             dn = k.multiply(dn, saved.gamma)
         return k.reshape(standardise_backward(k, saved.rows, dn), shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from math import floor
 from numbers import Real
 from typing import Any
@@ -9,10 +10,14 @@ from typing import Any
 from ..constraints import POSITIVE, Interval, Maybe, OneOf, OneOrMore
 from ..errors import ParameterError
 from ..ops.resampling import COORDINATES, ROUNDINGS
+from ..ops.value import Shape
 from ._spatial import check_image, sizes
 from .base import Builder, Layer, Saved, ShapeError, Value
 
 _METHODS = {"nearest": "nearest", "bilinear": "linear", "bicubic": "cubic", "area": "area"}
+
+#: The largest denominator of a factor as a ratio: 2/3 as a decimal number is meant to be 2/3.
+_FINEST = 1000
 
 
 class Resize2D(Layer):
@@ -20,7 +25,9 @@ class Resize2D(Layer):
 
     Pixel p of O on an axis of I pixels lies at s of the image: with coordinates="half_pixel" s = (p + ½) I / O − ½, with
     "align_corners" s = p (I − 1) / (O − 1), with "asymmetric" s = p I / O. "bilinear" mixes the two pixels around s on each
-    axis by their distances, "bicubic" four of them, "area" takes the mean of the pixels that the new pixel covers.
+    axis by their distances, "bicubic" four of them, "area" takes the mean of the pixels that the new pixel covers. Where a
+    scale f does not make a whole number of pixels, O / I is f in the first and the last of these equations, as in other
+    libraries.
 
     Parameters
         size : int >= 1 or two, (H', W') of the output ; scale : number > 0 or two, factors in place of the size
@@ -62,6 +69,13 @@ class Resize2D(Layer):
         scale: Any = self.scale
         return [scale] * 2 if isinstance(scale, Real) else list(scale)
 
+    def _ratios(self, spatial: Shape) -> str:
+        """The factors as ratios old:new, as ``resample`` takes them; "" where they make whole sizes."""
+        scales = [Fraction(float(f)).limit_denominator(_FINEST) for f in self._scales()]
+        if all((n * f).denominator == 1 for n, f in zip(spatial, scales, strict=True)):
+            return ""
+        return "/" + ",".join(f"{f.denominator}:{f.numerator}" for f in scales)
+
     def validate(self) -> None:
         super().validate()
         if (self.size is None) == (self.scale is None):
@@ -78,6 +92,8 @@ class Resize2D(Layer):
             if min(size) < 1:
                 raise ShapeError(f"Resize2D: scale {self.scale} leaves nothing of images {x.shape}.")
         method = f"{_METHODS[self.method]}/{self.coordinates}/{self.rounding}"
+        if self.size is None:
+            method += self._ratios(x.shape[1:-1])
         return k.resample(x, size=size, method=method), Saved(spatial=x.shape[1:-1], method=method)
 
     def backward(self, k: Builder, saved: Saved, dy: Value) -> Value:

@@ -147,6 +147,26 @@ class Elementwise(Emitter):
         """log(1 + x), exact near 0"""
         return self.emit("log1p", x)[0]
 
+    @elementwise("sin({0})", r"\sin({0})")
+    def sin(self, x: Value) -> Value:
+        """The sine of x in radians"""
+        return self.emit("sin", x)[0]
+
+    @elementwise("cos({0})", r"\cos({0})")
+    def cos(self, x: Value) -> Value:
+        """The cosine of x in radians"""
+        return self.emit("cos", x)[0]
+
+    @elementwise("⌊{0}⌋", r"\lfloor {0} \rfloor")
+    def floor(self, x: Value) -> Value:
+        """The largest whole number that is not above x"""
+        return self.emit("floor", x)[0]
+
+    @elementwise("round({0})", r"\operatorname{{round}}({0})")
+    def round(self, x: Value) -> Value:
+        """The whole number nearest to x, the even one of two that are equally near"""
+        return self.emit("round", x)[0]
+
     @elementwise("tanh({0})", r"\tanh({0})")
     def tanh(self, x: Value) -> Value:
         """(eˣ - e⁻ˣ) / (eˣ + e⁻ˣ)"""

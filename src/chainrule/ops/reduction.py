@@ -17,6 +17,10 @@ def _reduce(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
     return [(tuple(kept) if attrs["keepdims"] else tuple(s for i, s in enumerate(shape) if i not in axes), "float")]
 
 
+def _same(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
+    return [(inputs[0].shape, "float")]
+
+
 def _moments(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
     if not inputs[0].shape or not inputs[0].size:
         raise ShapeError(f"moments: expected an array with a last axis and at least one element, got {inputs[0].shape}.")
@@ -59,6 +63,15 @@ class Reduction(Elementwise, Move):
     def max(self, x: Value, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> Value:
         """The largest over the axes (all by default)"""
         return self.emit("max", x, axis=normalise_axes(axis, x.ndim), keepdims=keepdims)[0]
+
+    @op("row", "cumsum({0})", r"\operatorname{{cumsum}}({0})", rule=_same, flops=in_size)
+    def cumulative_sum(self, x: Value, axis: int = -1, *, exclusive: bool = False, reverse: bool = False) -> Value:
+        """Sums of the elements up to each place of an axis.
+
+        Parameters  exclusive : whether an element is left out of its own sum ; reverse : whether sums begin at the end
+        """
+        attrs = {"axis": axis % x.ndim, "exclusive": bool(exclusive), "reverse": bool(reverse)}
+        return self.emit("cumulative_sum", x, **attrs)[0]
 
     @op(
         "reduce", "mean({0})", r"\operatorname{{mean}}({0})", rule=_channel_moments, flops=per_input(4), more=(_DEVIATIONS,)

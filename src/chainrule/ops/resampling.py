@@ -23,12 +23,25 @@ def method_of(text: str) -> tuple[str, str, str]:
     >>> method_of("linear/align_corners")
     ('linear', 'align_corners', 'round_up')
     """
-    parts = text.split("/") if isinstance(text, str) else [str(text)]
+    parts = text.split("/")[:3] if isinstance(text, str) else [str(text)]
     found = (*parts, *("", COORDINATES[0], ROUNDINGS[0])[len(parts) :])
     for one, known in zip(found, (METHODS, COORDINATES, ROUNDINGS), strict=False):
         if one not in known:
             raise ShapeError(f"resample: {one!r} must be one of {', '.join(known)}. Got the method {text!r}.")
     return found[0], found[1], found[2]
+
+
+def ratio_of(text: str, axis: int) -> tuple[int, int] | None:
+    """The ratio (old, new) in which ``resample``'s method stretches a spatial axis, None where that of the sizes counts.
+
+    >>> ratio_of("linear/half_pixel/round_up/2:3,7:10", 1)
+    (7, 10)
+    """
+    parts = text.split("/")
+    if len(parts) < 4:
+        return None
+    old, _, new = parts[3].split(",")[axis].partition(":")
+    return int(old), int(new)
 
 
 def _resample(op: str, x: Shape, sizes: Sequence[int], method: str) -> Shape:
@@ -82,7 +95,8 @@ class Resampling(Emitter):
                 (bilinear, trilinear), at the borders the outermost alone; "cubic" mixes four (Keys 1981, a = −3/4); "area"
                 is the mean of elements floor(p I / O) to ceil((p + 1) I / O) − 1. After a "/" may stand where outputs lie:
                 "half_pixel", s = (p + ½) I / O − ½, "align_corners", s = p (I − 1) / (O − 1), or "asymmetric", s = p I / O;
-                after another how "nearest" rounds: "round_up", floor(s + ½), "round_down", ceil(s − ½), "floor" or "ceil"
+                after another how "nearest" rounds: "round_up", floor(s + ½), "round_down", ceil(s − ½), "floor" or "ceil";
+                after a third the ratio I:O of each axis, separated by commas, where it is not that of the sizes
         """
         return self.emit("resample", x, size=tuple(size), method=method)[0]
 

@@ -124,8 +124,9 @@ def resample(node: Node, threads: int) -> Task:
     backward = node.op == "resample_backward"
     image, output = (node.outputs[0], node.inputs[0]) if backward else (node.inputs[0], node.outputs[0])
     counts, numbers, weights = [], [], []
-    for size, wanted in zip(three(image.shape[1:-1]), three(output.shape[1:-1]), strict=True):
-        mixed = taps(size, wanted, node.attrs["method"])
+    for i, (size, wanted) in enumerate(zip(three(image.shape[1:-1]), three(output.shape[1:-1]), strict=True)):
+        axis = i - (3 - (image.ndim - 2))  # among those of the image; axes that it does not have are 1 long
+        mixed = taps(size, wanted, node.attrs["method"] if axis >= 0 else "nearest", max(axis, 0))
         counts.append(len(mixed))
         numbers.append(Code([int(i) for index, _ in mixed for i in index]))
         found = np.concatenate([np.asarray(weight, np.float32) for _, weight in mixed])

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from ...ops.resampling import method_of
+from ...ops.resampling import method_of, ratio_of
 
 Array = NDArray[Any]
 Attrs = dict[str, Any]
@@ -159,10 +159,10 @@ def _average_pool_backward(attrs: Attrs, dy: Array) -> Array:
 # ------------------------------------------------------------ resampling and padding
 
 
-def taps(size: int, wanted: int, method: str) -> list[tuple[Array, Array]]:
+def taps(size: int, wanted: int, method: str, axis: int) -> list[tuple[Array, Array]]:
     """Which elements each of ``wanted`` outputs mixes from an axis of ``size``: pairs (index, weight), one entry an output.
 
-    Parameters  method : of ``resample``, such as "linear" or "nearest/asymmetric/floor"
+    Parameters  method : of ``resample``, such as "linear" or "nearest/asymmetric/floor" ; axis : among the spatial ones
 
     All numbers but the weights are integers, so that no rounding moves a border.
     """
@@ -173,10 +173,11 @@ def taps(size: int, wanted: int, method: str) -> list[tuple[Array, Array]]:
         count = last - first
         return [(np.minimum(first + i, last - 1), np.where(i < count, 1 / count, 0.0)) for i in range(int(count.max()))]
     # Output p lies at s / unit of the axis.
+    old, new = ratio_of(method, axis) or (size, wanted)
     if coordinates == "half_pixel":
-        s, unit = (2 * p + 1) * size - wanted, 2 * wanted
+        s, unit = (2 * p + 1) * old - new, 2 * new
     elif coordinates == "asymmetric":
-        s, unit = p * size, wanted
+        s, unit = p * old, new
     else:
         s, unit = p * (size - 1), max(wanted - 1, 1)
     if kind == "nearest":
@@ -210,7 +211,7 @@ def _along(vector: Array, axis: int, like: Array) -> Array:
 
 def _resample(attrs: Attrs, x: Array) -> Array:
     for axis, wanted in enumerate(attrs["size"], 1):
-        parts = taps(x.shape[axis], wanted, attrs["method"])
+        parts = taps(x.shape[axis], wanted, attrs["method"], axis - 1)
         if len(parts) == 1:
             x = x.take(parts[0][0], axis=axis) * _along(parts[0][1], axis, x)
             continue
@@ -226,7 +227,7 @@ def _resample(attrs: Attrs, x: Array) -> Array:
 def _resample_backward(attrs: Attrs, dy: Array) -> Array:
     for axis, size in reversed(list(enumerate(attrs["spatial"], 1))):
         dx = np.zeros((*dy.shape[:axis], size, *dy.shape[axis + 1 :]), dy.dtype)
-        for index, weight in taps(size, dy.shape[axis], attrs["method"]):
+        for index, weight in taps(size, dy.shape[axis], attrs["method"], axis - 1):
             w = _along(weight, axis, dy)
             np.add.at(dx, (*(slice(None),) * axis, index), np.where(w != 0, dy * w, 0))
         dy = dx

@@ -230,6 +230,10 @@ ELEMENTWISE: dict[str, Callable[..., Array]] = {
     "expm1": np.expm1,
     "log": np.log,
     "log1p": np.log1p,
+    "sin": np.sin,
+    "cos": np.cos,
+    "floor": np.floor,
+    "round": np.rint,
     "tanh": np.tanh,
     "sigmoid": _sigmoid,
     "softplus": _softplus,
@@ -245,6 +249,15 @@ def _channel_moments(x: Array) -> tuple[Array, Array]:
     return mean, np.square(x - mean).sum(axis=axes)
 
 
+def _cumulative_sum(attrs: Attrs, x: Array) -> Array:
+    axis = attrs["axis"]
+    turned = np.flip(x, axis) if attrs["reverse"] else x
+    total = np.cumsum(turned, axis=axis, dtype=x.dtype)
+    if attrs["exclusive"]:
+        total = total - turned
+    return np.flip(total, axis) if attrs["reverse"] else total
+
+
 def _random_uniform(draw: Callable[[int], Array], attrs: Attrs) -> Array:
     return draw(prod(attrs["shape"])).reshape(attrs["shape"])
 
@@ -258,6 +271,7 @@ KERNELS: dict[str, Callable[..., Any]] = {
     "sparse_rows_matmul": _sparse_rows_matmul,
     "sum": lambda attrs, x: x.sum(axis=attrs["axis"], keepdims=attrs["keepdims"]),
     "channel_moments": lambda attrs, x: _channel_moments(x),
+    "cumulative_sum": _cumulative_sum,
     "max": lambda attrs, x: x.max(axis=attrs["axis"], keepdims=attrs["keepdims"]),
     "moments": _moments,
     "softmax": lambda attrs, x: _softmax(x),

@@ -16,6 +16,7 @@ from ...layers import (
     SELU,
     Absolute,
     Add,
+    ArgMax,
     Average,
     Clip,
     Compare,
@@ -23,6 +24,8 @@ from ...layers import (
     Conv1D,
     Conv2D,
     Conv3D,
+    Cosine,
+    CumulativeSum,
     Dense,
     Divide,
     ErrorFunction,
@@ -51,10 +54,12 @@ from ...layers import (
     Rescale,
     Reshape,
     RMSNorm,
+    Round,
     Scale,
     Sigmoid,
     Sign,
     SiLU,
+    Sine,
     Slice,
     Softmax,
     Softplus,
@@ -67,6 +72,7 @@ from ...layers import (
 )
 from ..foreign import Array, ForeignNode, Size
 from ..translate import Traced, Translator, operator, plain_sizes
+from .moving import MOST_PLACES, cut_axis
 
 #: Layers that take a bias which a file may hold as an addition after them.
 _WITH_BIAS = (Dense, Conv1D, Conv2D, Conv3D)
@@ -77,7 +83,8 @@ _PLAIN: dict[str, Callable[[], Layer]] = {
     "Sqrt": SquareRoot, "Abs": Absolute,
     "Reciprocal": Reciprocal, "Neg": lambda: Rescale(-1.0), "Softplus": Softplus,
     "Softsign": Softsign, "HardSwish": HardSwish,
-    "Mish": Mish, "Erf": ErrorFunction,
+    "Mish": Mish, "Erf": ErrorFunction, "Sin": Sine, "Cos": Cosine,
+    "Floor": lambda: Round("down"), "Ceil": lambda: Round("up"), "Round": Round,
 }  # fmt: skip
 
 
@@ -110,7 +117,7 @@ def passed_on(t: Translator, node: ForeignNode) -> None:
     elif (
         node.op == "Cast"
         and node.attributes.get("to") not in (None, 1, 10, 11, 16)
-        and not (_is_condition(x) or (x.tensor is not None and x.tensor.caller is None))
+        and not (_is_condition(x) or _is_whole(x) or (x.tensor is not None and x.tensor.caller is None))
     ):
         raise ModelFileError("numbers that are computed from data are cast to integers, which has no gradient.")
     t.put(x)
@@ -222,6 +229,11 @@ def _is_condition(x: Traced) -> bool:
     if isinstance(caller, Rescale):
         return (caller.scale, caller.offset) == (-1, 1) and _is_condition(Traced(x.shape, tensor=tensor.inputs[0]))
     return isinstance(caller, Compare)
+
+
+def _is_whole(x: Traced) -> bool:
+    """Whether a tensor holds whole numbers that no gradient passes."""
+    return x.tensor is not None and isinstance(x.tensor.caller, (ArgMax, Round))
 
 
 @operator(*_COMPARED)
@@ -550,6 +562,56 @@ def reduced(t: Translator, node: ForeignNode) -> None:
 
 def _one_or_all(axes: tuple[int, ...]) -> Any:
     return axes[0] if len(axes) == 1 else axes
+
+
+@operator("ReduceProd")
+def product(t: Translator, node: ForeignNode) -> None:
+    """The product of all elements of some axes: of slices, so that its gradient is right where elements are 0."""
+    x = t.settled(t.get(0))
+    given = t.array(1) if node.given(1) else node.attributes.get("axes")
+    axes = [int(i) % x.rank for i in (range(1, x.rank) if given is None else np.atleast_1d(given))]
+    if x.order[0] in axes:
+        raise ModelFileError("it reduces over the samples.")
+    for axis in axes:
+        size = x.shape[axis]
+        if isinstance(size, Size) or not 1 <= size <= MOST_PLACES:
+            raise ModelFileError(f"it multiplies {size} elements of an axis, which is supported from 1 to {MOST_PLACES}.")
+        if size > 1:
+            parts = [cut_axis(t, x, axis, i, i + 1) for i in range(size)]
+            shape = tuple(1 if i == axis else s for i, s in enumerate(x.shape))
+            x = t.apply(Multiply(), *parts, shape=shape, order=x.order)
+    if not node.attributes.get("keepdims", 1):
+        x = t.reshape(x, tuple(s for i, s in enumerate(x.shape) if i not in axes))
+    t.put(x)
+
+
+@operator("ArgMax", "ArgMin")
+def place_of_the_largest(t: Translator, node: ForeignNode) -> None:
+    x = t.settled(t.get(0))
+    axis, keep = int(node.attributes.get("axis", 0)) % x.rank, bool(node.attributes.get("keepdims", 1))
+    if axis == x.order[0]:
+        raise ModelFileError("it looks for the largest of the samples.")
+    if int(node.attributes.get("select_last_index", 0)):
+        raise ModelFileError("select_last_index is not supported: of equal elements the first one is taken.")
+    if node.op == "ArgMin":
+        x = t.elementwise(Rescale(-1.0), x)
+    left = [i for i in range(x.rank) if i != axis]
+    if keep:
+        shape, order = tuple(1 if i == axis else s for i, s in enumerate(x.shape)), x.order
+    else:
+        shape, order = tuple(x.shape[i] for i in left), tuple(left.index(i) for i in x.order if i != axis)
+    t.put(t.apply(ArgMax(t.axis(x, axis), keepdims=keep), x, shape=shape, order=order))
+
+
+@operator("CumSum")
+def cumulative(t: Translator, node: ForeignNode) -> None:
+    x, place = t.settled(t.get(0)), t.array(1)
+    assert place is not None
+    axis = int(place.reshape(())) % x.rank
+    if axis == x.order[0]:
+        raise ModelFileError("it adds up samples.")
+    options = {name: bool(node.attributes.get(name, 0)) for name in ("exclusive", "reverse")}
+    t.put(t.apply(CumulativeSum(t.axis(x, axis), **options), x, shape=x.shape, order=x.order))
 
 
 @operator("LpNormalization")

@@ -13,7 +13,7 @@ from ..foreign import BATCH, ForeignNode, Size
 from ..translate import Traced, Translator, known_count, operator
 
 #: Places of an axis that may be taken or repeated one by one.
-_MOST_PLACES = 512
+MOST_PLACES = 512
 
 
 @operator("Transpose")
@@ -199,8 +199,8 @@ def cut(t: Translator, node: ForeignNode) -> None:
 
 def _taken(t: Translator, x: Traced, axis: int, places: list[int]) -> Traced:
     """Several places of an axis side by side."""
-    if not 1 <= len(places) <= _MOST_PLACES:
-        raise ModelFileError(f"it takes {len(places)} places of an axis, which is supported from 1 to {_MOST_PLACES}.")
+    if not 1 <= len(places) <= MOST_PLACES:
+        raise ModelFileError(f"it takes {len(places)} places of an axis, which is supported from 1 to {MOST_PLACES}.")
     runs: list[list[int]] = []
     for place in places:
         if runs and runs[-1][1] == place:
@@ -238,8 +238,8 @@ def repeated(t: Translator, node: ForeignNode) -> None:
     if counts[x.order[0]] != 1:
         raise ModelFileError("it repeats samples.")
     for axis, count in enumerate(counts):
-        if count > _MOST_PLACES:
-            raise ModelFileError(f"it repeats an axis {count} times, which is supported up to {_MOST_PLACES} times.")
+        if count > MOST_PLACES:
+            raise ModelFileError(f"it repeats an axis {count} times, which is supported up to {MOST_PLACES} times.")
         if count > 1:
             ours, size = t.axis(x, axis), x.shape[axis]
             shape = tuple((size * count) if i == axis else s for i, s in enumerate(x.shape))

@@ -437,13 +437,11 @@ def resize(t: Translator, node: ForeignNode) -> None:
             layer = Resize2D(scale=(scale[0], scale[1]), **options)
         else:
             height, width = (*(int(s) for s in new), *(1,) * (2 - len(pair)))
-            if place != "align_corners" and any(
-                i in factors and abs(sizes[i] - x.shape[i] * factors[i]) > 1e-3 for i in pair
-            ):
-                raise ModelFileError(
-                    f"scales {list(factors.values())} do not make whole sizes of {x.shape}, and places are then not "
-                    "those of the new size. Export it with sizes."
-                )
             layer = Resize2D((height, width), **options)
+            uneven = any(i in factors and abs(sizes[i] - x.shape[i] * factors[i]) > 1e-3 for i in pair)
+            if place != "align_corners" and uneven:
+                # Places are then those of the scales, and not of the new sizes.
+                both = (*(factors.get(i, 1.0) for i in pair), *(1.0,) * (2 - len(pair)))
+                layer = Resize2D(scale=(both[0], both[1]), **options)
         x = on_axes(t, x, pair, new, layer)
     t.put(t.ordered(x, channels_last(x.rank)))
