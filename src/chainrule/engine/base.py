@@ -44,6 +44,9 @@ class Executable:
         """``run`` for a plan of one input "x0" and one output "output0": x of its shape and dtype, C-contiguous."""
         return self.run({"x0": x})["output0"]
 
+    def lay_out(self) -> None:
+        """Reads again what ``Plan.steady`` says changes rarely, where the engine keeps it in another order."""
+
     def run_steps(
         self,
         data: Mapping[str, Array],

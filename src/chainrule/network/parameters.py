@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 from ..errors import EngineError, ShapeError, UnknownNameError
 from ..ops.memory import aligned_zeros
 from ..ops.value import Shape
-from .store import Variable, allocate, offsets
+from .store import Variable, allocate, offsets, touch, touches, views
 
 __all__ = ["Arena", "Entry", "arena_name", "block_of", "kind_of"]
 
@@ -60,7 +60,8 @@ class Arena(Mapping[str, NDArray[Any]]):
     each block. The arrays may be written in place; ``arena["0.dense.bias"][...] = 0``.
 
     Parameters  shapes : {name: (shape, decay)} in order, of new arrays ; dtype : of the numbers
-    Attributes  variables : {name: Variable} ; entries : {name: Entry} ; blocks : the flat arrays
+    Attributes  variables : {name: Variable} ; entries : {name: Entry} ; blocks : the flat arrays, for engines; who writes
+                to them in another way than through views by name calls ``store.touch`` afterwards
     """
 
     def __init__(self, shapes: Mapping[str, tuple[Shape, bool]], dtype: DTypeLike = np.float32):
@@ -138,7 +139,15 @@ class Arena(Mapping[str, NDArray[Any]]):
                 f"the arrays lie in {len(self.blocks)} blocks, because the network shares some with other networks; "
                 f"``packed()`` is a flat copy of them."
             )
-        return self.blocks[0]
+        touch()
+        return self.blocks[0][:]
+
+    def stamp(self) -> int | None:
+        """The same number as long as no number of the arrays has changed; None where somebody could change them unseen.
+
+        Whoever asks for an array by its name may write to it, now or as long as the view lives.
+        """
+        return touches() if all(views(block) == 0 for block in self.blocks) else None
 
     def arenas(self, kind: str) -> dict[str, NDArray[Any]]:
         """The blocks by their names in plans, as arenas of this kind ("parameters" or "states")."""

@@ -15,6 +15,7 @@ and makes one more for what is new. So nobody's view of an array, and no compile
 from __future__ import annotations
 
 import itertools
+import sys
 import threading
 import weakref
 from collections.abc import Iterable, Mapping
@@ -32,7 +33,7 @@ from ..ops.memory import aligned_zeros, round_up
 from ..ops.value import Shape
 from .representation import Representation
 
-__all__ = ["LOCK", "LayerVariables", "Variable", "allocate", "changes", "keep", "variables_of"]
+__all__ = ["LOCK", "LayerVariables", "Variable", "allocate", "changes", "keep", "touch", "touches", "variables_of", "views"]
 
 #: Held while variables are looked up and made, so that two networks built at the same time share them, too.
 LOCK = threading.RLock()
@@ -108,6 +109,7 @@ class Variable:
     @property
     def array(self) -> NDArray[Any]:
         """The numbers, as a view that may be written."""
+        touch()
         return self.block[self.offset : self.offset + self.size].reshape(self.shape)
 
     def settle(self, block: NDArray[Any], offset: int) -> None:
@@ -130,6 +132,36 @@ class Variable:
         self.shape, self.decay, self.started, self._loose, representation = state
         self.representation, self.held = (None, {}) if representation is None else representation.bind(self._loose.dtype)
         self.version = self.contents = _next_version()
+
+
+#: Counts the occasions on which numbers in blocks may have been written.
+_touches = itertools.count(1)
+_last_touch = 0
+
+
+def touch() -> None:
+    """Notes that numbers of some network are written, or that somebody gets a view through which they can be.
+
+    What writes to blocks without asking a ``Variable`` for its array, such as a step of training, calls this afterwards.
+    """
+    global _last_touch
+    _last_touch = next(_touches)
+
+
+def touches() -> int:
+    """Another number after every ``touch``: where it and ``views`` are as they were, no number has changed."""
+    return _last_touch
+
+
+def views(block: NDArray[Any]) -> int | None:
+    """How many views of a block are alive, through which it can be written at any time; None where Python does not tell."""
+    return None if _references is None else _references(block.base) - _OF_ITSELF
+
+
+_references = getattr(sys, "getrefcount", None)
+_alone = aligned_zeros(1)
+#: References to the memory of a block that nobody has a view of.
+_OF_ITSELF = 0 if _references is None else _references(_alone.base)
 
 
 #: Counts the changes of all representations, so that a plan compiled before one is told from a plan compiled after it.

@@ -22,6 +22,8 @@ class Plan:
         scalars : numbers that change from step to step, by name, in order
         batch : samples a step works on
         constants : the arenas whose numbers will not change, so that an engine may lay them out as it likes, once
+        steady : arenas whose numbers rarely change, so that an engine may lay them out, too; it is told when it has to do so
+            again (``Executable.lay_out``)
         beside : (FLOPs, bytes) of what belongs to the step and was computed before, so that an engine divides the rest among
             threads as it would divide the whole, and adds in the same order
         rows_alike : whether a row of a product must not depend on where in the batch it stands, in the last digits, as it
@@ -36,6 +38,7 @@ class Plan:
     batch: int
     notes: list[str] = field(default_factory=list)
     constants: frozenset[str] = frozenset()
+    steady: frozenset[str] = frozenset()
     beside: tuple[int, int] = (0, 0)
     rows_alike: bool = False
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from .._version import __version__
 from ..errors import DataError, MissingDependencyError, ParameterError
 from ..network import NetworkGraph
+from ..network.store import touch
 from ..optimizers import Optimizer
 from .feeds import ArrayFeed, Feed, Piece
 
@@ -164,6 +165,7 @@ class Ranks:
         for name, array in sorted(network.arenas().items()):
             if array.dtype.kind == "f" and ":" not in name:
                 self._comm.Bcast(array, root=0)
+        touch()
         return int(self.of_first(seed))
 
     # ------------------------------------------------------------ the part of a rank

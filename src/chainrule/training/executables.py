@@ -17,15 +17,22 @@ from ..plan import Plan, optimise
 class Compiled:
     """An executable and the lock that keeps other threads out while it runs.
 
-    ``pace`` is how many seconds a step was measured to take, 0 when none was measured.
+    ``pace`` is how many seconds a step was measured to take, 0 when none was measured; ``stamp`` is that of the parameters
+    (``Arena.stamp``) when they were laid out.
     """
 
-    __slots__ = ("executable", "lock", "pace")
+    __slots__ = ("executable", "lock", "pace", "stamp")
 
-    def __init__(self, executable: Executable) -> None:
-        self.executable = executable
+    def __init__(self, executable: Executable, stamp: int | None = None) -> None:
+        self.executable, self.stamp = executable, stamp
         self.lock = threading.Lock()
         self.pace = 0.0
+
+    def follow(self, stamp: int | None) -> None:
+        """Lays the parameters out again if they may have changed since. Parameters  stamp : theirs now"""
+        if stamp is None or stamp != self.stamp:
+            self.executable.lay_out()
+            self.stamp = stamp
 
 
 class Executables:

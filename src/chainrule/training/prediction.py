@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..data.sequences import Sequences
 from ..errors import ParameterError
 from ..network import NetworkGraph
 from ..network.origins import Origins, narrowed
+from ..network.parameters import kind_of
 from ..network.store import changes
 from ..ops.value import FREE, Shape
 from ..plan import Plan, lower_prediction
@@ -26,6 +28,8 @@ from .runtime import Repeated, Runtime
 __all__ = ["loss_and_input_gradient", "predict", "predict_repeated", "predict_sequences", "samples_at_once"]
 
 Array = NDArray[Any]
+#: Parameters of networks that are kept in a second order for predictions, too: a quarter of a gigabyte.
+_MOST_LAID_OUT = 1 << 26
 
 
 def predict_repeated(network: NetworkGraph, runtime: Runtime, X: Any, batch_size: Any) -> Array | None:
@@ -36,12 +40,14 @@ def predict_repeated(network: NetworkGraph, runtime: Runtime, X: Any, batch_size
     repeated = runtime.repeated
     if repeated is None or type(X) is not np.ndarray or X.shape != repeated.shape or X.dtype != network.dtype:
         return None
-    same = repeated.arena is network.parameters.blocks[0] and repeated.changes == changes() and X.flags.c_contiguous
+    parameters = network.parameters
+    same = repeated.arena is parameters.blocks[0] and repeated.changes == changes() and X.flags.c_contiguous
     enough = batch_size is None or (type(batch_size) is int and len(X) <= batch_size)
     if not (same and enough and _all_finite(X)):
         return None
     compiled = repeated.compiled
     with compiled.lock:
+        compiled.follow(parameters.stamp())
         found: Array = compiled.executable.predict(X)
         return found
 
@@ -59,9 +65,10 @@ def predict(network: NetworkGraph, runtime: Runtime, X: Any, batch_size: int | N
         def run(batch: int, shapes: Any, data: Mapping[str, Array]) -> Mapping[str, Array]:
             made = executables.get(
                 ("predict", batch, shapes, *origins.states),
-                lambda: lower_prediction(network, batch, shapes=shapes, taken_out=origins.states),
+                lambda: _steady(lower_prediction(network, batch, shapes=shapes, taken_out=origins.states)),
             )
             with made.lock:
+                made.follow(network.parameters.stamp())
                 found: Mapping[str, Array] = made.executable.run(data)
             return found
 
@@ -86,13 +93,14 @@ def predict(network: NetworkGraph, runtime: Runtime, X: Any, batch_size: int | N
             inputs[f"x{i}"] = part if i in sparse else narrowed(part, dtypes[i], origins.arrays.get(f"x{i}"))
 
         def lower(batch: int = batch) -> Plan:
-            return lower_prediction(
-                network, batch, shapes=shapes, constants=constants, taken_out=origins.states, sparse=sparse
+            return _steady(
+                lower_prediction(network, batch, shapes=shapes, constants=constants, taken_out=origins.states, sparse=sparse)
             )
 
         key = ("predict", batch, shapes, *(m.digest for m in constants.values()), *origins.states, sparse)
         compiled = executables.get(key, lower)
         with compiled.lock:
+            compiled.follow(network.parameters.stamp())
             found = compiled.executable.run(inputs)
         found = {name: origins.restored(i, found[name]) for i, name in enumerate(outputs)}
         if batch == n:
@@ -104,6 +112,13 @@ def predict(network: NetworkGraph, runtime: Runtime, X: Any, batch_size: int | N
         for array, name in zip(whole, outputs, strict=True):
             array[start:stop] = found[name]
     return whole
+
+
+def _steady(plan: Plan) -> Plan:
+    """The plan of a prediction, in which weights are laid out once and again only when they may have changed."""
+    weights = {name: value for name, value in plan.arenas.items() if kind_of(name) == "parameters"}
+    few = sum(value.size for value in weights.values()) <= _MOST_LAID_OUT
+    return replace(plan, steady=frozenset(weights)) if few else plan
 
 
 def needs_no_conversion(network: NetworkGraph, X: Any) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..engine.base import Engine
 from ..errors import DivergenceError, ModelFileError, ParameterError
 from ..network import NetworkGraph
-from ..network.store import changes
+from ..network.store import changes, touch
 from ..ops.value import Shape
 from ..optimizers import Optimizer
 from ..optimizers.schedules import Schedule
@@ -331,6 +331,7 @@ class Trainer:
                     )
             finally:
                 interrupts.busy = ranks is not None
+                touch()
             seconds = time.perf_counter() - begun
             compiled.pace = seconds / piece.steps
             if ranks is not None:
@@ -398,6 +399,7 @@ class Trainer:
         state = self.state
         state.history.diverged = True
         culprit = state.culprit = self.recorder.rewind()
+        touch()
         self.recorder.forget()
         rate = self.learning_rate()
         advice = (

@@ -6,6 +6,7 @@ import ctypes
 import os
 import struct
 import threading
+import weakref
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import partial
 from math import prod
@@ -101,6 +102,7 @@ class _Segment:
         self.job: Job | None = None
 
 
+_VECTOR_TYPE = np.dtype((np.void, 4 * VECTOR))
 #: Memory for a product by blocks; the rows, the least elements of the right side, and the floats of which its row stride is
 #: a multiple, for which such a product is faster than sgemm of AVX2 (measured on Zen 3).
 _BLOCK_BYTES = 4 * (BLOCK_DEPTH * BLOCK_COLUMNS + SHEET * VECTOR)
@@ -157,8 +159,9 @@ class OneDNNExecutable(Executable):
         self._codes: dict[int, tuple[Code, Array]] = {}
         self._memories: dict[int, tuple[Memory, Array]] = {}
         self._bound_primitives: list[Bound] = []
-        #: Constant matrices in panels; see ``_with_panels``.
+        #: Matrices in panels, and those of them that are laid out again when they have changed; see ``_with_panels``.
         self._panels: dict[Hashable, Array] = {}
+        self._steady: list[tuple[Value, int, Matrix, Array]] = []
         self._shared = self._scratch_of([*groups, *once])
         self._streams: dict[int, Stream] = {}
         self._constants: dict[Hashable, Array] = {}
@@ -181,11 +184,13 @@ class OneDNNExecutable(Executable):
             front = _Segment([], False)
             self.segments.insert(0, front)
             self._tables(front, first=True, last=False)
+        self._once: Job | None = None
         if once:
             front = _Segment(once, False)
             self._tables(front, first=False, last=False)
             assert front.job is not None
             front.job.run(1, 0)
+            self._once = front.job
         self._bound = [self._io(v) for v in plan.outputs.values()]
         # Whether ``predict`` needs nothing but the address of its input: no scalars in or out, no fallback.
         lone = len(self._bound) == 1 and self._bound[0][0] is not None and list(plan.inputs) == ["x0"]
@@ -347,20 +352,53 @@ class OneDNNExecutable(Executable):
         if not self._in_panels or call.add or a.column_stride != 1 or not a.dtype == b.dtype == "float":
             return None
         w = spot.value if isinstance(spot, Address) else None
-        return w if w is not None and w.ndim == 2 and w.base is not None and w.base.name in self.plan.constants else None
+        if w is None or w.ndim != 2 or w.base is None:
+            return None
+        # For one sample a matrix that has to be laid out again, because it has changed, would cost more than its product.
+        laid_out = self.plan.constants | self.plan.steady if self.plan.batch > 1 else self.plan.constants
+        return w if w.base.name in laid_out else None
 
     def _with_panels(self, call: ProductCall, w: Value) -> Call:
         """The product with a constant matrix, which is laid out once in the order in which it is read."""
         (a, b, c), (left, spot, out) = call.matrices, call.addresses
-        assert isinstance(spot, Address)
-        key = (w.base and w.base.name, w.offset, spot.elements, b)
+        assert isinstance(spot, Address) and w.base is not None
+        key = (w.base.name, w.offset, spot.elements, b)
         if key not in self._panels:
-            flat = arena_view(self.arenas, w).reshape(-1)[spot.elements :]
-            strides = (4 * b.row_stride, 4 * b.column_stride)
-            self._panels[key] = _panels(np.lib.stride_tricks.as_strided(flat, (b.rows, b.columns), strides, writeable=False))
+            panels, steady = None, w.base.name not in self.plan.constants
+            # Plans of other batch sizes over the same weights have the same panels.
+            shared = (_address(self.arenas[w.base.name]), w.offset, spot.elements, b)
+            if steady:
+                panels = _shared_panels.get(shared)
+            if panels is None:
+                panels = aligned_zeros((-(-b.columns // VECTOR), b.rows, VECTOR), np.float32)
+            if steady:
+                self._steady.append((w, spot.elements, b, panels))
+                _shared_panels[shared] = panels
+            self._lay_out(w, spot.elements, b, panels)
+            self._panels[key] = panels
         right, memory = Data(self._panels[key]), Scratch(4 * SHEET * VECTOR)
         words = [a.rows, b.columns, a.columns, left, a.row_stride, right, out, c.row_stride, memory]
         return Call("product_with_panels", words)
+
+    def _lay_out(self, w: Value, elements: int, b: Matrix, panels: Array) -> None:
+        """Copies a matrix into panels of 16 columns, each row after row, the last one filled up with zeros.
+
+        No view of the matrix outlives the call, or it would seem that somebody could write to it.
+        """
+        flat = arena_view(self.arenas, w).reshape(-1)[elements:]
+        down, right = 4 * b.row_stride, 4 * b.column_stride
+        whole, rest = divmod(b.columns, VECTOR)
+        view = np.lib.stride_tricks.as_strided
+        if whole and b.column_stride == 1:
+            # Vectors are single elements of 64 bytes, which NumPy copies up to fifteen times as fast as 16 numbers.
+            first = flat[:VECTOR].view(_VECTOR_TYPE)
+            panels.view(_VECTOR_TYPE)[:whole, :, 0] = view(first, (whole, b.rows), (4 * VECTOR, down), writeable=False)
+        elif whole:
+            panels[:whole] = view(flat, (whole, b.rows, VECTOR), (VECTOR * right, down, right), writeable=False)
+        if rest:
+            panels[whole, :, :rest] = view(
+                flat[whole * VECTOR * b.column_stride :], (b.rows, rest), (down, right), writeable=False
+            )
 
     def _tables(self, segment: _Segment, *, first: bool, last: bool) -> None:
         """The tables of one segment. The first segment's also feed the step its data; a lone one's keep its outputs."""
@@ -480,6 +518,14 @@ class OneDNNExecutable(Executable):
             job.run(1, 0)
             return view.copy()
 
+    def lay_out(self) -> None:
+        with self.lock:
+            self._check_process()
+            for steady in self._steady:
+                self._lay_out(*steady)
+            if self._once is not None:
+                self._once.run(1, 0)
+
     def _step(self, inputs: Mapping[str, Array], scalars: Mapping[str, float], step: int, seed: int) -> dict[str, Array]:
         alive = self._bind(inputs, None)
         if self.scalar_names:
@@ -596,7 +642,8 @@ def _staging(value: Value) -> Array:
 
 def _lays_out_constants(task: Task, plan: Plan) -> bool:
     """Whether a task reads nothing but what never changes, so that it need not be done again at every step."""
-    return task.node.op == "reorder" and all(v.base is not None and v.base.name in plan.constants for v in task.node.inputs)
+    laid_out = plan.constants | plan.steady
+    return task.node.op == "reorder" and all(v.base is not None and v.base.name in laid_out for v in task.node.inputs)
 
 
 def _members(plan: Plan) -> Iterator[Node]:
@@ -609,15 +656,9 @@ def _predicts(plan: Plan) -> bool:
     return all(node.where.phase == "forward" for node in plan.nodes)
 
 
-def _panels(matrix: Array) -> Array:
-    """A matrix in panels of 16 columns, each row after row, filled up with zeros."""
-    depth, columns = matrix.shape
-    count = -(-columns // VECTOR)
-    panels = aligned_zeros(max(count * depth * VECTOR, 1), np.float32)
-    whole = np.zeros((depth, count * VECTOR), np.float32)
-    whole[:, :columns] = matrix
-    panels[: whole.size] = whole.reshape(depth, count, VECTOR).transpose(1, 0, 2).ravel()
-    return panels
+#: The panels of matrices that may change, by where the matrix lies. An executable that uses them holds the matrix, too, so
+#: no other can lie there.
+_shared_panels: weakref.WeakValueDictionary[Hashable, Array] = weakref.WeakValueDictionary()
 
 
 def _by_blocks(call: ProductCall) -> Call:
