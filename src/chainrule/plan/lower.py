@@ -312,16 +312,13 @@ class _Lowering:
             e = parameters.entries[full]
             g.base, g.offset, g.name = self.arena("gradients", e.block), e.offset, full
 
-    def add_up_gradients(self, ranks: Summing, share: float) -> None:
-        """Makes the gradients those of the samples of all ranks: one sum for each arena, in its place.
-
-        Parameters  share : of the samples of this rank in the batch
-        """
+    def add_up_gradients(self, ranks: Summing) -> None:
+        """Makes the gradients those of the samples of all ranks: one sum for each arena, in its place."""
         self.gradients_in_arena = True
         for block in range(len(self.network.parameters.blocks)):
             arena = self.arena("gradients", block)
             with self.k.at("backward"):
-                total = self.k.all_reduce(Value(arena.shape, name="gradients", base=arena, offset=0), ranks, share)
+                total = self.k.all_reduce(Value(arena.shape, name="gradients", base=arena, offset=0), ranks)
             total.base, total.offset, total.name = arena, 0, "gradients"
 
     def runs(self, optimizer: Optimizer, sparse: Container[str] = ()) -> list[Run]:
@@ -615,7 +612,12 @@ def lower_training(
         raise ShapeError(f"the network has {count} output(s), got {len(losses)} loss(es).")
     zs = low.forward()
     rows_alike = bool(start) or (training and _begins_frozen(low))
-    total, first, ys = low.loss(zs, losses, loss_weights or [1.0] * count, targets or [0] * count, weights or [None] * count)
+    # With the share in J itself, its gradients need not be multiplied before they are added up.
+    factors = [share * factor for factor in loss_weights or [1.0] * count]
+    total, first, ys = low.loss(zs, losses, factors, targets or [0] * count, weights or [None] * count)
+    if share != 1:
+        with low.k.at("loss"):
+            total = low.k.multiply(total, 1 / share)
     found: dict[str, Value] = {}
     if backward:
         d = low.backward(first)
@@ -623,7 +625,7 @@ def lower_training(
         if parameter_gradients:
             low.place_gradients(by_rows)
             if ranks is not None:
-                low.add_up_gradients(ranks, share)
+                low.add_up_gradients(ranks)
         if optimizer is not None and parameter_gradients:
             total = low.update(optimizer, total, by_rows)
         if input_gradients:

@@ -92,7 +92,7 @@ class Batcher:
                     self._changed.wait()
                 if self._closed:
                     return
-                items = self._take()
+                items = self._next_batch()
             items = [item for item in items if item.answer.set_running_or_notify_cancel()]
             if not items:
                 continue
@@ -107,7 +107,7 @@ class Batcher:
                         self._alone(item)
             self._on_batch(sum(item.work.count for item in items), time.perf_counter() - begun)
 
-    def _take(self) -> list[_Item]:
+    def _next_batch(self) -> list[_Item]:
         """The request that has waited longest, and those behind it that can be joined with it, while a batch has room."""
         first = self._queue.popleft()
         if first.key is None:

@@ -81,8 +81,17 @@ class Ranks:
 
     # ------------------------------------------------------------ agreeing
 
+    def sum_in_place(self, array: Array) -> None:
+        """Puts the sum of the arrays of all ranks in the place of each; the same bits on each.
+
+        A new array for every sum would cost three times as much as the sum, as the system makes its pages one by one.
+        """
+        from mpi4py import MPI
+
+        self._comm.Allreduce(MPI.IN_PLACE, array)
+
     def summed(self, array: Any) -> Any:
-        """The sum of the arrays of all ranks; the same bits on each."""
+        """The sum of the arrays of all ranks, in a new array; the same bits on each."""
         found = np.ascontiguousarray(array)
         out = np.empty_like(found)
         self._comm.Allreduce(found, out)
