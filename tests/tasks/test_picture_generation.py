@@ -102,6 +102,8 @@ def test_what_does_not_fit_is_refused() -> None:
         model().fit(X[:1])
     with pytest.raises(DataError, match="need as many labels"):
         model().fit(X, y[:5])
+    with pytest.raises(DataError, match="one label for each picture"):
+        model().fit(X, np.full(40, np.nan))
     with pytest.raises(DataError, match="not finite"):
         model().fit(np.where(X > 9, np.nan, 0.0))
     with pytest.raises(DataError, match=r"numbers in \[0, 1\]"):
@@ -147,6 +149,9 @@ def test_the_command_trains_and_makes_pictures(tmp_path, capsys, monkeypatch) ->
         (["generate", "train", "nowhere"], "no such folder"),
         (["generate", "g.chainrule", "-o", "grid.txt"], "A picture is written to a file named"),
         (["generate", "nothing.chainrule"], "nothing.chainrule"),
+        (["generate", "g.chainrule", "-n", "0"], "--count must be an int of at least 1"),
+        (["generate", "g.chainrule", "--animation", "way.mp4"], "file named .gif"),
+        (["generate", "train", "bars", "--size", "0"], "--size must be an int of at least 1"),
     ):
         assert main(wrong) == 2 and words in capsys.readouterr().err
 

@@ -198,6 +198,8 @@ def test_the_command_learns_a_style_and_paints_with_it(tmp_path, capsys, monkeyp
         (["style", "photo.png", "painter.chainrule", "--steps", "3"], "--steps is not for painting with a model"),
         (["style", "photo.png", "painting.png", "--epochs", "3"], "--epochs is not for painting like a picture"),
         ([*train, "--steps", "3"], "--steps is not for training"),
+        (["style", "photo.png", "painting.png", "-o", "out.txt", "--body", "nothing.npz"], "A picture is written to"),
+        (["style", "photo.png", "painting.png", "--strength", "-1"], "--strength must be a finite number"),
         (["style", "train", "seen", "nothing.png", *train[4:]], "nothing.png"),
         (["style", "train", "nowhere", "painting.png"], "no such folder"),
         (["style", "photo.png", "body.chainrule"], "holds no StyleNetwork"),

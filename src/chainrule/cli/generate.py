@@ -65,12 +65,16 @@ def generate(
     chainrule generate train PHOTOS/ -o model.chainrule learns from a folder; chainrule generate model.chainrule -n 64 -o
     grid.png makes pictures. Folders for classes make a generator that can be asked for a class.
     """
+    from ..constraints import Interval
     from ..errors import ParameterError
 
     given = {
         "count": count, "labels": labels, "truncation": truncation, "animation": animation, "epochs": epochs, "size": size,
         "objective": objective, "width": width, "batch_size": batch_size, "learning_rate": learning_rate,
     }  # fmt: skip
+    for name in ("count", "size", "epochs", "width"):
+        if given[name] is not None:
+            Interval(int, 1).check("", f"--{name}", given[name])
     training = str(what[0]) == "train"
     if len(what) != 1 + training:
         raise ParameterError("chainrule generate: give a model, or the word train and a folder or an .npz file.")
@@ -139,12 +143,20 @@ def _make(
     model: Path, place: Path, count: int, labels: str | None, truncation: float | None, animation: Path | None,
     seed: int | None,
 ) -> None:  # fmt: skip
-    from ..images.writing import picture_lattice, write_animation, write_picture
+    from ..images.writing import (
+        check_animation_path,
+        check_picture_path,
+        picture_lattice,
+        write_animation,
+        write_picture,
+    )
     from ..tasks.picture_generation.picture_generator import PictureGenerator
     from .console import out
     from .options import path_to_write
 
-    place = path_to_write("--output", place)
+    place = check_picture_path(path_to_write("--output", place))
+    if animation is not None:
+        check_animation_path(path_to_write("--animation", animation))
     made: PictureGenerator = PictureGenerator.load(model)
     names = None if labels is None else [part.strip() for part in labels.split(",")]
     wanted = None if names is None else [names[i % len(names)] for i in range(count)]
@@ -155,5 +167,5 @@ def _make(
     out().print(f"Saved {place}", style="bold green", soft_wrap=True)
     if animation is not None:
         frames = made.interpolate(label=None if names is None else names[0], random_state=seed)
-        write_animation(list(frames), path_to_write("--animation", animation))
+        write_animation(list(frames), animation)
         out().print(f"Saved {animation}", style="bold green", soft_wrap=True)

@@ -87,6 +87,7 @@ def style(
     from ..constraints import Interval
     from ..errors import ParameterError
     from ..images.picture import SUFFIXES
+    from ..images.writing import check_picture_path
     from .options import path_to_write
 
     given: dict[str, Any] = {
@@ -111,7 +112,12 @@ def style(
     for name, low in (("size", 32), ("steps", 1), ("epochs", 1)):
         if given[name] is not None:
             Interval(int, low).check("", f"--{name}", given[name])
+    for name in ("strength", "smoothness"):
+        if given[name] is not None:
+            Interval(float, 0).check("", f"--{name}", given[name])
     place = path_to_write("--output", output or Path("style.chainrule" if training else "styled.png"))
+    if not training:
+        check_picture_path(place)
     if previews is not None and not previews.is_dir():
         raise ParameterError(f"--previews: the folder {str(previews)!r} does not exist. Make it first.")
     chosen = {name: value for name, value in given.items() if value is not None and name not in ("body", "size", "previews")}

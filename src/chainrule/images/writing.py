@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import MissingDependencyError, ParameterError, ShapeError
 from ..files import replacing
 
-__all__ = ["as_pixels", "picture_lattice", "write_animation", "write_picture"]
+__all__ = ["as_pixels", "check_animation_path", "check_picture_path", "picture_lattice", "write_animation", "write_picture"]
 
 Pixels = NDArray[np.uint8]
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF"}
@@ -47,27 +47,38 @@ def picture_lattice(pictures: Any, *, columns: int | None = None, gap: int = 2) 
     return found
 
 
+def check_picture_path(path: str | os.PathLike[str]) -> Path:
+    """The place of a picture; ParameterError when its name stands for no format, before the picture is made."""
+    place = Path(path)
+    if place.suffix.lower() not in _FORMATS:
+        raise ParameterError(f"A picture is written to a file named {', '.join(_FORMATS)}. Got {os.fspath(path)!r}.")
+    return place
+
+
 def write_picture(pixels: Any, path: str | os.PathLike[str]) -> Path:
     """Writes a picture (H, W), (H, W, 1) or (H, W, 3), whole or not at all.
 
     Raises      ParameterError for a name that stands for no format, or when the file cannot be written ; ShapeError ;
                 MissingDependencyError without Pillow
     """
-    place = Path(path)
-    kind = _FORMATS.get(place.suffix.lower())
-    if kind is None:
-        raise ParameterError(f"A picture is written to a file named {', '.join(_FORMATS)}. Got {os.fspath(path)!r}.")
-    image = _image(pixels)
+    place = check_picture_path(path)
+    kind, image = _FORMATS[place.suffix.lower()], _image(pixels)
     with replacing(place, what="picture", error=ParameterError) as file:
         image.save(file, format=kind, **({"quality": 95} if kind in ("JPEG", "WEBP") else {}))
     return place
 
 
-def write_animation(frames: Sequence[Any], path: str | os.PathLike[str], *, seconds: float = 0.08) -> Path:
-    """Writes pictures of one size as a GIF that runs again and again. Parameters  seconds : that each is shown"""
+def check_animation_path(path: str | os.PathLike[str]) -> Path:
+    """The place of an animation; ParameterError when its name does not end in .gif, before the frames are made."""
     place = Path(path)
     if place.suffix.lower() != ".gif":
         raise ParameterError(f"An animation is written to a file named .gif. Got {os.fspath(path)!r}.")
+    return place
+
+
+def write_animation(frames: Sequence[Any], path: str | os.PathLike[str], *, seconds: float = 0.08) -> Path:
+    """Writes pictures of one size as a GIF that runs again and again. Parameters  seconds : that each is shown"""
+    place = check_animation_path(path)
     first, *rest = [_image(frame) for frame in frames]
     with replacing(place, what="animation", error=ParameterError) as file:
         first.save(file, format="GIF", save_all=True, append_images=rest, duration=round(1000 * seconds), loop=0)

@@ -138,7 +138,13 @@ class PictureGenerator:
         if y is not None:
             if len(y) != len(pictures):
                 raise DataError(f"PictureGenerator: {len(pictures)} pictures need as many labels. Got {len(y)}.")
-            self.classes_, labels = np.unique(np.asarray(y), return_inverse=True)
+            given = np.asarray(y)
+            if given.ndim != 1 or (given.dtype.kind == "f" and not np.isfinite(given).all()):
+                raise DataError(
+                    f"PictureGenerator: y must be one label for each picture, names or finite numbers. Got an array of "
+                    f"shape {given.shape}, {given.dtype}."
+                )
+            self.classes_, labels = np.unique(given, return_inverse=True)
         rng = np.random.default_rng(self.random_state)
         shape, classes = pictures.shape[1:], 0 if self.classes_ is None else len(self.classes_)
         self.network_ = generator_network(
