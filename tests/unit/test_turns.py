@@ -301,6 +301,15 @@ def test_what_does_not_fit_is_refused_with_one_clear_error():
         labels.fit([np.zeros((8, 3)), np.full(8, 3)], verbose=0)
 
 
+def test_a_generator_and_a_discriminator_of_unequal_shapes_are_refused_with_both_shapes():
+    x, z = Input((8, 8, 1)), Input((3,))
+    generator = Network([Dense(36), Reshape((6, 6, 1))], random_state=0)
+    critic = Network([Flatten(), Dense(4).named("first"), Dense(1)], random_state=1)
+    turns = Turns([Turn([critic(x), critic(generator(z))], "hinge", targets=[1, -1], learns=critic)], inputs=[x, z])
+    with pytest.raises(ShapeError, match=r"layer 'first'.* used twice, on samples of shape \(64,\) and then of \(36,\)"):
+        turns.fit([np.zeros((4, 8, 8, 1)), np.zeros((4, 3))], epochs=1, verbose=0)
+
+
 def test_a_turn_whose_layers_have_no_influence_is_refused():
     one, two = Network([Dense(1)], random_state=0), Network([Dense(1)], random_state=1)
     x = Input((2,))

@@ -709,13 +709,21 @@ class NetworkGraph:
             i: Value((batch, *shape), dtype)
             for i, shape, dtype in zip(self.input_ids, shapes, self.input_dtypes, strict=True)
         }
+        before: dict[str, list[Shape]] = {}
         for call in self.calls:
             xs = [tensors[i] for i in call.inputs]
+            given = [x.shape[1:] for x in xs]
             try:
                 for name, p in call.layer.parameters(*(x.shape for x in xs)).items():
                     old = parameters.setdefault(f"{call.name}.{name}", p)
                     if old.shape != p.shape:
-                        raise ShapeError(f"shared parameter {name!r} would need shapes {old.shape} and {p.shape}.")
+                        raise ShapeError(
+                            f"it is used twice, on samples of shape {' and '.join(map(str, before[call.name]))} and then of "
+                            f"{' and '.join(map(str, given))}, so its {name!r} would need the shapes {old.shape} and "
+                            f"{p.shape}. Give every use of a shared layer samples of one shape, such as a discriminator "
+                            f"real pictures and generated ones of one size."
+                        )
+                before.setdefault(call.name, given)
                 for name, s in call.layer.states(*(x.shape for x in xs)).items():
                     states.setdefault(f"{call.name}.{name}", s)
                 with k.at("forward", call.name):
