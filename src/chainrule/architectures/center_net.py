@@ -7,7 +7,7 @@ from math import log
 from typing import Any
 
 from ..errors import ParameterError, ShapeError, UnknownNameError
-from ..initializers import Constant
+from ..initializers import Constant, Normal
 from ..layers import Add, Conv2D, Input, ReLU, Tensor, UpSampling2D
 from ..model import Network
 from ..network import Residual
@@ -19,6 +19,10 @@ __all__ = ["BODIES", "center_net"]
 _PRIOR = 0.02
 #: Units of the stride that the distances to the sides begin with.
 _SIDE = 4.0
+#: Deviation of the weights of both heads' last layers at the start. The outputs then begin as their biases. Were they spread
+#: widely, the first steps would push the features of objects, which are few among all places, below 0, where a ReLU
+#: learns no more: all boxes would keep one size for a long time.
+_HEAD = 0.01
 #: The coarsest places: pixels from one to the next.
 _COARSEST = 32
 #: Networks whose layers below the mean over all places can be a body, besides "residual".
@@ -86,8 +90,8 @@ def center_net(
         x = ReLU()(Add()(UpSampling2D(2)(x), beside))
         x = _applied(x, convolution(channels))
     rare, near = Constant(log(_PRIOR / (1 - _PRIOR))), Constant(log(_SIDE * 4 / stride))
-    heat = Conv2D(classes, 1, bias_init=rare).named("heat")(_applied(x, convolution(width)))
-    sides = Conv2D(4, 1, bias_init=near).named("sides")(_applied(x, convolution(width)))
+    heat = Conv2D(classes, 1, weight_init=Normal(_HEAD), bias_init=rare).named("heat")(_applied(x, convolution(width)))
+    sides = Conv2D(4, 1, weight_init=Normal(_HEAD), bias_init=near).named("sides")(_applied(x, convolution(width)))
     network = Network(inputs=picture, outputs=[heat, sides], random_state=random_state, dtype=dtype)
     network.build(input_shape)
     return network
