@@ -136,7 +136,7 @@ class BoxData:
         array, places = self._source.fetch(rows)
         return np.asarray(array[places])
 
-    def standardised(self, like: BoxData | None = None) -> Self:
+    def standardised(self, like: BoxData | ImagePreprocessor | None = None) -> Self:
         """The same pictures with channels of mean 0 and variance 1. Parameters  like : take its mean and std"""
         from ..images import ImageData
 
@@ -145,7 +145,7 @@ class BoxData:
             chosen = np.unique(np.linspace(0, self.n_samples - 1, min(256, self.n_samples)).astype(int))
             measured = ImageData(self.pictures(chosen), workers=1).standardised().preprocessor
         else:
-            measured = like.preprocessor
+            measured = like if isinstance(like, ImagePreprocessor) else like.preprocessor
         config = {**self.preprocessor.config(), "mean": measured.mean, "std": measured.std}
         found.preprocessor = ImagePreprocessor(**config)
         return found

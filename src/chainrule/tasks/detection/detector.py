@@ -65,9 +65,12 @@ class Detector(TaskModel):
     ``chainrule train FOLDER --task detect`` writes such a model, and ``chainrule.load`` gives it.
 
     Parameters
-        body : "residual" (from scratch), "efficientnet_lite0", "mobilenet_small", "resnet20" or "vgg_small"
+        body : "residual", "efficientnet_lite0", "mobilenet_small", "resnet20" or "vgg_small"; None for the residual one,
+            or for that of ``pretrained``
         size : (height, width) that pictures are put into, multiples of 32; None chooses by the size of the objects
-        width : channels at a quarter of that size = 32 ; pretrained : whether the body begins with weights of ImageNet
+        width : channels at a quarter of that size = 32 ; pretrained : "efficientnet_lite0" lets the body begin with
+            weights of ImageNet, and True those of ``body``. Its layers down to a quarter of the picture's size stay as they
+            are, the others learn at a tenth of the rate
         augment : random changes, as on the command line = "light" ; balanced : whether rare classes are shown more often
         epochs, batch_size, learning_rate : None chooses ; threshold : score from which a box counts as found = 0.5
         wrong_boxes : what boxes that cannot be right do = "clip" (see ``read_annotations``)
@@ -93,11 +96,11 @@ class Detector(TaskModel):
 
     def __init__(
         self,
-        body: str = "residual",
+        body: str | None = None,
         *,
         size: tuple[int, int] | None = None,
         width: int = 32,
-        pretrained: bool = False,
+        pretrained: bool | str = False,
         augment: str = "light",
         balanced: bool = False,
         epochs: int | None = None,
@@ -140,6 +143,18 @@ class Detector(TaskModel):
 
         fit_detector(self, self._pair(data, y), validation_data, callbacks, verbose)
         return self
+
+    @property
+    def ready_body(self) -> str | None:
+        """The name of the body that has learned before, None for one that begins anew."""
+        if not self.pretrained:
+            return None
+        return self.body or "efficientnet_lite0" if self.pretrained is True else self.pretrained
+
+    @property
+    def named_body(self) -> str:
+        """The name of the body."""
+        return self.body or self.ready_body or "residual"
 
     @staticmethod
     def _pair(data: Any, y: Any) -> Any:
@@ -397,8 +412,8 @@ class Detector(TaskModel):
 
     def __repr__(self) -> str:
         if self._network is None:
-            return f"Detector({self.body!r}, not fitted)"
-        return f"Detector({self.body!r}: {some(self.class_names, 5)}; {self.network.parameters.count:,} parameters)"
+            return f"Detector({self.named_body!r}, not fitted)"
+        return f"Detector({self.named_body!r}: {some(self.class_names, 5)}; {self.network.parameters.count:,} parameters)"
 
 
 def sizes_of(pictures: Any) -> list[tuple[int, int]]:

@@ -26,8 +26,8 @@ class DetectionSettings(TrainingSettings):
     """The settings of a training on pictures with boxes.
 
     Example
-        >>> DetectionSettings(data="cells").network
-        'residual'
+        >>> DetectionSettings(data="cells").body, DetectionSettings(data="cells", pretrained="efficientnet-lite0").body
+        ('residual', 'efficientnet_lite0')
     """
 
     task: str = task_option("detect", "detect")
@@ -45,11 +45,12 @@ class DetectionSettings(TrainingSettings):
         "Random changes in training: light, none, or a list such as flip=both,zoom=0.3,mosaic=0.5,colour=0.1.",
         metavar="LIST",
     )
-    network: str = option(
-        "residual",
+    network: str | None = option(
+        None,
         str,
         "Body of the detector: residual, efficientnet_lite0, mobilenet_small, resnet20 or vgg_small.",
         metavar="NAME",
+        shown="residual, or that of --pretrained",
         known=_bodies,
     )
     pretrained: str | None = pretrained_body("pictures", own=False)
@@ -69,12 +70,12 @@ class DetectionSettings(TrainingSettings):
     def constraints(cls) -> dict[str, Constraint]:
         from ...architectures.center_net import BODIES
         from ...boxes.checking import WRONG
-        from ...constraints import Boolean, Interval, OneOf
+        from ...constraints import Boolean, Interval, Maybe, OneOf
 
         return {
             **super().constraints(),
             "task": OneOf("detect"),
-            "network": OneOf(*BODIES),
+            "network": Maybe(OneOf(*BODIES)),
             "pretrained": OneOf("efficientnet-lite0", "efficientnet_lite0"),
             "balanced": Boolean(),
             "width": Interval(int, 8, 512),
@@ -87,11 +88,19 @@ class DetectionSettings(TrainingSettings):
         super().check_together()
         if self.size is not None and any(side % 32 or side < 32 for side in self.size):
             raise ParameterError(f"--size must be multiples of 32, such as 192x256. Got {self.size[0]}x{self.size[1]}.")
-        if self.pretrained is not None and self.network != "efficientnet_lite0":
+        if self.pretrained is not None and self.body != self.network is not None:
             raise ParameterError(
-                f"--pretrained: {self.network} has no weights of ImageNet. Use --network efficientnet_lite0."
+                f"--pretrained {self.pretrained} is another network than --network {self.network}, for which there are no "
+                "pretrained weights. Leave one of them out."
             )
         self.augmentation()
+
+    @property
+    def body(self) -> str:
+        """The name of the detector's body: the network that was asked for, or the pretrained one."""
+        if self.pretrained is not None:
+            return self.pretrained.replace("-", "_")
+        return self.network or "residual"
 
     def augmentation(self) -> Any:
         """The BoxAugmentation that ``augment`` names, None for none. Raises  ParameterError"""

@@ -17,6 +17,7 @@ from ...images.picture import read_header
 from ...losses import BoxGIoU, HeatMapFocal
 from ...model import Network
 from ...optimizers import OneCycle
+from ...pretrained import BODY_RATE, Body, load_body
 from ...training import Callback, WeightAveraging
 from ...training.settings import FitSettings
 from ..task import PreparedNetwork
@@ -44,12 +45,16 @@ _AVERAGE_FROM, _AVERAGE = 0.7, 0.9
 
 
 class BoxParts(NamedTuple):
-    """Pictures to train on, to validate on and to test on; None for a part that there is not. Parameters  notes"""
+    """Pictures to train on, to validate on and to test on; None for a part that there is not.
+
+    Parameters  notes : sentences about the pictures ; body : that has learned before and takes these pictures, or None
+    """
 
     train: BoxData
     validation: BoxData | None
     test: BoxData | None
     notes: list[str]
+    body: Body | None = None
 
 
 class ShowAveragePrecision(Callback):
@@ -120,16 +125,33 @@ def divided(whole: Annotations, parts: Mapping[str, Annotations], settings: Dete
     def made(part: Annotations) -> BoxData:
         return BoxData(part.pictures, part.objects, whole.classes, size=size, channels=channels, stride=4)
 
-    data = made(train).standardised()
-    data.augmentation, data.balanced = settings.augmentation(), settings.balanced
-    others = {name: made(part).standardised(like=data) for name, part in found.items()}
-    return BoxParts(data, others.get("validation"), others.get("test"), notes)
+    others = {name: made(part) for name, part in found.items()}
+    return _scaled(BoxParts(made(train), others.get("validation"), others.get("test"), notes), settings)
+
+
+def _scaled(parts: BoxParts, settings: DetectionSettings) -> BoxParts:
+    """The same parts with what the settings say of the training: augmentation, and channels as the body takes them."""
+    body = None
+    if settings.pretrained is not None:
+        if parts.train.shape[2] != 3:
+            raise DataError(
+                f"{settings.pretrained} takes pictures of 3 channels. These have {parts.train.shape[2]}. Repeat the channel "
+                "of grey arrays three times, or leave the pretrained body out."
+            )
+        body = load_body(settings.pretrained, "pictures", size=parts.train.shape[:2], dtype=settings.dtype)
+    if body is not None and body.preprocessor is not None:
+        train = parts.train.standardised(like=body.preprocessor)
+    else:
+        train = parts.train.standardised()
+    train.augmentation, train.balanced = settings.augmentation(), settings.balanced
+    validation, test = (None if part is None else part.standardised(like=train) for part in (parts.validation, parts.test))
+    return BoxParts(train, validation, test, parts.notes, body)
 
 
 def _layout(data: Annotations, settings: DetectionSettings) -> tuple[tuple[int, int], int]:
     """The size that pictures are put into, and their channels."""
     headers = [read_header(path) for path in data.pictures]
-    channels = 1 if all(one.grey for one in headers) and settings.network != "efficientnet_lite0" else 3
+    channels = 1 if all(one.grey for one in headers) and settings.body != "efficientnet_lite0" else 3
     if settings.size is not None:
         return settings.size, channels
     return fitting_size(data.objects, [one[:2] for one in headers]), channels
@@ -162,15 +184,18 @@ def fitting_size(objects: Sequence[Objects], sizes: Sequence[tuple[int, int]]) -
 def prepare(data: BoxParts, settings: DetectionSettings) -> PreparedNetwork:
     """A new network for the pictures, and its training."""
     train = data.train
+    body = data.body
     network = center_net(
-        len(train.classes), input_shape=train.shape, body=settings.network, width=settings.width,
-        pretrained=settings.pretrained is not None, random_state=settings.random_state, dtype=settings.dtype,
+        len(train.classes), input_shape=train.shape, body=settings.body if body is None else body.network,
+        width=settings.width, random_state=settings.random_state, dtype=settings.dtype,
     )  # fmt: skip
     fit = _fit_settings(settings, data)
+    if body is not None:
+        fit = fit.replace(learning_rate_factors=_careful(network, body.network))
 
     def make(trained: Network, facts: Mapping[str, Any]) -> Detector:
         detector = Detector(
-            settings.network, size=train.shape[:2], width=settings.width, pretrained=settings.pretrained is not None,
+            settings.body, size=train.shape[:2], width=settings.width, pretrained=settings.pretrained is not None,
             augment=settings.augment, balanced=settings.balanced, epochs=fit.epochs, batch_size=fit.batch_size,
             wrong_boxes=settings.wrong_boxes or "clip", random_state=settings.random_state,
         )  # fmt: skip
@@ -190,6 +215,26 @@ def prepare(data: BoxParts, settings: DetectionSettings) -> PreparedNetwork:
         test=data.test,
         units={"loss": "focal loss and 5 times 1 − GIoU", "ap50": "average precision"},
     )
+
+
+def _careful(network: Network, body: Network) -> dict[str, float]:
+    """Freezes the finest levels of a body that has learned before; factors of the learning rate of its other layers.
+
+    What the layers down to a quarter of the picture's size have learned, edges and colours, suits any pictures, and these
+    layers, which see the most places, take a third of a step.
+    """
+    height = network.input_shapes[0][0]  # type: ignore[index]
+    learned = {name.rpartition(".")[0] for name in body.parameters}
+    kept, rates = [], {}
+    for call in network.calls:
+        shape = network.sample_shape(call.output)
+        if call.name in learned and shape is not None:
+            if shape[0] * 4 >= height:
+                kept.append(call.name)
+            else:
+                rates[call.name] = BODY_RATE
+    network.freeze(*kept)
+    return rates
 
 
 def resume(model: Detector, settings: DetectionSettings) -> PreparedNetwork:
@@ -248,14 +293,16 @@ def _description(settings: DetectionSettings, data: BoxParts, network: Network, 
     listed = some([f"{name} {n:,}" for name, n in zip(train.classes, boxes.tolist(), strict=True)], 10)
     optimizer: Any = fit.optimizer
     rate: Any = fit.learning_rate
+    known = data.body is not None and data.body.preprocessor is not None
+    scaled = f"scaled as {settings.body} takes them" if known else "standardised"
     return [
         ("Data", f"{settings.data}: {sum(counts):,} pictures, {len(train.classes)} classes"),
         ("Boxes", f"{listed} (to train on)"),
-        ("Inputs", f"{height} × {width} pixels with borders, {'grey' if channels == 1 else 'colours'}, standardised"),
+        ("Inputs", f"{height} × {width} pixels with borders, {'grey' if channels == 1 else 'colours'}, {scaled}"),
         ("Split", f"{counts[0]:,} pictures to train on, {counts[1]:,} to validate on, {counts[2]:,} to test on"),
         ("Augmentation", settings.augment),
         *(("Note", note) for note in data.notes),
-        ("Network", f"{settings.network}, {network.parameters.count:,} parameters"),
+        ("Network", f"{settings.body}{', pretrained' * (data.body is not None)}, {network.parameters.count:,} parameters"),
         (
             "Training",
             f"{optimizer.name} with weight decay {optimizer.weight_decay:g}, rate up to {rate.peak:g}, focal loss of heat "
@@ -274,8 +321,7 @@ def fit_detector(detector: Detector, data: Any, validation_data: Any, callbacks:
     )  # fmt: skip
     settings = DetectionSettings(
         data=Path(data) if annotated and not isinstance(data, Annotations) else Path("the data"),
-        size=detector.size, augment=detector.augment, network=detector.body,
-        pretrained="efficientnet-lite0" if detector.pretrained else None,
+        size=detector.size, augment=detector.augment, network=detector.body, pretrained=detector.ready_body,
         width=detector.width, balanced=detector.balanced, wrong_boxes=detector.wrong_boxes, epochs=detector.epochs,
         batch_size=detector.batch_size, learning_rate=detector.learning_rate, seed=detector.random_state,
         threads=detector.threads, test_fraction=0.0, validation_fraction=0.0 if validation_data is not None else None,
@@ -326,9 +372,7 @@ def _from_arrays(data: Any, validation_data: Any, settings: DetectionSettings) -
         validation, _ = made(validation_data, train.classes)
     elif train.n_samples >= 12 and settings.shares[1]:
         train, validation = train.split(settings.shares[1], settings.random_state)
-    train = train.standardised()
-    train.augmentation, train.balanced = settings.augmentation(), settings.balanced
-    return BoxParts(train, None if validation is None else validation.standardised(like=train), None, notes)
+    return _scaled(BoxParts(train, validation, None, notes), settings)
 
 
 def _stacked(pictures: Any) -> Any:
