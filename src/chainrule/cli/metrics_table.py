@@ -28,7 +28,11 @@ def show_scores(
     table(("metric", "network", *(name for name, _ in others)), rows, title=title)
     if 0 < len(scores.by_class) <= _MOST_CLASSES:
         out().print()
+        more = scores.more_by_class
         table(
-            ("class", "precision", "recall", "F1", unit),
-            [(label, number(a), number(b), number(c), f"{n:,}") for label, a, b, c, n in scores.by_class],
+            ("class", *more, "precision", "recall", "F1", scores.counted or unit),
+            [
+                (label, *(number(values[i]) for values in more.values()), number(a), number(b), number(c), f"{n:,}")
+                for i, (label, a, b, c, n) in enumerate(scores.by_class)
+            ],
         )

@@ -5,14 +5,12 @@ The compiled kernel does the work where the fast engine's kernels are; NumPy doe
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import EngineError
 from .augmentation import FILLS, Draw
 
 __all__ = ["prepare", "resample", "resample_classes", "value_range"]
@@ -22,7 +20,6 @@ Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 #: Pixels that NumPy works on at a time, so that its temporaries stay small.
 _PIXELS = 1 << 20
-_call: Callable[..., int] | bool | None = False
 
 
 def prepare() -> None:
@@ -68,7 +65,7 @@ def resample(source: Array, rows: Rows, draw: Draw | None, mean: Floats, std: Fl
             ],
             np.int64,
         )  # fmt: skip
-        call(words.ctypes.data, 0, 0, 0)
+        call(words.ctypes.data)
     else:
         _in_numpy(source, rows, draw, gain, offset, limits, scale, shift, out)
     if draw is not None and draw.partner is not None and draw.share is not None:
@@ -162,15 +159,8 @@ def _parts(n: int, pixels: int) -> list[slice]:
     return [slice(start, min(n, start + step)) for start in range(0, n, step)]
 
 
-def _kernel() -> Callable[..., int] | None:
-    """The compiled kernel, None where there is none. Calling it lets other threads run."""
-    global _call
-    if _call is False:
-        try:
-            from ..engine.kernels.library import kernels
+def _kernel() -> Callable[[int], int] | None:
+    """The compiled kernel, None where there is none."""
+    from ..engine.kernels.library import call_of
 
-            address = kernels().addresses["resample"]
-            _call = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_int64] * 4)(address)
-        except (EngineError, KeyError):
-            _call = None
-    return _call  # type: ignore[return-value]
+    return call_of("resample")

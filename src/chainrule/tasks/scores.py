@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -52,11 +52,15 @@ class Scores:
     Parameters
         values : {metric: value} ; samples : how many were scored
         by_class : (label, precision, recall, F1, samples) of each class, empty where numbers are predicted
+        counted : what the last number of a class counts where it is no samples, such as "boxes"
+        more_by_class : {metric: its value for each class} beside those
     """
 
     values: dict[str, float]
     by_class: list[tuple[str, float, float, float, int]]
     samples: int
+    counted: str = ""
+    more_by_class: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def named(self) -> dict[str, float]:
         """The metrics under names that Python can use: ``{"accuracy": ..., "log_loss": ..., "macro_f1": ...}``."""

@@ -54,6 +54,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "alignment": {
         "alignment": ("ctc", "label_error_rate"),
     },
+    "boxes": {"boxes": ("suppress", "match_boxes")},
 }  # fmt: skip
 
 

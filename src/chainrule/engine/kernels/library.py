@@ -9,10 +9,11 @@ It is machine code, so it is only loaded when nobody else may write to it.
 
 from __future__ import annotations
 
+import ctypes
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,21 @@ def kernels() -> KernelLibrary:
     if isinstance(_library, EngineError):
         raise EngineError(str(_library)) from None
     return _library
+
+
+_calls: dict[str, Callable[[int], int] | None] = {}
+
+
+def call_of(name: str) -> Callable[[int], int] | None:
+    """What calls a kernel outside of a plan, with the address of its words, while other threads run; None where none is."""
+    if name not in _calls:
+        try:
+            function = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_int64] * 4)(kernels().addresses[name])
+        except (EngineError, KeyError):
+            _calls[name] = None
+        else:
+            _calls[name] = lambda words: function(words, 0, 0, 0)
+    return _calls[name]
 
 
 def _load(llvm: Any, code: bytes) -> tuple[dict[str, int], Any]:

@@ -24,7 +24,7 @@ class Detection(Task):
     draws = True
     writes = ("a folder, such as out/, for pictures with their boxes", "a .json file for COCO")
     settings = DetectionSettings
-    kernels = ("images and graphs",)
+    kernels = ("images and graphs", "boxes")
 
     def recognises(self, data: Path, given: Mapping[str, Any]) -> int:
         if given.get("task") == "detect":

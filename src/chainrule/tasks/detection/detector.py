@@ -69,7 +69,7 @@ class Detector(TaskModel):
             or for that of ``pretrained``
         size : (height, width) that pictures are put into, multiples of 32; None chooses by the size of the objects
         width : channels at a quarter of that size = 32 ; pretrained : "efficientnet_lite0" lets the body begin with
-            weights of ImageNet, and True those of ``body``. Its layers down to a quarter of the picture's size stay as they
+            weights of ImageNet, as does True. Its layers down to a quarter of the picture's size stay as they
             are, the others learn at a tenth of the rate
         augment : random changes, as on the command line = "light" ; balanced : whether rare classes are shown more often
         epochs, batch_size, learning_rate : None chooses ; threshold : score from which a box counts as found = 0.5
@@ -149,7 +149,7 @@ class Detector(TaskModel):
         """The name of the body that has learned before, None for one that begins anew."""
         if not self.pretrained:
             return None
-        return self.body or "efficientnet_lite0" if self.pretrained is True else self.pretrained
+        return "efficientnet_lite0" if self.pretrained is True else self.pretrained
 
     @property
     def named_body(self) -> str:
@@ -341,7 +341,8 @@ class Detector(TaskModel):
             "AP50": result.ap50, "AP50:95": result.ap, "AP75": result.ap75,
             "precision": float(hits.sum() / max(claims.sum(), 1)), "recall": float(hits.sum() / max(objects.sum(), 1)),
         }  # fmt: skip
-        return Scores(values, by_class, len(true))
+        more = {"AP50": [ap50 for _, ap50 in result.by_class], "AP50:95": [ap for ap, _ in result.by_class]}
+        return Scores(values, by_class, len(true), "boxes", more)
 
     # ------------------------------------------------------------ files
 

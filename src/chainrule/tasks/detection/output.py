@@ -111,5 +111,6 @@ def draw(place: Path, model: Detector, samples: Samples, prediction: Prediction,
             )
         )
     if samples.truth is not None:
-        title += f": {int(errors.sum()):,} errors in {samples.count:,} pictures; those with the most first"
+        count = int(errors.sum())
+        title += f": {count:,} error{'s' * (count != 1)} in {samples.count:,} pictures; those with the most first"
     box_picture(entries, place, title=title, judged=samples.truth is not None)
