@@ -6,9 +6,8 @@ import asyncio
 import json
 import logging
 import os
-import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from importlib import resources
@@ -143,12 +142,21 @@ class _Service:
             try:
                 body = await read_body(request, self.limits)
                 data = await take_apart(request, body)
-                if isinstance(data, Files) or len(body) > _INLINE_BYTES:
-                    work = await run_in_threadpool(self._read, model, data)
+                if isinstance(data, Files):
+                    # Models may read files only when they predict, so the files are there until the answer is.
+                    with data.on_disk() as (paths, names):
+                        try:
+                            answer = await self._predicted(
+                                model, await run_in_threadpool(self._read_files, model, paths, names)
+                            )
+                        except ChainruleError as error:  # the place where a file was kept means nothing to the client
+                            for path, name in zip(paths, names, strict=True):
+                                error.args = (str(error).replace(str(path), name),)
+                            raise
+                elif len(body) > _INLINE_BYTES:
+                    answer = await self._predicted(model, await run_in_threadpool(self._read, model, data))
                 else:
-                    work = self._read(model, data)
-                async with asyncio.timeout(self.limits.seconds):
-                    answer = await asyncio.wrap_future(self.batcher.submit(model, work))
+                    answer = await self._predicted(model, self._read(model, data))
             finally:
                 self._held_bytes -= reserved
             return _Json(answer)
@@ -166,20 +174,18 @@ class _Service:
             _log.exception("A request failed in a way that nobody expected.")
             return _error(500, "InternalError", "The server failed on this request; its log says why.")
 
+    async def _predicted(self, model: ServedModel, work: Work) -> Any:
+        async with asyncio.timeout(self.limits.seconds):
+            return await asyncio.wrap_future(self.batcher.submit(model, work))
+
     def _read(self, model: ServedModel, data: Any) -> Work:
-        """The samples of a request, in whatever form they came."""
-        if isinstance(data, Files):
-            with tempfile.TemporaryDirectory(prefix="chainrule-") as folder:
-                try:
-                    files, names = data.write(Path(folder))
-                    work = model.from_files(files, names, _DECOMPRESSED * self.limits.request_bytes)
-                except ChainruleError as error:
-                    # The place where the file was kept means nothing to the client.
-                    for path, name in zip(files, names, strict=True):
-                        error.args = (str(error).replace(str(path), name),)
-                    raise
-        else:
-            work = model.from_plain(data)
+        """The samples of JSON."""
+        return self._limited(model.from_plain(data))
+
+    def _read_files(self, model: ServedModel, paths: Sequence[Path], names: Sequence[str]) -> Work:
+        return self._limited(model.from_files(paths, names, _DECOMPRESSED * self.limits.request_bytes))
+
+    def _limited(self, work: Work) -> Work:
         if work.count > self.limits.samples:
             raise Refused(413, f"A request may have {self.limits.samples:,} samples at most. Got {work.count:,}.")
         return work

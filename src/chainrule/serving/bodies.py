@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator
+import tempfile
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,13 +64,15 @@ class Upload:
 class Files(list[Upload]):
     """The files of a request."""
 
-    def write(self, folder: Path) -> tuple[list[Path], list[str]]:
-        """The files in a folder, under names of ours, and the names that the client has for them."""
-        paths = []
-        for i, upload in enumerate(self):
-            paths.append(folder / f"{i}{upload.suffix}")
-            paths[-1].write_bytes(upload.content)
-        return paths, [upload.name for upload in self]
+    @contextmanager
+    def on_disk(self) -> Iterator[tuple[list[Path], list[str]]]:
+        """The files in a folder for as long as the context lasts, under names of ours, and the client's names of them."""
+        with tempfile.TemporaryDirectory(prefix="chainrule-") as folder:
+            paths = []
+            for i, upload in enumerate(self):
+                paths.append(Path(folder) / f"{i}{upload.suffix}")
+                paths[-1].write_bytes(upload.content)
+            yield paths, [upload.name for upload in self]
 
 
 async def read_body(request: Request, limits: Limits) -> bytes:

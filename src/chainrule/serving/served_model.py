@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..data.columns import object_array
 from ..errors import DataError, ParameterError
-from ..estimators import NeuralClassifier, NeuralRegressor
+from ..estimators import Autoencoder, NeuralClassifier, NeuralForecaster, NeuralRegressor
 from ..model import Network
 from ..tasks.option import Use
 from ..tasks.scores import Prediction
@@ -79,9 +79,9 @@ class ServedModel(ABC):
         """
         raise DataError(f"A model of this kind ({self.kind}) takes JSON, not files.")
 
-    @abstractmethod
     def predict(self, arrays: Sequence[Array], batch: int) -> Any:
         """Predictions, whose ``part`` gives those of some samples. Parameters  batch : samples computed at a time"""
+        raise NotImplementedError
 
     def predict_alone(self, work: Work) -> Any:
         """The prediction of one request, for a model that does not join them."""
@@ -172,9 +172,7 @@ class _OfTask(ServedModel):
         return self.model.prediction(work.data)
 
     def answer(self, work: Work, found: Prediction) -> dict[str, Any]:
-        answer: dict[str, Any] = {"target": self.model.target, "predictions": found.values.tolist()}
-        if found.probabilities is not None:
-            answer |= {"classes": self.model.classes, "probabilities": found.probabilities.tolist()}
+        answer: dict[str, Any] = {"target": self.model.target, **self.model.to_plain(found)}
         if work.names is not None:
             answer["names"] = list(work.names)
         return answer | ({"notes": work.notes} if work.notes else {})
@@ -245,11 +243,16 @@ class _OfNetwork(ServedModel):
         return {"outputs": listed[0] if len(listed) == 1 else listed}
 
 
-def _numbers(data: Any) -> Array:
-    """Nested lists of numbers as an array. Raises  DataError for anything else"""
+def _numbers(data: Any, *, missing: bool = False) -> Array:
+    """Nested lists of numbers as an array. Parameters  missing : whether null may stand for a number that is not known
+
+    Raises      DataError for anything else
+    """
     try:
         found = np.asarray(data)
-    except (ValueError, OverflowError):
+        if missing and found.dtype == object and not any(isinstance(one, str) for one in found.ravel()):
+            found = found.astype(np.float64)  # None becomes NaN
+    except (ValueError, TypeError, OverflowError):
         found = np.empty(0, object)
     if found.dtype.kind not in "iuf" or not found.size:
         raise DataError(
@@ -257,6 +260,24 @@ def _numbers(data: Any) -> Array:
             "different lengths, a text, null, or nothing at all."
         )
     return found
+
+
+def _samples(data: Any, shape: Sequence[int]) -> Work:
+    """Samples of one shape. Raises  DataError for others"""
+    X = _numbers(data)
+    if X.shape[1:] != tuple(shape):
+        raise DataError(f"Expected samples of shape {shape}, as in training: (N, {str(shape)[1:]}. Got {X.shape}.")
+    return Work(len(X), [X.astype(np.float64)])
+
+
+def _texts(data: Any) -> Work:
+    """One text or a list of texts, also as rows with a field "text". Raises  DataError for anything else"""
+    texts = [data] if isinstance(data, str) else data
+    if isinstance(texts, list):
+        texts = [one["text"] if isinstance(one, Mapping) and set(one) == {"text"} else one for one in texts]
+    if not isinstance(texts, list) or not texts or not all(isinstance(one, str) for one in texts):
+        raise DataError('Expected a list of texts, such as ["one", "two"].')
+    return Work(len(texts), [object_array(texts)])
 
 
 class _OfEstimator(ServedModel):
@@ -278,16 +299,7 @@ class _OfEstimator(ServedModel):
         return found
 
     def from_plain(self, data: Any) -> Work:
-        if self._texts:
-            texts = [data] if isinstance(data, str) else data
-            if not isinstance(texts, list) or not texts or not all(isinstance(one, str) for one in texts):
-                raise DataError("Expected a list of texts.")
-            return Work(len(texts), [object_array(texts)])
-        X = _numbers(data)
-        wanted = self.estimator.sample_shape_
-        if X.shape[1:] != wanted:
-            raise DataError(f"Expected samples of shape {wanted}, as in training: (N, {str(wanted)[1:]}. Got {X.shape}.")
-        return Work(len(X), [X.astype(np.float64)])
+        return _texts(data) if self._texts else _samples(data, self.estimator.sample_shape_)
 
     def predict(self, arrays: Sequence[Array], batch: int) -> _Arrays:
         n = len(arrays[0])
@@ -319,10 +331,7 @@ class _OfTranslator(ServedModel):
         return {"kind": self.kind, "fields": [{"name": "text", "kind": "text"}], "takes_files": False}
 
     def from_plain(self, data: Any) -> Work:
-        texts = [data] if isinstance(data, str) else data
-        if not isinstance(texts, list) or not texts or not all(isinstance(one, str) for one in texts):
-            raise DataError("Expected a list of texts.")
-        return Work(len(texts), [object_array(texts)])
+        return _texts(data)
 
     def predict(self, arrays: Sequence[Array], batch: int) -> _Arrays:
         return _Arrays([object_array(self.model.translate(arrays[0].tolist()))])
@@ -345,7 +354,7 @@ class _OfGenerator(ServedModel):
         return {"kind": self.kind, "fields": fields, "options": list(self._OPTIONS), "takes_files": False}
 
     def from_plain(self, data: Any) -> Work:
-        if isinstance(data, list) and len(data) == 1 and isinstance(data[0], str):
+        if isinstance(data, list) and len(data) == 1 and isinstance(data[0], (str, Mapping)):
             data = data[0]
         given = {"prompt": data} if isinstance(data, str) else data
         if not isinstance(given, Mapping) or not isinstance(given.get("prompt", ""), str):
@@ -356,9 +365,6 @@ class _OfGenerator(ServedModel):
         length = given.get("length", 200)
         return Work(1 if not isinstance(length, int) else max(1, length), None, dict(given))
 
-    def predict(self, arrays: Sequence[Array], batch: int) -> Any:
-        raise NotImplementedError("texts are written one after the other")
-
     def predict_alone(self, work: Work) -> str:
         written: str = self.model.generate(**work.data)
         return written
@@ -367,10 +373,84 @@ class _OfGenerator(ServedModel):
         return {"predictions": [found]}
 
 
+class _OfForecaster(ServedModel):
+    """A NeuralForecaster: a series so far in, its next values out. Series are forecast one after the other."""
+
+    kind = "forecaster"
+    _PARTS = ("y", "X", "level")
+
+    def __init__(self, model: NeuralForecaster) -> None:
+        self.model = model
+        self._further = int(getattr(model, "n_features_in_", 0) or 0)
+
+    def describe(self) -> dict[str, Any]:
+        example: dict[str, Any] = {"y": [0.0] * self.model.window, "level": 0.9}
+        if self._further:
+            example["X"] = [[0.0] * self._further] * self.model.window
+        return {
+            "kind": self.kind,
+            "window": self.model.window,
+            "horizons": self.model.horizons_.tolist(),
+            "further_columns": self._further,
+            "fields": [],
+            "takes_files": False,
+            "example": example,
+        }
+
+    def from_plain(self, data: Any) -> Work:
+        given = {"y": data} if isinstance(data, list) else data
+        if not isinstance(given, Mapping):
+            raise DataError('Expected the series so far: a list of numbers, or {"y": [...], "X": [[...]], "level": 0.9}.')
+        unknown = [name for name in given if name not in self._PARTS]
+        if unknown:
+            raise ParameterError(f"Unknown option {unknown[0]!r:.60}. Known: {', '.join(self._PARTS)}.")
+        arrays = {name: _numbers(given[name], missing=True) for name in ("y", "X") if given.get(name) is not None}
+        if "X" in arrays and "y" not in arrays:
+            raise DataError('Expected the series under "y" beside the further columns under "X".')
+        count = len(arrays["y"]) if "y" in arrays else 1
+        return Work(count, None, {**arrays, "level": given.get("level", 0.9)})
+
+    def predict_alone(self, work: Work) -> Any:
+        given = dict(work.data)
+        return self.model.predict_interval(given.get("X"), given.get("y"), level=given["level"])
+
+    def answer(self, work: Work, found: Any) -> dict[str, Any]:
+        answer = {"predictions": found.mean.tolist(), "horizons": found.horizons.tolist(), "level": found.level}
+        answer |= {name: getattr(found, name).tolist() for name in ("lower", "median", "upper", "naive")}
+        return answer if found.seasonal_naive is None else answer | {"seasonal_naive": found.seasonal_naive.tolist()}
+
+
+class _OfAutoencoder(ServedModel):
+    """An Autoencoder: samples in; their codes, what is made of these, and how far that is from the samples out."""
+
+    kind = "autoencoder"
+
+    def __init__(self, model: Autoencoder) -> None:
+        self.model = model
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": self.kind, "inputs": [list(self.model.sample_shape_)], "fields": [], "takes_files": False}
+
+    def from_plain(self, data: Any) -> Work:
+        return _samples(data, self.model.sample_shape_)
+
+    def predict(self, arrays: Sequence[Array], batch: int) -> _Arrays:
+        n = len(arrays[0])
+        parts = []
+        for (X,) in padded(arrays, batch):
+            codes = self.model.transform(X)
+            parts.append((codes, self.model.inverse_transform(codes), -self.model.score_samples(X)))
+        return _Arrays([np.concatenate(found)[:n] for found in zip(*parts, strict=True)])
+
+    def answer(self, work: Work, found: list[Array]) -> dict[str, Any]:
+        codes, made, errors = (array.tolist() for array in found)
+        return {"predictions": made, "codes": codes, "errors": errors}
+
+
 def served_model(loaded: Any) -> ServedModel:
     """What serves an object that ``chainrule.load`` gave. Zeros, signs and numbers of 8 bits are multiplied packed.
 
-    Raises      ParameterError for an object that answers no single questions, such as a NeuralForecaster
+    Raises      ParameterError for an object that no class here serves
     """
     network = loaded if isinstance(loaded, Network) else getattr(loaded, "network", None)
     if isinstance(network, Network) and network.representations():
@@ -381,11 +461,15 @@ def served_model(loaded: Any) -> ServedModel:
         return _OfNetwork(loaded)
     if isinstance(loaded, (NeuralClassifier, NeuralRegressor)):
         return _OfEstimator(loaded)
+    if isinstance(loaded, NeuralForecaster):
+        return _OfForecaster(loaded)
+    if isinstance(loaded, Autoencoder):
+        return _OfAutoencoder(loaded)
     if hasattr(loaded, "translate"):
         return _OfTranslator(loaded)
     if hasattr(loaded, "generate"):
         return _OfGenerator(loaded)
     raise ParameterError(
-        f"A {type(loaded).__name__} cannot be served: a server answers questions that do not depend on each other. Models "
-        "of tables, pictures and texts, Networks, classifiers, regressors, translators and text generators can be."
+        f"A {type(loaded).__name__} cannot be served. Models of chainrule train, Networks, classifiers, regressors, "
+        "forecasters, autoencoders, translators and text generators can be."
     )

@@ -118,6 +118,16 @@ class TaskModel(ABC):
         """
         raise DataError(f"A model of {self.noun[1]} takes files. Send them as a form, or one as the body of the request.")
 
+    def to_plain(self, prediction: Prediction) -> dict[str, Any]:
+        """A prediction as plain data for JSON: "predictions" with one entry for each sample, and what is known about them:
+        the "probabilities" of the "classes", or the "confidence" of each entry, from 0 to 1."""
+        found: dict[str, Any] = {"predictions": prediction.values.tolist()}
+        if prediction.probabilities is not None and self.classes is None:
+            found["confidence"] = prediction.probabilities[:, 0].tolist()
+        elif prediction.probabilities is not None:
+            found |= {"classes": self.classes, "probabilities": prediction.probabilities.tolist()}
+        return found
+
     def fields(self) -> list[dict[str, Any]]:
         """What ``from_plain`` takes for one sample, as plain data: the name and the kind of each field, the categories where
         they are known. Empty for a model that takes files alone."""

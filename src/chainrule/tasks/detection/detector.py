@@ -240,6 +240,15 @@ class Detector(TaskModel):
         found = [calibrated(one, self.calibration) for one in raw_detections(self.network, samples.data)]
         return Prediction(found)  # type: ignore[arg-type]
 
+    def to_plain(self, prediction: Prediction) -> dict[str, Any]:
+        """For each picture a list of {"class", "score", "box": [left, top, right, bottom]}, the surest first."""
+        found = []
+        for one in prediction.values:
+            sure = one.above(self.threshold)
+            rows = zip(sure.classes.tolist(), sure.scores.tolist(), sure.boxes.tolist(), strict=True)
+            found.append([{"class": self.class_names[c], "score": score, "box": box} for c, score, box in rows])
+        return {"classes": list(self.class_names), "predictions": found}
+
     def predict(self, data: Any, **reading: Any) -> list[Detections]:  # type: ignore[override]
         """The objects of each picture with a score of at least ``threshold``, the surest first, in the picture's pixels.
 
