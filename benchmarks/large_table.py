@@ -2,7 +2,7 @@
 
     python -m benchmarks.large_table --gigabytes 2 --kind parquet
 
-The memory is measured, not limited. The rows have 12 numbers, 2 columns of categories and a target.
+The memory is measured, not limited. The rows have --columns numbers, 2 columns of categories and a target.
 """
 
 from __future__ import annotations
@@ -25,30 +25,36 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gigabytes", type=float, default=2.0, help="of all files together")
     parser.add_argument("--kind", choices=("parquet", "csv"), default="parquet")
+    parser.add_argument("--columns", type=int, default=12, help="of numbers, at least 3")
+    parser.add_argument("--train-only", action="store_true", help="without predictions of all rows, which take longer")
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="where the rows are made; a temporary folder by default")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         data = Path(folder) / "data"
         data.mkdir()
-        size, files = _make(data, given.kind, given.gigabytes)
+        size, files = _make(data, given.kind, given.gigabytes, given.columns)
         print(f"{files * ROWS:,} rows in {files} files of {size / 1e9:.2f} GB together", flush=True)
         model = Path(folder) / "m.chainrule"
         train = ["train", f"{data}/*.{given.kind}", "-t", "y", "--epochs", str(given.epochs), "-m", str(model), "-q"]
         train += ["--hidden", "32", "--threads", "1"]
         ok = _run(train, size, folder)
-        return ok or _run(["predict", str(model), f"{data}/*.{given.kind}", "-o", f"{folder}/out.csv", "-q"], size, folder)
+        return (
+            ok
+            or given.train_only
+            or _run(["predict", str(model), f"{data}/*.{given.kind}", "-o", f"{folder}/out.csv", "-q"], size, folder)
+        )
 
 
-def _make(folder: Path, kind: str, gigabytes: float) -> tuple[int, int]:
+def _make(folder: Path, kind: str, gigabytes: float, columns: int) -> tuple[int, int]:
     """The bytes of all files, and how many there are."""
     import pandas
 
     size = files = 0
     while size < gigabytes * 1e9:
         rng = np.random.default_rng(files)
-        X = rng.normal(size=(ROWS, 12))
-        frame = pandas.DataFrame({f"x{i}": X[:, i] for i in range(12)})
+        X = rng.normal(size=(ROWS, columns))
+        frame = pandas.DataFrame({f"x{i}": X[:, i] for i in range(columns)})
         frame["town"] = np.array(["Rome", "Oslo", "Bern"])[rng.integers(0, 3, ROWS)]
         frame["shop"] = np.char.add("shop ", rng.integers(0, 500, ROWS).astype(str))
         frame["y"] = np.where(X[:, 0] * X[:, 1] + 0.3 * X[:, 2] > 0, "yes", "no")

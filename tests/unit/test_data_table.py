@@ -294,3 +294,14 @@ def test_bad_writing(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="UTF-8"):
         write_predictions(tmp_path / "a.csv", {"a": ["\ud800"]})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_texts_of_a_data_frame_are_read_as_single_values_are() -> None:
+    texts = [" Rome", "Rome", None, "n/a", "", "NA ", "Oslo", "n/a"]
+    alone = Table.from_dataframe(pd.DataFrame({"town": pd.Series(texts, dtype=object)})).column("town")
+    mixed = Table.from_dataframe(pd.DataFrame({"town": pd.Series([*texts, True], dtype=object)})).column("town")
+    assert alone.kind == mixed.kind == "categorical"
+    assert alone.values.tolist() == mixed.values.tolist()[:-1]
+    assert alone.written is not None and mixed.written is not None
+    assert alone.written.tolist() == mixed.written.tolist()[:-1]
+    assert alone.values.tolist() == ["Rome", "Rome", None, None, None, None, "Oslo", None]

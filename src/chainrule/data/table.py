@@ -194,6 +194,8 @@ def _any_column(values: Array, name: str, source: str) -> Column:
         exact = values.dtype.kind == "f" or not len(values) or float(np.abs(numbers).max()) < 2.0**53
         return Column("numeric", numbers, None if exact else object_array(list(map(str, values.tolist()))))
     items = values.tolist()
+    if str in (types := set(map(type, items))) and types <= {str, type(None)}:
+        return _text_column(items)
     known = [v for v in items if not _is_none(v)]
     if any(isinstance(v, (list, tuple, dict, set, np.ndarray, complex)) for v in known):
         raise TableError(f"{source}: column {name!r} holds lists or other objects; expected numbers or text.")
@@ -209,11 +211,20 @@ def _any_column(values: Array, name: str, source: str) -> Column:
     if known and (instants := instants_from_datetimes(None if _is_none(v) else v for v in items)) is not None:
         texts = object_array([None if _is_none(v) else str(v) for v in items])
         return Column("datetime", instants, texts, ColumnFormat("datetime"))
-    stripped = [None if _is_none(v) else str(v).strip() for v in items]
-    missing = [t is None or t.lower() in MISSING for t in stripped]
-    words = object_array([t or None if m else None for t, m in zip(stripped, missing, strict=True)])
-    texts = object_array([None if m else t for t, m in zip(stripped, missing, strict=True)])
-    return Column("categorical", texts, words if any(words) else None)
+    return _text_column([None if _is_none(v) else str(v) for v in items])
+
+
+def _text_column(items: Sequence[str | None]) -> Column:
+    """Texts without spaces around them, and the words for a missing value; each distinct text is looked at once."""
+    texts: dict[str | None, str | None] = {None: None}
+    words: dict[str | None, str | None] = {None: None}
+    for item in set(items) - {None}:
+        assert item is not None
+        text = item.strip()
+        missing = text.lower() in MISSING
+        texts[item], words[item] = (None, text or None) if missing else (text, None)
+    written = object_array([words[item] for item in items]) if any(words.values()) else None
+    return Column("categorical", object_array([texts[item] for item in items]), written)
 
 
 def _all_missing(kind: ColumnKind, n: int) -> Column:

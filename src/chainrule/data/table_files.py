@@ -26,8 +26,10 @@ from .text_file import open_text
 
 __all__ = ["TableChunk", "TableFiles", "is_large", "table_paths"]
 
-#: Rows of a chunk of a Parquet file, and letters of one of a text file.
-_ROWS, _LETTERS = 65_536, 8 * 2**20
+#: Rows and cells of a chunk of a Parquet file at most, and letters of one of a text file.
+_ROWS, _CELLS, _LETTERS = 65_536, 2**20, 8 * 2**20
+#: Bytes of a column of a Parquet file that are read at a time; else all columns of a group of rows would be in memory.
+_PARQUET_BYTES = 2**16
 #: Lines from which it is found out how a file is written, at least.
 _FIRST_LINES = 100
 #: The most letters in which no end of a row is found.
@@ -181,8 +183,10 @@ class TableFiles:
         parquet, arrow = _pyarrow()
         rows = 0
         try:
-            with parquet.ParquetFile(path, pre_buffer=False) as file:
-                for batch in file.iter_batches(batch_size=_ROWS, use_threads=False):
+            with parquet.ParquetFile(path, pre_buffer=False, buffer_size=_PARQUET_BYTES) as file:
+                columns = max(1, len(file.schema_arrow.names))
+                size = min(_ROWS, max(1, _CELLS // columns))
+                for batch in file.iter_batches(batch_size=size, use_threads=False):
                     if batch.num_rows:
                         rows += batch.num_rows
                         values = [arrow_column(arrow, column) for column in batch.columns]
