@@ -30,6 +30,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
             "max_pool", "max_pool_backward", "average_pool", "average_pool_backward", "interpolate", "pad",
         ),
         "columns": ("image_to_columns", "columns_to_image"),
+        "winograd": ("winograd_tiles", "winograd_products", "winograd_outputs", "winograd_weights"),
         "channel_moments": ("channel_moments", "join_channel_moments"),
         "weights": ("block_weights", "unblock_weights"),
         "sparse": ("sparse_product",),

@@ -12,3 +12,5 @@ PANEL, OUTPUTS = 128, 16
 BLOCK_DEPTH, BLOCK_COLUMNS = 256, 128
 #: Rows of floats that are multiplied by signs together, and most rows of signs whose sums wait to become bits.
 SIGNED_ROWS, MOST_ROWS = 16, 256
+#: Places of a transformed tile of 4 × 4 pixels; see winograd.py.
+PLACES = 16

@@ -55,6 +55,7 @@ from .primitives import (
     reorder,
 )
 from .program import Unsupported
+from .winograd import Filtering, minimal_filtering
 
 #: "plain": weights as parameters lie.
 Layout = Blocking | Literal["plain"]
@@ -189,7 +190,7 @@ def block_weights(node: Node, w: Value, c: Convolution, primitive: Primitive, th
     return memory, Task(_reordering(node, w, layout), parts)
 
 
-def _reordering(node: Node, w: Value, layout: Blocking) -> Node:
+def _reordering(node: Node, w: Value, layout: Blocking | str) -> Node:
     """A node for the plan's listing."""
     return Node("reorder", (w,), (), {"layout": layout}, node.where)
 
@@ -204,10 +205,12 @@ class _Division:
     Parameters
         kernels : None where oneDNN has no fast kernel; then products of windows
         by_rows : whether a single image is divided among threads by rows of the output
+        filtering : in place of both
     """
 
     kernels: _Kernels | None
     by_rows: bool
+    filtering: Filtering | None = None
 
 
 def _division(kind: str, c: Convolution, wide: int, threads: int) -> _Division:
@@ -218,6 +221,8 @@ def _division(kind: str, c: Convolution, wide: int, threads: int) -> _Division:
     if kind == "data" and _by_columns(c):
         return _Division(None, False)
     rows = kind == "forward" and c.samples == 1 and c.output[0] >= threads > 1
+    if (filtering := minimal_filtering(kind, c, threads)) is not None:
+        return _Division(None, rows, filtering)
     if rows:
         try:
             slabs = [slab_of(c, a, b)[0] for a, b in pairwise(bounds(c.output[0], threads))]
@@ -248,7 +253,8 @@ def convolve(node: Node, threads: int) -> tuple[list[Task], list[Task]]:
     numbers = (SRC, DST) if kind == "forward" else (DIFF_DST, DIFF_SRC)
     widths = (source.size // samples, made.size // samples)
     division = _division(kind, c, sum(widths), threads)
-    if kind == "data" and division.kernels is None:
+    filtering = division.filtering
+    if kind == "data" and division.kernels is None and filtering is None:
         return _scatter(node, c, source, w, out, chain, threads), []
     kernels = division.kernels
     early: list[Task] = []
@@ -256,14 +262,20 @@ def convolve(node: Node, threads: int) -> tuple[list[Task], list[Task]]:
     if kernels is not None and kernels.layout != "plain":
         memory, task = block_weights(node, w, c, kernels.primitive, threads)
         early.append(task)
+    elif filtering is not None:
+        memory = filtering.filters
+        early.append(Task(_reordering(node, w, "minimal filtering"), filtering.transformation(w, threads)))
     weights: Address | Memory = Address(w) if memory is None else memory
     weight_access: Access = access(w) if memory is None else (id(memory), 0, threads)
-    columns = None if kernels is not None else [Memory(_window_bytes(c, threads)) for _ in range(threads)]
+    copied = kernels is None and filtering is None
+    columns = [Memory(_window_bytes(c, threads)) for _ in range(threads)] if copied else None
 
     def part(t: int, shape: Convolution, read: tuple[int, int], written: tuple[int, int], fresh: bool) -> Part:
         """The convolution of these elements of the source to these of the output, and what follows it there."""
         done = Part([], [access(source, *read), weight_access], [access(out, *written)])
-        if kernels is None:
+        if filtering is not None:
+            done.calls = filtering.calls(t, shape, Address(source, read[0]), Address(out, written[0]))
+        elif kernels is None:
             assert columns is not None
             done.calls = _products_of_windows(shape, Address(source, read[0]), w, Address(out, written[0]), columns[t])
         else:
@@ -288,7 +300,11 @@ def convolve(node: Node, threads: int) -> tuple[list[Task], list[Task]]:
     if division.by_rows:
         line, wide = source.size // source.shape[1], made.size // made.shape[1]
         parts: list[Part | None] = []
-        for t, (a, b) in enumerate(pairwise(bounds(made.shape[1], threads))):
+        # Tiles have two rows: cut between them, all parts together compute what one part does, to the bit.
+        for t, (a, b) in enumerate(pairwise(bounds(made.shape[1], threads, 1 if filtering is None else 2))):
+            if b == a:
+                parts.append(None)
+                continue
             if kernels is None:
                 slab, first, end = _rows_of(c, a, b), 0, c.spatial[0]
             else:
@@ -548,7 +564,12 @@ def explain(node: Node, threads: int) -> str | None:
         kernels = _gradient_kernels(c, threads)[1]
     else:
         wide = (node.inputs[0].size + node.outputs[0].size) // c.samples
-        kernels = _division(kind, c, wide, threads).kernels
+        division = _division(kind, c, wide, threads)
+        if division.filtering is not None:
+            return (
+                f"{name}: minimal filtering, 16 products for 2 × 2 outputs in place of 36; weights transformed once a step"
+            )
+        kernels = division.kernels
     if kernels is None and c.dtype != "float":
         return f"{name}: NumPy, SLOW: oneDNN has no fast kernel for it"
     if kernels is None:
