@@ -149,8 +149,8 @@ def winograd_products(args, _1, _2, _3):
 def winograd_outputs(args, _1, _2, _3):
     """Aᵀ M A of some tiles, which are 2 × 2 outputs each; those beyond an odd size are dropped.
 
-    0 channels, 1 rows and 2 columns of the output, 3 products, 4 output, 5 first tile, 6 tiles, 7 memory for what is dropped,
-    8 elements from a matrix to the next
+    0 channels, 1 rows and 2 columns of the output, 3 products, 4 output, 5 first tile, 6 tiles, 7 memory for what is
+    dropped, 8 elements from a matrix to the next
     """
     channels, rows, columns, m, first = word(args, 0), word(args, 1), word(args, 2), word(args, 3), word(args, 5)
     unused, apart, pixel = word(args, 7), 4 * word(args, 8), 4 * channels
@@ -170,7 +170,8 @@ def winograd_outputs(args, _1, _2, _3):
 
 @cfunc(KERNEL, error_model="numpy")
 def winograd_weights(args, _1, _2, _3):
-    """G g Gᵀ of each filter, for each of the 16 places a matrix (inputs, outputs) in panels of 16 columns, filled up with zeros.
+    """G g Gᵀ of each filter: for each of the 16 places a matrix (inputs, outputs) in panels of 16 columns, the last one
+    filled up with zeros.
 
     0 inputs, 1 outputs, 2 filters, elements from 3 an input, 4 an output and 5 a tap to the next, 6 element of the first
     tap, 7 transformed filters, 8 and 9 the first input and the one after the last

@@ -1,7 +1,7 @@
 """Convolutions of 3 × 3 with stride 1 by Winograd's minimal filtering; see ``kernels/winograd.py``.
 
-On processors without AVX-512 oneDNN multiplies 36 numbers for 2 × 2 outputs; here it is 16. dx is such a convolution, too: of
-dy, with filters that are turned by half a turn and whose inputs and outputs have changed places.
+On processors without AVX-512 oneDNN multiplies 36 numbers for 2 × 2 outputs; here it is 16. dx is such a convolution, too:
+of dy, with filters that are turned by half a turn and whose inputs and outputs have changed places.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from .primitives import Convolution
 
 __all__ = ["Filtering", "minimal_filtering"]
 
-#: Inputs times outputs over their sum below which transforming tiles costs more than it saves (measured on Zen 3: 16, level at
-#: 17 to 20), and the least tiles of a sample, which share the filters.
+#: Inputs times outputs over their sum below which transforming tiles costs more than it saves (on Zen 3 slower at 16, level
+#: at 17 to 20), and the least tiles of a sample, which share the filters.
 _FEWEST_CHANNELS, _FEWEST_TILES = 22, 12
 #: Filters of more bytes come from memory, and are worth their way where a sample has so many tiles.
 _LARGE_FILTERS, _MANY_TILES = 8 << 20, 64
@@ -106,7 +106,7 @@ def _is_faster_here() -> bool:
 
 
 def _spread(elements: int) -> int:
-    """At least so many elements, such that what lies 0 to 15 times as far apart has lines of the first-level cache of its own."""
+    """At least so many elements, such that 16 things so far apart have lines of the first-level cache of their own."""
     return -(-elements // _WAY) * _WAY + _LINES_APART
 
 
