@@ -220,3 +220,10 @@ def test_a_style_network_that_has_learned_nothing_says_so(tmp_path) -> None:
         made.fit([], photo, body())
     with pytest.raises(ParameterError, match="style_weight"):
         StyleNetwork(style_weight=-1).fit(photo[None], photo, body())
+
+
+def test_a_body_of_many_layers_is_looked_at_where_its_features_are_not_too_small(tmp_path) -> None:
+    layers = [part for _ in range(6) for part in (Conv2D(2, 3, padding=1, stride=2), ReLU())]
+    Network([*layers, Flatten(), Dense(2)], random_state=0).build((64, 64, 3)).save(tmp_path / "deep.chainrule")
+    found = style_body(tmp_path / "deep.chainrule")
+    assert found.style == ("1.relu", "3.relu", "5.relu") and found.content == ("5.relu",)  # halves, quarters and eighths

@@ -17,8 +17,9 @@ from ...model import Network
 
 __all__ = ["StyleBody", "style_body"]
 
-#: How many layers style is compared at, and at which share of the body's depth the last of them and the content lie.
-_STYLE_LAYERS, _DEEPEST, _CONTENT = 5, 0.7, 0.45
+#: How many layers style is compared at; and how much smaller than the picture the features may be. What a body finds at
+#: still smaller ones is a thing and no longer a stroke, and steps towards it make noise of a picture.
+_STYLE_LAYERS, _COARSEST = 5, 8
 #: The mean colour (red, green, blue) that Caffe's networks for ImageNet take out, of bytes.
 _CAFFE_MEAN = (123.0, 117.0, 104.0)
 
@@ -70,12 +71,18 @@ def style_body(
 
     body = load_body("efficientnet-lite0" if source is None else source, "pictures")
     network, made = body.network, body.preprocessor
-    ends = [call.name for call in network.calls if call.layer.role in ("activation", "join")]
+    ends = _activations(network)
     if len(ends) < 2:
         raise ParameterError(f"style: the body {body.name!r} has {len(ends)} activations; features need at least 2.")
-    last = max(1, round(_DEEPEST * (len(ends) - 1)))
-    chosen = [ends[i] for i in np.unique(np.linspace(0, last, _STYLE_LAYERS).round().astype(int))]
+    chosen = [ends[i] for i in np.unique(np.linspace(0, len(ends) - 1, _STYLE_LAYERS).round().astype(int))]
     three = [np.broadcast_to(np.asarray(v, np.float64), 3) for v in ((0, 1) if made is None else (made.mean, made.std))]
     mean, std = (tuple(float(one) for one in part) for part in three)
-    at = ends[round(_CONTENT * (len(ends) - 1))]
-    return StyleBody(network, tuple(content or (at,)), tuple(style or chosen), mean, std)
+    return StyleBody(network, tuple(content or ends[-1:]), tuple(style or chosen), mean, std)
+
+
+def _activations(network: Network) -> list[str]:
+    """The names of the activations whose features are not much smaller than the picture; all if they are few."""
+    shapes, seen = network.sample_shapes(), network.input_shapes[0]
+    found = [(call.name, shapes[call.output]) for call in network.calls if call.layer.role == "activation"]
+    fine = [name for name, shape in found if len(shape) == 3 and _COARSEST * shape[0] >= seen[0]]
+    return fine if len(fine) >= 2 else [name for name, _ in found]
