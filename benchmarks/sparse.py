@@ -1,4 +1,5 @@
-"""``python -m benchmarks.sparse``: sparse weights against dense ones, of a layer, of a convolution and of a pruned network.
+"""``python -m benchmarks.sparse``: sparse weights against dense ones, of a layer, of a convolution, of a pruned network and of
+a step of its training.
 
 Columns are how many times as fast as the fastest dense product, by best times / by median times; see ``turns``.
 """
@@ -10,10 +11,15 @@ import argparse
 import numpy as np
 
 from chainrule import Dense, Network, ReLU
+from chainrule.engine import get_engine
+from chainrule.losses import SoftmaxCrossEntropy
 from chainrule.network import Masked
 from chainrule.ops import SparseMatrix
+from chainrule.optimizers import Adam
+from chainrule.sparsity import prune
+from chainrule.training import Objective, Trainer
 
-from .turns import Array, dense_conv, dense_product, executable, main, onnx_network, ratios, take_turns
+from .turns import Array, Run, dense_conv, dense_product, executable, main, onnx_network, ratios, take_turns
 
 LAYERS = [(n, width, width) for width in (512, 1024, 2048) for n in (1, 32, 256)]
 CONVOLUTIONS = [(1, 32, 64, 64, 3), (8, 32, 64, 64, 3), (8, 16, 128, 128, 3), (8, 8, 256, 256, 3), (8, 16, 256, 256, 1)]
@@ -82,5 +88,28 @@ def network(options: argparse.Namespace, rng: np.random.Generator) -> None:
         print(f"    batch {n:4}: {ratios(times)}", flush=True)
 
 
+def training(options: argparse.Namespace, rng: np.random.Generator) -> None:
+    """A step of the perceptron 784-1024-1024-10 with Adam: dense, and with masks of whose zeros it knows."""
+    n = 128
+    data = {"x0": rng.normal(size=(n, 784)).astype(np.float32), "y0": rng.integers(0, 10, n).astype(np.int32)}
+    runs = {}
+    for sparsity in (0.0, 0.8, 0.9, 0.95):
+        net = Network([Dense(1024), ReLU(), Dense(1024), ReLU(), Dense(10)], random_state=0).build((784,))
+        if sparsity:
+            net = prune(net, sparsity, scope="layer")
+        runs["dense" if not sparsity else f"{100 * sparsity:.0f} % zeros"] = _step(net, data, options.threads)
+    print(
+        f"784-1024-1024-10, step of {n} samples: {ratios(take_turns(runs, 8 * options.seconds, options.threads))}",
+        flush=True,
+    )
+
+
+def _step(net: Network, data: dict[str, Array], threads: int) -> Run:
+    """One step after another on the same samples."""
+    trainer = Trainer(net, Objective([SoftmaxCrossEntropy()]), Adam(1e-4), engine=get_engine("onednn", threads=threads))
+    executable = trainer.executable(len(data["x0"])).executable
+    return lambda: executable.run_steps(data, None, trainer.scalars(1), steps=1)
+
+
 if __name__ == "__main__":
-    main(__doc__, layers, convolutions, network)
+    main(__doc__, layers, convolutions, network, training)

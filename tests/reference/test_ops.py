@@ -485,6 +485,8 @@ TESTED = {
     "ctc", "label_error_rate",
     # in test_compressed_ops.py
     "sparse_weight_matmul", "sparse_weight_conv", "pack_signs", "binary_matmul", "binary_conv",
+    # in test_kept_ops.py
+    "take_kept", "put_kept", "spread_kept", "kept_matmul", "kept_outer",
     # in tests/onednn/test_compressed.py
     "sign_bits", "binary_matmul_signs", "signed_matmul",
     # in tests/onednn/test_int8.py

@@ -18,7 +18,7 @@ import itertools
 import sys
 import threading
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from math import prod
@@ -55,7 +55,8 @@ class Variable:
     """
 
     __slots__ = (
-        "_loose", "block", "contents", "decay", "held", "offset", "representation", "shape", "started", "version",
+        "_equations", "_loose", "block", "contents", "decay", "held", "offset", "representation", "shape", "started",
+        "version",
     )  # fmt: skip
 
     block: NDArray[Any]
@@ -69,6 +70,8 @@ class Variable:
         self._loose: NDArray[Any] | None = None
         self.representation, self.held = None, {}
         self.version = self.contents = 0
+        #: What the equations of the representation depend on beside its configuration.
+        self._equations: Hashable = None
 
     @property
     def trainable(self) -> bool:
@@ -100,6 +103,9 @@ class Variable:
     def changed(self) -> None:
         """Notes that the arrays of the representation have other numbers."""
         self.contents = _next_version()
+        equations = None if self.representation is None else self.representation.equations()
+        if equations != self._equations:
+            self._equations, self.version = equations, self.contents
 
     @property
     def size(self) -> int:
@@ -132,6 +138,7 @@ class Variable:
         self.shape, self.decay, self.started, self._loose, representation = state
         self.representation, self.held = (None, {}) if representation is None else representation.bind(self._loose.dtype)
         self.version = self.contents = _next_version()
+        self._equations = None if self.representation is None else self.representation.equations()
 
 
 #: Counts the occasions on which numbers in blocks may have been written.

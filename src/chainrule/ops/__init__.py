@@ -8,6 +8,7 @@ convolution.py, pooling.py and resampling.py, recurrent.py, attention.py, alignm
                         the families: each op's entry, its shape rule, its FLOPs, its equation and the Builder's method
 builder.py              the Builder: all families, and what layers know beside ops
 compressed.py           products with constant sparse weights, with signs of one bit, and with weights of 8 bits
+kept.py                 products with the kept weights of a mask, in training
 sparse_matrix.py, sign_matrix.py, int8_weights.py
                         a constant sparse matrix; a constant matrix of signs; constant weights of 8 bits
 memory.py               aligned arrays

@@ -22,12 +22,14 @@ from .communication import Communication
 from .compressed import Compressed
 from .convolution import Convolution
 from .emitter import Operand
+from .kept import Kept
 from .pooling import Pooling
 from .product import Product
 from .recurrent import Recurrent
 from .reduction import Reduction
 from .resampling import Resampling
 from .row import Row
+from .sparse_matrix import SparseMatrix
 from .value import Value, Where
 
 
@@ -43,7 +45,18 @@ class Saved(SimpleNamespace):
 
 
 class Builder(
-    Product, Reduction, Row, Convolution, Pooling, Resampling, Recurrent, Attention, Alignment, Compressed, Communication
+    Product,
+    Reduction,
+    Row,
+    Convolution,
+    Pooling,
+    Resampling,
+    Recurrent,
+    Attention,
+    Alignment,
+    Compressed,
+    Kept,
+    Communication,
 ):
     """Emits nodes into ``nodes``.
 
@@ -146,8 +159,8 @@ class Builder(
         """Stores ``value`` in ``target`` (a parameter, slot or state). Values read before keep their meaning."""
         target = self._places.get(id(target), target)
         if id(target) in self._rows:
-            table, rows, _ = self._rows[id(target)]
-            (out,) = self.emit("put_rows", table, rows, value)
+            table, put, _ = self._rows[id(target)]
+            out = put(value if isinstance(value, Value) else self.constant(value))
             target = table
         else:
             if id(target) in self._constraints:
@@ -171,7 +184,15 @@ class Builder(
         touched"""
         taken = self.take_rows(table, rows)
         taken.name = table.name
-        self._rows[id(taken)] = (table, rows, taken)
+        self._rows[id(taken)] = (table, lambda value: self.put_rows(table, rows, value), taken)
+        return taken
+
+    def by_kept(self, table: Value, kept: SparseMatrix) -> Value:
+        """The kept elements of a parameter or slot; what is assigned to them goes back to their places, and no other element
+        is touched"""
+        taken = self.take_kept(table, kept=kept)
+        taken.name = table.name
+        self._rows[id(taken)] = (table, lambda value: self.put_kept(table, value, kept=kept), taken)
         return taken
 
     # ------------------------------------------------------------ what is noted of values

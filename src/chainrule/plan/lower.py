@@ -13,7 +13,7 @@ from ..losses import Loss
 from ..network import Arena, Call, NetworkGraph
 from ..network.parameters import arena_name
 from ..network.representation import Held
-from ..ops import Builder, Saved, SparseMatrix, Value
+from ..ops import Builder, Node, Saved, SparseMatrix, Value
 from ..ops.communication import Summing
 from ..ops.memory import round_up
 from ..ops.table import OPS
@@ -74,6 +74,8 @@ class _Lowering:
         self.to_be_read = False
         #: Whether updates must read the gradients from their arena, since these are no longer what the backward pass made.
         self.gradients_in_arena = False
+        #: Whether masks may be part of the equations: of a training step whose updates are compiled with it.
+        self.skips_zeros = False
         self._held: dict[str, Held] = {}
         self._values: dict[str, Value] = {}
         self.k = Builder(training=training, parameter=self.parameter, state=self.state, gradient=self.gradient)
@@ -150,7 +152,7 @@ class _Lowering:
                 key = f"{full}:{name}"
                 base = self.arenas.setdefault(key, Value((array.size,), role="arena", name=key))
                 arrays[name] = Value(array.shape, role="state", name=name, base=base)
-            self._held[full] = Held(representation, self.stored(full), arrays, self.training)
+            self._held[full] = Held(representation, self.stored(full), arrays, self.training, self.skips_zeros)
         return self._held[full]
 
     def gradient(self, layer: str, name: str, value: Value) -> Value:
@@ -284,6 +286,19 @@ class _Lowering:
         found = {f"{layer}.{name}" for layer, name in self.k.sparse}
         return {full for full in found - self.rules().keys() if self.network.trainable(full)}
 
+    def kept(self, optimizer: Optimizer | None) -> dict[str, Node]:
+        """Parameters under a mask of which an update touches the kept elements alone, and the nodes that spread their
+        gradients. An optimizer that looks at whole parameters, and a constraint or penalty of a parameter's own, need all.
+        """
+        if optimizer is None or optimizer.by_variable:
+            return {}
+        found = {f"{layer}.{name}": g.producer for (layer, name), g in self.k.gradients.items()}
+        return {
+            full: node
+            for full, node in found.items()
+            if node is not None and node.op == "spread_kept" and full not in self.rules() and self.network.trainable(full)
+        }
+
     def rules(self) -> dict[str, Parameter]:
         """The parameters that have a penalty or a constraint of their own."""
         if self._rules is None:
@@ -349,10 +364,17 @@ class _Lowering:
             for layer in self.network.named(name)
         }
 
-    def update(self, optimizer: Optimizer, penalty: Value, sparse: Collection[str] = ()) -> Value:
+    def update(
+        self,
+        optimizer: Optimizer,
+        penalty: Value,
+        sparse: Collection[str] = (),
+        kept: Mapping[str, Node] | None = None,
+    ) -> Value:
         """Emits penalties, clipping, decay and the optimizer's update; returns the loss with its penalty.
 
         Parameters  sparse : parameters of which only the rows that occur in the batch are read and written
+                    kept : parameters of which only the kept elements are, with the nodes that spread their gradients
         """
         k = self.k
 
@@ -364,9 +386,18 @@ class _Lowering:
         parts: list[Update] = []
         for run in self.runs(optimizer, sparse):
             w, g, decay = part("parameters", run), part("gradients", run), run.decay
+            slots = {n: part(f"slot.{n}", run) for n in optimizer.slots}
             own = self.rules().get(run.name)
-            self._constrain(w, run.name, own, optimizer)
-            if run.name and self.held(run.name) is not None and not (self.to_be_read or self.gradients_in_arena):
+            spread = (kept or {}).get(run.name)
+            if spread is None:
+                self._constrain(w, run.name, own, optimizer)
+            else:
+                # What is not kept is zero already, and stays so.
+                with k.at("update"):
+                    w, g = k.by_kept(w, spread.attrs["kept"]), spread.inputs[0]
+                    slots = {n: k.by_kept(slot, spread.attrs["kept"]) for n, slot in slots.items()}
+            held = self.held(run.name) if run.name and spread is None else None
+            if held is not None and not (self.to_be_read or self.gradients_in_arena):
                 # What the representation made of the gradient is part of the chain that updates, not a pass of its own.
                 layer, _, name = run.name.rpartition(".")
                 g = k.gradients.get((layer, name), g)
@@ -386,7 +417,7 @@ class _Lowering:
                         g = k.add(g, k.multiply(w, optimizer.l2))
                     if optimizer.l1:
                         g = k.add(g, k.multiply(k.sign(w), optimizer.l1))
-            parts.append(Update(w, g, {n: part(f"slot.{n}", run) for n in optimizer.slots}, decay, run.factor))
+            parts.append(Update(w, g, slots, decay, run.factor))
         factors = self.rate_factors(optimizer)
         for full in sorted(sparse):
             with k.at("update"):
@@ -607,6 +638,7 @@ def lower_training(
             this process in the whole batch
     """
     low = _Lowering(network, batch, training, shapes, constants, start=start, taken_out=taken_out, sparse=sparse)
+    low.skips_zeros = training and backward and parameter_gradients and optimizer is not None
     count = len(network.output_ids)
     if len(losses) != count:
         raise ShapeError(f"the network has {count} output(s), got {len(losses)} loss(es).")
@@ -623,11 +655,12 @@ def lower_training(
         d = low.backward(first)
         by_rows = low.sparse(optimizer) if ranks is None else set()
         if parameter_gradients:
-            low.place_gradients(by_rows)
+            kept = low.kept(optimizer) if ranks is None else {}
+            low.place_gradients(by_rows | kept.keys())
             if ranks is not None:
                 low.add_up_gradients(ranks)
         if optimizer is not None and parameter_gradients:
-            total = low.update(optimizer, total, by_rows)
+            total = low.update(optimizer, total, by_rows, kept)
         if input_gradients:
             for i, at in enumerate(network.input_ids):
                 if at in d:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..constraints import Interval, OneOf
 from ..network import Masked
@@ -24,21 +25,24 @@ __all__ = ["Growing", "RigL"]
 
 
 class Growing(Masked):
-    """A mask that also keeps the gradient of all elements, so that it is known which of the zeros would help most.
+    """A mask that can also keep the gradient of all elements, so that it is known which of the zeros would help most.
 
-    Parameters  mask : as of Masked ; dense : the gradient of the last step, None for zeros
+    Parameters  mask : as of Masked ; dense : the gradient of the last step that was kept, None for zeros
+                keeps_gradient : whether steps keep it, for which they need it of the zeros, too = True
     """
 
     letters: ClassVar[dict[str, str]] = {"mask": "M", "dense": "G"}
 
-    def __init__(self, mask: Any, dense: Any = None) -> None:
+    def __init__(self, mask: Any, dense: Any = None, keeps_gradient: bool = True) -> None:
         super().__init__(mask)
+        self.keeps_gradient = keeps_gradient
         self.dense = np.zeros(self.mask.shape, np.float32) if dense is None else np.asarray(dense)
 
     def gradient(self, k: Builder, held: Held, dvalue: Value) -> Value:
-        if held.training:
-            k.assign(held["dense"], dvalue)
-        return super().gradient(k, held, dvalue)
+        if not (held.training and self.keeps_gradient):
+            return super().gradient(k, held, dvalue)
+        k.assign(held["dense"], dvalue)
+        return k.multiply(dvalue, held["mask"])
 
 
 class RigL(StepSchedule):
@@ -46,7 +50,8 @@ class RigL(StepSchedule):
 
     It begins with a random mask. Every so many steps the smallest weights of each parameter are dropped, a share
     ``fraction / 2 (1 + cos(π t / end))`` of those it has, and as many grow where the gradient is largest, from zero. After
-    the end the mask stays. A network that is masked already begins with its own masks.
+    the end the mask stays. A network that is masked already begins with its own masks. Steps between two such moments need
+    no gradient of the zeros, so those of a layer with few weights left skip the zeros altogether.
 
     Parameters
         sparsity : in [0, 1) ; scope : "erk" or "layer" = "erk", how it is shared out ; fraction : in (0, 1) = 0.3
@@ -89,12 +94,30 @@ class RigL(StepSchedule):
         network = state.network
         self._names = prunable(network, self.layers)
         kept = {name: kept_mask(network, name) for name in self._names}
-        if all(mask.all() for mask in kept.values()) and not state.step:  # else the checkpoint has the masks
-            kept = masks_of(scores(network, self._names, "random", self.random_state), kept, share, self.scope, None)
+        masks = kept
+        if all(mask.all() for mask in kept.values()):
+            masks = masks_of(scores(network, self._names, "random", self.random_state), kept, share, self.scope, None)
+        #: Parameters of which so many weights are zero, all the time, that steps skip them.
+        self._sparse = {name for name in self._names if Masked(masks[name]).is_sparse}
+        kept = kept if state.step else masks  # of a fit that is resumed the checkpoint has the masks
         for name, mask in kept.items():
-            network.represent(name, Growing(mask))
+            self._hold(state, name, mask)
+
+    def next_step(self, state: FitState) -> int | None:
+        moves = super().next_step(state)
+        # One step before, so that the step after it keeps the gradient.
+        return moves - 1 if moves is not None and moves - 1 > state.step else moves
+
+    def _hold(self, state: FitState, name: str, mask: NDArray[np.bool_]) -> None:
+        """Holds a parameter under a mask; the gradient of its zeros is kept where it costs nothing, or is needed next."""
+        keeps = name not in self._sparse or super().next_step(state) == state.step + 1
+        state.network.represent(name, Growing(mask, keeps_gradient=keeps))
 
     def on_step(self, state: FitState) -> None:
+        if super().next_step(state) == state.step + 1 and not self._moves_at(state.step):
+            for name in self._names:
+                self._hold(state, name, kept_mask(state.network, name))
+            return
         through = min(1.0, (state.step - self.first) / max(1, self.last - self.first))
         share = self.fraction / 2 * (1 + math.cos(math.pi * through))
         for name in self._names:
@@ -102,14 +125,17 @@ class RigL(StepSchedule):
             assert isinstance(how, Growing)
             kept, dense = how.mask.reshape(-1) != 0, np.abs(how.dense.reshape(-1))
             count = min(round(share * np.count_nonzero(kept)), int(np.count_nonzero(~kept)))
-            if not count:
-                continue
-            dropped = np.argsort(np.where(kept, np.abs(w), np.inf), kind="stable")[:count]
-            kept[dropped] = False
-            grown = np.argsort(np.where(kept, -1.0, dense), kind="stable")[::-1][:count]
-            kept[grown] = True
-            w[dropped], w[grown] = 0, 0
-            state.network.represent(name, Growing(kept.reshape(how.mask.shape)))
+            if count:
+                dropped = np.argsort(np.where(kept, np.abs(w), np.inf), kind="stable")[:count]
+                kept[dropped] = False
+                grown = np.argsort(np.where(kept, -1.0, dense), kind="stable")[::-1][:count]
+                kept[grown] = True
+                w[dropped], w[grown] = 0, 0
+            self._hold(state, name, kept.reshape(how.mask.shape))
+
+    def _moves_at(self, step: int) -> bool:
+        """Whether weights move after this step."""
+        return step == self.last or (step >= max(1, self.first) and (step - self.first) % self.every == 0)
 
     def on_fit_end(self, state: FitState) -> None:
         for name in self._names:

@@ -240,6 +240,7 @@ class Trainer:
                     except ModelFileError:
                         resume.undo(self)
                         raise
+                    self.follow_network()
                 # Among ranks a signal is only noted until all of them stop after the same step.
                 self.interrupts.busy = self.ranks is not None
                 if not self.optimizer.full_batch:
@@ -361,6 +362,8 @@ class Trainer:
                     if step == state.step:
                         callback.on_step(state)
                 if changes() != before:
+                    self.follow_network()  # where a mask is part of the equations, another mask needs other plans
+                    recorder = self.recorder
                     recorder.forget()  # a mask is another now, and weights under it are zero
         if not recorder.finite():
             raise self._diverged()

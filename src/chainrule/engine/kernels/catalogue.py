@@ -44,6 +44,7 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
             "without_border",
         ),
     },
+    "training of sparse weights": {"kept": ("gather_kept", "scatter_kept", "kept_outer")},
     "weights of 8 bits": {"int8": ("quantize",)},
     "sequences": {
         "recurrent": (

@@ -141,7 +141,7 @@ HEADS = ("matmul", "conv", "conv_backward_data")
 #: Products with weights that are constants of the plan; see ``compressed.py``.
 COMPRESSED = (
     "sparse_weight_matmul", "sparse_weight_conv", "binary_matmul", "binary_matmul_signs", "binary_conv", "int8_matmul",
-    "int8_conv",
+    "int8_conv", "kept_matmul",
 )  # fmt: skip
 
 

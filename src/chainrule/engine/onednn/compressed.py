@@ -34,6 +34,7 @@ from .calls import (
     Within,
     access,
     bounds,
+    memory_access,
 )
 from .chain import Chain, home_of
 from .images import three
@@ -170,10 +171,14 @@ class _Arranged:
     @property
     def words(self) -> list[Any]:
         """Words 5 to 12 of ``sparse_planes``; the bias comes with the chain that follows."""
+        return self.words_with(Data(self.values))
+
+    def words_with(self, values: Data | Memory) -> list[Any]:
+        """The same with values that lie elsewhere."""
         arrays = [
             Data(self.begins),
             Data(self.offsets),
-            Data(self.values),
+            values,
             Data(np.zeros(self.blocks * self.size, np.float32)),
         ]
         return [self.size, self.together, self.blocks, self.stretches, *arrays]
@@ -195,11 +200,13 @@ def _block_size(matrix: SparseMatrix, groups: int) -> int:
 
 
 @lru_cache(maxsize=64)
-def _arranged(matrix: SparseMatrix, window: _Window, plane: int, chunk: int, stretched: bool = True) -> _Arranged:
+def _arranged(
+    matrix: SparseMatrix, window: _Window, plane: int, chunk: int, stretched: bool = True, kind: Any = np.float32
+) -> _Arranged:
     """The weights of a matrix in the order of ``sparse_planes``.
 
     Parameters
-        plane : floats between planes ; chunk : outputs of a chunk
+        plane : floats between planes ; chunk : outputs of a chunk ; kind : of the numbers
         stretched : whether planes are taken by stretches that stay in the first-level cache
     """
     outputs, inner = matrix.shape[0], window.channels // window.groups
@@ -209,7 +216,7 @@ def _arranged(matrix: SparseMatrix, window: _Window, plane: int, chunk: int, str
     # The first row of each block has the places; its values come from all rows of the block.
     leads = rows % size == 0
     block, places = rows[leads] // size, matrix.indices[leads].astype(np.int64)
-    values = matrix.values.astype(np.float32)[np.lexsort((rows, matrix.indices, rows // size))].reshape(-1, size)
+    values = matrix.values.astype(kind)[np.lexsort((rows, matrix.indices, rows // size))].reshape(-1, size)
     tap, channel = np.divmod(places, inner)
     channel = channel + block * size // (outputs // window.groups) * inner
     ky, kx = np.divmod(tap, window.kernel[1])
@@ -360,8 +367,8 @@ def _panel() -> int:
     return PANEL if "512" in open_library().isa else PANEL // 2
 
 
-def _of_samples(samples: int, inputs: int) -> _Units:
-    panel = min(_panel(), -(-samples // 8) * 8)
+def _of_samples(samples: int, inputs: int, most: int | None = None) -> _Units:
+    panel = min(_panel(), -(-(most or samples) // 8) * 8)
     places = [(0, a, min(samples, a + panel)) for a in range(0, samples, panel)]
     return _Units(_Window(1, panel, inputs, 1, panel), places, panel, False)
 
@@ -379,8 +386,13 @@ def _of_images(images: int, window: _Window) -> _Units:
 def _by_units(p: Product, matrix: SparseMatrix, units: _Units, used: int, threads: int) -> list[Task]:
     """Each thread makes the planes and all outputs of units of its own."""
     arranged = _arranged(matrix, units.window, units.plane, _CHUNK)
-    memories = [Memory(4 * units.floats) for _ in range(used)]
-    words, x = arranged.words, p.product.inputs[0]
+    return _units_of_threads(p, arranged, arranged.words, units, used, threads)
+
+
+def _units_of_threads(
+    p: Product, arranged: _Arranged, words: list[Any], units: _Units, used: int, threads: int, read: Sequence[Access] = ()
+) -> list[Task]:
+    memories, x = [Memory(4 * units.floats) for _ in range(used)], p.product.inputs[0]
     ends = [units.rows(unit)[0] for unit in units.places] + [units.rows(units.places[-1])[1]]
     cuts = bounds(len(units.places), used) + [len(units.places)] * (threads - used)
 
@@ -391,7 +403,21 @@ def _by_units(p: Product, matrix: SparseMatrix, units: _Units, used: int, thread
             calls.append(units.product(unit, memories[t], (0, arranged.chunks), words, p.out))
         return calls
 
-    return p.by_rows([ends[c] for c in cuts], make)
+    return p.by_rows([ends[c] for c in cuts], make, read)
+
+
+def product_by_samples(
+    p: Product, matrix: SparseMatrix, values: Memory, used: int, threads: int
+) -> tuple[Array, list[Task]]:
+    """The product with a matrix whose values are numbers of weights from 1 on, each thread's samples by themselves: (the
+    numbers from 0 on in the order in which the weights are to lie in ``values``, tasks).
+    """
+    samples = p.out.shape[0]
+    units = _of_samples(samples, matrix.shape[1], -(-samples // used))
+    arranged = _arranged(matrix, units.window, units.plane, _CHUNK, kind=np.int64)
+    words = arranged.words_with(values)
+    tasks = _units_of_threads(p, arranged, words, units, used, threads, [memory_access(values)])
+    return arranged.values.reshape(-1) - 1, tasks
 
 
 def _by_outputs(p: Product, matrix: SparseMatrix, units: _Units, threads: int) -> tuple[list[Task], list[Node]]:

@@ -30,6 +30,7 @@ from .compressed import pack, sign_bits, sign_product, signed_product, sparse_pr
 from .convolution import convolve, weight_gradient
 from .images import channel_moments, pad, pool, resample
 from .int8 import int8_product, quantize
+from .kept import kept_outer, kept_product, put_kept, spread_kept, take_kept
 from .primitives import Matrix
 from .program import MACHINE_OPS, Unsupported
 from .recurrent import SEQUENCE_OPS, count_uses, sequence_task
@@ -440,6 +441,10 @@ _TASKS: dict[str, Callable[[Node, int], Task | list[Task]]] = {
     "unique_rows": unique_rows,
     "take_rows": take_rows,
     "put_rows": put_rows,
+    "take_kept": take_kept,
+    "put_kept": put_kept,
+    "spread_kept": spread_kept,
+    "kept_outer": kept_outer,
     "one_hot": one_hot,
     "attention": attention,
     "attention_backward": attention,
@@ -521,7 +526,7 @@ def _tasks_of(node: Node, threads: int) -> list[Task]:
             return make_tasks([product, rest], threads)
     if node.attrs.get("nodes", [node])[0].op in COMPRESSED:
         form = node.attrs.get("nodes", [node])[0].op.split("_")[0]
-        compressed = {"sparse": sparse_product, "binary": sign_product, "int8": int8_product}[form]
+        compressed = {"sparse": sparse_product, "binary": sign_product, "int8": int8_product, "kept": kept_product}[form]
         made_first, rest_of = compressed(node, threads)
         return made_first + (make_tasks(rest_of, threads) if rest_of else [])
     builder: Callable[[Node, int], Task | list[Task]] | None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import alignment, compressed, convolution, recurrent
+from . import alignment, compressed, convolution, kept, recurrent
 
 Array = NDArray[Any]
 Attrs = dict[str, Any]
@@ -301,5 +301,6 @@ KERNELS.update({name: lambda attrs, *xs, f=f: f(*xs) for name, f in ELEMENTWISE.
 KERNELS["all_reduce"] = _all_reduce
 KERNELS.update(compressed.KERNELS)
 KERNELS.update(convolution.KERNELS)
+KERNELS.update(kept.KERNELS)
 KERNELS.update(recurrent.KERNELS)
 KERNELS.update(alignment.KERNELS)
