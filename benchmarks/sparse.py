@@ -1,5 +1,5 @@
-"""``python -m benchmarks.sparse``: sparse weights against dense ones, of a layer, of a convolution, of a pruned network and of
-a step of its training.
+"""``python -m benchmarks.sparse``: sparse weights against dense ones, of layers, convolutions, a pruned network and a
+step of its training.
 
 Columns are how many times as fast as the fastest dense product, by best times / by median times; see ``turns``.
 """
