@@ -232,6 +232,12 @@ def test_binary_convolutions_to_the_bit(case: Any, channels: int) -> None:
     found = get_engine("onednn").compile(plan_of(both, arrays), {}).run(arrays)
     np.testing.assert_array_equal(found["o1"], found["o0"])
 
+    def of_changing_weights(k: Builder, image: Value, weights: Value) -> Any:
+        sums = k.sum(k.reshape(weights, (-1, *w.shape[-2:])), axis=1)
+        return k.relu(k.binary_conv(k.pack_signs(image), k.sign_bits(weights), shape=w.shape, sums=sums, **window))
+
+    compare(of_changing_weights, arrays, exact=True)
+
 
 @settings(max_examples=25, deadline=None)
 @given(

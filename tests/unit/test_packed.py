@@ -35,6 +35,7 @@ from chainrule.errors import DataError, NotFittedError, ParameterError, ShapeErr
 from chainrule.losses import get_loss
 from chainrule.network import Masked
 from chainrule.plan import lower_training, optimise
+from chainrule.plan.passes import signs as passes_of_signs
 from chainrule.training import compressed_choice
 
 RNG = np.random.default_rng(0)
@@ -125,6 +126,27 @@ def test_a_binary_network_learns() -> None:
     net = Network([BinaryDense(128), BatchNorm(), Sign(), BinaryDense(2), BatchNorm()], random_state=0)
     net.fit(X, y, epochs=30, verbose=0)
     assert net.evaluate(X, y)["accuracy"] > 0.9
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_training_of_convolutions_multiplies_bits(monkeypatch: pytest.MonkeyPatch, scaled: bool) -> None:
+    X = RNG.normal(size=(24, 9, 8, 3)).astype(np.float32)
+    layers = [
+        BinaryConv2D(20, 3, padding="same"), BatchNorm(), Sign(), BinaryConv2D(70, 3, padding="same", scaled=scaled),
+        MaxPool2D(2), BatchNorm(), Sign(), BinaryConv2D(9, 2, stride=2), BatchNorm(), Flatten(), Dense(10),
+    ]  # fmt: skip
+    net = Network(layers, random_state=0).build((9, 8, 3))
+    twin = copy.deepcopy(net)
+    net.fit(X, classes(24), epochs=2, batch_size=10, verbose=0)
+    plan = net._runtime.trainer.executable(10).executable.plan
+    ops = [m.op for node in plan.nodes for m in node.attrs.get("nodes", [node])]
+    assert ops.count("binary_conv") == 2 and ops.count("conv") == 1  # the first layer reads floats
+    monkeypatch.setattr(passes_of_signs, "product_with_signs", lambda *_: False)
+    twin.fit(X, classes(24), epochs=2, batch_size=10, verbose=0)
+    plan = twin._runtime.trainer.executable(10).executable.plan
+    assert not any(m.op == "binary_conv" for node in plan.nodes for m in node.attrs.get("nodes", [node]))
+    for name, w in net.parameters.items():
+        np.testing.assert_allclose(w, twin.parameters[name], rtol=1e-5, atol=1e-6, err_msg=name)
 
 
 # ---------------------------------------------------------------- packed

@@ -2,7 +2,7 @@
 numbers of 8 bits.
 
 Sparse weights (*kernel, C / groups, O) are held as a SparseMatrix (O, kernel · C / groups), a row for each output. Signs are
-a SignMatrix, or in matrix products an "int" value of its bits that ``sign_bits`` makes of weights that change. What they are
+a SignMatrix, or an "int" value of its bits that ``sign_bits`` makes of weights that change. What they are
 multiplied with may be packed, too: a value of bits is an "int" value (..., 2 words), 64 channels a word, whose bit is 1 for
 +1 and 0 for −1. Weights of 8 bits are Int8Weights; what they are multiplied with is an "int" value
 (..., words), four channels a word, of whole numbers from 0 to 127 that stand for (number − zero) · scale.
@@ -81,20 +81,28 @@ def _bits(name: str, x: Value, channels: int) -> None:
 
 def _sign_bits(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
     w = inputs[0]
-    if w.ndim != 2 or 0 in w.shape:
-        raise ShapeError(f"sign_bits: the weights must be (I, O), from 1 on. Got {w.shape}.")
-    return [((-(-w.shape[1] // BLOCK), words_of(w.shape[0]), 2 * BLOCK), "int")]
+    if w.ndim < 2 or 0 in w.shape:
+        raise ShapeError(f"sign_bits: the weights must be (*kernel, C, O), from 1 on. Got {w.shape}.")
+    return [(_bits_shape(w.shape), "int")]
+
+
+def _bits_shape(shape: Shape) -> Shape:
+    """The shape of the bits of signs (*kernel, C, O)."""
+    *kernel, channels, outputs = shape
+    return (-(-outputs // BLOCK), prod(kernel) * words_of(channels), 2 * BLOCK)
 
 
 def _signs(name: str, inputs: tuple[Value, ...], attrs: Attrs) -> Shape:
-    """The shape (I, O) of the signs, which are an attribute or the last of the inputs."""
+    """The shape (*kernel, C, O) of the signs, which are an attribute or the second of the inputs."""
     weights: SignMatrix | None = attrs["weights"]
     if (len(inputs) == 1) == (weights is None):
         raise ShapeError(f"{name}: the signs are one SignMatrix, or one value of bits.")
     shape: Shape = attrs["shape"]
-    if len(shape) != 2 or (weights is not None and weights.shape != shape):
+    if weights is not None and weights.shape != shape:
+        raise ShapeError(f"{name}: the weights must be {shape}. Got {weights.shape}.")
+    if len(shape) != 2 and name != "binary_conv":
         raise ShapeError(f"{name}: the weights must be (I, O). Got {shape}.")
-    wanted = (-(-shape[1] // BLOCK), words_of(shape[0]), 2 * BLOCK)
+    wanted = _bits_shape(shape)
     if weights is None and (inputs[1].dtype != "int" or inputs[1].shape != wanted):
         raise ShapeError(f"{name}: the bits of {shape} are an int value {wanted}. Got {inputs[1].dtype} {inputs[1].shape}.")
     return shape
@@ -124,14 +132,19 @@ def _signed_matmul(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
 
 
 def _binary_conv(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
-    name, x, weights = "binary_conv", inputs[0], attrs["weights"]
-    _bits(name, x, weights.channels)
+    name, x, shape = "binary_conv", inputs[0], _signs("binary_conv", inputs, attrs)
+    *kernel, channels, outputs = shape
+    _bits(name, x, channels)
     axes = image(name, x.shape)
     match(name, axes, attrs, _WINDOW)
-    if len(weights.shape) != axes + 2:
-        raise ShapeError(f"{name}: an image with {axes} spatial axes needs weights (*kernel, C, O). Got {weights.shape}.")
-    size = windows(name, x.shape[1:-1], weights.shape[:-2], *(attrs[n] for n in _WINDOW))
-    return [((x.shape[0], *size, weights.outputs), "float")]
+    if len(kernel) != axes:
+        raise ShapeError(f"{name}: an image with {axes} spatial axes needs weights (*kernel, C, O). Got {shape}.")
+    if len(inputs) == 3 and inputs[2].shape != (prod(kernel), outputs):
+        raise ShapeError(f"{name}: the sums of the signs must be {(prod(kernel), outputs)}. Got {inputs[2].shape}.")
+    if len(inputs) == 2 and any(map(any, attrs["padding"])):
+        raise ShapeError(f"{name}: with padding it needs the sums of the signs of each tap.")
+    size = windows(name, x.shape[1:-1], kernel, *(attrs[n] for n in _WINDOW))
+    return [((x.shape[0], *size, outputs), "float")]
 
 
 def _binary_flops(node: Node) -> int:
@@ -232,7 +245,7 @@ class Compressed(Emitter):
 
     @op("row", "bits({0})", r"\mathrm{{bits}}({0})", rule=_sign_bits, flops=no_flops)
     def sign_bits(self, w: Value) -> Value:
-        """The bits of the signs of weights w (I, O), 1 where w >= 0, in the order of a SignMatrix, as 32-bit words"""
+        """The bits of the signs of weights (*kernel, C, O), 1 where w >= 0, in the order of a SignMatrix, as 32-bit words"""
         return self.emit("sign_bits", w)[0]
 
     @op("product", "{0} sign(W)", _LATEX, 1, rule=_binary_matmul, flops=_binary_flops, takes_epilogue=True)
@@ -270,15 +283,22 @@ class Compressed(Emitter):
     def binary_conv(
         self,
         x: Value,
-        weights: SignMatrix,
+        weights: SignMatrix | Value,
         *,
         stride: Sequence[int],
         padding: Sequence[tuple[int, int]],
         dilation: Sequence[int],
+        shape: Shape | None = None,
+        sums: Value | None = None,
     ) -> Value:
-        """``conv`` of an image of bits (N, *spatial, words of C) with signs (*kernel, C, O); padding adds nothing"""
+        """``conv`` of an image of bits (N, *spatial, words of C) with signs (*kernel, C, O); padding adds nothing
+
+        Parameters  weights : a constant, or what ``sign_bits`` makes of weights of this ``shape``, and with padding also
+                    ``sums``, those of the signs over the channels of each tap (taps, O)
+        """
+        inputs, found = _operands(x, weights, shape)
         attrs = sliding(stride=stride, padding=padding, dilation=dilation)
-        return self.emit("binary_conv", x, weights=weights, shape=weights.shape, **attrs)[0]
+        return self.emit("binary_conv", *inputs, *([] if sums is None else [sums]), **found, **attrs)[0]
 
     @op("row", "int8({0})", r"\mathrm{{int8}}({0})", rule=_quantize, flops=no_flops)
     def quantize(self, x: Value, *, scale: float, zero: int) -> Value:
@@ -322,21 +342,23 @@ def reshaped_weights(matrix: SparseMatrix, kernel: Shape) -> NDArray[np.float64]
 
 
 def weights_of_signs(node: Node) -> Value | None:
-    """The weights (I, O) of which a node makes the signs, 1 where they are at least 0, else −1; None for another node."""
+    """The weights (*kernel, C, O) of which a node makes the signs, 1 where they are at least 0, else −1; None for others."""
     if node.op != "where" or [v.constant if v.role == "constant" else 0 for v in node.inputs[1:]] != [1, -1]:
         return None
     chosen, signs = node.inputs[0].producer, node.outputs[0]
-    if chosen is None or chosen.op != "greater_equal" or signs.ndim != 2 or not signs.size:
+    if chosen is None or chosen.op != "greater_equal" or signs.ndim < 2 or not signs.size:
         return None
     w, limit = chosen.inputs
     return w if limit.role == "constant" and limit.constant == 0 and w.shape == signs.shape else None
 
 
 def product_with_signs(k: Compressed, node: Node, bits: Mapping[int, Value], is_signs: Callable[[Value], bool]) -> bool:
-    """Emits a product x W with bits where the node is one with signs W; whether it is.
+    """Emits a product x W, or a convolution, with bits where the node is one with signs W; whether it is.
 
     Parameters  bits : those of signs, by the ids of the signs ; is_signs : whether x is signs, too
     """
+    if node.op == "conv" and id(node.inputs[1]) in bits:
+        return _conv_with_signs(k, node, bits[id(node.inputs[1])], is_signs)
     if node.op != "matmul" or id(node.inputs[1]) not in bits or node.attrs["transpose_a"] or node.attrs["transpose_b"]:
         return False
     x, signs = node.inputs
@@ -344,4 +366,18 @@ def product_with_signs(k: Compressed, node: Node, bits: Mapping[int, Value], is_
         k.binary_matmul(k.pack_signs(x), bits[id(signs)], shape=signs.shape)
     else:
         k.signed_matmul(x, bits[id(signs)], shape=signs.shape)
+    return True
+
+
+def _conv_with_signs(k: Compressed, node: Node, bits: Value, is_signs: Callable[[Value], bool]) -> bool:
+    (x, signs), attrs = node.inputs, node.attrs
+    if attrs["groups"] != 1 or signs.ndim != x.ndim or not is_signs(x):
+        return False
+    sums = None
+    if any(map(any, attrs["padding"])):
+        *_, channels, outputs = signs.shape
+        (taps,) = k.emit("reshape", signs, shape=(prod(signs.shape[:-2]), channels, outputs))
+        (sums,) = k.emit("sum", taps, axis=(1,), keepdims=False)
+    window = {name: attrs[name] for name in _WINDOW}
+    k.binary_conv(k.pack_signs(x), bits, shape=signs.shape, sums=sums, **window)
     return True

@@ -510,7 +510,10 @@ def sign_product(node: Node, threads: int) -> tuple[list[Task], list[Node]]:
         line = prod(shapes.output[1:])
         units = [(n, a, min(height, a + lines)) for n in range(images) for a in range(0, height, lines)]
         memories = [Memory(8 * lines * line * number) for _ in range(used)]
-        taken = Data(shapes.border(weights)) if shapes.padded else None
+        taken: Any = None
+        if shapes.padded:
+            taken = Data(_border(weights)) if weights is not None else Address(p.product.inputs[2])
+            read += [] if weights is not None else [access(p.product.inputs[2])]
         cuts = bounds(len(units), used) + [len(units)] * (threads - used)
 
         def make(t: int, a: int, b: int) -> list[AnyCall]:
@@ -524,7 +527,7 @@ def sign_product(node: Node, threads: int) -> tuple[list[Task], list[Node]]:
             return calls
 
         starts = [(n * height + low) * line for n, low, _ in units] + [positions]
-        return p.by_rows([starts[c] for c in cuts], make), []
+        return p.by_rows([starts[c] for c in cuts], make, read), []
     if positions < used and blocks >= used:
         # Fewer samples than threads: each thread has outputs of its own.
         alone, rest = p.alone()
@@ -598,17 +601,25 @@ def signed_product(node: Node, threads: int) -> list[Task]:
 
 
 def sign_bits(node: Node, threads: int) -> list[Task]:
-    """sign_bits, by words of 64 inputs."""
+    """sign_bits, by taps and words of 64 channels."""
     w, out = node.inputs[0], node.outputs[0]
-    inputs, outputs = w.shape
+    *kernel, channels, outputs = w.shape
     blocks, number, _ = out.shape
+    of_tap, line = words_of(channels), 2 * BLOCK
     parts: list[Part | None] = []
     for a, b in pairwise(bounds(number, threads if w.size >= _SMALL else 1)):
-        words = [a, b, inputs, outputs, Address(w), Address(out), number, Scratch(8 * BLOCK * blocks)]
-        line = 2 * BLOCK
-        writes = [access(out, (o * number + a) * line, (o * number + b) * line) for o in range(blocks)]
-        reads = access(w, 64 * a * outputs, min(inputs, 64 * b) * outputs)
-        parts.append(Part([Call("sign_bits", words)], [reads], writes) if b > a else None)
+        part = Part()
+        for tap in range(prod(kernel)):
+            low, high = max(a, tap * of_tap) - tap * of_tap, min(b, (tap + 1) * of_tap) - tap * of_tap
+            if low >= high:
+                continue
+            source, to = Address(w, tap * channels * outputs), Address(out, tap * of_tap * line)
+            words = [low, high, channels, outputs, source, to, number, Scratch(8 * BLOCK * blocks)]
+            part.calls.append(Call("sign_bits", words))
+            first = tap * channels * outputs
+            part.reads.append(access(w, first + 64 * low * outputs, first + min(channels, 64 * high) * outputs))
+        part.writes = [access(out, (o * number + a) * line, (o * number + b) * line) for o in range(blocks)]
+        parts.append(part if part.calls else None)
     return [Task(node, parts + [None] * (threads - len(parts)))]
 
 
@@ -649,17 +660,19 @@ class _ImageWords:
         at = Address(x, image * prod(self.spatial) * 2 * self.words)
         return [1, self.words, *self._sizes(low, high), at, memory, *three(self.dilation)]
 
-    def borders(self, low: int, high: int, outputs: int, taken: Data, out: Address) -> list[Any]:
+    def borders(self, low: int, high: int, outputs: int, taken: Data | Address, out: Address) -> list[Any]:
         return [1, outputs, *self._sizes(low, high), taken, out, *three(self.dilation)]
 
-    def border(self, weights: SignMatrix) -> Array:
-        """What each tap outside the image is to give back (taps, O): its words are all 0, which stands for −1."""
-        dense = weights.to_dense().reshape(weights.taps, weights.channels, weights.outputs)
-        return np.ascontiguousarray(dense.sum(axis=1), np.float32)
+
+def _border(weights: SignMatrix) -> Array:
+    """What each tap outside the image is to give back (taps, O): its words are all 0, which stands for −1."""
+    dense = weights.to_dense().reshape(weights.taps, weights.channels, weights.outputs)
+    return np.ascontiguousarray(dense.sum(axis=1), np.float32)
 
 
 def _image_words(node: Node) -> _ImageWords:
-    attrs, weights, x, out = node.attrs, node.attrs["weights"], node.inputs[0], node.outputs[0]
+    attrs, x, out = node.attrs, node.inputs[0], node.outputs[0]
+    *kernel, channels, _ = attrs["shape"]
     before, after = zip(*attrs["padding"], strict=True)
-    sizes = (x.shape[1:-1], out.shape[1:-1], weights.shape[:-2], attrs["stride"], before, after, attrs["dilation"])
-    return _ImageWords(words_of(weights.channels), *map(tuple, sizes))
+    sizes = (x.shape[1:-1], out.shape[1:-1], kernel, attrs["stride"], before, after, attrs["dilation"])
+    return _ImageWords(words_of(channels), *map(tuple, sizes))

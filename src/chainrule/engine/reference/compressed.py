@@ -41,7 +41,7 @@ def _sign_bits(attrs: Attrs, w: Array) -> Array:
 
 
 def _signs_of(attrs: Attrs, bits: Sequence[Array]) -> Array:
-    """The signs (I, O) of a product, which are an attribute or a value of bits."""
+    """The signs (*kernel, C, O) of a product, which are an attribute or a value of bits."""
     weights: SignMatrix | None = attrs["weights"]
     if weights is None:
         weights = SignMatrix(attrs["shape"], np.ascontiguousarray(bits[0], np.int32).view(np.uint64))
@@ -60,10 +60,9 @@ def _signed_matmul(attrs: Attrs, x: Array, *bits: Array) -> Array:
     return np.asarray(x @ _signs_of(attrs, bits).astype(x.dtype))
 
 
-def _binary_conv(attrs: Attrs, bits: Array) -> Array:
-    weights: SignMatrix = attrs["weights"]
-    x = unpack_signs(bits, weights.channels)
-    return np.asarray(CONVOLUTIONS["conv"](attrs | {"groups": 1}, x, weights.to_dense()))
+def _binary_conv(attrs: Attrs, bits: Array, *weights: Array) -> Array:
+    x = unpack_signs(bits, attrs["shape"][-2])
+    return np.asarray(CONVOLUTIONS["conv"](attrs | {"groups": 1}, x, _signs_of(attrs, weights)))
 
 
 def _quantize(attrs: Attrs, x: Array) -> Array:
