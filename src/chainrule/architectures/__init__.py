@@ -10,6 +10,7 @@ from .minilm import minilm, minilm_tokenizer
 from .mobilenet_small import mobilenet_small
 from .registry import ARCHITECTURES, get_architecture
 from .resnet import resnet, resnet20
+from .restoration_networks import dncnn, super_resolution
 from .squeezenet import squeezenet
 from .unet import unet
 from .vgg_small import vgg_small
@@ -20,6 +21,7 @@ __all__ = [
     "center_net",
     "clip_network",
     "conv_lstm_forecaster",
+    "dncnn",
     "efficientnet_lite0",
     "get_architecture",
     "lenet5",
@@ -30,6 +32,7 @@ __all__ = [
     "resnet20",
     "simvp",
     "squeezenet",
+    "super_resolution",
     "unet",
     "vgg_small",
 ]

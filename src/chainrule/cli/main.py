@@ -38,7 +38,6 @@ from .predict import predict
 from .prune import prune
 from .quantize import quantize
 from .read import read
-from .restore import restore
 from .serve import serve
 from .show import show
 from .sources import clean_up
@@ -91,7 +90,6 @@ app.command(short_help="Follow objects through a video with a detector, or from 
 app.command(short_help="Train a network that makes pictures, and make pictures with it.")(_command(generate))
 app.command(short_help="Paint a photo in the style of a painting, or train a network that does.")(_command(style))
 app.command(short_help="Print the text of pages that a trained model reads.")(_command(read))
-app.command(short_help="Take the noise out of pictures, or colour grey ones.")(_command(restore))
 app.command(short_help="Show a model: its preprocessing, layers and equations.")(_command(show))
 app.command(short_help="Search for the settings with which a training comes out best.")(_command(tune))
 app.command(short_help="Serve a model over HTTP, with a page to try it.")(_command(serve))

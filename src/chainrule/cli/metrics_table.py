@@ -23,7 +23,8 @@ def show_scores(
     units = {"log loss": "nats", "RMSE": f"unit of {own}", "MAE": f"unit of {own}"}
     rows = []
     for name, value in scores.values.items():
-        label = f"{name} ({units[name]})" if name in units else name
+        unit_of = units.get(name, "dB" if name.startswith("PSNR") else "")
+        label = f"{name} ({unit_of})" if unit_of else name
         rows.append((label, number(value), *(number(other.values[name]) for _, other in others)))
     table(("metric", "network", *(name for name, _ in others)), rows, title=title)
     if 0 < len(scores.by_class) <= _MOST_CLASSES:

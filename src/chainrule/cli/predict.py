@@ -43,7 +43,8 @@ def predict(
             "-o",
             metavar="FILE",
             help="CSV or Parquet file to write, - for standard output; of boxes also a .json file (COCO), or a folder "
-            "such as out/ for the pictures with their boxes. [default: show some rows]",
+            "such as out/ for the pictures with their boxes; of restored pictures a .png file or a folder. "
+            "[default: show some rows]",
         ),
     ] = None,
     grid: Annotated[
@@ -79,7 +80,7 @@ def predict(
             f"{model} holds a {type(loaded).__name__} without the preprocessing of data, so the command cannot use it. "
             f"Use it in Python: chainrule.load({str(model)!r})."
         )
-    to_stdout = predictions_file.check_place(output, task.writes)
+    to_stdout = predictions_file.check_place(output, task)
     refuse_foreign(task, given, Use.PREDICT, f"{model} is a model of {task.name}")
     if loaded.network.representations():
         loaded.network.pack(in_place=True)  # zeros, signs and numbers of 8 bits have kernels of their own
@@ -104,6 +105,8 @@ def predict(
                 prediction = loaded.prediction(samples)
             if count == 0:
                 first = samples, prediction
+                if output is None:
+                    output = task.default_place(loaded, samples)
                 if output is not None and write is None:
                     written.append(f"Wrote {task.write(output, loaded, samples, prediction)}")
                 elif write is None and not quiet:

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import DataError, ImageError
 from .picture import SUFFIXES
 
-__all__ = ["PARTS", "PICTURES", "Kind", "class_folders", "files_of_kind", "picture_files"]
+__all__ = ["PARTS", "PICTURES", "Kind", "class_folders", "files_of_kind", "own_parts", "picture_files"]
 
 #: Names of folders that are parts of a data set rather than classes.
 PARTS = {
@@ -39,6 +39,15 @@ PICTURES = Kind("picture", SUFFIXES, "PNG, JPEG, BMP, GIF, WebP or TIFF", ImageE
 def picture_files(folder: str | os.PathLike[str]) -> list[Path]:
     """All pictures below a folder. As ``files_of_kind``; raises ImageError"""
     return files_of_kind(folder, PICTURES)
+
+
+def own_parts(folder: str | os.PathLike[str]) -> dict[str, Path]:
+    """The folders of a data set that is divided, by "train", "validation" and "test"; empty where the part to train on is
+    missing, or there are other folders."""
+    place = Path(folder)
+    inside = [p for p in place.iterdir() if p.is_dir() and _shown(p.name)] if place.is_dir() else []
+    parts = {PARTS[p.name.lower()]: p for p in inside if p.name.lower() in PARTS}
+    return parts if "train" in parts and all(p.name.lower() in PARTS for p in inside) else {}
 
 
 def files_of_kind(folder: str | os.PathLike[str], kind: Kind) -> list[Path]:

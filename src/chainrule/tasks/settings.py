@@ -101,7 +101,8 @@ def task_option(default: str, *known: str) -> Any:
     """The setting that says what is learned. Parameters  default ; known : what it may be for this task"""
     text = (
         "What is learned: classification or regression of a column, detect for boxes around objects in pictures, clips "
-        "for what a video shows, read for the text of lines in pictures, or listen for sounds; auto finds out."
+        "for what a video shows, read for the text of lines in pictures, listen for sounds; denoise, colour or enlarge to "
+        "restore pictures; auto finds out."
     )
     return option(default, str, text, metavar="TASK", known=lambda: known)
 

@@ -46,6 +46,8 @@ class Task(ABC):
         kernels : groups of compiled kernels that its networks need
         example : what ``chainrule predict MODEL`` may be followed by ; draws : whether ``draw`` can show predictions
         writes : places that ``write`` knows besides a CSV file, in words; () for none
+        formats : endings of the names of files that ``write`` knows, such as ".json", besides a folder
+        writes_tables : whether predictions can be rows of a CSV file
     """
 
     name: ClassVar[str]
@@ -58,6 +60,8 @@ class Task(ABC):
     example: ClassVar[str] = ""
     draws: ClassVar[bool] = False
     writes: ClassVar[tuple[str, ...]] = ()
+    formats: ClassVar[tuple[str, ...]] = ()
+    writes_tables: ClassVar[bool] = True
 
     def options(self) -> Mapping[str, Option]:
         """The options of the settings by name; none for a task that only Python can train."""
@@ -110,6 +114,10 @@ class Task(ABC):
         self, model: Any, samples: Samples, prediction: Prediction
     ) -> tuple[Sequence[str], Sequence[Sequence[str]]] | None:
         """What is shown of predictions that are written nowhere: headings and rows; None for one prediction a sample."""
+        return None
+
+    def default_place(self, model: Any, samples: Samples) -> Path | None:
+        """Where ``write`` puts predictions that no place was named for; None where they are shown on the screen."""
         return None
 
     def write(self, place: Path, model: Any, samples: Samples, prediction: Prediction) -> str:

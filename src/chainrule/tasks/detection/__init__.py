@@ -23,6 +23,7 @@ class Detection(Task):
     example = "PICTURES/ -o out/"
     draws = True
     writes = ("a folder, such as out/, for pictures with their boxes", "a .json file for COCO")
+    formats = (".json",)
     settings = DetectionSettings
     kernels = ("images and graphs", "boxes")
 

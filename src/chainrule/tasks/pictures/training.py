@@ -13,7 +13,7 @@ import numpy as np
 
 from ...errors import DataError, ImageError, ParameterError
 from ...images import Augmentation, ImageData, class_folders
-from ...images.folder import PARTS
+from ...images.folder import own_parts
 from ...images.picture import Header, read_header
 from ...optimizers import Cosine, Optimizer
 from ...pretrained import Body, body_rates, for_arrays, load_body, with_head
@@ -130,7 +130,7 @@ def prepare(data: PictureParts, settings: PictureSettings) -> PreparedNetwork:
 
 def resume(model: PictureModel, settings: PictureSettings) -> PreparedNetwork:
     """More training of the network of a model, with its own settings where none is set."""
-    parts = _own_parts(settings.data) if settings.keeps_test_part else {}
+    parts = own_parts(settings.data) if settings.keeps_test_part else {}
     data = _with_classes(model, parts.get("train", settings.data), settings)
     test = None
     if settings.test is not None or "test" in parts:
@@ -160,13 +160,6 @@ def _with_classes(model: PictureModel, place: Path, settings: PictureSettings) -
         )
     data: ImageData = samples.data
     return data
-
-
-def _own_parts(folder: Path) -> dict[str, Path]:
-    """The parts of a data set that are folders of this one; none where that to train on is missing, or there are others."""
-    names = [p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")] if folder.is_dir() else []
-    parts = {PARTS[name.lower()]: folder / name for name in names if name.lower() in PARTS}
-    return parts if "train" in parts and all(name.lower() in PARTS for name in names) else {}
 
 
 def _fit_settings(settings: PictureSettings, data: PictureParts) -> FitSettings:
@@ -228,7 +221,7 @@ def _files(settings: PictureSettings) -> dict[str, Path]:
 
 def _read_folders(settings: PictureSettings, body: Body | None) -> tuple[dict[str, ImageData], list[str]]:
     """The parts that are folders of their own, "train" first, and what should be said about the pictures."""
-    own = _own_parts(settings.data)
+    own = own_parts(settings.data)
     folders = {"train": own.get("train", settings.data)}
     notes: list[str] = []
     for part in ("validation", "test"):

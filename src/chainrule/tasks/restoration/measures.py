@@ -1,30 +1,18 @@
-"""How near pictures are to each other, and how colourful they are."""
+"""How colourful pictures are, and their luminance."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ...errors import ShapeError
+__all__ = ["colourfulness", "from_luminance", "luminance"]
 
-__all__ = ["colourfulness", "psnr"]
-
-
-def psnr(picture: Any, truth: Any, *, peak: float = 1.0) -> float:
-    """The peak signal-to-noise ratio ``10 log₁₀(peak² / mean (x − y)²)`` in decibels; infinite for equal pictures.
-
-    Parameters  picture, truth : arrays of one shape ; peak : the largest number that a pixel may be
-
-    Example
-        >>> psnr(np.full((2, 2), 0.1), np.zeros((2, 2)))
-        20.0
-    """
-    a, b = np.asarray(picture, np.float64), np.asarray(truth, np.float64)
-    if a.shape != b.shape:
-        raise ShapeError(f"psnr: the pictures must have one shape. Got {a.shape} and {b.shape}.")
-    error = float(np.square(a - b).mean())
-    return float("inf") if error == 0 else round(float(10 * np.log10(peak**2 / error)), 10)
+Array = NDArray[Any]
+#: Y, Cb and Cr of video (BT.601) from R, G and B in [0, 1]: y = offset + matrix x, all in [0, 1], too.
+_YCBCR = np.array([[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]]) / 255
+_OFFSET = np.array([16.0, 128.0, 128.0]) / 255
 
 
 def colourfulness(picture: Any) -> float:
@@ -36,3 +24,15 @@ def colourfulness(picture: Any) -> float:
     r, g, b = np.moveaxis(255 * np.asarray(picture, np.float64), -1, 0)
     first, second = r - g, (r + g) / 2 - b
     return float(np.hypot(first.std(), second.std()) + 0.3 * np.hypot(first.mean(), second.mean()))
+
+
+def luminance(picture: Array) -> tuple[Array, Array]:
+    """(Y (H, W, 1), [Cb, Cr] (H, W, 2)) of a picture (H, W, 3) in [0, 1]; Y lies in 16/255 ... 235/255."""
+    found = (np.asarray(picture, np.float64) @ _YCBCR.T + _OFFSET).astype(np.float32)
+    return found[..., :1], found[..., 1:]
+
+
+def from_luminance(light: Array, colours: Array) -> Array:
+    """The picture (H, W, 3) in [0, 1] of Y and of Cb and Cr."""
+    whole = np.concatenate([light, colours], axis=-1).astype(np.float64) - _OFFSET
+    return np.clip(whole @ np.linalg.inv(_YCBCR).T, 0, 1).astype(np.float32)

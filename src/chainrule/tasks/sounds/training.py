@@ -14,7 +14,7 @@ from ...architectures.sound_networks import SHORTENINGS, sound_classifier, sound
 from ...data import ClassLabels, RaggedData
 from ...data.ragged_data import padded_targets
 from ...errors import DataError, ParameterError
-from ...images.folder import PARTS, class_folders
+from ...images.folder import class_folders, own_parts
 from ...losses import CTC
 from ...model import Network
 from ...optimizers import Cosine
@@ -108,11 +108,8 @@ def _files_in_parts(settings: SoundSettings) -> dict[str, Any]:
     """{"train": (files, labels), ...} and {"classes": whether labels are classes}."""
     places = {"train": settings.data, "validation": settings.validation, "test": settings.test}
     found: dict[str, Any] = {}
-    if settings.data.is_dir():
-        names = [p.name for p in settings.data.iterdir() if p.is_dir() and not p.name.startswith(".")]
-        if names and all(name.lower() in PARTS for name in names) and any(PARTS[name.lower()] == "train" for name in names):
-            own = {PARTS[name.lower()]: settings.data / name for name in names}
-            places = {part: places[part] if part != "train" and places[part] else own.get(part) for part in places}
+    if own := own_parts(settings.data):
+        places = {part: place if part != "train" and place else own.get(part) for part, place in places.items()}
     for part, place in places.items():
         if place is None:
             continue
