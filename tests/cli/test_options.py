@@ -32,7 +32,8 @@ VALUES = {
     "keep": "b", "text": "{text}", "tokenizer": "characters", "size": "6", "fit": "crop", "channels": "1",
     "augment": "none", "network": "lenet5", "broken": "skip", "pretrained": "{body}", "fine_tune": None, "distributed": None,
     "width": "16", "balanced": None, "wrong_boxes": "skip", "frames": "8", "every": "2", "rate": "8000", "units": "words",
-    "mels": "16", "window": "0.5", "height": "16", "synthetic": "5",
+    "mels": "16", "window": "0.5", "height": "16", "synthetic": "5", "sigma": "15:50", "factor": "3", "colours": "mean",
+    "depth": "3", "patch": "20", "patches": "40", "spoil": None,
 }  # fmt: skip
 
 
@@ -52,6 +53,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for i in range(20):
             pixels = rng.normal(light, 30, (12, 12)).clip(0, 255).astype(np.uint8)
             image.fromarray(pixels).save(folder / "p" / name / f"{i}.png")
+    (folder / "photos").mkdir()
+    for i in range(8):
+        image.fromarray(rng.integers(0, 256, (24, 20, 3), np.uint8)).save(folder / "photos" / f"{i}.png")
     np.savez(folder / "p.npz", images=rng.integers(0, 256, (40, 12, 12), np.uint8), labels=np.arange(40) % 2)
     assert (
         main(["train", str(folder / "t.csv"), "-t", "kind", "--epochs", "2", "-q", "-m", str(folder / "t.chainrule")]) == 0
@@ -68,6 +72,7 @@ KINDS = {
     "r.csv": (["--target", "mood", "--text", "review"], "mood", "review", "softmax_cross_entropy"),
     "p": ([], "kind", "a", "hinge"),
     "p.npz": ([], "kind", "a", "hinge"),
+    "photos": (["--task", "denoise", "--patches", "16", "--depth", "2"], "kind", "a", "hinge"),
 }
 
 

@@ -17,6 +17,7 @@ def unet(
     batch_norm: bool = True,
     dropout: float = 0.0,
     shrink: int = 1,
+    output_init: Any = "he_normal",
     input_shape: InputShape = None,
     random_state: Any = None,
     dtype: str = "float32",
@@ -34,6 +35,7 @@ def unet(
         channels : of each level, the last at the bottom; the paper has (64, 128, 256, 512, 1024)
         batch_norm : bool = True, after each 3×3 convolution; the paper has none ; dropout : in [0, 1) = 0, at the bottom
         shrink : 1, 2, 4, ... = 1, how many times smaller the result is on each side than the picture: the path up ends there
+        output_init : start weights of the last convolution ; zeros begin with the mean where numbers are learned
         input_shape : (H, W, C) of one picture; None leaves it to the first fit ; random_state, dtype : as in Network
     Shapes      x (N, H, W, C), both sides multiples of 2^(levels − 1) ; logits (N, H / shrink, W / shrink, classes)
     Start       normal with deviation √(2 / fan_in), as in the paper
@@ -71,5 +73,5 @@ def unet(
     for width, skip in reversed(list(zip(widths[top:-1], kept[top:], strict=True))):
         x = ConvTranspose2D(width, 2, stride=2, weight_init="he_normal")(x)
         x = level(Concat()(skip, x), width)
-    mask = Conv2D(classes, 1, weight_init="he_normal")(x)
+    mask = Conv2D(classes, 1, weight_init=output_init)(x)
     return finished(Network(inputs=picture, outputs=mask, random_state=random_state, dtype=dtype), input_shape)

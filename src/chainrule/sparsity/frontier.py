@@ -306,7 +306,9 @@ def _settings(network: Trainable, fit: Mapping[str, Any], samples: int | None) -
     if "learning_rate" not in given and not optimizer.full_batch:
         rate = optimizer.learning_rate
         if isinstance(rate, Schedule):
-            rate = float(np.max(rate.rate(np.arange(10_000.0))))  # the largest, in steps or epochs as it counts them
+            schedule = copy.deepcopy(rate)
+            schedule.bind(1)  # in steps or epochs, as it counts them
+            rate = float(np.max(schedule(np.arange(1.0, 10_001.0))))
         if isinstance(rate, (int, float)):
             optimizer = copy.deepcopy(optimizer)
             optimizer.learning_rate = Cosine(float(rate), total=settings.epochs, unit="epochs")

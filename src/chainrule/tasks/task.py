@@ -208,7 +208,7 @@ class Prepared(ABC):
         """The learner's network, and X and y as it takes them."""
 
     def measure(self) -> Measure | None:
-        """The accuracy, or R², of models with other networks on the test part; None where there is none."""
+        """What models with other networks are compared by on the test part, such as accuracy; None where there is none."""
         if self.test is None:
             return None
         from ..sparsity import Measure
@@ -217,7 +217,7 @@ class Prepared(ABC):
         samples = model.read(self.test)
         if samples.truth is None:
             raise DataError(f"The test part cannot be used: {samples.refused or samples.missing}")
-        name = "R²" if model.labels is None else "accuracy"
+        name = model.compared_by
 
         def of(network: Any) -> float:
             # What is measured is what will predict: zeros and numbers of 8 bits by the kernels for them.

@@ -204,6 +204,11 @@ class TaskModel(ABC):
         return score_classes(self.labels.tolist(), samples.truth, p.argmax(axis=1), p)
 
     @property
+    def compared_by(self) -> str:
+        """The metric of ``scores`` by which models with smaller networks are compared; more of it is better."""
+        return "R²" if self.labels is None else "accuracy"
+
+    @property
     def classes(self) -> list[str] | None:
         """The labels as text, None where numbers are predicted."""
         return None if self.labels is None else [str(label) for label in self.labels.tolist()]

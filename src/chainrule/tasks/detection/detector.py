@@ -179,6 +179,10 @@ class Detector(TaskModel):
     def labels(self) -> Array | None:
         return np.array(self.class_names)
 
+    @property
+    def compared_by(self) -> str:
+        return "AP50"
+
     # ------------------------------------------------------------ reading
 
     def read(self, data: Any, y: Any = None, *, wrong_boxes: str | None = None, **reading: Any) -> Samples:

@@ -67,6 +67,10 @@ class LineModel(TaskModel):
     def labels(self) -> None:
         return None
 
+    @property
+    def compared_by(self) -> str:
+        return "exact"
+
     # ------------------------------------------------------------ lines
 
     def read(self, data: Any, y: Any = None, **reading: Any) -> Samples:

@@ -56,9 +56,7 @@ class AnySize:
 
     def _whole(self, picture: Array) -> Array:
         height, width = picture.shape[:2]
-        # Pictures of nearly one size share a network, since each new size takes some time to prepare.
-        step = max(self.step, 16)
-        padded = np.pad(picture, ((0, -height % step), (0, -width % step), (0, 0)), mode="symmetric")
+        padded = np.pad(picture, ((0, -height % self.step), (0, -width % self.step), (0, 0)), mode="symmetric")
         network = self._of_size(padded.shape)
         found: Array = network.predict(np.ascontiguousarray(padded[None], np.float32))[0]
         return found[: -(-self._scaled(2 * height) // 2), : -(-self._scaled(2 * width) // 2)]

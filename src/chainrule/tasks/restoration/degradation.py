@@ -38,7 +38,7 @@ class Degradation(ABC):
         source_shrink, target_shrink : how many times smaller source and target of a pair are than the picture
         turns : whether a picture that was turned by 90 degrees is as good to learn from
         channels : of the pictures that a network of this kind is trained on, None where the pictures decide
-        loss : of the network's outputs ; metrics : that the training shows
+        loss : of the network's outputs ; metrics : that the training shows ; class_weight : of the classes of outputs
     """
 
     task: ClassVar[str]
@@ -52,6 +52,7 @@ class Degradation(ABC):
     channels: int | None = None
     loss: str = "squared_error"
     metrics: Sequence[str] = ()
+    class_weight: Array | None = None
 
     # ------------------------------------------------------------ learning
 
@@ -68,8 +69,8 @@ class Degradation(ABC):
         return
 
     @abstractmethod
-    def batch(self, sources: Array, targets: Array, rng: np.random.Generator) -> tuple[Array, Array, Array | None]:
-        """Inputs, targets and weights of a step from patches (N, H, W, C) of pairs."""
+    def batch(self, sources: Array, targets: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Inputs and targets of a step from patches (N, H, W, C) of pairs."""
 
     # ------------------------------------------------------------ using
 

@@ -53,13 +53,12 @@ class LostColour(Degradation):
         self.colours = OneOf("classes", "mean").check("", "colours", colours)
         self.mean = [float(one) for one in mean]
         self.loss = "softmax_cross_entropy" if self.colours == "classes" else "squared_error"
-        self._weights: Array | None = None
 
     def network(self, side: int, *, width: int, depth: int, random_state: int, dtype: str) -> Network:
         outputs = len(_squares()[0]) if self.colours == "classes" else 2
         return unet(
-            outputs, channels=[width * w for w in _WIDTHS], shrink=self.target_shrink, input_shape=(side, side, 1),
-            random_state=random_state, dtype=dtype,
+            outputs, channels=[width * w for w in _WIDTHS], shrink=self.target_shrink, output_init="zeros",
+            input_shape=(side, side, 1), random_state=random_state, dtype=dtype,
         )  # fmt: skip
 
     # ------------------------------------------------------------ learning
@@ -80,17 +79,15 @@ class LostColour(Degradation):
             count = np.sum([np.bincount(_square_of(one), minlength=len(squares)) for one in of_pictures], axis=0)
             share = count / count.sum()
             weights = 1 / ((1 - _EVEN) * share + _EVEN / len(squares))
-            self._weights = (weights / (share @ weights)).astype(np.float32)
+            self.class_weight = (weights / (share @ weights)).astype(np.float32)
 
-    def batch(self, sources: Array, targets: Array, rng: np.random.Generator) -> tuple[Array, Array, Array | None]:
+    def batch(self, sources: Array, targets: Array, rng: np.random.Generator) -> tuple[Array, Array]:
         light = sources.astype(np.float32) / np.float32(255)
         if self.colours == "mean":
-            return light, targets.astype(np.float32) / np.float32(_COLOUR), None
+            return light, targets.astype(np.float32) / np.float32(_COLOUR)
         # A square drawn near the true colour is on average the target that the paper spreads over five squares.
         drawn = targets + _SPREAD * rng.standard_normal(targets.shape, np.float32)
-        classes = _square_of(drawn)
-        assert self._weights is not None
-        return light, classes, self._weights[classes]
+        return light, _square_of(drawn)
 
     # ------------------------------------------------------------ using
 

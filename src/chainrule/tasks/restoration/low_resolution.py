@@ -53,8 +53,8 @@ class LowResolution(Degradation):
         whole = picture[: self.factor * height, : self.factor * width]
         return resized(whole, (height, width)), whole
 
-    def batch(self, sources: Array, targets: Array, rng: np.random.Generator) -> tuple[Array, Array, None]:
-        return _numbers(sources), _numbers(targets), None
+    def batch(self, sources: Array, targets: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+        return _numbers(sources), _numbers(targets)
 
     def restored(self, picture: Array, network: AnySize) -> Array:
         light, colours = luminance(_coloured(picture))

@@ -41,11 +41,11 @@ class Noise(Degradation):
     def pair(self, picture: Array) -> Pair:
         return Pair(picture, picture)
 
-    def batch(self, sources: Array, targets: Array, rng: np.random.Generator) -> tuple[Array, Array, None]:
+    def batch(self, sources: Array, targets: Array, rng: np.random.Generator) -> tuple[Array, Array]:
         clean = targets.astype(np.float32) / np.float32(255)
         low, high = self.sigma
         strength = rng.uniform(low / 255, high / 255, (len(clean), 1, 1, 1)).astype(np.float32)
-        return clean + strength * rng.standard_normal(clean.shape, np.float32), clean, None
+        return clean + strength * rng.standard_normal(clean.shape, np.float32), clean
 
     def restored(self, picture: Array, network: AnySize) -> Array:
         if picture.shape[2] == 3 and self.channels == 1:

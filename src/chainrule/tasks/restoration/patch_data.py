@@ -59,8 +59,8 @@ class PatchData:
         rng = np.random.default_rng(0) if rng is None else rng
         for start in range(0, self.count, batch_size):
             size = min(batch_size, self.count - start)
-            x, y, weight = self.degradation.batch(*self._patches(size, rng, changes), rng)
-            yield Batch((x,), (y,), weight)
+            x, y = self.degradation.batch(*self._patches(size, rng, changes), rng)
+            yield Batch((x,), (y,))
 
     def _patches(self, count: int, rng: np.random.Generator, changes: bool) -> tuple[Array, Array]:
         kind = self.degradation

@@ -173,6 +173,10 @@ class RestorationModel(TaskModel):
     def labels(self) -> None:
         return None
 
+    @property
+    def compared_by(self) -> str:
+        return "PSNR"
+
     # ------------------------------------------------------------ reading
 
     def read(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..option import LEARNING, READING, Use, option
+from ..option import ALSO_LATER, LEARNING, READING, Use, option
 from ..settings import TrainingSettings, task_option
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class RestorationSettings(TrainingSettings):
     patch: int | None = option(
         None, int, "Pixels of a side of the patches that are learned from.", metavar="N", shown="48; 96 for colour, enlarge"
     )
-    patches: int = option(4000, int, "Patches of an epoch.", metavar="N")
+    patches: int = option(4000, int, "Patches of an epoch.", metavar="N", uses=ALSO_LATER)
     broken: str | None = option(
         None,
         str,

@@ -124,7 +124,7 @@ def _taken_off(
     held = max(1, round(share * len(sources)))
     if held >= len(sources):
         raise DataError(
-            f"{settings.data}: of {len(sources)} pictures none would be left to learn from. Give more pictures, or {option} 0."
+            f"{settings.data}: of {len(sources)} pictures none is left to learn from. Give more pictures, or {option} 0."
         )
     order = rng.permutation(len(sources))
     return [sources[i] for i in sorted(order[held:])], [sources[i] for i in sorted(order[:held])]
@@ -231,6 +231,7 @@ def prepare(data: PictureParts, settings: RestorationSettings) -> PreparedNetwor
             "batch_size": batch,
             "validation_data": validation,
             "metrics": list(degradation.metrics),
+            "class_weight": degradation.class_weight,
             **settings.machine(),
         }
     )

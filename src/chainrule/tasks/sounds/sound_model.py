@@ -73,6 +73,10 @@ class SoundModel(TaskModel):
     def labels(self) -> Array | None:
         return None if self.class_labels is None else self.class_labels.classes
 
+    @property
+    def compared_by(self) -> str:
+        return "accuracy" if self.units is None else "exact"
+
     # ------------------------------------------------------------ reading
 
     def read(
