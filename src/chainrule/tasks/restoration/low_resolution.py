@@ -90,7 +90,8 @@ def _numbers(picture: Array) -> Array:
 
 
 def _bytes(picture: Array) -> Array:
-    return np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8)
+    found: Array = np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8)
+    return found
 
 
 def _coloured(picture: Array) -> Array:

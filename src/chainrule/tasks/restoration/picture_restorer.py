@@ -107,12 +107,13 @@ class PictureRestorer(Configurable):
 
         self.validate()
         sigma = (self.sigma, self.sigma) if isinstance(self.sigma, (int, float)) else tuple(self.sigma)
+        own: dict[str, dict[str, Any]] = {
+            "denoise": {"sigma": sigma}, "colour": {"colours": self.colours}, "enlarge": {"factor": self.factor}
+        }  # fmt: skip
         seed = int(np.random.default_rng().integers(2**31)) if self.random_state is None else self.random_state
         folder = isinstance(pictures, (str, os.PathLike))
         settings = RestorationSettings(
-            data=Path(pictures) if folder else Path("the pictures"), task=self.task, colours=self.colours,
-            **({"sigma": sigma} if self.task == "denoise" else {}),
-            **({"factor": self.factor} if self.task == "enlarge" else {}),
+            data=Path(pictures) if folder else Path("the pictures"), task=self.task, **own.get(self.task, {}),
             width=self.width, depth=self.depth, patch=self.patch, patches=self.patches, epochs=self.epochs,
             batch_size=self.batch_size, learning_rate=self.learning_rate, seed=seed, test_fraction=0.0,
             validation_fraction=0.0, engine=self.engine, threads=self.threads,

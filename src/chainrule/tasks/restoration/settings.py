@@ -117,9 +117,9 @@ class RestorationSettings(TrainingSettings):
         """How the pictures are spoilt. Parameters  channels : of pictures whose noise is to be taken out"""
         from .degradation import Degradation
 
-        own: dict[str, Any] = {
+        own: dict[str, dict[str, Any]] = {
             "denoise": {"sigma": self.sigma, "channels": channels},
             "colour": {"colours": self.colours},
             "enlarge": {"factor": self.factor},
-        }[self.task]
-        return Degradation.of({"task": self.task, **own})
+        }
+        return Degradation.of({"task": self.task, **own[self.task]})

@@ -176,7 +176,8 @@ def _bytes_of(source: Any, channels: int, name: str) -> Array:
         picture = (
             np.repeat(picture, 3, axis=2) if channels == 3 else picture @ np.array([[0.299], [0.587], [0.114]], np.float32)
         )
-    return np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8)
+    found: Array = np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8)
+    return found
 
 
 def _part(picture: Array, most: int) -> Array:
