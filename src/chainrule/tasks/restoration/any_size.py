@@ -66,7 +66,7 @@ class AnySize:
             while len(self._of_sizes) >= _KEPT:
                 del self._of_sizes[next(iter(self._of_sizes))]
             x = Input(shape)
-            network = Network(inputs=x, outputs=self.network(x))
+            network = Network(inputs=x, outputs=self.network(x), dtype=self.network.dtype)
             network.build(shape)
             self._of_sizes[shape] = network
         return self._of_sizes[shape]
