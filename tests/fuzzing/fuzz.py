@@ -362,6 +362,28 @@ def _picture(suffix: str, mode: str = "RGB", **options: Any) -> Kind:
     return Kind(label + "".join(f"-{value}" for value in options.values()), make, read, ("PIL",))
 
 
+def _sound(suffix: str, **options: Any) -> Kind:
+    """Sound of two channels, read whole at another rate and in windows."""
+
+    def make(folder: Path) -> None:
+        import soundfile
+
+        samples = 0.3 * np.random.default_rng(0).standard_normal((900, 2))
+        soundfile.write(folder / f"s.{suffix}", samples, 8000, **options)
+
+    def read(folder: Path) -> None:
+        from chainrule.sounds import read_sound, sound_blocks, windows_in
+        from chainrule.sounds.sound_file import rate_of
+
+        place = folder / f"s.{suffix}"
+        rate_of(place)
+        read_sound(place, rate=4000, max_memory=2**26)
+        for window, _ in windows_in(sound_blocks(place, rate=4000), 200, 100):
+            assert len(window)
+
+    return Kind(suffix + "".join(f"-{v.lower()}" for v in options.values()), make, read, ("soundfile", "soxr"))
+
+
 def _read_text(folder: Path) -> None:
     from chainrule.data.text import CharacterTokenizer, WordTokenizer
     from chainrule.data.text_file import read_text
@@ -458,6 +480,8 @@ KINDS = {
         _picture("png", "P"),
         _picture("png", "1"),
         _picture("tif", "L", compression="tiff_lzw"),
+        *(_sound(suffix) for suffix in ("wav", "flac", "ogg", "aiff", "au")),
+        _sound("wav", subtype="PCM_24"),
         Kind("text", _write("t.txt", "A naïve text.\nВторая строка\n第三行\n" * 9), _read_text),
         Kind("onnx", _make_onnx, _load("m.onnx", "load_onnx"), ("onnx",)),
         Kind("torch", _make_torch, _load("w.pt", "load_torch")),

@@ -20,7 +20,7 @@ from chainrule.errors import (
     SoundError,
     UnknownNameError,
 )
-from chainrule.sounds import SoundAugmentation, as_waves, read_sound, resample, windows_of
+from chainrule.sounds import SoundAugmentation, as_waves, read_sound, resample, sound_blocks, windows_in, windows_of
 from chainrule.sounds.sound_file import rate_of
 
 RNG = np.random.default_rng(0)
@@ -159,6 +159,35 @@ def test_windows_cover_a_sound() -> None:
     assert starts.tolist() == [0] and len(parts[0]) == 10
     with pytest.raises(ParameterError):
         windows_of(x, 0, 1)
+
+
+@pytest.mark.parametrize("length", [1, 3, 7, 8, 9, 12, 13, 40, 41])
+@pytest.mark.parametrize(("size", "step"), [(8, 4), (8, 3), (1, 1), (5, 7)])
+def test_windows_of_a_stream_are_those_of_the_whole(length: int, size: int, step: int) -> None:
+    wave = RNG.normal(size=length).astype(np.float32)
+    whole, starts = windows_of(wave, size, step)
+    for cut in ([], [length // 2], [1, 2, 3]):
+        found = list(windows_in(np.split(wave, [at for at in cut if at < length]), size, step))
+        assert [start for _, start in found] == starts.tolist()
+        for (part, _), window in zip(found, whole, strict=True):
+            np.testing.assert_array_equal(part, window)
+
+
+def test_a_long_file_comes_in_blocks_at_another_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    soundfile = pytest.importorskip("soundfile")
+    pytest.importorskip("soxr")
+    monkeypatch.setattr("chainrule.sounds.sound_file._BLOCK", 1000)
+    t = np.arange(30_000) / 16_000
+    soundfile.write(tmp_path / "a.flac", np.stack([0.5 * np.sin(2 * np.pi * 440 * t)] * 2, axis=1), 16_000)
+    blocks = list(sound_blocks(tmp_path / "a.flac", rate=8000))
+    whole, _ = read_sound(tmp_path / "a.flac", rate=8000)
+    assert len(blocks) > 20 and abs(sum(map(len, blocks)) - len(whole)) <= 1
+    joined = np.concatenate(blocks)[: len(whole)]
+    np.testing.assert_allclose(joined, whole[: len(joined)], atol=1e-4)
+    soundfile.write(tmp_path / "b.wav", np.full(1, 0.25), 48_000)
+    assert sum(map(len, sound_blocks(tmp_path / "b.wav", rate=8000))) == 1
+    with pytest.raises(SoundError, match="more than 1,000 bytes"):
+        read_sound(tmp_path / "a.flac", max_memory=1000)
 
 
 def test_random_changes() -> None:

@@ -63,14 +63,14 @@ class SpecAugment(Layer):
         masks: list[Value] = []
         if k.training:
             for axis, share, count in ((1, self.time, self.times), (2, self.frequency, self.frequencies)):
-                masks += [self._kept(k, x.shape, axis, float(share)) for _ in range(int(count) if share else 0)]
+                masks += [self._uncovered(k, x.shape, axis, float(share)) for _ in range(int(count) if share else 0)]
         y = x
         for m in masks:
             y = k.multiply(y, m)
         return y, Saved(masks=masks)
 
     @staticmethod
-    def _kept(k: Builder, shape: Shape, axis: int, share: float) -> Value:
+    def _uncovered(k: Builder, shape: Shape, axis: int, share: float) -> Value:
         """0 in a random stretch of an axis of each sample, 1 elsewhere."""
         size, one = shape[axis], (shape[0], *(1,) * (len(shape) - 1))
         places = k.reshape(k.slice(k.state("places"), 0, 0, size), (size, *(1,) * (len(shape) - axis - 1)))

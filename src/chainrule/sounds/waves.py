@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from ..data import Sequences
 from ..errors import DataError, DtypeError, ParameterError, ShapeError, SoundError
 from .sound_file import read_sound, resample
 
-__all__ = ["as_waves", "windows_of"]
+__all__ = ["as_waves", "windows_in", "windows_of"]
 
 Floats = NDArray[np.float32]
 
@@ -76,3 +76,18 @@ def windows_of(wave: Floats, size: int, step: int) -> tuple[Sequences, NDArray[n
     starts = np.unique(np.append(np.arange(0, last + 1, step), last))
     parts: Sequence[Floats] = [wave[start : start + size] for start in starts]
     return Sequences(parts), starts
+
+
+def windows_in(blocks: Iterable[Floats], size: int, step: int) -> Iterator[tuple[Floats, int]]:
+    """(a window, where it begins) of sound that comes in blocks, the same as those of ``windows_of``; no more than a window
+    and a block are held."""
+    held, begin = np.zeros(0, np.float32), 0  # the samples from ``begin`` on
+    for block in blocks:
+        held = np.concatenate([held, block])
+        while len(held) >= size + step:  # the next window is whole, too, so the last one begins there or later
+            yield held[:size].copy(), begin
+            held, begin = held[step:], begin + step
+    end = max(0, begin + len(held) - size)
+    if end > begin:
+        yield held[:size].copy(), begin
+    yield held[end - begin :].copy(), end

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...constraints import Interval
 from ...data import ClassLabels, Sequences
 from ...errors import DataError, ModelFileError, ParameterError, SoundError
 from ...images.folder import files_of_kind
 from ...losses.numeric import softmax
 from ...model import Network
-from ...sounds import SOUNDS, as_waves, windows_of
+from ...sounds import SOUNDS, as_waves, sound_blocks, windows_in, windows_of
 from ..labels_file import find_labels_file, read_labels_file
 from ..scores import Prediction, Scores
 from ..task_model import Samples, TaskModel
@@ -26,6 +27,8 @@ __all__ = ["SoundModel"]
 
 Array = NDArray[Any]
 _FORMAT = 1
+#: Samples of sound that windows of long recordings take at a time.
+_SAMPLES = 1 << 24
 
 
 class SoundModel(TaskModel):
@@ -101,6 +104,32 @@ class SoundModel(TaskModel):
 
         return Samples(Sequences(waves), len(waves), columns, truth, None, against, missing, refused, names=names)
 
+    def parts(self, data: Any, **reading: Any) -> Iterator[Samples]:
+        """With ``window=...`` files are read and heard piece by piece, so that a recording may be longer than the memory."""
+        window = reading.get("window")
+        given, names, _, _ = ([], [], None, "") if isinstance(data, Samples) or window is None else self._given(data)
+        if not given or not all(isinstance(one, (str, os.PathLike)) for one in given):
+            yield self.read(data, **reading)
+            return
+        size = self._window_size(window)
+        many = max(1, _SAMPLES // size)
+        held: list[tuple[Any, str, float]] = []
+        for file, name in zip(given, names, strict=True):
+            for part, start in windows_in(sound_blocks(file, rate=self.rate), size, max(1, size // 2)):
+                held.append((part, name, round(start / self.rate, 3)))
+                if len(held) == many:
+                    yield self._windowed(held)
+                    held = []
+        if held:
+            yield self._windowed(held)
+
+    def _windowed(self, held: list[tuple[Any, str, float]]) -> Samples:
+        waves, names, begins = ([row[i] for row in held] for i in range(3))
+        missing = self._truth(None, 0)[1]
+        return Samples(
+            Sequences(waves), len(waves), lambda: {"sound": names, "seconds": begins}, missing=missing, names=names
+        )
+
     def _given(self, data: Any) -> tuple[Any, list[str], list[str] | None, str]:
         """(files and arrays, their names, their texts or classes where they are known, against what)."""
         if isinstance(data, np.ndarray) and data.ndim == 1 and data.dtype.kind in "iuf":
@@ -135,10 +164,13 @@ class SoundModel(TaskModel):
         known = self.units is None and all(name in (self.classes or []) for name in folders)
         return files, folders if known else None
 
+    def _window_size(self, seconds: Any) -> int:
+        """The samples of a window. Raises  ParameterError"""
+        Interval(float, 0, closed="neither").check("", "window", seconds)
+        return max(1, round(seconds * self.rate))
+
     def _windows(self, waves: list[Any], names: list[str], seconds: float) -> tuple[list[Any], list[str], list[float]]:
-        if not seconds > 0:
-            raise ParameterError(f"window must be seconds above 0. Got {seconds!r}.")
-        size = max(1, round(seconds * self.rate))
+        size = self._window_size(seconds)
         parts: list[Any] = []
         of: list[str] = []
         begins: list[float] = []
