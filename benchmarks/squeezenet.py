@@ -1,8 +1,8 @@
 """``python -m benchmarks.squeezenet``: a pruned network that was not made here, sparse beside dense.
 
 SqueezeNet 1.0 by Deep Compression (Iandola, Han et al. 2016): a third of its weights are not zero. Its scores are compared
-with those that PyTorch gave for a photograph, and packed predictions, in which each layer's kernel is chosen by measurement,
-are timed in turn with those of the dense network.
+with those that PyTorch gave for a photograph, and packed predictions, whose kernels are chosen by measurement, are timed in
+turn with those of the dense network, on OMP_NUM_THREADS threads.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from .accuracy.data import FOLDER, load
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=FOLDER, help="folder of the data sets")
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 8], help="pictures that are predicted at once")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 2, 8], help="pictures that are predicted at once")
+    parser.add_argument("--seconds", type=float, default=20, help="for each number of pictures")
     args = parser.parse_args()
     arrays = load(args.data, "squeezenet_imagenet/squeezenet_deep_compression.npz")
     reference = load(args.data, "squeezenet_imagenet/reference_china.npz")
@@ -42,7 +43,7 @@ def main() -> None:
     print(packed)
     for batch in args.batches:
         many = np.repeat(x, batch, axis=0)
-        dense, sparse = best_times([partial(net.predict, many), partial(packed.predict, many)], seconds=20)
+        dense, sparse = best_times([partial(net.predict, many), partial(packed.predict, many)], seconds=args.seconds)
         ops = [m.op for node in packed.plan(batch).nodes for m in node.attrs.get("nodes", [node])]
         chosen = sum(op.startswith("sparse_weight") for op in ops)
         print(f"batch {batch}: dense {1e3 * dense:.1f} ms, packed {1e3 * sparse:.1f} ms, {dense / sparse:.2f} times as "

@@ -338,3 +338,16 @@ def test_the_kernels_of_wide_vectors_as_a_whole(tmp_path: Path) -> None:
         cwd=root, env=os.environ | {"XDG_CACHE_HOME": str(tmp_path)}, capture_output=True, text=True, timeout=900,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("features", ["+cx16,+popcnt,+sse3,+sse4.1,+sse4.2,+ssse3", "+sse2"])
+def test_the_portable_kernel_of_signs(features: str) -> None:
+    """The kernel of processors without AVX2, compiled and run with these instructions alone."""
+    done = subprocess.run(
+        [sys.executable, "tests/onednn/portable_signs.py"],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=900,
+        env=os.environ | {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": features},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    assert done.stdout.splitlines() == ["portable, without AVX2", "3 products agree"]

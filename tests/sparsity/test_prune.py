@@ -326,6 +326,21 @@ def test_a_lottery_ticket_begins_with_its_early_weights(rewind):
 # ------------------------------------------------------------ bad input
 
 
+@pytest.mark.parametrize("function", [
+    lambda n: prune(n, 0.5), lambda n: prune(n, 0.5, structure="units"), lambda n: sensitivity(n, X, y), sparsity,
+    lambda n: lottery_ticket(n, X, y, sparsity=0.5),
+])  # fmt: skip
+def test_what_is_no_network(function):
+    class Estimator:
+        network_ = None
+
+    for given in (3, None, X):
+        with pytest.raises(ParameterError, match="expected a Network"):
+            function(given)
+    with pytest.raises(ParameterError, match="network_"):
+        function(Estimator())
+
+
 @pytest.mark.parametrize("share", [1, 1.0, -0.1, float("nan"), "0.5", None, True, 2])
 def test_a_sparsity_is_in_zero_to_one(share):
     for use in (

@@ -36,7 +36,7 @@ from .comparison import (
 )
 from .prune import prune
 from .table import sparsity as table_of
-from .weights import check_sparsity
+from .weights import check_network, check_sparsity
 
 __all__ = ["SPARSITIES", "STRUCTURES", "Frontier", "checked_sparsities", "frontier"]
 
@@ -194,7 +194,7 @@ def frontier(
     chosen = STRUCTURES.get(structure, structure) if structure is not None else None
     lost = Interval(float, 0).check("frontier", "tolerance", tolerance)
     sizes = checked_batches("frontier", batches)
-    network.require_built("frontier")
+    check_network("frontier", network)
     names = None if layers is None else list(layers)
     prune(network, shares[0], method=method, scope=scope, structure=chosen, layers=names)  # what is wrong is said at once
     learned, held = _divide(network, X, y, held_out, fit)

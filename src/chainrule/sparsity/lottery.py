@@ -17,7 +17,7 @@ from ..training.session import Session
 from ..training.settings import FitSettings
 from .prune import prune
 from .table import sparsity as table_of
-from .weights import check_sparsity
+from .weights import check_network, check_sparsity
 
 if TYPE_CHECKING:
     from ..training.state import FitState
@@ -98,6 +98,7 @@ def lottery_ticket(
         )
     if structure == "units":
         raise ParameterError('lottery_ticket: structure="units" changes shapes, so no weights can be rewound.')
+    check_network("lottery_ticket", network, built=False)
     found, keep = copy.deepcopy(network), _Keep(int(rewind))
     names = None if layers is None else list(layers)
     history = Session(found).fit(X, y, settings.replace(callbacks=[*settings.own_callbacks, keep]))

@@ -13,7 +13,7 @@ from ..errors import ParameterError
 from ..network import Masked, NetworkGraph
 from .allocation import masks_of
 from .units import remove_units
-from .weights import check_sparsity, kept_mask, prunable
+from .weights import check_network, check_sparsity, kept_mask, prunable
 
 __all__ = ["METHODS", "apply_masks", "prune", "scores"]
 
@@ -62,6 +62,7 @@ def prune(
         >>> small.representation("0.dense.weight")
         Masked(... of 5,000 kept)
     """
+    check_network("prune", network)
     share = check_sparsity(sparsity)
     if structure == "units":
         if in_place:

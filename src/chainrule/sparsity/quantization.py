@@ -24,6 +24,7 @@ from .comparison import (
     first_inputs,
     head,
 )
+from .weights import check_network
 
 __all__ = ["Quantization", "quantization"]
 
@@ -133,7 +134,7 @@ def quantization(
         True
     """
     lost, sizes = Interval(float, 0).check("quantization", "tolerance", tolerance), checked_batches("quantization", batches)
-    network.require_built("quantize")
+    check_network("quantize", network)
     if X is None and measure is None:
         raise ParameterError("quantization: give samples to measure on, or measure=.")
     own = measure or Measure.on(network, X, y, metric=metric)

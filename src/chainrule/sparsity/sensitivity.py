@@ -12,7 +12,7 @@ from ..network import NetworkGraph
 from ..training.session import Session
 from ..training.trainable import Trainable
 from .prune import prune
-from .weights import check_sparsity, prunable
+from .weights import check_network, check_sparsity, prunable
 
 __all__ = ["Sensitivity", "sensitivity"]
 
@@ -65,6 +65,7 @@ def sensitivity(
     shares = [check_sparsity(s, "each of sparsities") for s in sparsities]
     if not shares or structure == "units":
         raise ParameterError("sensitivity: give one sparsity at least, and no structure or one of blocks.")
+    check_network("sensitivity", network)
     names = prunable(network)
     tried = copy.deepcopy(network)
     given = {"loss": loss, "batch_size": batch_size}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..network import NetworkGraph
+from .weights import check_network
 
 __all__ = ["LayerSparsity", "SparsityTable", "sparsity"]
 
@@ -84,7 +85,7 @@ def sparsity(network: NetworkGraph) -> SparsityTable:
         >>> sparsity(net).sparsity
         0.75
     """
-    network.require_built("sparsity")
+    check_network("sparsity", network)
     found, others = {}, 0
     for name, array in network.parameters.items():
         if array.ndim < 2:

@@ -12,7 +12,7 @@ from ..constraints import Interval
 from ..errors import DataError, ParameterError, ShapeError
 from ..network import Masked, NetworkGraph
 
-__all__ = ["check_sparsity", "kept_mask", "named", "prunable"]
+__all__ = ["check_network", "check_sparsity", "kept_mask", "named", "prunable"]
 
 
 def prunable(network: NetworkGraph, layers: Iterable[str] | None = None) -> list[str]:
@@ -25,7 +25,7 @@ def prunable(network: NetworkGraph, layers: Iterable[str] | None = None) -> list
     Raises      UnknownNameError when there is no such layer ; ParameterError when nothing can be pruned, or a parameter that
                 could be is held in another way, as signs for example ; DataError when a weight is not finite
     """
-    network.require_built("prune")
+    check_network("prune", network)
     chosen = named(network, layers)
     found = []
     for name, entry in network.parameters.entries.items():
@@ -50,6 +50,15 @@ def prunable(network: NetworkGraph, layers: Iterable[str] | None = None) -> list
             f"biases, normalisations and embeddings are left as they are."
         )
     return found
+
+
+def check_network(what: str, network: Any, *, built: bool = True) -> None:
+    """ParameterError unless it is a Network ; NotFittedError unless its shapes are known, where it is to be ``built``"""
+    if not isinstance(network, NetworkGraph):
+        own = " An estimator holds its network as network_." if hasattr(network, "network_") else ""
+        raise ParameterError(f"{what}: expected a Network. Got {network!r:.60} of type {type(network).__name__}.{own}")
+    if built:
+        network.require_built(what)
 
 
 def named(network: NetworkGraph, layers: Iterable[str] | None) -> set[str] | None:
