@@ -1,7 +1,7 @@
 """``python -m benchmarks.compressed_table``: all speeds of sparse and binary weights, and of their training, in one run.
 
-It runs the parts of ``benchmarks.sparse``, ``benchmarks.binary`` and, where its data is there, ``benchmarks.squeezenet``, one
-after the other, each in a process of its own. How the figures are to be read stands at the head of each.
+It runs the parts of ``benchmarks.sparse``, ``benchmarks.binary`` and, where its data is there, ``benchmarks.squeezenet``,
+one after the other, each in a process of its own. How the figures are to be read stands at the head of each.
 """
 
 from __future__ import annotations
@@ -45,16 +45,8 @@ def main() -> None:
             options = ("--only", part, "--threads", str(threads), "--seconds", str(args.seconds))
             run(title, module, *options, threads=threads)
         if (args.data / "squeezenet_imagenet").exists():
-            seconds = str(40 * args.seconds)
-            run(
-                "SqueezeNet by Deep Compression",
-                "squeezenet",
-                "--data",
-                str(args.data),
-                "--seconds",
-                seconds,
-                threads=threads,
-            )
+            options = ("--data", str(args.data), "--seconds", str(40 * args.seconds))
+            run("SqueezeNet by Deep Compression", "squeezenet", *options, threads=threads)
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
 

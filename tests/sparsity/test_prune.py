@@ -334,9 +334,9 @@ def test_what_is_no_network(function):
     class Estimator:
         network_ = None
 
-    for given in (3, None, X):
+    for wrong in (3, None, X):
         with pytest.raises(ParameterError, match="expected a Network"):
-            function(given)
+            function(wrong)
     with pytest.raises(ParameterError, match="network_"):
         function(Estimator())
 
