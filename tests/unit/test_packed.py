@@ -267,6 +267,16 @@ def test_a_pruned_network_packed_by_either_kernel(monkeypatch: pytest.MonkeyPatc
             np.testing.assert_allclose(packed.predict(X[:n]), wanted[:n], rtol=2e-4, atol=2e-4)
 
 
+@pytest.mark.parametrize("sparsity", [0.4, 0.5, 0.65, 0.7, 0.9])
+def test_a_packed_network_is_not_larger_than_a_dense_one(sparsity: float) -> None:
+    net = pruned(Network([Dense(64, bias=False)], random_state=0).build((64,)), sparsity)
+    packed = net.pack()
+    assert packed.forms() == {"0.dense.weight": "sparse"} and packed.nbytes <= packed.dense_nbytes
+    X = RNG.normal(size=(16, 64)).astype(np.float32)
+    np.testing.assert_allclose(packed.predict(X), net.predict(X), rtol=1e-3, atol=1e-4)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(packed)).predict(X[:1]).shape, (1, 64))
+
+
 def test_the_kernel_is_chosen_by_measurement() -> None:
     net = pruned(Network([Dense(512, bias=False)], random_state=0).build((512,)), 0.99)
     packed = net.pack()

@@ -70,7 +70,8 @@ def prune(
     with waiting("Pruning and training further ..."):
         found, learner = prepared.prune(sparsities=shares, structure=structure, tolerance=tolerance)
     columns, *rows = found.rows()
-    table(columns, rows, title=f"{found.epochs} epochs of further training after each step; times on this machine")
+    further = "1 epoch" if found.epochs == 1 else f"{found.epochs} epochs"
+    table(columns, rows, title=f"{further} of further training after each step; times on this machine")
     out().print()
     saved = found.recommended is not found.dense
     (plain if saved else warn)(found.conclusion())

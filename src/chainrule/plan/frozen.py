@@ -45,6 +45,15 @@ def _scales_of(values: Array) -> Array | None:
     return np.array(sizes[0]) if (sizes[0] > 0).all() and (sizes == sizes[0]).all() else None
 
 
+def _as_matrix(values: Array) -> SparseMatrix:
+    """Weights (..., O) as a sparse matrix (O, everything else)"""
+    return SparseMatrix.of(values.reshape(-1, values.shape[-1]).T)
+
+
+def _bytes_of(matrix: SparseMatrix) -> int:
+    return int(matrix.indptr.nbytes + matrix.indices.nbytes + matrix.values.nbytes)
+
+
 class FrozenWeight:
     """A parameter that does not change any more.
 
@@ -54,8 +63,8 @@ class FrozenWeight:
             the convolution or None)
         inputs : where the weight is to be whole numbers of 8 bits, how its inputs become such numbers
     Attributes
-        shape ; sparse : (O, everything else), or None ; signs : or None ; scales : of the outputs of signs, (O,), or None
-        int8 : or None
+        shape ; is_sparse : whether so many are zero that kernels for sparse weights are tried
+        signs : or None ; scales : of the outputs of signs, (O,), or None ; int8 : or None
         read : values that the weight was multiplied with, where a list is put here before a plan is lowered
     """
 
@@ -67,7 +76,8 @@ class FrozenWeight:
     ) -> None:
         self.shape, self.dtype, self._prefers, self.inputs = values.shape, values.dtype, prefers, inputs
         self.name = ""
-        self.sparse: SparseMatrix | None = None
+        self.is_sparse = False
+        self._sparse: SparseMatrix | None = None
         self.signs: SignMatrix | None = None
         self.scales: Array | None = None
         self.int8: Int8Weights | None = None
@@ -80,9 +90,17 @@ class FrozenWeight:
             self.signs = SignMatrix.of(values)
             self.scales = None if (scales == 1).all() else scales
         elif large and values.size >= _SMALLEST and np.count_nonzero(values) <= _DENSEST * values.size:
-            self.sparse = SparseMatrix.of(values.reshape(-1, values.shape[-1]).T)
-        else:
+            self.is_sparse = True
+            matrix = _as_matrix(values)
+            # With few zeros the places take more than the zeros do.
+            self._sparse = matrix if _bytes_of(matrix) < values.nbytes else None
+        if self.int8 is None and self.signs is None and self._sparse is None:
             self._dense = np.array(values)
+
+    @property
+    def sparse(self) -> SparseMatrix:
+        """The values as a sparse matrix (O, everything else)"""
+        return _as_matrix(self.dense()) if self._sparse is None else self._sparse
 
     def dense(self) -> Array:
         """The values as an array."""
@@ -93,15 +111,15 @@ class FrozenWeight:
             return signs if self.scales is None else signs * self.scales
         if self.int8 is not None:
             return self.int8.to_dense(self.dtype)
-        assert self.sparse is not None
-        return self.sparse.to_dense().T.astype(self.dtype).reshape(self.shape)
+        assert self._sparse is not None
+        return self._sparse.to_dense().T.astype(self.dtype).reshape(self.shape)
 
     @property
     def form(self) -> str:
         """ "dense", "sparse", "signs" or "int8"."""
         if self.int8 is not None:
             return "int8"
-        return "signs" if self.signs is not None else "sparse" if self.sparse is not None else "dense"
+        return "signs" if self.signs is not None else "sparse" if self.is_sparse else "dense"
 
     @property
     def nbytes(self) -> int:
@@ -110,8 +128,8 @@ class FrozenWeight:
             return int(self.signs.bits.nbytes) + (0 if self.scales is None else int(self.scales.nbytes))
         if self.int8 is not None:
             return self.int8.nbytes
-        if self.sparse is not None:
-            return int(self.sparse.indptr.nbytes + self.sparse.indices.nbytes + self.sparse.values.nbytes)
+        if self._sparse is not None:
+            return _bytes_of(self._sparse)
         return int(self._dense.nbytes) if self._dense is not None else 0
 
     def matmul(self, k: Builder, x: Value, *, transpose_a: bool, transpose_b: bool) -> Value | None:
@@ -125,7 +143,7 @@ class FrozenWeight:
         if self.signs is not None and x.dtype == "float" and len(self.shape) == 2:
             y = k.binary_matmul(k.pack_signs(x), self.signs) if is_signs(x) else k.signed_matmul(x, self.signs)
             return self._scaled(k, y)
-        if self.sparse is not None and self._prefers(x.shape, self, None):
+        if self.is_sparse and self._prefers(x.shape, self, None):
             return k.sparse_weight_matmul(x, self.sparse)
         return None
 
@@ -138,7 +156,7 @@ class FrozenWeight:
         if self.signs is not None and geometry["groups"] == 1 and is_signs(x):
             window = {name: value for name, value in geometry.items() if name != "groups"}
             return self._scaled(k, k.binary_conv(k.pack_signs(x), self.signs, **window))
-        if self.sparse is not None and x.ndim < 5 and self._prefers(x.shape, self, geometry):
+        if self.is_sparse and x.ndim < 5 and self._prefers(x.shape, self, geometry):
             return k.sparse_weight_conv(x, self.sparse, kernel=self.shape[:-2], **geometry)
         return None
 
@@ -146,7 +164,6 @@ class FrozenWeight:
         """x times the weight, or their convolution, by the op for sparse weights or whole numbers."""
         if self.int8 is not None:
             return self.quantized_matmul(k, x) if geometry is None else self.quantized_conv(k, x, **geometry)
-        assert self.sparse is not None
         if geometry is None:
             return k.sparse_weight_matmul(x, self.sparse)
         return k.sparse_weight_conv(x, self.sparse, kernel=self.shape[:-2], **geometry)
