@@ -346,3 +346,14 @@ def test_a_tally_of_parts_has_the_metrics_of_all() -> None:
     for rows in np.array_split(np.arange(300), 3):
         numbers.update(y[rows], Prediction(z[rows]))
     assert numbers.scores().values == pytest.approx(score_numbers(y, z).values, rel=1e-9)
+
+
+def test_chunks_of_many_columns_have_fewer_rows(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    frame = pandas.DataFrame(np.arange(1200 * 2000, dtype=np.float32).reshape(1200, 2000)).add_prefix("x")
+    frame.to_parquet(tmp_path / "wide.parquet", index=False)
+    chunks = [chunk.table for chunk in TableFiles([tmp_path / "wide.parquet"]).chunks()]
+    assert len(chunks) > 1 and max(table.n_rows for table in chunks) * 2000 <= 2**20
+    found = np.concatenate([table.column("x7").values for table in chunks])
+    np.testing.assert_array_equal(found, frame["x7"])

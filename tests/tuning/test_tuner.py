@@ -105,6 +105,11 @@ def test_dask_runs_the_trials() -> None:
     assert len(tuner.results_.trials) >= 6
 
 
+def test_dask_without_a_client_says_how_to_connect() -> None:
+    with pytest.raises(ParameterError, match="connect to the cluster first"):
+        Tuner(Bowl(), SPACE, trials=2, workers=2, backend="dask").search()
+
+
 def test_an_interrupted_search_keeps_what_is_done() -> None:
     calls = []
 

@@ -36,11 +36,16 @@ class TrialResult:
 
 @dataclass(frozen=True)
 class SearchResults:
-    """All trials of a study. Parameters  trials ; metric : what the score is ; higher : whether more of it is better"""
+    """All trials of a study.
+
+    Parameters  trials ; metric : what the score is ; higher : whether more of it is better
+                logarithmic : the parameters that were searched by their logarithms, and are drawn so
+    """
 
     trials: Sequence[TrialResult]
     metric: str
     higher: bool
+    logarithmic: frozenset[str] = frozenset()
 
     @property
     def ranked(self) -> list[TrialResult]:
@@ -97,7 +102,7 @@ class SearchResults:
             values = [trial.parameters[name] for trial in some]
             numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
             self._over(axes, some, values if numbers else [str(v)[:20] for v in values], name.replace("_", " "))
-            if numbers and min(values) > 0 and max(values) > 50 * min(values):
+            if numbers and name in self.logarithmic:
                 axes.set_xscale("log")
         for axes in grid[len(names) + 1 :]:
             axes.set_visible(False)

@@ -144,9 +144,7 @@ class Tuner:
                 if self.workers == 1:
                     _run(self, place, study, begun, on_trial)
                 else:
-                    # One processor for each worker, whatever its libraries think.
-                    inner = {"inner_max_num_threads": 1} if self.backend == "loky" else {}
-                    with joblib.parallel_config(backend=self.backend, **inner):
+                    with self._workers():
                         tasks = (joblib.delayed(_run)(self, place, None, begun, None, i) for i in range(self.workers))
                         joblib.Parallel(n_jobs=self.workers)(tasks)
                     study = self._study(place)
@@ -155,6 +153,21 @@ class Tuner:
                 raise
             self._keep(study)
         return self
+
+    def _workers(self) -> Any:
+        """The context in which joblib's workers are those that were asked for.
+
+        Raises      ParameterError where the backend has none: Dask without a client
+        """
+        # One processor for each worker, whatever its libraries think.
+        inner = {"inner_max_num_threads": 1} if self.backend == "loky" else {}
+        try:
+            return joblib.parallel_config(backend=self.backend, **inner)
+        except (ImportError, ValueError) as error:
+            raise ParameterError(
+                f"Tuner: the backend {self.backend!r} cannot be used here. For Dask, pip install 'dask[distributed]' and "
+                "connect to the cluster first: from dask.distributed import Client; client = Client('scheduler:8786')."
+            ) from error
 
     def _study(self, place: Path | None, worker: int = 0) -> Any:
         """The study of the storage, or a new one."""
@@ -240,7 +253,8 @@ class Tuner:
 
     def _keep(self, study: Any, required: bool = True) -> None:
         trials = [self._result(trial) for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
-        self.results_ = SearchResults(trials, self.metric, self.higher)
+        logarithmic = frozenset(name for name, d in self._distributions.items() if getattr(d, "log", False))
+        self.results_ = SearchResults(trials, self.metric, self.higher, logarithmic)
         if not required and not any(trial.state == "complete" for trial in trials):
             return
         best = self.results_.best
