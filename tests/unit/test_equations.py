@@ -322,8 +322,8 @@ def test_every_activation(name: str) -> None:
     agree(net, [RNG.normal(size=(N, 6)) * 2], [RNG.normal(size=(N, 3))], ["squared_error"])
 
 
-#: Losses of outputs of another form: sequences of labels, and boxes.
-OF_ANOTHER_FORM = ("ctc", "box_giou")
+#: Losses of outputs of another form: sequences of labels, boxes, and maps of text.
+OF_ANOTHER_FORM = ("ctc", "box_giou", "differentiable_binarization")
 
 
 @pytest.mark.parametrize("name", sorted(set(Loss.registry) - set(OF_ANOTHER_FORM)))

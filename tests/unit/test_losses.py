@@ -22,6 +22,7 @@ from chainrule.losses import (
     BinaryFocal,
     BoxGIoU,
     DiceLoss,
+    DifferentiableBinarization,
     HeatMapFocal,
     Hinge,
     Huber,
@@ -286,7 +287,7 @@ def test_values_derivatives_weights_and_engines(case: str) -> None:
 
 def test_every_loss_is_checked() -> None:
     own = {loss for loss in Loss.registry.values() if loss.__module__.startswith("chainrule.losses")}
-    elsewhere = {CTC, BoxGIoU, HeatMapFocal}  # in test_losses_ctc.py and test_losses_of_boxes.py
+    elsewhere = {CTC, BoxGIoU, DifferentiableBinarization, HeatMapFocal}  # in test_losses_ctc.py, test_losses_of_boxes.py
     assert own <= {type(case[0]) for case in CASES.values()} | elsewhere
 
 

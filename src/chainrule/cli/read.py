@@ -11,7 +11,12 @@ __all__ = ["read"]
 
 
 def read(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model that chainrule train --task read saved.")],
+    model: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL", help="Model that chainrule train --task detect-text --reader, or --task read, saved."
+        ),
+    ],
     pages: Annotated[list[Path], typer.Argument(metavar="PAGE...", help="Pictures of pages, or of single lines.")],
     output: Annotated[
         Path | None,
@@ -26,18 +31,26 @@ def read(
 ) -> None:
     """Print the text of pages in reading order, line by line.
 
-    Lines are found by where there is ink, so pages should be printed, level and evenly lit.
+    A model of pages (--task detect-text) finds the lines as it learned to, and its reader reads them. A model of lines alone
+    finds them by where there is ink, so pages should be printed, level and evenly lit.
     """
     from ..errors import ParameterError
     from ..tasks import load
     from ..tasks.lines import LineModel
+    from ..tasks.pages import PageModel
     from . import predictions_file
     from .console import out, plain, waiting
     from .sources import resolve
 
     with waiting(f"Reading {model} ..."):
         loaded = load(resolve(model))
-    if not isinstance(loaded, LineModel):
+    if isinstance(loaded, PageModel) and loaded.reader is None:
+        raise ParameterError(
+            f"{model} finds lines and cannot read them: it was trained without a reader. Train it with --reader "
+            "LINES, a model "
+            "that --task read made; chainrule predict shows the lines."
+        )
+    if not isinstance(loaded, (LineModel, PageModel)):
         raise ParameterError(
             f"{model} holds a {type(loaded).__name__}, which does not read text. Train one with --task read."
         )
@@ -80,13 +93,8 @@ def _places(output: Path, pages: list[Path]) -> list[Path]:
 
 
 def _draw(page: Path, found: list[Any], place: Path) -> None:
-    from PIL import Image, ImageDraw
+    from PIL import Image
 
-    from ..images.picture import read_picture
+    from ..pages import drawn_lines
 
-    picture = Image.fromarray(read_picture(page))
-    drawing = ImageDraw.Draw(picture)
-    for line in found:
-        left, top, right, bottom = line.box
-        drawing.rectangle((left - 2, top - 2, right + 1, bottom + 1), outline=(200, 30, 30))
-    picture.save(place)
+    Image.fromarray(drawn_lines(page, found)).save(place)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..errors import DataError, ImageError, MissingDependencyError, ShapeError
 from .picture import read_picture
 
-__all__ = ["LineAugmentation", "as_columns", "find_lines", "grey", "installed_fonts", "synthetic_lines"]
+__all__ = ["FontBook", "LineAugmentation", "as_columns", "find_lines", "grey", "installed_fonts", "synthetic_lines"]
 
 Array = NDArray[Any]
 Box = tuple[int, int, int, int]
@@ -150,28 +150,13 @@ def synthetic_lines(
         [(32, 1)]
     """
     try:
-        from PIL import Image, ImageDraw, ImageFilter, ImageFont
+        from PIL import Image, ImageDraw, ImageFilter
     except ImportError as error:
         raise MissingDependencyError("PIL", "drawing lines of text", "images") from error
-    places = list(installed_fonts() if fonts is None else fonts)
-    rng = np.random.default_rng(random_state)
-    usable: dict[Any, Any] = {}
+    rng, book = np.random.default_rng(random_state), FontBook(fonts)
     found = []
     for i, text in enumerate(texts):
-        for place in [places[at] for at in rng.permutation(len(places))][:40]:
-            if place not in usable:
-                try:
-                    usable[place] = ImageFont.truetype(str(place), 28)
-                except OSError:
-                    usable[place] = None
-            font = usable[place]
-            if font is not None and _has_letters(font, text):
-                break
-        else:
-            raise ImageError(
-                f"texts[{i}], {text!r:.60}: no font of this machine has its letters ({len(places)} fonts were found). "
-                "Install a font, or name some by fonts=[...]."
-            )
+        font = book.drawn(text, 28, rng, name=f"texts[{i}], {text!r:.60}")
         left, top, right, bottom = font.getbbox(text or " ")
         margin = rng.integers(1, 6, 4)
         size = int(right - left + margin[0] + margin[1]) or 1, int(bottom - top + margin[2] + margin[3]) or 1
@@ -185,14 +170,50 @@ def synthetic_lines(
     return found
 
 
-def _has_letters(font: Any, text: str) -> bool:
-    """Whether a font draws each letter, and not the box that stands for those it lacks."""
-    missing = font.getmask("\U0010ffff").getbbox(), bytes(font.getmask("\U0010ffff"))
-    for letter in set(text) - {" "}:
-        mask = font.getmask(letter)
-        if (mask.getbbox(), bytes(mask)) == missing:
-            return False
-    return True
+class FontBook:
+    """Fonts in the sizes that they are drawn in, opened when they are first asked for.
+
+    Parameters  fonts : files, None for those of this machine
+    """
+
+    def __init__(self, fonts: Sequence[Any] | None = None) -> None:
+        self.places = list(installed_fonts() if fonts is None else fonts)
+        self._opened: dict[tuple[Any, int], Any] = {}
+
+    def drawn(self, text: str, size: int, rng: np.random.Generator, *, name: str) -> Any:
+        """A font drawn at random among those that have all letters of a text.
+
+        Parameters  size : in pixels ; name : of the text, for the error
+        Raises      ImageError where no font has its letters
+        """
+        for at in rng.permutation(len(self.places))[:40]:
+            font = self._font(self.places[at], size)
+            if font is not None and self.has(font, text):
+                return font
+        raise ImageError(
+            f"{name}: no font of this machine has its letters ({len(self.places)} fonts were found). "
+            "Install a font, or name some by fonts=[...]."
+        )
+
+    def _font(self, place: Any, size: int) -> Any:
+        from PIL import ImageFont
+
+        if (place, size) not in self._opened:
+            try:
+                self._opened[place, size] = ImageFont.truetype(str(place), size)
+            except OSError:
+                self._opened[place, size] = None
+        return self._opened[place, size]
+
+    @staticmethod
+    def has(font: Any, text: str) -> bool:
+        """Whether a font draws each letter, and not the box that stands for those it lacks."""
+        missing = font.getmask("\U0010ffff").getbbox(), bytes(font.getmask("\U0010ffff"))
+        for letter in set(text) - {" "}:
+            mask = font.getmask(letter)
+            if (mask.getbbox(), bytes(mask)) == missing:
+                return False
+        return True
 
 
 # ---------------------------------------------------------------- lines on a page

@@ -7,6 +7,7 @@ from .binary_focal import BinaryFocal
 from .box_giou import BoxGIoU
 from .ctc import CTC
 from .dice_loss import DiceLoss
+from .differentiable_binarization import DifferentiableBinarization
 from .heat_map_focal import HeatMapFocal
 from .hinge import Hinge
 from .huber import Huber
@@ -27,6 +28,7 @@ __all__ = [
     "BinaryFocal",
     "BoxGIoU",
     "DiceLoss",
+    "DifferentiableBinarization",
     "ElementwiseLoss",
     "HeatMapFocal",
     "Hinge",

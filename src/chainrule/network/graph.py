@@ -827,6 +827,11 @@ class NetworkGraph:
         """The Tensors that the network is given, for networks in the functional form that share a part of its layers."""
         return list(self._tensors[0])
 
+    @property
+    def outputs(self) -> list[Tensor]:
+        """The Tensors that the network gives, for networks in the functional form that share its layers."""
+        return list(self._tensors[1])
+
     def freeze(self, *layers: str | Layer | NetworkGraph) -> NetworkGraph:
         """Keeps all parameters of these layers as they are in later fits of this network. ``unfreeze`` undoes it.
 

@@ -22,6 +22,8 @@ def load(path: Path) -> Any:
                                       dicts, as they are, since the model holds the preprocessing
     ``chainrule train`` on pictures   a PictureModel: ``predict`` takes picture files, folders or arrays
     the same with boxes              a Detector: ``predict`` gives the boxes in picture files, folders or arrays
+    ``chainrule train`` on lines      a LineModel: ``predict`` gives the texts of pictures of lines
+    ``chainrule train`` on pages      a PageModel: ``predict`` gives the lines of pages, with a reader their texts, too
     ``chainrule train`` on clips      a ClipModel: ``predict`` takes videos, folders of frames or arrays
     ``chainrule train`` on texts      a TextModel: ``predict`` takes texts
     ``TextGenerator``, ``Translator`` that object

@@ -22,7 +22,7 @@ class Lines(Task):
     what = "pictures of lines of text"
     noun = ("line", "lines")
     file_key = "lines"
-    how = "Lines lie in a folder with a file labels.csv that has the text of each; --task read says so."
+    how = "Lines lie in a folder with a file labels.csv that has the text of each, or on pages with text files; --task read."
     example = "LINE.png"
     settings = LineSettings
     kernels = ("images and graphs", "sequences", "alignment")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,24 +16,17 @@ from ...images import picture_files
 from ...images.folder import PICTURES
 from ...images.lines import as_columns, find_lines, grey
 from ...model import Network
-from ..labels_file import find_labels_file, read_labels_file
+from ...pages import FoundLine
 from ..scores import Prediction, Scores
 from ..task_model import Samples, TaskModel
 from ..transcription import Units, score_texts
 from ..words import some
+from .line_set import has_lines, read_line_set
 
 __all__ = ["FoundLine", "LineModel"]
 
 Array = NDArray[Any]
 _FORMAT = 1
-
-
-class FoundLine(NamedTuple):
-    """A line that was read on a page. Parameters  box : left, top, right, bottom in pixels ; probability : of the text"""
-
-    text: str
-    box: tuple[int, int, int, int]
-    probability: float
 
 
 class LineModel(TaskModel):
@@ -83,22 +76,26 @@ class LineModel(TaskModel):
         )
         parts = [data] if single else list(data)
         given: list[Any] = []
+        names: list[str] = []
         texts: list[str] | None = []
         for part in parts:
             if not isinstance(part, (str, os.PathLike)) or not Path(part).is_dir():
+                names.append(str(part) if isinstance(part, (str, os.PathLike)) else str(len(given)))
                 given.append(part)
                 texts = None
                 continue
             folder = Path(part)
-            place = find_labels_file(folder)
-            files, known = (picture_files(folder), None) if place is None else read_labels_file(place, PICTURES)
+            if has_lines(folder):
+                found = read_line_set(folder)
+                given, names = given + found.pictures, names + found.names
+                texts = None if texts is None else texts + found.texts
+                continue
+            files = picture_files(folder)
             if not files:
                 raise ImageError(f"{folder}: there is no picture in it ({PICTURES.formats}).")
-            given += files
-            texts = None if texts is None or known is None else texts + known
+            given, names, texts = [*given, *files], names + [str(file) for file in files], None
         if not given:
             raise DataError("there is no line to read.")
-        names = [str(one) if isinstance(one, (str, os.PathLike)) else str(i) for i, one in enumerate(given)]
         lines = [as_columns(one, self.height, where=name) for one, name in zip(given, names, strict=True)]
         truth = texts if y is None else [str(text) for text in y]
         if truth is not None and len(truth) != len(lines):

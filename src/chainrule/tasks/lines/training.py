@@ -13,20 +13,20 @@ from ...data import RaggedData, Sequences
 from ...data.batches import split_validation
 from ...data.ragged_data import padded_targets
 from ...errors import DataError
-from ...images.folder import PARTS, PICTURES
+from ...images.folder import PARTS
 from ...images.lines import LineAugmentation, as_columns, synthetic_lines
 from ...losses import CTC
 from ...model import Network
 from ...optimizers import Cosine
 from ...training import EarlyStopping
 from ...training.settings import FitSettings
-from ..labels_file import find_labels_file, read_labels_file
 from ..tabular import inner_share
 from ..task import PreparedNetwork
 from ..transcription import Units, guess_texts
 from ..words import some, training_text
 from . import TASK
 from .line_model import LineModel
+from .line_set import LineSet, has_lines, read_line_set
 from .settings import LineSettings
 
 __all__ = ["LineParts", "prepare", "read", "resume"]
@@ -38,12 +38,12 @@ _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 4000, 15, 120
 class LineParts(NamedTuple):
     """Lines to train on, to validate on and to test on; None for a part that there is not.
 
-    Parameters  test : (files, texts) ; units : characters ; texts : of the training part ; notes : sentences about the lines
+    Parameters  units : characters ; texts : of the training part ; notes : sentences about the lines
     """
 
     train: RaggedData
     validation: RaggedData | None
-    test: tuple[list[Path], list[str]] | None
+    test: LineSet | None
     units: Units
     texts: list[str]
     notes: list[str]
@@ -53,14 +53,12 @@ def read(settings: LineSettings) -> LineParts:
     """The lines in parts. Raises  ImageError, naming the file ; DataError for a wrong file of labels, or too few lines"""
     found = _files_in_parts(settings)
     rng = np.random.default_rng(settings.random_state)
-    files, texts = found["train"]
     if "test" not in found and settings.shares[0]:
-        found["train"], found["test"] = _split(settings, files, texts, settings.shares[0], rng, "--test-fraction")
-        files, texts = found["train"]
-    share = 0.0 if "validation" in found else inner_share(settings, len(files))
+        found["train"], found["test"] = _split(settings, found["train"], settings.shares[0], rng, "--test-fraction")
+    share = 0.0 if "validation" in found else inner_share(settings, len(found["train"]))
     if share:
-        found["train"], found["validation"] = _split(settings, files, texts, share, rng, "--validation-fraction")
-        files, texts = found["train"]
+        found["train"], found["validation"] = _split(settings, found["train"], share, rng, "--validation-fraction")
+    texts = found["train"].texts
     units = Units.of(texts, "characters")
     notes: list[str] = []
     drawn: list[Any] = []
@@ -70,11 +68,10 @@ def read(settings: LineSettings) -> LineParts:
         drawn = synthetic_lines(drawn_texts, height=settings.height, random_state=rng)
         notes.append(f"{settings.synthetic:,} lines more are drawn with the fonts of this machine.")
     change = LineAugmentation() if settings.augment == "light" else None
-    train = _data(files, texts, settings, units, change, notes, "training", drawn, drawn_texts)
+    train = _data(found["train"], settings, units, change, notes, "training", drawn, drawn_texts)
     validation = None
     if "validation" in found:
-        paths, written = found["validation"]
-        validation = _data(paths, written, settings, units, None, notes, "validation")
+        validation = _data(found["validation"], settings, units, None, notes, "validation")
     return LineParts(train, validation, found.get("test"), units, texts, notes)
 
 
@@ -87,8 +84,7 @@ def _mixed(texts: list[str], rng: np.random.Generator) -> str:
 
 
 def _data(
-    files: list[Path],
-    texts: list[str],
+    given: LineSet,
     settings: LineSettings,
     units: Units,
     change: Any,
@@ -97,45 +93,43 @@ def _data(
     more: list[Any] | None = None,
     more_texts: list[str] | None = None,
 ) -> RaggedData:
-    good = [i for i, text in enumerate(texts) if units.knows(text)]
-    if len(good) < len(texts):
-        notes.append(f"{len(texts) - len(good)} lines of the {part} part have characters that are not learned: left out.")
+    good = [i for i, text in enumerate(given.texts) if units.knows(text)]
+    if len(good) < len(given):
+        notes.append(f"{len(given) - len(good)} lines of the {part} part have characters that are not learned: left out.")
     if not good:
         raise DataError(f"{settings.data}: no line of the {part} part is made of the characters of those to learn from.")
-    lines = [as_columns(files[i], settings.height, where=str(files[i])) for i in good] + (more or [])
-    targets = padded_targets(units.encode([texts[i] for i in good] + (more_texts or []), name="texts"))
+    lines = [as_columns(given.pictures[i], settings.height, where=given.names[i]) for i in good] + (more or [])
+    targets = padded_targets(units.encode([given.texts[i] for i in good] + (more_texts or []), name="texts"))
     return RaggedData(Sequences(lines), targets, change=change, scale=1 / 255)
 
 
-def _files_in_parts(settings: LineSettings) -> dict[str, Any]:
-    """{"train": (files, texts), ...}, of the parts that are folders of their own."""
+def _files_in_parts(settings: LineSettings) -> dict[str, LineSet]:
+    """The parts that are folders of their own, "train" among them."""
     places: dict[str, Path | None] = {"train": settings.data, "validation": settings.validation, "test": settings.test}
-    if settings.data.is_dir() and find_labels_file(settings.data) is None:
+    if settings.data.is_dir() and not _own_lines(settings.data):
         own = {PARTS[p.name.lower()]: p for p in settings.data.iterdir() if p.is_dir() and p.name.lower() in PARTS}
         if "train" in own:
             places = {part: own.get(part) if part == "train" else places[part] or own.get(part) for part in places}
-    found: dict[str, Any] = {}
-    for part, place in places.items():
-        if place is None:
-            continue
-        labels = find_labels_file(place) if place.is_dir() else None
-        if labels is None:
-            raise DataError(
-                f"{place}: there is no file of labels, such as {place / 'labels.csv'} with the name of a picture and its "
-                "text in each line."
-            )
-        found[part] = read_labels_file(labels, PICTURES)
-    return found
+    return {part: read_line_set(place) for part, place in places.items() if place is not None}
 
 
-def _split(
-    settings: LineSettings, files: list[Path], texts: list[str], share: float, rng: Any, option: str
-) -> tuple[tuple[list[Path], list[str]], tuple[list[Path], list[str]]]:
+def _own_lines(folder: Path) -> bool:
+    """Whether lines lie in the folder itself rather than in folders such as train and test."""
+    parts = any(p.is_dir() and PARTS.get(p.name.lower()) == "train" for p in folder.iterdir())
+    return has_lines(folder) and not parts
+
+
+def _split(settings: LineSettings, given: LineSet, share: float, rng: Any, option: str) -> tuple[LineSet, LineSet]:
+    """(rest, part) of lines; those of one page stay together, since they share its print and its words."""
+    sources = np.arange(len(given)) if given.sources is None else np.asarray(given.sources)
+    known = np.unique(sources)
     try:
-        rest, part = split_validation(len(files), share, rng)
+        rest, part = split_validation(len(known), share, rng)
     except DataError as error:
-        raise DataError(f"{settings.data}: {len(files)} lines cannot be split with {option} {share:g}. {error}") from error
-    return tuple(([files[i] for i in rows], [texts[i] for i in rows]) for rows in (rest, part))  # type: ignore[return-value]
+        what = "lines" if given.sources is None else "pages"
+        raise DataError(f"{settings.data}: {len(known)} {what} cannot be split with {option} {share:g}. {error}") from error
+    first, second = (given.take(np.flatnonzero(np.isin(sources, known[rows])).tolist()) for rows in (rest, part))
+    return first, second
 
 
 def _fit_settings(settings: LineSettings, data: LineParts) -> FitSettings:
@@ -192,7 +186,7 @@ def prepare(data: LineParts, settings: LineSettings) -> PreparedNetwork:
         settings.data.resolve().name,
         data.train.n_samples,
         description=_description(settings, data, network, fit),
-        test=None if data.test is None else LineModel(network, height, units).read(*data.test),
+        test=None if data.test is None else LineModel(network, height, units).read(data.test.pictures, data.test.texts),
         guess=lambda truth: guess_texts(data.texts, truth),
         units={"loss": "nats per line"},
     )
@@ -219,7 +213,7 @@ def resume(model: LineModel, settings: LineSettings) -> PreparedNetwork:
 
 def _description(settings: LineSettings, data: LineParts, network: Network, fit: FitSettings) -> list[tuple[str, str]]:
     counts = [data.train.n_samples, 0 if data.validation is None else data.validation.n_samples,
-              0 if data.test is None else len(data.test[0])]  # fmt: skip
+              0 if data.test is None else len(data.test)]  # fmt: skip
     widths = data.train.samples.lengths
     return [
         ("Data", f"{settings.data}: {sum(counts):,} lines, {len(data.units)} characters"),
