@@ -258,7 +258,7 @@ def test_a_pruned_network_packed_by_either_kernel(monkeypatch: pytest.MonkeyPatc
     for sparse in (True, False):
         share = 0.1 if sparse else 2.0
         monkeypatch.setattr(compressed_choice, "share_of_dense_time", lambda *_, share=share: share)
-        monkeypatch.setattr(compressed_choice, "best_times", lambda runs, **_: [1.0, *[0.1] * (len(runs) - 1)])
+        monkeypatch.setattr(compressed_choice, "times_in_turn", lambda runs, **_: [[1.0], *[[0.1]] * (len(runs) - 1)])
         packed = net.pack()
         assert list(packed.forms().values()).count("sparse") == 3
         ops = {m.op for node in packed.plan(40).nodes for m in node.attrs.get("nodes", [node])}
@@ -286,14 +286,22 @@ def test_the_kernel_is_chosen_by_measurement() -> None:
         assert len(packed._choice._shares) == 1
 
 
-@pytest.mark.parametrize(("times", "used"), [([1.0, 0.5, 0.8], 2), ([1.0, 0.9, 0.6], 1), ([1.0, 1.2, 0.99], 0)])
-def test_whole_predictions_decide(monkeypatch: pytest.MonkeyPatch, times: list[float], used: int) -> None:
+@pytest.mark.parametrize(
+    ("times", "used"),
+    [
+        ([[1.0], [0.5], [0.8]], 2),
+        ([[1.0], [0.9], [0.6]], 1),
+        ([[1.0], [1.2], [0.99]], 0),
+        ([[1.0, 1.0, 1.0], [1.2, 0.8, 1.2], [2.0, 2.0, 2.0]], 0),  # one turn of luck
+    ],
+)
+def test_whole_predictions_decide(monkeypatch: pytest.MonkeyPatch, times: list[list[float]], used: int) -> None:
     """One layer gains a little by itself, the other much; what whole predictions take is what counts."""
     layers = [Dense(256, bias=False), Dense(256, bias=False)]
     net = pruned(Network(layers, random_state=0).build((128,)), 0.9)
     shares = {128: 0.9, 256: 0.3}
     monkeypatch.setattr(compressed_choice, "share_of_dense_time", lambda engine, x, *_: shares[x[1]])
-    monkeypatch.setattr(compressed_choice, "best_times", lambda runs, **_: times)
+    monkeypatch.setattr(compressed_choice, "times_in_turn", lambda runs, **_: times)
     packed = net.pack()
     X = RNG.normal(size=(16, 128)).astype(np.float32)
     np.testing.assert_allclose(packed.predict(X), net.predict(X), rtol=1e-3, atol=1e-4)

@@ -30,7 +30,7 @@ Y = (X[:, 0] * X[:, 1] + X[:, 2] > 0).astype(int)
 def _always_8_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kernels for 8 bits are used also where they are slower."""
     monkeypatch.setattr(compressed_choice, "share_of_dense_time", lambda *arguments: 0.1)
-    monkeypatch.setattr(compressed_choice, "best_times", lambda runs, **options: [1.0, *[0.1] * (len(runs) - 1)])
+    monkeypatch.setattr(compressed_choice, "times_in_turn", lambda runs, **_: [[1.0], *[[0.1]] * (len(runs) - 1)])
 
 
 def close(net: Network, X: Any, tolerance: float = 0.05) -> None:

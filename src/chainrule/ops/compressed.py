@@ -143,7 +143,7 @@ def _binary_conv(inputs: tuple[Value, ...], attrs: Attrs) -> list[Out]:
         raise ShapeError(f"{name}: the sums of the signs must be {(prod(kernel), outputs)}. Got {inputs[2].shape}.")
     if len(inputs) == 2 and any(map(any, attrs["padding"])):
         raise ShapeError(f"{name}: with padding it needs the sums of the signs of each tap.")
-    size = windows(name, x.shape[1:-1], kernel, *(attrs[n] for n in _WINDOW))
+    size = windows(name, x.shape[1:-1], shape[:-2], *(attrs[n] for n in _WINDOW))
     return [((x.shape[0], *size, outputs), "float")]
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["best_times"]
+__all__ = ["best_times", "times_in_turn"]
 
 
 def best_times(
@@ -17,7 +17,19 @@ def best_times(
     seconds: float = 1.5,
     clear: float | None = None,
 ) -> list[float]:
-    """The fastest time of each run in seconds.
+    """The fastest time of each run in seconds, of ``times_in_turn``."""
+    return [min(times) for times in times_in_turn(runs, fewest=fewest, most=most, seconds=seconds, clear=clear)]
+
+
+def times_in_turn(
+    runs: Sequence[Callable[[], Any]],
+    *,
+    fewest: int = 5,
+    most: int = 40,
+    seconds: float = 1.5,
+    clear: float | None = None,
+) -> list[list[float]]:
+    """The times of each run in seconds, one of every turn.
 
     The runs take turns, so that what else the machine does disturbs all alike, and each runs once before it is timed, so
     that its weights are in the cache as far as they fit. It ends when the two fastest times of every run agree within 5 %,
@@ -41,7 +53,7 @@ def best_times(
             start = time.perf_counter()
             run()
             times.append(time.perf_counter() - start)
-    return [min(times) for times in found]
+    return found
 
 
 def _agree(times: list[float]) -> bool:
