@@ -13,7 +13,7 @@ from chainrule.engine.onednn import library as onednn
 
 @pytest.mark.parametrize(("module", "name", "maker", "use"), [
     (library, "_library", "KernelLibrary", library.kernels),
-    (onednn, "_open", "_find", onednn.open_library),
+    (onednn, "_open", "_choose", onednn.open_library),
 ])  # fmt: skip
 def test_made_once(monkeypatch, module, name, maker, use):
     made = []

@@ -131,5 +131,12 @@ def test_networks_on_openblas() -> None:
 @needs_openblas
 @pytest.mark.slow
 def test_the_fast_engine_on_openblas() -> None:
-    names = ("test_engine", "test_images", "test_recurrent_kernels", "test_convolution_kernels")
+    names = (
+        "test_engine",
+        "test_images",
+        "test_recurrent_kernels",
+        "test_convolution_kernels",
+        "test_compressed",
+        "test_int8",
+    )
     engine_tests_on_openblas(*(f"tests/onednn/{name}.py" for name in names))
