@@ -57,7 +57,7 @@ def style_body(
         source : an .npz file with the weights of SqueezeNet 1.0 as Caffe has it (kernels (O, I, H, W) and biases in their
             order), a model of chainrule or a network of another library, or the name of a ready body, as of
             ``chainrule.pretrained.load_body``; None takes "efficientnet-lite0"
-        content, style : names of layers, None chooses some by their depth
+        content, style : names of layers; None chooses activations, down to features of an eighth of the picture's size
     Raises      ParameterError, UnknownNameError, ModelFileError ; MissingDependencyError where a package is missing
     """
     path = None if source is None else Path(os.fspath(source))
