@@ -256,3 +256,22 @@ def test_wrong_settings_and_folders_are_one_error(photos, tmp_path, capsys, monk
     write_picture(scenes(1)[0], tmp_path / "broken" / "c.png")
     given = ["train", "broken", "--task", "denoise", "--broken", "skip", *FEW]
     assert main(given) == 0 and "cannot be read" in capsys.readouterr().out
+
+
+def test_the_web_service_takes_and_gives_pictures(denoiser) -> None:
+    from chainrule.serving.served_model import _OfTask
+
+    served = _OfTask(denoiser.model_)
+    work = served.from_plain((255 * scenes(1)[0][..., 0]).astype(int).tolist())
+    answer = served.answer(work, served.predict_alone(work))["predictions"]
+    assert len(answer) == 1 and np.shape(answer[0]) == (*scenes(1)[0].shape[:2], 1) and isinstance(answer[0][0][0][0], int)
+    with pytest.raises(DataError, match="nested lists"):
+        served.from_plain([["a"]])
+
+
+@pytest.mark.parametrize("factor", [3, 4])
+def test_other_factors(factor) -> None:
+    model = PictureRestorer("enlarge", factor=factor, depth=2, patches=4, epochs=1, **SMALL | {"patch": 24}).fit(scenes(2))
+    assert model.predict(scenes(1)[0][:7, :5]).shape == (7 * factor, 5 * factor, 3)
+    with pytest.raises(ParameterError, match="factor"):
+        PictureRestorer("enlarge", factor=5).fit(scenes(2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..constraints import Interval
+from ..constraints import Interval, OneOf
 from ..layers import Add, BatchNorm, Conv2D, DepthToSpace, ReLU, Resize2D, Subtract, Tensor
 from ..model import Network
 from ._parts import InputShape, check_count, check_divides, finished
@@ -54,7 +54,7 @@ def dncnn(
     """
     check_count("dncnn", channels=channels, width=width)
     Interval(int, 2).check("dncnn", "depth", depth)
-    Interval(int, 1, 8).check("dncnn", "shrink", shrink)
+    OneOf(1, 2, 4).check("dncnn", "shrink", shrink)
     check_divides("dncnn", input_shape, shrink, f"its convolutions work at a {shrink}th of the size")
     picture = Tensor()
     noise = _body(picture, width, depth, shrink**2 * channels, stride=shrink)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...architectures import super_resolution
-from ...constraints import Interval
+from ...constraints import OneOf
 from ...model import Network
 from .any_size import AnySize
 from .degradation import Degradation, Pair, likeness
@@ -34,7 +34,7 @@ class LowResolution(Degradation):
     metrics = ("psnr",)
 
     def __init__(self, *, factor: int = 2) -> None:
-        self.factor = int(Interval(int, 2, 4).check("", "factor", factor))
+        self.factor = int(OneOf(2, 3, 4).check("", "factor", factor))
         self.source_shrink = self.step = self.factor
 
     def network(self, side: int, *, width: int, depth: int, random_state: int, dtype: str) -> Network:

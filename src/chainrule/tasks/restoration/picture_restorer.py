@@ -56,7 +56,7 @@ class PictureRestorer(Configurable):
 
     hyperparameters = {
         "task": OneOf(*TASKS),
-        "factor": Interval(int, 2, 4),
+        "factor": OneOf(2, 3, 4),
         "colours": OneOf("classes", "mean"),
         "width": Interval(int, 2),
         "depth": Interval(int, 2),

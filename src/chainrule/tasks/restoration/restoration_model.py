@@ -15,6 +15,7 @@ from ...errors import DataError, ImageError, ModelFileError, ParameterError, Sha
 from ...images import picture_files, read_picture
 from ...images.npz_file import read_npz
 from ...images.picture import read_header
+from ...images.writing import as_pixels
 from ...model import Network
 from ..scores import Prediction, Scores
 from ..task_model import Samples, TaskModel
@@ -118,6 +119,10 @@ class RestoredPictures(Sequence[Array]):
 
     def __iter__(self) -> Iterator[Array]:
         return (self[i] for i in range(len(self)))
+
+    def tolist(self) -> list[Any]:
+        """The pictures as nested lists of bytes, as the web service gives them."""
+        return [as_pixels(picture).tolist() for picture in self]
 
     def compared(self, i: int) -> tuple[Array, Array, Array | None]:
         """(the picture that was given, the restored one, the truth where it is known)."""
@@ -266,6 +271,15 @@ class RestorationModel(TaskModel):
     def restored(self, picture: Array) -> Array:
         """The restored picture, numbers in [0, 1], of one (H, W, C) of such numbers."""
         return self.degradation.restored(picture, self._any_size)
+
+    def from_plain(self, data: Any) -> Any:
+        try:
+            return np.asarray(data, np.float32) if np.max(data) <= 1 else np.asarray(data, np.uint8)
+        except (ValueError, TypeError, OverflowError):
+            raise DataError(
+                "Expected a picture as nested lists of numbers, height × width × channels, or several of one size. To send "
+                "files such as .png and .jpg, send them as a form, or one as the body of the request."
+            ) from None
 
     def prediction(self, samples: Samples) -> Prediction:
         return Prediction(RestoredPictures(self, samples.data))  # type: ignore[arg-type]

@@ -87,7 +87,7 @@ class RestorationSettings(TrainingSettings):
         return {
             **super().constraints(),
             "task": OneOf(*TASKS),
-            "factor": Interval(int, 2, 4),
+            "factor": OneOf(2, 3, 4),
             "colours": OneOf("classes", "mean"),
             "channels": OneOf(1, 3, hint="3 stands for colours, 1 for grey."),
             "width": Interval(int, 2, 1024),
