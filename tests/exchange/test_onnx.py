@@ -478,3 +478,43 @@ def test_recurrent_layers_of_other_libraries(kind: str, direction: str, output: 
     path = saved(tmp_path, nodes, {n: a.astype(np.float32) for n, a in arrays.items()}, {"x": ("N", 6, 3)}, ["y"])
     ours, theirs = both(path, rng.normal(size=(5, 6, 3)).astype(np.float32))
     assert close(ours, theirs)
+
+
+def test_recurrent_nodes_with_lengths_first_states_and_peepholes(tmp_path: Path) -> None:
+    """All outputs of both directions, of sequences that stand on the second axis."""
+    from onnx import helper, numpy_helper
+
+    rng, hidden = np.random.default_rng(0), 3
+    arrays = {
+        "w": rng.normal(size=(2, 12, 2)), "r": rng.normal(size=(2, 12, 3)), "b": rng.normal(size=(2, 24)),
+        "p": rng.normal(size=(2, 9)),
+    }  # fmt: skip
+    nodes = [
+        node(
+            "LSTM",
+            ["x", "w", "r", "b", "n", "h", "c", "p"],
+            ["y", "yh", "yc"],
+            hidden_size=hidden,
+            direction="bidirectional",
+        )
+    ]
+    graph = helper.make_graph(
+        nodes, "g",
+        [helper.make_tensor_value_info("x", 1, ("T", "N", 2)), helper.make_tensor_value_info("n", 6, ("N",)),
+         *(helper.make_tensor_value_info(s, 1, (2, "N", 3)) for s in "hc")],
+        [helper.make_tensor_value_info(o, 1, None) for o in ("y", "yh", "yc")],
+        [numpy_helper.from_array(a.astype(np.float32), n) for n, a in arrays.items()],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)])
+    model.ir_version = 7
+    path = tmp_path / "lstm.onnx"
+    path.write_bytes(model.SerializeToString())
+    x, n = rng.normal(size=(5, 4, 2)).astype(np.float32), np.array([5, 2, 1, 4], np.int32)
+    h, c = (rng.normal(size=(2, 4, 3)).astype(np.float32) for _ in range(2))
+    wanted = run(path, x, n, h, c)
+    network = chainrule.load_onnx(path)
+    found = network.predict([x.swapaxes(0, 1), n, h.swapaxes(0, 1), c.swapaxes(0, 1)])
+    # (steps, directions, samples, units) there, samples first here
+    assert close(found[0], wanted[0].transpose(2, 0, 1, 3))
+    for mine, theirs in zip(found[1:], wanted[1:], strict=True):
+        assert close(mine, theirs.swapaxes(0, 1))

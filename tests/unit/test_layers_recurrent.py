@@ -720,3 +720,34 @@ def test_bad_sequences_of_pictures() -> None:
             Network(inputs=[x, wrong], outputs=kind(2)(x, *[wrong] * states)).build()
         with pytest.raises(ParameterError, match="channels must be"):
             Network([kind(0)])
+
+
+@pytest.mark.parametrize(("cell", "options"), [
+    (SimpleRNN, {}), (GRU, {}), (GRU, {"bias": False, "reverse": True}), (LSTM, {}),
+    (LSTM, {"reverse": True, "truncate": 2}),
+    (SimpleRNN, {"truncate": 2}),
+])  # fmt: skip
+def test_steps_that_are_written_out_are_those_of_the_op_through_time(
+    monkeypatch: pytest.MonkeyPatch, cell: Any, options: dict[str, Any]
+) -> None:
+    """With masks, first states and truncated gradients, step by step and in one op."""
+    rng = np.random.default_rng(0)
+    x, m = rng.normal(size=(5, 4, 3)), np.arange(4) < np.array([4, 1, 3, 4, 2])[:, None]
+    starts = [rng.normal(size=(5, 2)) for _ in cell.carried]
+    learned = []
+    for written in (False, True):
+        monkeypatch.setattr(cell, "written_out", lambda self, k, written=written: written)
+        sequences, mask = Input((4, 3)), Input((4,))
+        first = [Input((2,)) for _ in starts]
+        y = cell(2, return_sequences=True, **options)(Masking()(sequences, mask), initial_state=first)
+        net = Network(inputs=[sequences, mask, *first], outputs=y, dtype="float64", random_state=0)
+        given = [x, m.astype(float), *starts]
+        net.fit(given, np.ones((5, 4, 2)), epochs=2, optimizer="sgd", learning_rate=0.1, verbose=0)
+        learned.append((net.parameters.flat.copy(), net.predict(given)))
+    np.testing.assert_allclose(learned[1][0], learned[0][0], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(learned[1][1], learned[0][1], rtol=1e-9, atol=1e-12)
+
+
+def test_a_dropped_state_needs_the_reset_gate_behind_the_product() -> None:
+    with pytest.raises(ParameterError, match='recurrent_dropout works with reset="after"'):
+        Network([GRU(2, reset="before", recurrent_dropout=0.1)])

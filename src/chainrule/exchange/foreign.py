@@ -191,12 +191,15 @@ class ForeignGraph:
                 found[name] = found.get(name, 0) + 1
         return found
 
-    def require(self, known: Iterable[str]) -> None:
-        """ModelFileError that names every kind of node that is not known, and how often it is there."""
+    def require(self, known: Iterable[str], computed: set[str] | None = None) -> None:
+        """ModelFileError that names every kind of node that is not known, and how often it is there.
+
+        Parameters  computed : tensors that depend on data; other nodes need not be known. None for all
+        """
         have = set(known)
         missing: dict[str, list[str]] = {}
         for node in self.nodes:
-            if node.op not in have:
+            if node.op not in have and (computed is None or any(name in computed for name in node.outputs)):
                 missing.setdefault(node.op, []).append(node.name or node.outputs[0])
         if missing:
             lines = [f"  {op}: {len(names)} ({', '.join(names[:3])}{', ...' * (len(names) > 3)})"

@@ -13,6 +13,7 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -131,9 +132,29 @@ class _H5Weights:
     def of(self, name: str) -> list[Array]:
         if name not in self.root:
             return []
+        return [array for _, array in self._named(name)]
+
+    def inside(self, name: str, config: Config) -> _PartWeights:
+        """The weights of a model that is a layer of this one."""
+        return _PartWeights(self._named(name) if name in self.root else [])
+
+    def _named(self, name: str) -> list[tuple[str, Array]]:
         group = self.root[name]
         names = [n.decode() if isinstance(n, bytes) else str(n) for n in group.attrs.get("weight_names", [])]
-        return [_numbers(self.place, group[n], self.root) for n in names]
+        return [(n, _numbers(self.place, group[n], self.root)) for n in names]
+
+
+class _PartWeights:
+    """The weights of a model inside another one of an .h5 file, which all stand in one group, with paths as names."""
+
+    def __init__(self, arrays: list[tuple[str, Array]]) -> None:
+        self.arrays = arrays
+
+    def of(self, name: str) -> list[Array]:
+        return [array for path, array in self.arrays if name in path.split("/")]
+
+    def inside(self, name: str, config: Config) -> _PartWeights:
+        return _PartWeights([(path, array) for path, array in self.arrays if name in path.split("/")])
 
 
 class _KerasWeights:
@@ -161,14 +182,25 @@ class _KerasWeights:
             return []
         return [_numbers(self.place, d, self.root) for d in _datasets(self.root[group])]
 
+    def inside(self, name: str, config: Config) -> _KerasWeights | _PartWeights:
+        """The weights of a model that is a layer of this one."""
+        group = self.groups.get(name, name)
+        return _KerasWeights(self.place, self.root[group], config) if group in self.root else _PartWeights([])
+
 
 def _datasets(group: Any) -> Iterator[Any]:
     """All arrays below a group: variables in the order of their numbers, parts of a layer in the order of its class."""
     if "vars" in group:
         yield from (group["vars"][k] for k in sorted(group["vars"], key=int))
-    for name in ("cell", "forward_layer", "backward_layer", "layer"):
+    for name in _PARTS:
         if name in group:
             yield from _datasets(group[name])
+
+
+#: The parts of a layer that have variables, in the order of the layer's own list.
+_PARTS = (
+    "cell", "forward_layer", "backward_layer", "layer", "query_dense", "key_dense", "value_dense", "output_dense",
+)  # fmt: skip
 
 
 def _numbers(place: Path, data: Any, root: Any) -> Array:
@@ -200,27 +232,55 @@ def _layer_configs(config: Config) -> list[Config]:
 # ---------------------------------------------------------------- layers
 
 
-class _Reader:
-    """Makes a network of a configuration and its weights."""
+#: Models, which may be layers of others.
+_MODELS = ("Sequential", "Functional", "Model")
+#: A tensor of a Keras graph: the layer, which of its calls, and which of the call's outputs.
+Ref = tuple[str, int, int]
 
-    def __init__(self, place: Path, config: Config, weights: _H5Weights | _KerasWeights) -> None:
+
+@dataclass
+class _Call:
+    """One use of a layer. Attributes  inputs : tensors ; named : those that were given by name ; plain : other arguments by
+    name ; given : all arguments in order, numbers among them ; masks : those of padding"""
+
+    inputs: list[Ref]
+    named: dict[str, list[Ref]]
+    plain: dict[str, Any]
+    given: list[Any]
+    masks: list[Ref] = field(default_factory=list)
+
+    @property
+    def needs(self) -> list[Ref]:
+        return [*self.inputs, *(ref for refs in self.named.values() for ref in refs)]
+
+
+class _Reader:
+    """Makes a network of a configuration and its weights.
+
+    Parameters  put : the list of layers and their weights of a model that this one is a layer of
+    """
+
+    def __init__(self, place: Path, config: Config, weights: Any, put: list[tuple[Layer, dict[str, Array]]] | None = None):
         self.place, self.config, self.weights = place, config, weights
-        self.put: list[tuple[Layer, dict[str, Array]]] = []
+        self.put: list[tuple[Layer, dict[str, Array]]] = [] if put is None else put
+        #: What layers became, by their names: used again where a layer is.
+        self.made: dict[str, Any] = {}
 
     def network(self, kind: type[N], random_state: Any) -> N:
         model = self.config["class_name"]
-        if model not in ("Sequential", "Functional", "Model"):
+        if model not in _MODELS:
             raise ModelFileError(f"{self.place}: the model is a class of its own, {model!r}, whose code is not in the file.")
-        configs = _layer_configs(self.config)
-        unknown = sorted({c["class_name"] for c in configs} - set(_LAYERS) - {"InputLayer"})
+        unknown = sorted(_kinds(self.config) - set(_LAYERS) - {"InputLayer", *_MODELS})
         if unknown:
             raise ModelFileError(f"{self.place}: these layers have no counterpart in chainrule: {', '.join(unknown)}.")
-        inputs, outputs = self._sequential(configs) if model == "Sequential" else self._functional(configs)
+        inputs, outputs = self.graph(None)
         try:
             network = kind(inputs=inputs, outputs=outputs, random_state=random_state)
             network.build()
             names = {id(layer): name for name, layer in network.layers.items()}
             for layer, arrays in self.put:
+                if id(layer) not in names:
+                    continue  # nothing that is an output needs it
                 for short, array in arrays.items():
                     full = f"{names[id(layer)]}.{short}"
                     arena = network.parameters if full in network.parameters else network.states
@@ -236,81 +296,182 @@ class _Reader:
             raise ModelFileError(f"{self.place}: the network does not fit together: {error}") from error
         return network
 
-    def _sequential(self, configs: list[Config]) -> tuple[list[Tensor], list[Tensor]]:
-        first = configs[0]["config"]
-        shape = first.get("batch_input_shape") or first.get("batch_shape") or self.config["config"].get("build_input_shape")
-        if shape is None:
-            raise ModelFileError(
-                f"{self.place}: the size of the input is not in the file. Save the model after it was built."
-            )
-        embedding = next((c["class_name"] for c in configs if c["class_name"] != "InputLayer"), "") == "Embedding"
-        x = start = L.Input(_sample(shape), dtype="int" if embedding else "float")
+    def graph(self, xs: list[Tensor] | None) -> tuple[list[Tensor], list[Tensor]]:
+        """Inputs and outputs of the model, on these tensors where it is a layer of another one."""
+        configs = _layer_configs(self.config)
+        if self.config["class_name"] == "Sequential":
+            return self._sequential(configs, xs)
+        return self._functional(configs, xs)
+
+    def _sequential(self, configs: list[Config], xs: list[Tensor] | None) -> tuple[list[Tensor], list[Tensor]]:
+        if xs is None:
+            first, whole = configs[0]["config"], self.config["config"]
+            built = whole.get("build_input_shape") if isinstance(whole, dict) else None
+            shape = first.get("batch_input_shape") or first.get("batch_shape") or built
+            if shape is None:
+                raise ModelFileError(
+                    f"{self.place}: the size of the input is not in the file. Save the model after it was built."
+                )
+            xs = [L.Input(_sample(shape), dtype="int" if _looks_up(self.config) else "float")]
+        every = list(xs)
         for config in configs:
             if config["class_name"] != "InputLayer":
-                x = self._apply(config, [x])
-        return [start], [x]
+                every = self._apply(config, _Call([], {}, {}, []), every, {})
+        return xs, every
 
-    def _functional(self, configs: list[Config]) -> tuple[list[Tensor], list[Tensor]]:
+    def _functional(self, configs: list[Config], xs: list[Tensor] | None) -> tuple[list[Tensor], list[Tensor]]:
         inner = self.config["config"]
-        known: dict[str, Tensor] = {}
-        waiting = list(configs)
-        embedded = {
-            name for c in configs if c["class_name"] == "Embedding" for call in _calls(c) for name in call
-        }  # fmt: skip
-        while waiting:
-            ready = [c for c in waiting if all(n in known for call in _calls(c)[:1] for n in call)]
-            if not ready:
-                raise ModelFileError(
-                    f"{self.place}: the layer {waiting[0]['config']['name']!r} depends on itself or on nothing."
-                )
-            for config in ready:
-                waiting.remove(config)
-                name, calls = config["config"]["name"], _calls(config)
-                if config["class_name"] == "InputLayer":
-                    own = config["config"]
-                    shape = own.get("batch_input_shape") or own.get("batch_shape")
-                    known[name] = L.Input(_sample(shape), dtype="int" if name in embedded else "float")
-                    continue
-                if len(calls) > 1:
-                    raise ModelFileError(f"{self.place}: the layer {name!r} is used more than once, which is not supported.")
-                known[name] = self._apply(config, [known[n] for n in calls[0]])
-        ends = [_ends(inner[key]) for key in ("input_layers", "output_layers")]
-        return [known[n] for n in ends[0]], [known[n] for n in ends[1]]
+        known: dict[tuple[str, int], list[Tensor]] = {}
+        starts, ends = (_ends(inner[key]) for key in ("input_layers", "output_layers"))
+        if xs is not None:
+            if len(xs) != len(starts):
+                raise ModelFileError(f"{self.place}: a model inside takes {len(starts)} inputs and is given {len(xs)}.")
+            known |= {(name, 0): [x] for (name, _, _), x in zip(starts, xs, strict=True)}
+        indices, offsets, needed = _index_inputs(configs), _offsets(configs, ends), _needed(configs, ends)
+        waiting: list[tuple[Config, int, _Call]] = []
+        for config in configs:
+            name = config["config"]["name"]
+            if config["class_name"] != "InputLayer":
+                if name in needed:
+                    self._check_masks(config, configs)
+                    waiting += [(config, i + offsets.get(name, 0), call) for i, call in enumerate(_calls(config))]
+            elif (name, 0) not in known:
+                shape = config["config"].get("batch_input_shape") or config["config"].get("batch_shape")
+                known[name, 0] = [L.Input(_sample(shape), dtype="int" if name in indices else "float")]
 
-    def _apply(self, config: Config, xs: list[Tensor]) -> Tensor:
-        """One layer of Keras, which may be several of ours."""
+        def there(ref: Ref) -> Tensor:
+            return known[ref[0], ref[1]][ref[2]]
+
+        while waiting:
+            ready = [one for one in waiting if all(ref[:2] in known for ref in one[2].needs)]
+            if not ready:
+                # A layer inside several models keeps the calls that stand outside this one.
+                if all((end[0], end[1]) in known for end in ends):
+                    break
+                name = waiting[0][0]["config"]["name"]
+                raise ModelFileError(f"{self.place}: the layer {name!r} depends on itself or on nothing.")
+            for config, i, call in ready:
+                named = {key: [there(ref) for ref in refs] for key, refs in call.named.items()}
+                made = self._apply(config, call, [there(ref) for ref in call.inputs], named)
+                known[config["config"]["name"], i] = made
+            done = {(config["config"]["name"], i) for config, i, _ in ready}
+            waiting = [one for one in waiting if (one[0]["config"]["name"], one[1]) not in done]
+        return [there(ref) for ref in starts], [there(ref) for ref in ends]
+
+    def _check_masks(self, config: Config, configs: list[Config]) -> None:
+        """Masks that Keras computes from padding, our layers find by themselves; others would be left out."""
+        kinds = {c["config"]["name"]: c["class_name"] for c in configs}
+        for call in _calls(config):
+            if any(kinds.get(ref[0]) not in _MASK_MAKERS for ref in call.masks):
+                raise ModelFileError(
+                    f"{self.place}: the layer {config['config']['name']!r} is given a mask that is not one of padding, which "
+                    f"is not supported."
+                )
+
+    def _apply(self, config: Config, call: _Call, xs: list[Tensor], named: dict[str, list[Tensor]]) -> list[Tensor]:
+        """One layer of Keras, which may be several of ours. Returns  all tensors that it makes"""
         own = config["config"]
-        name = re.sub(r"[^A-Za-z0-9_./-]+", "_", str(own.get("name", ""))).strip("./_")
+        plain = str(own.get("name", "")) if isinstance(own, dict) else str(config.get("name", ""))
+        if config["class_name"] in _MODELS:
+            if plain not in self.made:
+                self.made[plain] = _Reader(self.place, config, self.weights.inside(plain, config), self.put)
+            return list(self.made[plain].graph([*xs, *(x for some in named.values() for x in some)])[1])
+        name = re.sub(r"[^A-Za-z0-9_./-]+", "_", plain).strip("./_")
         if str(own.get("data_format") or "channels_last") != "channels_last":
             raise ModelFileError(f"{self.place}: the layer {name!r} keeps channels first, which is not supported.")
+        first = plain not in self.made
         try:
-            steps = _LAYERS[config["class_name"]](own, self.weights.of(own.get("name", "")))
+            if first or not plain:
+                self.made[plain] = _LAYERS[config["class_name"]]({**own, "_call": call}, self.weights.of(plain))
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise ModelFileError(
                 f"{self.place}: the layer {name!r} has weights or arguments that do not fit ({error})."
             ) from error
-        x: Any = xs
-        for i, (layer, arrays) in enumerate(steps):
-            if isinstance(layer, Layer) and arrays and name:
-                layer.named(name if not i else f"{name}_{i + 1}")
+        x: Any = [*xs, *(x for key in ("value", "key", "initial_state", "attention_mask") for x in named.get(key, []))]
+        for i, (layer, arrays) in enumerate(self.made[plain]):
+            ways = getattr(layer, "ways", [(layer, arrays)] if arrays else [])
+            if first and name and len(ways) == 1:
+                ways[0][0].named(name if not i else f"{name}_{i + 1}")
             x = layer(*x) if isinstance(x, list) else layer(x)
-            if isinstance(layer, _TwoWays):
-                self.put += layer.ways
-            elif arrays:
-                self.put.append((layer, arrays))
-        made: Tensor = x[0] if isinstance(x, list) else x
-        return made
+            if first:
+                self.put += ways
+        return list(x) if isinstance(x, (list, tuple)) else [x]
 
 
-def _calls(config: Config) -> list[list[str]]:
-    """The names of the layers whose outputs each use of a layer takes."""
+#: What Keras makes masks of padding with.
+_MASK_MAKERS = ("NotEqual", "Any")
+
+
+def _needed(configs: list[Config], ends: list[Ref]) -> set[str]:
+    """The layers that the outputs depend on, but for masks."""
+    by_name = {c["config"]["name"]: c for c in configs}
+    found, waiting = set(), [ref[0] for ref in ends]
+    while waiting:
+        name = waiting.pop()
+        if name in by_name and name not in found:
+            found.add(name)
+            waiting += [ref[0] for call in _calls(by_name[name]) for ref in call.needs]
+    return found
+
+
+def _offsets(configs: list[Config], ends: list[Ref]) -> dict[str, int]:
+    """The number of the first call of each model inside: Keras counts the one that made it."""
+    last: dict[str, int] = {}
+    for ref in [*ends, *(ref for c in configs for call in _calls(c) for ref in call.needs)]:
+        last[ref[0]] = max(last.get(ref[0], 0), ref[1])
+    counts = {c["config"]["name"]: len(_calls(c)) for c in configs if c["class_name"] in _MODELS}
+    return {name: max(0, last.get(name, 0) - count + 1) for name, count in counts.items()}
+
+
+def _kinds(config: Config) -> set[str]:
+    """The classes of all layers that the outputs need, also of models inside."""
+    found, configs = set(), _layer_configs(config)
+    if config["class_name"] != "Sequential":
+        needed = _needed(configs, _ends(config["config"]["output_layers"]))
+        configs = [c for c in configs if c["config"]["name"] in needed]
+    for one in configs:
+        found |= _kinds(one) if one["class_name"] in _MODELS else {one["class_name"]}
+    return found
+
+
+def _looks_up(config: Config) -> bool:
+    """Whether the first input of a model, or of a layer, is an index of a table."""
+    if config["class_name"] not in _MODELS:
+        return bool(config["class_name"] == "Embedding")
+    configs = _layer_configs(config)
+    if config["class_name"] == "Sequential":
+        return next((_looks_up(c) for c in configs if c["class_name"] != "InputLayer"), False)
+    starts = {name for name, _, _ in _ends(config["config"]["input_layers"])}
+    return bool(starts & _index_inputs(configs))
+
+
+def _index_inputs(configs: list[Config]) -> set[str]:
+    """The names of layers whose output is an index of a table."""
+    return {ref[0] for c in configs if c["class_name"] != "InputLayer" and _looks_up(c) for call in _calls(c)
+            for ref in call.inputs}  # fmt: skip
+
+
+def _calls(config: Config) -> list[_Call]:
+    """The uses of a layer."""
     found = []
     for node in config.get("inbound_nodes", []):
         if isinstance(node, dict):  # Keras 3
-            found.append([t["config"]["keras_history"][0] for t in _history(node.get("args", []))])
+            given, options = node.get("args", []), node.get("kwargs") or {}
+            named = {key: refs for key, value in options.items() if (refs := [_ref(t) for t in _history(value)])}
+            plain = {key: value for key, value in options.items() if key not in named}
+            masks = named.pop("mask", [])
+            first = named.pop("inputs", named.pop("sequences", named.pop("query", [])))
+            found.append(_Call([_ref(t) for t in _history(given)] + first, named, plain, list(given), masks))
         else:
-            found.append([entry[0] for entry in node])
-    return found or [[]]
+            refs: list[Ref] = [(str(e[0]), int(e[1]), int(e[2])) for e in node]
+            plain = next((e[3] for e in node if len(e) > 3 and isinstance(e[3], dict)), {})
+            found.append(_Call(refs, {}, plain, []))
+    return found or [_Call([], {}, {}, [])]
+
+
+def _ref(tensor: Config) -> Ref:
+    name, node, place = tensor["config"]["keras_history"]
+    return str(name), int(node), int(place)
 
 
 def _history(value: Any) -> Iterator[Config]:
@@ -321,11 +482,13 @@ def _history(value: Any) -> Iterator[Config]:
             yield from _history(one)
 
 
-def _ends(value: Any) -> list[str]:
-    """Names of the layers of the inputs or outputs: [name, node, tensor], or a list of these."""
+def _ends(value: Any) -> list[Ref]:
+    """The tensors of the inputs or outputs: [name, node, tensor], a list of these, or names with these."""
+    if isinstance(value, dict):
+        value = list(value.values())
     if value and isinstance(value[0], str):
-        return [value[0]]
-    return [one[0] for one in value]
+        value = [value]
+    return [(str(one[0]), int(one[1]), int(one[2])) for one in value]
 
 
 def _sample(shape: Any) -> tuple[int | None, ...]:
@@ -479,29 +642,49 @@ def _last_axis(c: Config) -> None:
         raise ValueError(f"it normalises along axis {axis}, which is not supported")
 
 
+def _learned(c: Config, w: list[Array], *more: str) -> tuple[Any, dict[str, Array]]:
+    """What of γ and β is learned, and the arrays of a normalisation."""
+    names = [n for n, key in (("gamma", "scale"), ("beta", "center")) if c.get(key, True)]
+    affine = names[0] if len(names) == 1 else bool(names)
+    return affine, _weighted(w, *names, *more)
+
+
 def _batch_norm(c: Config, w: list[Array]) -> Steps:
     _last_axis(c)
-    names = [n for n, key in (("gamma", "scale"), ("beta", "center")) if c.get(key, True)]
-    arrays = _weighted(w, *names, "running_mean", "running_var")
-    like = arrays["running_mean"]
-    full = {"gamma": np.ones_like(like), "beta": np.zeros_like(like)} | arrays
+    affine, arrays = _learned(c, w, "running_mean", "running_var")
     momentum = min(max(float(c.get("momentum", 0.99)), 0.0), 0.9999)
-    return [(L.BatchNorm(momentum=momentum, epsilon=float(c.get("epsilon", 1e-3))), full)]
+    return [(L.BatchNorm(momentum=momentum, epsilon=float(c.get("epsilon", 1e-3)), affine=affine), arrays)]
 
 
 def _layer_norm(c: Config, w: list[Array]) -> Steps:
     _last_axis(c)
-    arrays = _weighted(w, *[n for n, key in (("gamma", "scale"), ("beta", "center")) if c.get(key, True)])
-    if arrays:
-        like = next(iter(arrays.values()))
-        arrays = {"gamma": np.ones_like(like), "beta": np.zeros_like(like)} | arrays
-    return [(L.LayerNorm(epsilon=float(c.get("epsilon", 1e-3)), affine=bool(arrays)), arrays)]
+    affine, arrays = _learned(c, w)
+    return [(L.LayerNorm(epsilon=float(c.get("epsilon", 1e-3)), affine=affine), arrays)]
+
+
+def _group_norm(c: Config, w: list[Array]) -> Steps:
+    _last_axis(c)
+    affine, arrays = _learned(c, w)
+    options: dict[str, Any] = {"epsilon": float(c.get("epsilon", 1e-3)), "affine": affine}
+    groups = int(c.get("groups", 32))
+    return [(L.InstanceNorm(**options) if groups == -1 else L.GroupNorm(groups, **options), arrays)]
+
+
+def _rms_norm(c: Config, w: list[Array]) -> Steps:
+    _last_axis(c)
+    return [(L.RMSNorm(epsilon=float(c.get("epsilon", 1e-6))), _weighted(w, "gamma"))]
 
 
 def _recurrent_options(c: Config) -> dict[str, Any]:
-    if c.get("return_state") or c.get("stateful"):
-        raise ValueError("return_state and stateful are not supported")
-    return {"return_sequences": bool(c.get("return_sequences")), "reverse": bool(c.get("go_backwards"))}
+    if c.get("stateful"):
+        raise ValueError("stateful is not supported; give the first states as inputs")
+    if c.get("go_backwards") and c.get("return_sequences") and not c.get("_both"):
+        raise ValueError("go_backwards with return_sequences gives the steps in reverse, which is not supported")
+    return {
+        "return_sequences": bool(c.get("return_sequences")), "return_state": bool(c.get("return_state")),
+        "reverse": bool(c.get("go_backwards")), "bias": _bias(c),
+        "dropout": float(c.get("dropout") or 0.0), "recurrent_dropout": float(c.get("recurrent_dropout") or 0.0),
+    }  # fmt: skip
 
 
 def _plain_recurrent(c: Config, inner: str) -> None:
@@ -512,7 +695,6 @@ def _plain_recurrent(c: Config, inner: str) -> None:
 def _lstm(c: Config, w: list[Array]) -> Steps:
     _plain_recurrent(c, "sigmoid")
     arrays = _weighted(w, "weight", "recurrent_weight", *(["bias"] if _bias(c) else []))
-    arrays.setdefault("bias", np.zeros(arrays["weight"].shape[1], np.float32))
     return [(L.LSTM(int(c["units"]), **_recurrent_options(c)), arrays)]
 
 
@@ -525,8 +707,10 @@ def _gru(c: Config, w: list[Array]) -> Steps:
         return np.concatenate([r, z, h], axis=-1)
 
     arrays = {"weight": ours(w[0]), "recurrent_weight": ours(w[1])}
-    bias = ours(w[2]) if _bias(c) else np.zeros((2, 3 * units) if after else 3 * units, np.float32)
-    if after:
+    bias = ours(w[2]) if _bias(c) else None
+    if bias is None:
+        pass
+    elif after:
         arrays["bias"] = np.concatenate([(bias[0] + bias[1])[: 2 * units], bias[0][2 * units :]])
         arrays["recurrent_bias"] = bias[1][2 * units :]
     else:
@@ -536,32 +720,135 @@ def _gru(c: Config, w: list[Array]) -> Steps:
 
 def _simple_rnn(c: Config, w: list[Array]) -> Steps:
     arrays = _weighted(w, "weight", "recurrent_weight", *(["bias"] if _bias(c) else []))
-    arrays.setdefault("bias", np.zeros(arrays["weight"].shape[1], np.float32))
     kind = str(c.get("activation") or "tanh")
     if kind not in ("tanh", "relu"):
         raise ValueError(f"the activation {kind!r} inside is not supported")
     return [(L.SimpleRNN(int(c["units"]), activation=kind, **_recurrent_options(c)), arrays)]
 
 
+#: How the outputs of both directions are joined.
+_MERGES: dict[str, Callable[[], Layer]] = {"concat": L.Concat, "sum": L.Add, "mul": L.Multiply, "ave": L.Average}
+
+
 def _both_ways(c: Config, w: list[Array]) -> Steps:
-    if str(c.get("merge_mode", "concat")) != "concat":
-        raise ValueError("only outputs side by side are supported, merge_mode='concat'")
+    merge = c.get("merge_mode", "concat")
+    if merge not in _MERGES:
+        raise ValueError(f"outputs of both directions that are not joined are not supported, merge_mode={merge!r}")
     inner = c["layer"]
-    half = len(w) // 2
-    (forward, first), (_, second) = (_LAYERS[inner["class_name"]](inner["config"], part)[0] for part in (w[:half], w[half:]))
-    return [(_TwoWays(forward, first, second), {})]
+    if inner["config"].get("return_state"):
+        raise ValueError("return_state of both directions is not supported")
+    half, config = len(w) // 2, {**inner["config"], "_both": True}
+    (forward, first), (_, second) = (_LAYERS[inner["class_name"]](config, part)[0] for part in (w[:half], w[half:]))
+    return [(_TwoWays(forward, first, second, _MERGES[merge]()), {})]
 
 
 class _TwoWays:
-    """A recurrent layer in both directions, side by side, and the arrays of each."""
+    """A recurrent layer in both directions, whose outputs are joined, and the arrays of each."""
 
-    def __init__(self, layer: Layer, first: dict[str, Array], second: dict[str, Array]) -> None:
+    def __init__(self, layer: Layer, first: dict[str, Array], second: dict[str, Array], join: Layer) -> None:
         config = layer.config()
         self.ways = [(layer, first), (type(layer)(**config | {"reverse": not config["reverse"]}), second)]
+        self.join = join
 
     def __call__(self, x: Tensor) -> Tensor:
-        made: Tensor = L.Concat()(*(way(x) for way, _ in self.ways))
+        made: Tensor = self.join(*(way(x) for way, _ in self.ways))
         return made
+
+
+def _attention(c: Config, w: list[Array]) -> Steps:
+    heads, width, call = int(c["num_heads"]), int(c["key_dim"]), c["_call"]
+    if c.get("value_dim") not in (None, width) or c.get("output_shape") or c.get("attention_axes") not in (None, [1], 1):
+        raise ValueError("other widths of values or outputs, or other axes than that of the steps, are not supported")
+    if call.plain.get("return_attention_scores"):
+        raise ValueError("return_attention_scores is not supported")
+    bias, masked = bool(c.get("use_bias", True)), "attention_mask" in call.named
+    layer = L.MultiHeadAttention(
+        heads, width=heads * width, causal=bool(call.plain.get("use_causal_mask")), dropout=float(c.get("dropout") or 0.0),
+        bias=bias, masked=masked,
+    )  # fmt: skip
+    arrays: dict[str, Array] = {}
+    for i, name in enumerate(("query", "key", "value", "output")):
+        kernel = w[2 * i] if bias else w[i]
+        arrays[f"{name}_weight"] = (
+            kernel.reshape(-1, kernel.shape[-1]) if name == "output" else kernel.reshape(kernel.shape[0], -1)
+        )
+        if bias and name != "key":  # a bias of the key changes all scores of a query alike
+            arrays[f"{name}_bias"] = w[2 * i + 1].reshape(-1)
+    return [(_Attending(layer, arrays), {})]
+
+
+class _Attending:
+    """Attention, whose inputs are query, value and key there, and query, key and value here; a mask comes last."""
+
+    def __init__(self, layer: Layer, arrays: dict[str, Array]) -> None:
+        self.ways = [(layer, arrays)]
+
+    def __call__(self, *xs: Tensor) -> Tensor:
+        layer: Any = self.ways[0][0]
+        parts, mask = (list(xs[:-1]), xs[-1:]) if layer.masked else (list(xs), ())
+        if len(parts) == 3:
+            parts = [parts[0], parts[2], parts[1]]
+        made: Tensor = layer(*parts, *mask)
+        return made
+
+
+def _dot_attention(c: Config, w: list[Array]) -> Steps:
+    if c.get("score_mode", "dot") != "dot":
+        raise ValueError("only scores that are products are supported, score_mode='dot'")
+    scale = float(w[0].reshape(())) if c.get("use_scale") else 1.0
+
+    def attend(query: Tensor, value: Tensor, key: Tensor | None = None) -> Tensor:
+        scores = L.MatMul(transpose_b=True)(query, value if key is None else key)
+        made: Tensor = L.MatMul()(L.Softmax()(scores if scale == 1 else L.Rescale(scale)(scores)), value)
+        return made
+
+    return [(attend, {})]
+
+
+def _masking(c: Config, w: list[Array]) -> Steps:
+    value = float(c.get("mask_value", 0.0))
+
+    def mask(x: Tensor) -> Tensor:
+        """A step counts where not all of its features are the value."""
+        counts = L.Compare("less", 1.0)(L.ReduceMean(-1)(L.Compare("equal", value)(x)))
+        made: Tensor = L.Masking()(x, counts)
+        return made
+
+    return [(mask, {})]
+
+
+def _repeat_vector(c: Config, w: list[Array]) -> Steps:
+    count = int(c["n"])
+    if not 1 <= count <= 4096:
+        raise ValueError(f"{count} copies are not supported")
+
+    def repeat(x: Tensor) -> Tensor:
+        made: Tensor = L.UpSampling1D(count)(L.Reshape((1, -1))(x))  # copies of one step
+        return made
+
+    return [(repeat, {})]
+
+
+def _with_number(kind: Callable[[], Layer], of_number: Callable[[float, bool], Layer]) -> Maker:
+    """A layer that joins tensors, or an operator of a tensor and a number.
+
+    Parameters  of_number : the layer for a number, and whether the number stands first
+    """
+
+    def make(c: Config, w: list[Array]) -> Steps:
+        given = c["_call"].given
+        numbers = [v for v in given if isinstance(v, (int, float)) and not isinstance(v, bool)]
+        if len(given) == 2 and len(numbers) == 1:
+            return [(of_number(float(numbers[0]), given[0] is numbers[0]), {})]
+        return [(kind(), {})]
+
+    return make
+
+
+def _quotient(number: float, first: bool) -> Layer:
+    if first:
+        raise ValueError("a number divided by a tensor is not supported")
+    return L.Rescale(1 / number)
 
 
 def _each_step(c: Config, w: list[Array]) -> Steps:
@@ -602,6 +889,30 @@ def _sides(c: Config, name: str) -> Any:
     value = c[name]
     return tuple(tuple(int(i) for i in v) if isinstance(v, (list, tuple)) else int(v) for v in value) if isinstance(
         value, (list, tuple)) else int(value)  # fmt: skip
+
+
+def _conv1d_of_channels(c: Config, w: list[Array], *, bias: bool) -> tuple[Layer, Array]:
+    """A convolution of each channel of sequences: one group a channel, weights (k, 1, C · multiplier)."""
+    weight = w[0].reshape(w[0].shape[0], 1, -1)
+    layer = L.Conv1D(
+        weight.shape[-1], _kernel(c), **_window(c), dilation=_one(c.get("dilation_rate", 1)), groups=w[0].shape[1], bias=bias
+    )  # fmt: skip
+    return layer, weight
+
+
+def _depthwise1d(c: Config, w: list[Array]) -> Steps:
+    layer, weight = _conv1d_of_channels(c, w, bias=_bias(c))
+    return _activated(c, [(layer, {"weight": weight} | ({"bias": w[1]} if _bias(c) else {}))])
+
+
+def _separable1d(c: Config, w: list[Array]) -> Steps:
+    first, weight = _conv1d_of_channels(c, w, bias=False)
+    second = L.Conv1D(int(c["filters"]), 1, bias=_bias(c))
+    return _activated(c, [(first, {"weight": weight}), (second, _weighted(w[1:], *_names(c)))])
+
+
+def _up3d(c: Config, w: list[Array]) -> Steps:
+    return [(L.UpSampling3D(_one(c.get("size", 2))), {})]
 
 
 def _padding1d(kind: Any, name: str) -> Maker:
@@ -651,6 +962,9 @@ _LAYERS: dict[str, Maker] = {
     "Conv3D": _conv(L.Conv3D),
     "Conv1DTranspose": _transposed(L.ConvTranspose1D),
     "Conv2DTranspose": _transposed(L.ConvTranspose2D),
+    "Conv3DTranspose": _transposed(L.ConvTranspose3D),
+    "DepthwiseConv1D": _depthwise1d,
+    "SeparableConv1D": _separable1d,
     "DepthwiseConv2D": _depthwise,
     "SeparableConv2D": _separable,
     "MaxPooling1D": _pool(L.MaxPool1D),
@@ -663,6 +977,12 @@ _LAYERS: dict[str, Maker] = {
     **{f"GlobalMaxPooling{i}D": _global(L.GlobalMaxPool) for i in (1, 2, 3)},
     "BatchNormalization": _batch_norm,
     "LayerNormalization": _layer_norm,
+    "GroupNormalization": _group_norm,
+    "RMSNormalization": _rms_norm,
+    "MultiHeadAttention": _attention,
+    "Attention": _dot_attention,
+    "Masking": _masking,
+    "RepeatVector": _repeat_vector,
     "LSTM": _lstm,
     "GRU": _gru,
     "SimpleRNN": _simple_rnn,
@@ -678,6 +998,9 @@ _LAYERS: dict[str, Maker] = {
     "Dropout": _plain(lambda c: L.Dropout(float(_either(c, "rate", "p", 0.5)))),
     "SpatialDropout1D": _plain(lambda c: L.SpatialDropout(float(c["rate"]))),
     "SpatialDropout2D": _plain(lambda c: L.SpatialDropout(float(c["rate"]))),
+    "SpatialDropout3D": _plain(lambda c: L.SpatialDropout(float(c["rate"]))),
+    "AlphaDropout": _plain(lambda c: L.Identity()),
+    "Identity": _plain(lambda c: L.Identity()),
     "GaussianNoise": _plain(lambda c: L.Identity()),
     "GaussianDropout": _plain(lambda c: L.Identity()),
     "ActivityRegularization": _plain(lambda c: L.Identity()),
@@ -686,15 +1009,20 @@ _LAYERS: dict[str, Maker] = {
     "Permute": _plain(lambda c: L.Permute(tuple(int(d) for d in c["dims"]))),
     "ZeroPadding1D": _padding1d(L.ZeroPadding1D, "padding"),
     "ZeroPadding2D": _plain(lambda c: L.ZeroPadding2D(_sides(c, "padding"))),
+    "ZeroPadding3D": _plain(lambda c: L.ZeroPadding3D(_sides(c, "padding"))),
+    "Cropping3D": _plain(lambda c: L.Cropping3D(_sides(c, "cropping"))),
     "Cropping1D": _padding1d(L.Cropping1D, "cropping"),
     "Cropping2D": _plain(lambda c: L.Cropping2D(_sides(c, "cropping"))),
     "UpSampling1D": _plain(lambda c: L.UpSampling1D(_one(c.get("size", 2)))),
     "UpSampling2D": _up2d,
+    "UpSampling3D": _up3d,
     "Rescaling": _rescaling,
     "Normalization": _normalization,
-    "Add": _plain(lambda c: L.Add()),
-    "Subtract": _plain(lambda c: L.Subtract()),
-    "Multiply": _plain(lambda c: L.Multiply()),
+    "Add": _with_number(L.Add, lambda n, first: L.Rescale(1.0, n)),
+    "Subtract": _with_number(L.Subtract, lambda n, first: L.Rescale(-1.0, n) if first else L.Rescale(1.0, -n)),
+    "Multiply": _with_number(L.Multiply, lambda n, first: L.Rescale(n)),
+    "Divide": _with_number(L.Divide, _quotient),
+    "TrueDivide": _with_number(L.Divide, _quotient),
     "Average": _plain(lambda c: L.Average()),
     "Maximum": _plain(lambda c: L.Maximum()),
     "Minimum": _plain(lambda c: L.Minimum()),

@@ -149,6 +149,8 @@ class KerasLayout(Layout):
         if isinstance(layer, L.PReLU):
             shape = network.sample_shape(call.inputs[0]) or (0,)
             own["slope"] = own["slope"].reshape(*[1] * (len(shape) - 1), -1)
+        if "peephole" in own or "projection_weight" in own:
+            raise ModelFileError("Keras's LSTM has neither peepholes nor a projection.")
         names, cell = _keras_names(layer), _cell(layer)
         return {cell + names.get(short, short): array for short, array in own.items()}
 
@@ -182,7 +184,7 @@ def _rows(network: NetworkGraph, call: Call, weight: Array, *, out: bool) -> Arr
 
 def _recurrent_from_torch(layer: L.Layer, tensors: Mapping[str, Array]) -> Arrays:
     """Gates lie alike in both; PyTorch keeps one bias for the input and one for the state."""
-    kinds = sorted({re.sub(r"^(weight|bias)_(ih|hh)", "", n) for n in tensors})
+    kinds = sorted({re.sub(r"^(weight|bias)_(ih|hh|hr)", "", n) for n in tensors})
     if len(kinds) != 1:
         raise ValueError(f"several layers or directions in one module: {', '.join(kinds)}")
     end = kinds[0]
@@ -190,26 +192,36 @@ def _recurrent_from_torch(layer: L.Layer, tensors: Mapping[str, Array]) -> Array
     own = tensors.get(f"bias_ih{end}", np.zeros(weight.shape[1], np.float32))
     state = tensors.get(f"bias_hh{end}", np.zeros(weight.shape[1], np.float32))
     found = {"weight": weight, "recurrent_weight": recurrent, "bias": own + state}
+    if isinstance(layer, L.GRU) and layer.reset != "after":
+        raise ValueError('PyTorch\'s GRU resets after the product: GRU(units, reset="after")')
+    if f"weight_hr{end}" in tensors:
+        found["projection_weight"] = tensors[f"weight_hr{end}"].T
+    if not getattr(layer, "bias", True):
+        if found.pop("bias").any():
+            raise ValueError("the module has biases, and the layer was made with bias=False")
+        return found
     if isinstance(layer, L.GRU):
         units = recurrent.shape[0]
-        if layer.reset != "after":
-            raise ValueError('PyTorch\'s GRU resets after the product: GRU(units, reset="after")')
         found["bias"] = np.concatenate([(own + state)[: 2 * units], own[2 * units :]])
         found["recurrent_bias"] = state[2 * units :]
     return found
 
 
 def _recurrent_to_torch(layer: L.Layer, own: Arrays) -> Arrays:
-    bias, end = own["bias"], "_l0_reverse" if getattr(layer, "reverse", False) else "_l0"
+    end = "_l0_reverse" if getattr(layer, "reverse", False) else "_l0"
+    if "peephole" in own:
+        raise ModelFileError("PyTorch's LSTM has no peepholes.")
+    projected = {f"weight_hr{end}": own["projection_weight"].T} if "projection_weight" in own else {}
+    products = {f"weight_ih{end}": own["weight"].T, f"weight_hh{end}": own["recurrent_weight"].T, **projected}
+    if isinstance(layer, L.GRU) and layer.reset != "after":
+        raise ModelFileError('PyTorch\'s GRU resets after the product, and this one before it (reset="before").')
+    if "bias" not in own:
+        return products
+    bias = own["bias"]
     state = np.zeros_like(bias)
     if isinstance(layer, L.GRU):
-        if layer.reset != "after":
-            raise ModelFileError('PyTorch\'s GRU resets after the product, and this one before it (reset="before").')
         state[2 * len(own["recurrent_bias"]) :] = own["recurrent_bias"]
-    return {
-        f"weight_ih{end}": own["weight"].T, f"weight_hh{end}": own["recurrent_weight"].T,
-        f"bias_ih{end}": bias, f"bias_hh{end}": state,
-    }  # fmt: skip
+    return products | {f"bias_ih{end}": bias, f"bias_hh{end}": state}
 
 
 def _attention_from_torch(own: Arrays, tensors: Mapping[str, Array]) -> Arrays:
@@ -278,6 +290,10 @@ def _gru_from_keras(layer: L.GRU, tensors: Mapping[str, Array]) -> Arrays:
     found = {"weight": _swapped(tensors["kernel"]), "recurrent_weight": _swapped(tensors["recurrent_kernel"])}
     width = found["weight"].shape[1]
     after = layer.reset == "after"
+    if not layer.bias:
+        if "bias" in tensors and tensors["bias"].any():
+            raise ValueError("the layer there has a bias, and the one here was made with bias=False")
+        return found
     bias = tensors.get("bias", np.zeros((2, width) if after else width, np.float32))
     if (bias.ndim == 2) != after:
         raise ValueError('the bias is that of a GRU with reset="{}"'.format("before" if after else "after"))
@@ -292,13 +308,15 @@ def _gru_from_keras(layer: L.GRU, tensors: Mapping[str, Array]) -> Arrays:
 
 
 def _gru_to_keras(layer: L.GRU, own: Arrays) -> Arrays:
+    products = {"kernel": _swapped(own["weight"]), "recurrent_kernel": _swapped(own["recurrent_weight"])}
+    if "bias" not in own:
+        return {_cell(layer) + name: array for name, array in products.items()}
     bias = own["bias"]
     if layer.reset == "after":
         state = np.zeros_like(bias)
         state[2 * len(own["recurrent_bias"]) :] = own["recurrent_bias"]
         bias = np.stack([bias, state])
-    kernel, recurrent = _swapped(own["weight"]), _swapped(own["recurrent_weight"])
-    found = {"kernel": kernel, "recurrent_kernel": recurrent, "bias": _swapped(bias)}
+    found = products | {"bias": _swapped(bias)}
     return {_cell(layer) + name: array for name, array in found.items()}
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..errors import MissingDependencyError, ModelFileError
 from ..network import NetworkGraph
-from .foreign import BATCH, Array, ForeignGraph, ForeignNode, Size
-from .translate import translate
+from .foreign import Array, ForeignGraph, ForeignNode, Size
+from .translate import Translator, translate
 
 __all__ = ["load_onnx", "read_onnx", "shapes_for"]
 
@@ -116,6 +116,13 @@ def shapes_for(path: str | os.PathLike[str], sample: tuple[int, ...]) -> dict[st
     if len(graph.inputs) != 1:
         raise ModelFileError(f"{path}: it has the inputs {', '.join(graph.inputs)}. Give shapes= by name in Python.")
     return {next(iter(graph.inputs)): (None, *sample)}
+
+
+def input_orders(path: str | os.PathLike[str]) -> list[tuple[int, ...]]:
+    """For each input of a file its axes in the order in which our network takes them."""
+    graph, fold = read_onnx(path)
+    translator = Translator(graph, fold)
+    return [translator.input_order(name) for name in graph.inputs if translator.uses.get(name)]
 
 
 def _array(place: Path, tensor: Any) -> Array:
@@ -225,8 +232,6 @@ def _input(place: Path, value: Any, given: tuple[int | None, ...] | None) -> tup
                 f"{place}: shapes gives {len(given)} sizes for the input {value.name!r}, which has {len(sizes)} axes."
             )
         sizes = [Size(f"{value.name}_{i}") if s is None else int(s) for i, s in enumerate(given)]
-    if sizes:
-        sizes[0] = BATCH
     return tuple(sizes), "float" if tensor.elem_type in _FLOATS else "int"
 
 

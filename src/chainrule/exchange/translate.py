@@ -63,8 +63,8 @@ class Traced:
         shape : the file's sizes, ints and Sizes ; array : its values where they are constant (of Sizes, an array of
         objects) ; tensor : ours, where they are not ; order : of our axes ; made_by : the layer that made it ;
         whole : what it was flattened from, where its elements lie in our order and not in the file's ;
-        rows : the sizes of the axes that the file has joined into its first one, such as (samples, steps); ours keeps them
-        apart
+        rows : the sizes of the axes that the file has joined into one, such as (samples, steps), where ours keeps them
+        apart and ``order`` speaks of them apart ; rows_at : that axis of the file
     """
 
     shape: tuple[Any, ...]
@@ -74,6 +74,7 @@ class Traced:
     made_by: Layer | None = None
     whole: Traced | None = None
     rows: tuple[Any, ...] = ()
+    rows_at: int = 0
 
     @property
     def rank(self) -> int:
@@ -115,7 +116,8 @@ class Translator:
 
     def run(self, kind: type[N], random_state: Any = None) -> N:
         """The network, an instance of ``kind``, with its weights."""
-        self.graph.require([*OPERATORS, *(_SYMBOLIC if self.fold else ()), *(["Constant"] if self.fold else ())])
+        known = [*OPERATORS, *(_SYMBOLIC if self.fold else ()), *(["Constant"] if self.fold else ())]
+        self.graph.require(known, self._from_data() if self.fold else None)
         for name, (shape, numbers) in self.graph.inputs.items():
             if self.uses.get(name):
                 self._declare(name, shape, numbers)
@@ -139,6 +141,14 @@ class Translator:
             raise ModelFileError(f"{self.graph.source}: the network does not fit together: {error}") from error
         return network
 
+    def _from_data(self) -> set[str]:
+        """The tensors that are computed from numbers of the inputs, and not from constants and sizes alone."""
+        found = set(self.graph.inputs)
+        for node in self.graph.nodes:
+            if node.op != "Shape" and any(name in found for name in node.inputs):
+                found.update(node.outputs)
+        return found
+
     def _translate(self, node: ForeignNode) -> None:
         given = [self.known[name] if name else None for name in node.inputs]
         constant = all(x is None or x.constant for x in given)
@@ -155,9 +165,9 @@ class Translator:
     def _by_rows(self, node: ForeignNode, rows: tuple[Any, ...]) -> None:
         """A node on a matrix whose rows are steps of samples: here it works on the samples, along axes that lie behind."""
         if node.op == "Transpose":
-            self._transpose_by_rows(node, rows)
+            self._transpose_by_rows(node)
             return
-        if node.op not in _ALONG_ROWS:
+        if node.op not in _ALONG_ROWS or any(self.known[name].rows_at for name in node.inputs if name):
             raise ModelFileError("it works on samples and steps that were joined, which is supported for few operations.")
         shift = len(rows) - 1
 
@@ -185,34 +195,33 @@ class Translator:
         OPERATORS[node.op](self, own)
         self.node = node
         for name in filter(None, node.outputs):
-            y = self.known[name]
-            y = self.ordered(y, tuple(range(y.rank)))
+            y = self.settled(self.known[name])
             if y.shape[: len(rows)] != rows:
                 raise ModelFileError("it changes samples and steps that were joined.")
             self.known[name] = self.joined(y, rows)
 
-    def _transpose_by_rows(self, node: ForeignNode, rows: tuple[Any, ...]) -> None:
-        x = self.apart(self.get(0))
-        perm = [int(a) for a in node.attributes.get("perm", [])]
-        shift = len(rows) - 1
-        if not perm or perm[0] != 0:
-            raise ModelFileError("it moves samples and steps that were joined.")
-        axes = (*range(len(rows)), *(a + shift for a in perm[1:]))
-        moved = self.ordered(x, axes)
-        y = replace(moved, shape=tuple(moved.shape[a] for a in axes), order=tuple(range(moved.rank)))
-        self.put(self.joined(y, rows))
+    def _transpose_by_rows(self, node: ForeignNode) -> None:
+        """Moves axes of which one is joined of several, which stay side by side."""
+        given = self.settled(self.get(0))
+        x, at, count = self.apart(given), given.rows_at, len(given.rows)
+        perm = [int(a) for a in node.attributes.get("perm", reversed(range(given.rank)))]
+        wide = [list(range(i, i + count)) if i == at else [i + (count - 1) * (i > at)] for i in range(given.rank)]
+        axes = [a for i in perm for a in wide[i]]
+        y = replace(x, shape=tuple(x.shape[a] for a in axes), order=tuple(axes.index(i) for i in x.order))
+        self.put(self.joined(y, given.rows, perm.index(at)))
 
     def apart(self, x: Traced) -> Traced:
         """The tensor with the axes that the file has joined."""
         if not x.rows:
             return x
-        shape = (*x.rows, *x.shape[1:])
-        return replace(x, shape=shape, order=tuple(range(len(shape))), rows=())
+        shape = (*x.shape[: x.rows_at], *x.rows, *x.shape[x.rows_at + 1 :])
+        return replace(x, shape=shape, rows=(), rows_at=0)
 
-    def joined(self, x: Traced, rows: tuple[Any, ...]) -> Traced:
-        """The tensor as the file has it, with its first axes as one."""
+    def joined(self, x: Traced, rows: tuple[Any, ...], at: int = 0) -> Traced:
+        """The tensor as the file has it, with these neighbouring axes as one, which is the file's axis ``at``."""
         name = " ".join(map(str, rows))
-        return replace(x, shape=(Size(f"({name})"), *x.shape[len(rows) :]), order=(), rows=rows)
+        shape = (*x.shape[:at], Size(f"({name})"), *x.shape[at + len(rows) :])
+        return replace(x, shape=shape, rows=rows, rows_at=at)
 
     def _fold(self, node: ForeignNode, given: Sequence[Traced | None]) -> bool:
         """Computes a node of constants, or of sizes; False where it is neither."""
@@ -226,7 +235,7 @@ class Translator:
         if any(a is not None and a.dtype == object for a in arrays):
             if node.op not in _SYMBOLIC:
                 raise ModelFileError("it computes with sizes that are not known before data comes, which is not supported.")
-            found = [_SYMBOLIC[node.op](node, arrays)]
+            found = [_plain(_SYMBOLIC[node.op](node, arrays))]
         else:
             assert self.fold is not None
             found = self.fold(node, arrays)
@@ -238,21 +247,54 @@ class Translator:
     def _declare(self, name: str, shape: tuple[Any, ...], kind: str) -> None:
         if not shape:
             raise ModelFileError(f"{self.graph.source}: the input {name!r} has no axis for the samples.")
-        shape = (BATCH, *shape[1:])
+        order = self.input_order(name)
+        if order[0] and shape[0] == BATCH:
+            shape = (Size("steps"), *shape[1:])
+        shape = tuple(BATCH if i == order[0] else s for i, s in enumerate(shape))
         if kind == "int" and not self._looks_up(name):
             kind = "float"  # such as a mask: whole numbers that are computed with
-        order = tuple(range(len(shape)))
-        if kind == "float" and not self.graph.channels_last and self._is_spatial(name, len(shape)):
-            order = channels_last(len(shape))
         sizes = tuple(None if isinstance(shape[i], Size) else int(shape[i]) for i in order[1:])
         tensor = Input(sizes, dtype=kind)
         self.inputs.append(tensor)
         self.known[name] = Traced(shape, tensor=tensor, order=order)
 
+    def input_order(self, name: str) -> tuple[int, ...]:
+        """The axes of an input in the order in which the network takes them: samples first, and channels of images last."""
+        shape, kind = self.graph.inputs[name]
+        rank = len(shape)
+        if not self.graph.channels_last and self._is_spatial(name, rank) and (kind == "float" or not self._looks_up(name)):
+            return channels_last(rank)
+        samples = self._samples_axis(name, rank)
+        return (samples, *(i for i in range(rank) if i != samples))
+
+    def _samples_axis(self, name: str, rank: int) -> int:
+        """The axis of the samples, which is the second one of sequences and states that a recurrent node takes.
+
+        An input is followed through what moves its axes, or adds some behind them, to the first node of that kind.
+        """
+        reached: dict[str, list[int | None]] = {name: list(range(rank))}
+        for node in self.graph.nodes:
+            places = [i for i, given in enumerate(node.inputs) if given in reached]
+            if not places:
+                continue
+            axes, place = reached[node.inputs[places[0]]], places[0]
+            if node.op in ("LSTM", "GRU", "RNN") and len(axes) == 3 and place in (0, 5, 6):
+                found = axes[0 if int(node.attributes.get("layout", 0)) else 1]
+                return 0 if found is None else found
+            if node.op == "Transpose" and "perm" in node.attributes:
+                reached[node.outputs[0]] = [axes[int(i)] for i in node.attributes["perm"]]
+            elif node.op == "Gather" and place == 1:
+                reached[node.outputs[0]] = [*axes, None]
+            elif node.op in _KEEPING_AXES and place == 0:
+                reached[node.outputs[0]] = axes
+        return 0
+
     def _looks_up(self, name: str) -> bool:
-        """Whether an input is an index of a table somewhere."""
+        """Whether an input is an index of a table somewhere, or holds lengths of sequences."""
         reached = {name}
         for node in self.graph.nodes:
+            if node.op in ("LSTM", "GRU", "RNN") and node.given(4) and node.inputs[4] in reached:
+                return True
             if node.op in ("Gather", "OneHot", "GatherND", "GatherElements") and any(i in reached for i in node.inputs):
                 return True
             if node.op in _STILL_INDICES and any(i in reached for i in node.inputs[:1]):
@@ -281,7 +323,9 @@ class Translator:
         if x.tensor is None:
             raise ModelFileError(f"{self.graph.source}: the output {name!r} is a constant.")
         image = x.rank >= 3 and x.order == channels_last(x.rank) and not self.graph.channels_last
-        return x.tensor if image else self.ordered(x, tuple(range(x.rank))).tensor  # type: ignore[return-value]
+        samples = x.order[0]  # stand first here, wherever the file has them
+        plain = (samples, *(i for i in range(x.rank) if i != samples))
+        return x.tensor if image else self.ordered(x, plain).tensor  # type: ignore[return-value]
 
     def _put_weights(self, network: NetworkGraph) -> None:
         names = {id(layer): name for name, layer in network.layers.items()}
@@ -335,13 +379,27 @@ class Translator:
         """A layer on tensors, with its weights. Parameters  shape, order : of what it makes ; called : of the layer in the
         file
         """
+        tensor = self._applied(layer, xs, weights, called)
+        return Traced(shape, tensor=tensor, order=order, made_by=layer)
+
+    def apply_several(
+        self, layer: Layer, *xs: Traced, shapes: Sequence[tuple[Any, ...]], weights: dict[str, Array] | None = None,
+        called: str = "",
+    ) -> list[Traced]:  # fmt: skip
+        """A layer that makes one tensor of each of these shapes, whose axes lie as in the file."""
+        tensors = self._applied(layer, xs, weights, called)
+        several = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+        return [Traced(s, tensor=one, order=tuple(range(len(s))), made_by=layer)
+                for s, one in zip(shapes, several, strict=True)]  # fmt: skip
+
+    def _applied(self, layer: Layer, xs: Sequence[Traced], weights: dict[str, Array] | None, called: str) -> Any:
         layer.validate()
         if called and (name := self._free_name(called)):
             layer.named(name)
-        tensor = layer(*(x.tensor for x in xs if x.tensor is not None))
+        tensors = layer(*(x.tensor for x in xs if x.tensor is not None))
         if weights:
             self.weights[id(layer)] = _Weights(layer, {n: np.asarray(a, np.float32) for n, a in weights.items()})
-        return Traced(shape, tensor=tensor, order=order, made_by=layer)
+        return tensors
 
     def _free_name(self, called: str) -> str:
         """A name that is not taken, without signs that a terminal or a path could misunderstand; "" where nothing is
@@ -525,6 +583,13 @@ def _arithmetic(function: Callable[[Any, Any], Any]) -> Callable[[ForeignNode, l
     return compute
 
 
+def _plain(array: Array) -> Array:
+    """Whole numbers as such where no size is left that is not known."""
+    if array.dtype != object or any(isinstance(s, Size) for s in array.reshape(-1)):
+        return array
+    return np.asarray(array.tolist())
+
+
 def _for_one_sample(sizes: Any) -> tuple[int, ...]:
     """Sizes of a constant that is the same for all samples."""
     return tuple(1 if isinstance(s, Size) and s == BATCH else int(s) for s in np.asarray(sizes).reshape(-1))
@@ -542,6 +607,8 @@ _SYMBOLIC: dict[str, Callable[[ForeignNode, list[Any]], Array]] = {
     "Unsqueeze": _unsqueeze,
     "Squeeze": _squeeze,
     "Concat": _concat,
+    "Equal": _arithmetic(lambda a, b: a == b),
+    "Where": lambda node, arrays: np.where(np.asarray(arrays[0], bool), arrays[1], arrays[2]),
     "Add": _arithmetic(lambda a, b: a + b),
     "Sub": _arithmetic(lambda a, b: a - b),
     "Mul": _arithmetic(lambda a, b: a * b),
@@ -549,7 +616,9 @@ _SYMBOLIC: dict[str, Callable[[ForeignNode, list[Any]], Array]] = {
     "ConstantOfShape": lambda node, arrays: np.broadcast_to(
         np.asarray(node.attributes.get("value", np.zeros(1, np.float32))).reshape(()), _for_one_sample(arrays[0])
     ),
-    "Expand": lambda node, arrays: np.broadcast_to(arrays[0], _for_one_sample(arrays[1])),
+    "Expand": lambda node, arrays: np.broadcast_to(
+        arrays[0], np.broadcast_shapes(arrays[0].shape, _for_one_sample(arrays[1]))
+    ),
     "Reshape": lambda node, arrays: np.reshape(arrays[0], [int(i) for i in arrays[1]]),
     "ReduceProd": lambda node, arrays: np.asarray(np.prod(arrays[0]), dtype=object),
 }
@@ -569,6 +638,8 @@ _ELEMENTWISE = (
     "Add", "Sub", "Mul", "Div", "Relu", "Clip", "Identity", "Cast", "Dropout", "Pad", "Sigmoid", "Tanh", "LeakyRelu",
     "PRelu",
 )  # fmt: skip
+#: Nodes that leave the axes of their first input where they are.
+_KEEPING_AXES = (*_ELEMENTWISE, "LayerNormalization", "MatMul", "Gelu", "Selu", "Elu", "Erf", "HardSigmoid", "Softplus")
 
 
 def translate(

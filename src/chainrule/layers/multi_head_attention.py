@@ -23,11 +23,13 @@ class MultiHeadAttention(_Attention):
                 query
                 causal : bool = False ; whether a step sees no later ones (the last query stands beside the last key)
                 dropout : float in [0, 1) = 0 ; the share of the probabilities that is set to 0 in training
-                bias : bool = True
+                bias : bool = True ; masked : bool = False, whether a mask is the last input: 1 where a query may look at a
+                key, else 0
                 weight_init : Initializer or its name = "glorot_uniform"
     Shapes      query (N, T, I), key (N, S, J), value (N, S, L), given as (query, key, value), as (query, context) with the
-                context as key and value, or as one x for all three ; query, key and value weights (I, hD), (J, hD), (L,
-                hD) ; output_weight (hD, I) ; y (N, T, I). A query that may look at nothing gets bᵒ.
+                context as key and value, or as one x for all three ; mask (N, T, S) or (N, h, T, S) ; query, key and value
+                weights (I, hD), (J, hD), (L, hD) ; output_weight (hD, I) ; y (N, T, I). A query that may look at nothing
+                gets bᵒ.
     Backward    of every head dV = Pᵀ dY ;  dP = dY Vᵀ ;  dS = P ⊙ (dP − Σₖ dP ⊙ P) ;  dQ = dS K / √D ;  dK = dSᵀ Q / √D ;
                 and of each product as in Dense
     Raises      ShapeError when the shapes do not fit, or heads does not divide the width ; ParameterError for a bad
@@ -45,6 +47,7 @@ class MultiHeadAttention(_Attention):
         "causal": Boolean(),
         "dropout": Interval(float, 0, 1),
         "bias": Boolean(),
+        "masked": Boolean(),
     }
 
     def __init__(
@@ -55,10 +58,11 @@ class MultiHeadAttention(_Attention):
         causal: bool = False,
         dropout: float = 0.0,
         bias: bool = True,
+        masked: bool = False,
         weight_init: object = "glorot_uniform",
     ):
         self.heads, self.width, self.causal, self.dropout = heads, width, causal, dropout
-        self.bias, self.weight_init = bias, weight_init
+        self.bias, self.masked, self.weight_init = bias, masked, weight_init
 
     def validate(self) -> None:
         super().validate()
@@ -75,7 +79,7 @@ class MultiHeadAttention(_Attention):
         return width
 
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
-        query, key, value = self._three(shapes)
+        query, key, value = self._three(self._apart(shapes)[0])
         width = self._width(query)
         found: dict[str, Parameter] = {}
         for name, n_in in (("query", query[2]), ("key", key[2]), ("value", value[2])):
@@ -103,7 +107,8 @@ class MultiHeadAttention(_Attention):
             k.grad(f"{name}_bias", k.sum(dz, axis=0))
         return k.matmul(dz, k.param(f"{name}_weight"), transpose_b=True)
 
-    def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
+    def forward(self, k: Builder, *inputs: Value) -> tuple[Value, Saved]:
+        xs, mask = self._apart(inputs)
         shapes = self._three(tuple(x.shape for x in xs))
         width, heads = self._width(shapes[0]), int(self.heads)
         query, key, value = xs[0], xs[min(1, len(xs) - 1)], xs[-1]
@@ -112,23 +117,21 @@ class MultiHeadAttention(_Attention):
             part = self._affine(k, name, x)
             part.name = letter.upper()
             parts.append(k.reshape(part, (*x.shape[:2], heads, width // heads)))
-        keep, scale = self._keep(k, parts[0], parts[1]), 1 / sqrt(width // heads)
-        y, p = k.attention(*parts, scale=scale, causal=self.causal, mask=k.mask_of(key), keep=keep)
+        y, own = self._attend(k, parts, 1 / sqrt(width // heads), mask, key)
         y.name = "Y"
         joined = k.reshape(y, (*query.shape[:2], width))
         out = k.reshape(self._affine(k, "output", joined), query.shape)
-        return out, Saved(xs=(query, key, value), parts=parts, p=p, keep=keep, scale=scale, joined=joined, n=len(xs))
+        return out, Saved(xs=(query, key, value), own=own, joined=joined, n=len(xs))
 
-    def backward(self, k: Builder, saved: Saved, dy: Value) -> Value | tuple[Value, ...]:
+    def backward(self, k: Builder, saved: Saved, dy: Value) -> Value | tuple[Value | None, ...]:
         dz = k.reshape(dy, (prod(dy.shape[:2]), dy.shape[2]))
         d_joined = self._affine_backward(k, "output", saved.joined, dz)
         d_joined.name = "dY"
-        d = k.reshape(d_joined, saved.parts[0].shape)
-        q, keys, v = saved.parts
-        found = k.attention_backward(d, q, keys, v, saved.p, scale=saved.scale, keep=saved.keep)
+        found = self._attend_back(k, saved.own, k.reshape(d_joined, saved.own.parts[0].shape))
         dxs = []
         for name, x, part in zip(("query", "key", "value"), saved.xs, found, strict=True):
             flat = k.reshape(part, (prod(part.shape[:2]), prod(part.shape[2:])))
             dxs.append(k.reshape(self._affine_backward(k, name, x, flat), x.shape))
         dq, dk, dv = dxs
-        return (dq, dk, dv) if saved.n == 3 else (dq, k.add(dk, dv)) if saved.n == 2 else k.add(dq, k.add(dk, dv))
+        own = (dq, dk, dv) if saved.n == 3 else (dq, k.add(dk, dv)) if saved.n == 2 else (k.add(dq, k.add(dk, dv)),)
+        return (*own, None) if self.masked else own if len(own) > 1 else own[0]

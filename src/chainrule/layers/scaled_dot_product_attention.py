@@ -18,6 +18,7 @@ class ScaledDotProductAttention(_Attention):
 
     Parameters  causal : bool = False ; whether a step sees no later ones (the last query stands beside the last key)
                 dropout : float in [0, 1) = 0 ; the share of the weights P that is set to 0 in training
+                masked : bool = False, whether a mask (N, T, S) is the last input: 1 where a query may look at a key, else 0
     Shapes      Q (N, T, D), K (N, S, D), V (N, S, E), given as (Q, K, V), as (Q, K) with V = K, or as one x for all three ;
                 P (N, T, S) ; y (N, T, E). A query that may look at nothing gets 0.
     Backward    dV = Pᵀ dY ;  dP = dY Vᵀ ;  dS = P ⊙ (dP − Σₖ dP ⊙ P) ;  dQ = dS K / √D ;  dK = dSᵀ Q / √D
@@ -33,13 +34,14 @@ class ScaledDotProductAttention(_Attention):
     hyperparameters = {
         "causal": Boolean(),
         "dropout": Interval(float, 0, 1),
+        "masked": Boolean(),
     }
 
-    def __init__(self, *, causal: bool = False, dropout: float = 0.0):
-        self.causal, self.dropout = causal, dropout
+    def __init__(self, *, causal: bool = False, dropout: float = 0.0, masked: bool = False):
+        self.causal, self.dropout, self.masked = causal, dropout, masked
 
     def parameters(self, *shapes: Shape) -> dict[str, Parameter]:
-        query, key, _ = self._three(shapes)
+        query, key, _ = self._three(self._apart(shapes)[0])
         if query[2] != key[2]:
             raise ShapeError(
                 f"ScaledDotProductAttention: query {query} and key {key} must have the same number of features D. "
@@ -47,19 +49,18 @@ class ScaledDotProductAttention(_Attention):
             )
         return {}
 
-    def forward(self, k: Builder, *xs: Value) -> tuple[Value, Saved]:
-        self.parameters(*(x.shape for x in xs))
+    def forward(self, k: Builder, *inputs: Value) -> tuple[Value, Saved]:
+        self.parameters(*(x.shape for x in inputs))
+        xs, mask = self._apart(inputs)
         query, key, value = xs[0], xs[min(1, len(xs) - 1)], xs[-1]
-        q, keys, v = (k.reshape(x, (*x.shape[:2], 1, x.shape[2])) for x in (query, key, value))
-        keep, scale = self._keep(k, q, keys), 1 / sqrt(query.shape[2])
-        y, p = k.attention(q, keys, v, scale=scale, causal=self.causal, mask=k.mask_of(key), keep=keep)
+        parts = [k.reshape(x, (*x.shape[:2], 1, x.shape[2])) for x in (query, key, value)]
+        y, own = self._attend(k, parts, 1 / sqrt(query.shape[2]), mask, key)
         y = k.reshape(y, (*query.shape[:2], value.shape[2]))
-        return y, Saved(
-            q=q, k=keys, v=v, p=p, keep=keep, scale=scale, shapes=[x.shape for x in (query, key, value)], n=len(xs)
-        )
+        return y, Saved(own=own, shapes=[x.shape for x in (query, key, value)], n=len(xs))
 
-    def backward(self, k: Builder, saved: Saved, dy: Value) -> Value | tuple[Value, ...]:
-        dy = k.reshape(dy, (*saved.q.shape[:3], saved.v.shape[3]))
-        found = k.attention_backward(dy, saved.q, saved.k, saved.v, saved.p, scale=saved.scale, keep=saved.keep)
+    def backward(self, k: Builder, saved: Saved, dy: Value) -> Value | tuple[Value | None, ...]:
+        q, _, v = saved.own.parts
+        found = self._attend_back(k, saved.own, k.reshape(dy, (*q.shape[:3], v.shape[3])))
         dq, dk, dv = (k.reshape(d, shape) for d, shape in zip(found, saved.shapes, strict=True))
-        return (dq, dk, dv) if saved.n == 3 else (dq, k.add(dk, dv)) if saved.n == 2 else k.add(dq, k.add(dk, dv))
+        own = (dq, dk, dv) if saved.n == 3 else (dq, k.add(dk, dv)) if saved.n == 2 else (k.add(dq, k.add(dk, dv)),)
+        return (*own, None) if self.masked else own if len(own) > 1 else own[0]

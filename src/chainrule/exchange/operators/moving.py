@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from ...errors import ModelFileError
-from ...layers import Concat, Embedding, Slice
+from ...layers import Concat, Embedding, Reshape, Slice
 from ..foreign import BATCH, ForeignNode, Size
-from ..translate import Traced, Translator, known_count, operator
+from ..translate import Traced, Translator, known_count, operator, plain_sizes
 
 #: Places of an axis that may be taken or repeated one by one.
 MOST_PLACES = 512
@@ -52,7 +53,105 @@ def reshape(t: Translator, node: ForeignNode) -> None:
         whole = t.ordered(x, tuple(range(x.rank)))
         t.put(t.joined(t.reshape(whole, (BATCH, count, *(int(s) for s in sizes[1:]))), (BATCH, count)))
         return
+    if BATCH in x.shape[1:] and x.shape[0] != BATCH and (made := regrouped(t, x, sizes, keep_zero=keep_zero)) is not None:
+        t.put(made)
+        return
     t.put(t.reshape(x, _target(x, sizes, keep_zero=keep_zero)))
+
+
+def _over(whole: Any, part: Any) -> Any:
+    """The quotient of two sizes where it is a whole number or a size that is known, else None."""
+    if isinstance(part, Size):
+        same = isinstance(whole, Size) and whole.name == part.name and whole.factor % part.factor == 0
+        return whole // part if same else None
+    factor = whole.factor if isinstance(whole, Size) else whole
+    return whole // part if part and factor % part == 0 else None
+
+
+def _refined(old: list[Any], new: list[Any]) -> tuple[list[Any], list[list[int]], list[list[int]]] | None:
+    """The largest sizes of which both shapes are products: (sizes, those of each old axis, those of each new axis)."""
+    atoms: list[Any] = []
+    places: tuple[list[list[int]], list[list[int]]] = ([[] for _ in old], [[] for _ in new])
+    i = j = 0
+    a, b = (old[0] if old else 1), (new[0] if new else 1)
+    while i < len(old) or j < len(new):
+        if i < len(old) and a == 1:
+            i += 1
+            a = old[i] if i < len(old) else 1
+            continue
+        if j < len(new) and b == 1:
+            j += 1
+            b = new[j] if j < len(new) else 1
+            continue
+        if i >= len(old) or j >= len(new):
+            return None
+        atom = a if _over(b, a) is not None else b if _over(a, b) is not None else None
+        if atom is None:
+            return None
+        places[0][i].append(len(atoms))
+        places[1][j].append(len(atoms))
+        atoms.append(atom)
+        a, b = _over(a, atom), _over(b, atom)
+    return atoms, *places
+
+
+def regrouped(t: Translator, x: Traced, sizes: list[Any], *, keep_zero: bool) -> Traced | None:
+    """A Reshape of a tensor whose samples lie on any axis: axes are cut and joined, but for samples, which are kept apart.
+
+    So attention may count the heads of all samples on one axis. Returns  None where the sizes do not fit so
+    """
+    x = t.settled(x)
+    wanted: list[Any] = [x.shape[i] if not isinstance(s, Size) and s == 0 and keep_zero and i < x.rank else s
+                         for i, s in enumerate(sizes)]  # fmt: skip
+    wanted = [s if isinstance(s, Size) else int(s) for s in wanted]
+    if -1 in wanted:
+        left, free = list(x.shape), wanted.index(-1)
+        others = [s for i, s in enumerate(wanted) if i != free]
+        for s in [s for s in others if isinstance(s, Size)]:
+            if s in left:
+                left.remove(s)
+                others.remove(s)
+        symbols = [s for s in left if isinstance(s, Size)]
+        count, known = prod(s for s in left if not isinstance(s, Size)), known_count(others)
+        if len(symbols) > 1 or known is None:
+            return None
+        rest = _over(symbols[0] * count if symbols else count, known)
+        if rest is None:
+            return None
+        wanted[free] = rest
+    found = _refined(list(x.shape), wanted)
+    if found is None:
+        return None
+    atoms, old, new = found
+    ours = [k for axis in x.order for k in old[axis]]
+    mixed = [i for i, group in enumerate(new) if len(group) > 1 and any(atoms[k] == BATCH for k in group)]
+    if not ours or atoms[ours[0]] != BATCH or len(mixed) > 1:
+        return None
+    every = tuple(range(len(atoms)))
+    if len(atoms) != x.rank:
+        cut = Reshape(plain_sizes([atoms[k] for k in ours[1:]]))
+        x = t.apply(cut, x, shape=tuple(atoms), order=tuple(ours))
+    else:
+        x = replace(x, shape=tuple(atoms), order=tuple(ours))
+    groups = [group for i, group in enumerate(new) if i not in mixed and len(group) > 1]
+    if any(ours[ours.index(g[0]) : ours.index(g[0]) + len(g)] != g for g in groups):
+        ours = [ours[0], *(k for k in every if k != ours[0])]
+        x = t.ordered(x, tuple(ours))
+    # The file's axes, of which the joined one is still several.
+    parts: list[tuple[list[int], Any]] = []
+    for i, group in enumerate(new):
+        parts += [([k], atoms[k]) for k in group] if i in mixed else [(group, wanted[i])]
+    shape = tuple(size for _, size in parts)
+    long = sorted((i for i, (group, _) in enumerate(parts) if group), key=lambda i: ours.index(parts[i][0][0]))
+    order = [*long, *(i for i, (group, _) in enumerate(parts) if not group)]
+    if [shape[i] for i in order] != [x.shape[i] for i in x.order]:
+        x = t.apply(Reshape(plain_sizes([shape[i] for i in order[1:]])), x, shape=shape, order=tuple(order))
+    else:
+        x = replace(x, shape=shape, order=tuple(order))
+    if not mixed:
+        return x
+    at = mixed[0]
+    return t.joined(x, tuple(atoms[k] for k in new[at]), at)
 
 
 def _rows_of(x: Traced, sizes: list[Any]) -> int | None:
@@ -293,7 +392,8 @@ def _embed(t: Translator, node: ForeignNode, table: Traced, index: Traced) -> No
     rows = table.array
     if rows is None or rows.ndim != 2 or int(node.attributes.get("axis", 0)) != 0:
         raise ModelFileError("it looks numbers up in a table that is no matrix.")
-    index = t.ordered(index, tuple(range(index.rank)))
+    index = t.settled(index)
     shape = (*index.shape, rows.shape[1])
     layer = Embedding(rows.shape[0], rows.shape[1])
-    t.put(t.apply(layer, index, shape=shape, order=tuple(range(len(shape))), weights={"weight": rows}, called=node.name))
+    order = (*index.order, index.rank)
+    t.put(t.apply(layer, index, shape=shape, order=order, weights={"weight": rows}, called=node.name))

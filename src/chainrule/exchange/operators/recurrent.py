@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 
 from ...errors import ModelFileError
-from ...layers import GRU, LSTM, Concat, Layer, SimpleRNN, Slice
+from ...layers import GRU, LSTM, Concat, Layer, Masking, SimpleRNN
 from ..foreign import Array, ForeignNode
 from ..translate import Traced, Translator, operator
+from .moving import cut_axis
 
 #: Ours from ONNX's: LSTM i f g o from i o f c; GRU r z n from z r h.
 _GATES = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}
+#: The states that a node has, by the places of its inputs.
+_STATES = {"LSTM": (5, 6), "GRU": (5,), "RNN": (5,)}
 
 
 def _gated(array: Array, gates: tuple[int, ...]) -> Array:
@@ -24,59 +27,107 @@ def _gated(array: Array, gates: tuple[int, ...]) -> Array:
 @operator("LSTM", "GRU", "RNN")
 def recurrent(t: Translator, node: ForeignNode) -> None:
     x, a = t.settled(t.get(0)), node.attributes
-    w, r, b = t.numbers(1), t.numbers(2), t.numbers(3)
+    w, r, b, peepholes = t.numbers(1), t.numbers(2), t.numbers(3), t.numbers(7)
     assert w is not None and r is not None
-    zeros = all(not node.given(i) or (t.get(i).constant and not np.asarray(t.array(i)).any()) for i in (5, 6))
-    if node.given(4) or node.given(7) or not zeros:
-        raise ModelFileError("lengths, start states and peepholes are not supported.")
     hidden, directions = int(a["hidden_size"]), w.shape[0]
     layout = int(a.get("layout", 0))
     wanted = (0, 1, 2) if layout else (1, 0, 2)
     if x.order != wanted:
         x = t.ordered(x, wanted)
-    activations = [str(v).lower() for v in a.get("activations", [])]
-    expected = {"LSTM": ["sigmoid", "tanh", "tanh"], "GRU": ["sigmoid", "tanh"], "RNN": ["tanh"]}[node.op] * directions
-    plain = "tanh"
-    if node.op == "RNN" and activations and set(activations) == {"relu"}:
-        plain = "relu"
-    elif activations and activations != expected:
-        raise ModelFileError(f"the activations {activations} are not supported.")
+    plain = _activation(node, directions)
     if "clip" in a or int(a.get("input_forget", 0)):
         raise ModelFileError("clip and input_forget are not supported.")
-    every, final = bool(node.outputs[0]), len(node.outputs) > 1 and bool(node.outputs[1])
-    if len(node.outputs) > 2 and node.outputs[2]:
-        raise ModelFileError("the last cell state is used, which is not supported.")
-    if not every and not final:
+    every, ends = bool(node.outputs[0]), [bool(name) for name in node.outputs[1:]]
+    if not every and not any(ends):
         raise ModelFileError("nothing that it computes is used.")
     samples, steps = x.shape[x.order[0]], x.shape[x.order[1]]
-    made, gates = [], _GATES[node.op]
+    x = _masked(t, node, x)
+    # One state alone is what the layer gives where it does not give all steps.
+    states = any(ends) and (every or any(ends[1:]))
+    gates, start = _GATES[node.op], _start(t, node, x, directions, hidden, layout)
+    made: list[list[Traced]] = []
     for d in range(directions):
         backwards = d == 1 or a.get("direction") == "reverse"
         weights = {"weight": _gated(w[d], gates), "recurrent_weight": _gated(r[d], gates)}
+        if peepholes is not None and peepholes[d].any():
+            i, o, f = np.split(peepholes[d], 3)
+            weights["peephole"] = np.stack([i, f, o])
         two = np.zeros((2, len(gates) * hidden), np.float32) if b is None else b[d].reshape(2, -1)
-        layer = _layer(node, hidden, every, backwards, plain, weights, two, gates)
+        options = {"return_sequences": every, "reverse": backwards, "return_state": states}
+        layer = _layer(node, hidden, plain, weights, two, gates, options)
         # Followed as (samples, steps, units), or (samples, units), until it is complete.
-        shape = (samples, steps, hidden) if every else (samples, hidden)
-        made.append(t.apply(layer, x, shape=shape, order=tuple(range(len(shape))), weights=weights, called=node.name))
+        first = (samples, steps, hidden) if every else (samples, hidden)
+        shapes = [first, *[(samples, hidden)] * (len(_STATES[node.op]) if states else 0)]
+        made.append(t.apply_several(layer, x, *start[d], shapes=shapes, weights=weights, called=node.name))
     if every:
-        joined = made[0]
+        joined = made[0][0]
         if directions > 1:
-            joined = t.apply(Concat(), *made, shape=(samples, steps, 2 * hidden), order=(0, 1, 2))
+            both = [way[0] for way in made]
+            joined = t.apply(Concat(), *both, shape=(samples, steps, 2 * hidden), order=(0, 1, 2))
         _put_steps(t, joined, steps, samples, directions, hidden, layout)
-    if final:
-        if every:
-            # The state after the last step that each direction has taken.
-            ends = [bool(way.made_by.config()["reverse"]) for way in made if way.made_by is not None]
-            cuts = [Slice(1, 0, 1) if end else Slice(1, -1) for end in ends]
-            made = [
-                t.reshape(t.apply(cut, way, shape=(samples, 1, hidden), order=(0, 1, 2)), (samples, hidden))
-                for cut, way in zip(cuts, made, strict=True)
-            ]
-        joined = made[0] if directions == 1 else t.apply(Concat(), *made, shape=(samples, 2 * hidden), order=(0, 1))
+    for place, asked in enumerate(ends, 1):
+        if not asked:
+            continue
+        last = [way[place] if states else way[0] for way in made]
+        joined = last[0] if directions == 1 else t.apply(Concat(), *last, shape=(samples, 2 * hidden), order=(0, 1))
         state = t.reshape(joined, (samples, directions, hidden))
         order = (0, 1, 2) if layout else (1, 0, 2)
-        shape = tuple(state.shape[i] for i in (order if layout else (1, 0, 2)))
-        t.put(Traced(shape, tensor=state.tensor, order=order, made_by=state.made_by), 1)
+        shape = tuple(state.shape[i] for i in order)
+        t.put(Traced(shape, tensor=state.tensor, order=order, made_by=state.made_by), place)
+
+
+def _activation(node: ForeignNode, directions: int) -> str:
+    """The activation of a plain cell; those of gates are always the same."""
+    given = [str(v).lower() for v in node.attributes.get("activations", [])]
+    expected = {"LSTM": ["sigmoid", "tanh", "tanh"], "GRU": ["sigmoid", "tanh"], "RNN": ["tanh"]}[node.op] * directions
+    if node.op == "RNN" and given and set(given) == {"relu"}:
+        return "relu"
+    if given and given != expected:
+        raise ModelFileError(f"the activations {given} are not supported.")
+    return "tanh"
+
+
+def _masked(t: Translator, node: ForeignNode, x: Traced) -> Traced:
+    """The sequences with what the file says of their lengths."""
+    if not node.given(4):
+        return x
+    lengths = t.get(4)
+    if lengths.constant:
+        steps = x.shape[x.order[1]]
+        if not np.all(np.asarray(lengths.array) == steps):
+            raise ModelFileError("the lengths of its sequences are constants that leave steps out, which is not supported.")
+        return x
+    if lengths.rank != 1 or lengths.tensor is None or lengths.tensor.dtype != "int":
+        raise ModelFileError("the lengths of its sequences must be an input of whole numbers.")
+    return t.apply(Masking(), x, lengths, shape=x.shape, order=x.order)
+
+
+def _start(t: Translator, node: ForeignNode, x: Traced, directions: int, hidden: int, layout: int) -> list[list[Traced]]:
+    """The first states of each direction, none where all are 0."""
+    places = _STATES[node.op]
+    given = [t.get(i) if node.given(i) else None for i in places]
+    if all(s is None or (s.constant and not np.asarray(s.array).any()) for s in given):
+        return [[]] * directions
+    samples = x.shape[x.order[0]]
+    found: list[list[Traced]] = [[] for _ in range(directions)]
+    for state in given:
+        for d in range(directions):
+            found[d].append(_first_state(t, state, x, d, samples, hidden, layout))
+    return found
+
+
+def _first_state(t: Translator, state: Traced | None, x: Traced, d: int, samples: Any, hidden: int, layout: int) -> Traced:
+    if state is None or state.array is not None:
+        array = np.zeros((1, 1, hidden), np.float32) if state is None else np.asarray(state.array, np.float32)
+        # (directions, samples, units), or with layout 1 (samples, directions, units)
+        own = array[:, d if state is not None else 0] if layout else array[d if state is not None else 0]
+        if len(own) != 1 and (own != own[:1]).any():
+            raise ModelFileError("its first states are constants that differ between samples.")
+        return t.same_for_all(own[:1], x)
+    axis = 1 if layout else 0
+    one = cut_axis(t, state, axis, d, d + 1) if state.shape[axis] != 1 else state
+    flat = t.reshape(one, tuple(s for i, s in enumerate(one.shape) if i != axis))
+    return t.ordered(flat, (0, 1))
 
 
 def _put_steps(
@@ -92,14 +143,13 @@ def _put_steps(
 
 
 def _layer(
-    node: ForeignNode, hidden: int, every: bool, backwards: bool, plain: str, weights: dict[str, Array], b: Array,
-    gates: tuple[int, ...],
+    node: ForeignNode, hidden: int, plain: str, weights: dict[str, Array], b: Array, gates: tuple[int, ...],
+    options: dict[str, Any],
 ) -> Layer:  # fmt: skip
     own, recurrent_bias = (_gated(v[:, None], gates).reshape(-1) for v in b)
-    options: dict[str, Any] = {"return_sequences": every, "reverse": backwards}
     if node.op == "LSTM":
         weights["bias"] = own + recurrent_bias
-        return LSTM(hidden, **options)
+        return LSTM(hidden, peepholes="peephole" in weights, **options)
     if node.op == "RNN":
         weights["bias"] = own + recurrent_bias
         return SimpleRNN(hidden, activation=plain, **options)
