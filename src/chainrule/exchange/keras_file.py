@@ -327,14 +327,14 @@ class _Reader:
             if len(xs) != len(starts):
                 raise ModelFileError(f"{self.place}: a model inside takes {len(starts)} inputs and is given {len(xs)}.")
             known |= {(name, 0): [x] for (name, _, _), x in zip(starts, xs, strict=True)}
-        indices, offsets, needed = _index_inputs(configs), _offsets(configs, ends), _needed(configs, ends)
+        indices, numbers, needed = _index_inputs(configs), _call_numbers(configs, ends), _needed(configs, ends)
         waiting: list[tuple[Config, int, _Call]] = []
         for config in configs:
             name = config["config"]["name"]
             if config["class_name"] != "InputLayer":
                 if name in needed:
                     self._check_masks(config, configs)
-                    waiting += [(config, i + offsets.get(name, 0), call) for i, call in enumerate(_calls(config))]
+                    waiting += [(config, i, call) for i, call in zip(numbers[name], _calls(config), strict=True)]
             elif (name, 0) not in known:
                 shape = config["config"].get("batch_input_shape") or config["config"].get("batch_shape")
                 known[name, 0] = [L.Input(_sample(shape), dtype="int" if name in indices else "float")]
@@ -364,8 +364,8 @@ class _Reader:
         for call in _calls(config):
             if any(kinds.get(ref[0]) not in _MASK_MAKERS for ref in call.masks):
                 raise ModelFileError(
-                    f"{self.place}: the layer {config['config']['name']!r} is given a mask that is not one of padding, which "
-                    f"is not supported."
+                    f"{self.place}: the layer {config['config']['name']!r} is given a mask that is not one of padding, "
+                    f"which is not supported."
                 )
 
     def _apply(self, config: Config, call: _Call, xs: list[Tensor], named: dict[str, list[Tensor]]) -> list[Tensor]:
@@ -414,13 +414,21 @@ def _needed(configs: list[Config], ends: list[Ref]) -> set[str]:
     return found
 
 
-def _offsets(configs: list[Config], ends: list[Ref]) -> dict[str, int]:
-    """The number of the first call of each model inside: Keras counts the one that made it."""
-    last: dict[str, int] = {}
+def _call_numbers(configs: list[Config], ends: list[Ref]) -> dict[str, list[int]]:
+    """By which numbers the calls of each layer are spoken of, in their order.
+
+    Keras counts calls that stand outside this model, too, such as the one that made a model inside.
+    """
+    spoken: dict[str, set[int]] = {}
     for ref in [*ends, *(ref for c in configs for call in _calls(c) for ref in call.needs)]:
-        last[ref[0]] = max(last.get(ref[0], 0), ref[1])
-    counts = {c["config"]["name"]: len(_calls(c)) for c in configs if c["class_name"] in _MODELS}
-    return {name: max(0, last.get(name, 0) - count + 1) for name, count in counts.items()}
+        spoken.setdefault(ref[0], set()).add(ref[1])
+    found = {}
+    for config in configs:
+        name, count = config["config"]["name"], len(_calls(config))
+        numbers = sorted(spoken.get(name, ()))
+        first = max(0, numbers[-1] - count + 1) if numbers else 0
+        found[name] = numbers if len(numbers) == count else list(range(first, first + count))
+    return found
 
 
 def _kinds(config: Config) -> set[str]:
