@@ -393,6 +393,61 @@ def _read_text(folder: Path) -> None:
         tokenizer.fit(lines).encode(lines)
 
 
+def _texts_of_pictures(name: str, content: str) -> Kind:
+    """A file with the texts of pictures, and the letters that a reader of lines learns from it."""
+
+    def make(folder: Path) -> None:
+        for i in range(3):
+            (folder / f"{i}.png").touch()
+        (folder / name).write_text(content, encoding="utf-8")
+
+    def read(folder: Path) -> None:
+        from chainrule.images.folder import PICTURES
+        from chainrule.tasks.labels_file import read_labels_file
+        from chainrule.tasks.transcription import Units
+
+        for i in range(3):  # of the pictures only the names count here
+            (folder / f"{i}.png").touch()
+        _, texts = read_labels_file(folder / name, PICTURES)
+        units = Units.of(texts, "characters")
+        assert len(units.encode(texts, name=name)) == len(texts)
+
+    return Kind(f"texts-of-pictures-{Path(name).suffix[1:]}", make, read)
+
+
+def _make_page(folder: Path) -> None:
+    from PIL import Image
+
+    Image.new("L", (64, 48), 255).save(folder / "p.png")
+    (folder / "p.txt").write_text(
+        "1,2,30,2,30,12,1,12,TOTAL, 12.30\n5,20,40,32,Café\n1,35,9,35,9,40,1,40,###\n" * 4, "utf-8"
+    )
+
+
+def _read_page(folder: Path) -> None:
+    from chainrule.pages import encoded_lines, read_text_pages
+
+    for page in read_text_pages(folder):
+        assert np.isfinite(encoded_lines(page.lines, (48, 64), unread=page.unread)).all()
+
+
+def _film(suffix: str, *needs: str) -> Kind:
+    """Frames of a video or an animation."""
+
+    def make(folder: Path) -> None:
+        from chainrule.video import write_frames
+
+        write_frames(folder / f"v.{suffix}", np.random.default_rng(0).integers(0, 255, (6, 16, 24, 3), np.uint8), rate=5)
+
+    def read(folder: Path) -> None:
+        from chainrule.video import frames
+
+        for _ in zip(frames(folder / f"v.{suffix}"), range(1000), strict=False):
+            pass
+
+    return Kind(f"video-{suffix}", make, read, needs)
+
+
 def _make_onnx(folder: Path) -> None:
     from chainrule import BatchNorm, Conv2D, Dense, Flatten, Input, MaxPool2D, Network, ReLU
 
@@ -483,6 +538,11 @@ KINDS = {
         *(_sound(suffix) for suffix in ("wav", "flac", "ogg", "aiff", "au")),
         _sound("wav", subtype="PCM_24"),
         Kind("text", _write("t.txt", "A naïve text.\nВторая строка\n第三行\n" * 9), _read_text),
+        _texts_of_pictures("labels.csv", 'file,text\n0.png,"TOTAL, 12.30"\n1.png,Café\n2.png,\n'),
+        _texts_of_pictures("labels.txt", "0.png TOTAL 12.30\n1 Café\n2.png,3 x 4\n"),
+        Kind("text-page", _make_page, _read_page, ("PIL",)),
+        _film("gif", "PIL"),
+        *(_film(suffix, "av") for suffix in ("mp4", "avi", "mkv")),
         Kind("onnx", _make_onnx, _load("m.onnx", "load_onnx"), ("onnx",)),
         Kind("torch", _make_torch, _load("w.pt", "load_torch")),
         Kind("torch-legacy", _make_legacy_torch, _load("w.pt", "load_torch")),

@@ -22,7 +22,8 @@ def write_frames(place: str | os.PathLike[str], frames: Iterable[NDArray[np.uint
 
     Parameters  rate : frames a second, of a file
     Returns     how many frames were written
-    Raises      ImageError without a frame ; ParameterError for another ending ; MissingDependencyError without PyAV
+    Raises      ImageError without a frame ; ParameterError for another ending, a folder that does not exist, and a file that
+                cannot be written ; MissingDependencyError without PyAV
     """
     path, suffix = Path(place), Path(place).suffix.lower()
     if not suffix or path.is_dir():
@@ -31,10 +32,13 @@ def write_frames(place: str | os.PathLike[str], frames: Iterable[NDArray[np.uint
         except OSError as error:
             raise ParameterError(f"the folder {str(path)!r} cannot be made: {error.strerror}.") from error
         return _folder(path, frames)
-    if suffix == ".gif":
-        return _gif(path, frames, rate)
-    if suffix in VIDEOS:
-        return _video(path, frames, rate)
+    if suffix == ".gif" or suffix in VIDEOS:
+        if not path.parent.is_dir():
+            raise ParameterError(f"{path} cannot be written: there is no folder {str(path.parent)!r}. Make it first.")
+        try:
+            return _gif(path, frames, rate) if suffix == ".gif" else _video(path, frames, rate)
+        except OSError as error:  # of PyAV, too
+            raise ParameterError(f"{path} cannot be written: {error.strerror or error}.") from error
     raise ParameterError(f"frames are written to a folder, a .gif or a video such as .mp4. Got {str(path)!r}.")
 
 
