@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ def main() -> None:
     parser.add_argument("--network", choices=["simvp", "conv_lstm"], default="simvp")
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--test", type=int, default=500, help="sequences to test on")
+    parser.add_argument("--picture", type=Path, help="file for a strip of frames: seen, true, foreseen")
     args = parser.parse_args()
     train_pictures, _, test_pictures, _ = data.mnist(args.data)
     train, test = (np.rint(255 * pictures[..., 0]).astype(np.uint8) for pictures in (train_pictures, test_pictures))
@@ -68,6 +70,11 @@ def main() -> None:
             epochs=max(1, args.steps // 100), metrics=(), verbose=2 if args.verbose else 0,
         )  # fmt: skip
         p = net.loss_.prediction(net.predict(seen, batch_size=20))
+        if args.picture is not None:
+            from chainrule.report import frames_picture
+
+            rows = {"seen": seen[0], "true": later[0], "foreseen": p[0]}
+            frames_picture(rows, args.picture, first={"true": SEEN + 1, "foreseen": SEEN + 1}, limits=(0, 1))
         error, copying = (float(((found - later) ** 2).mean() * SIDE**2) for found in (p, copied))
         return {
             "of_copying": error / copying, "mse": error, "mse_copying": copying, "psnr": PSNR()(later, p),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,7 @@ def main() -> None:
     parser = data.options(__doc__, seeds=1)
     parser.add_argument("--network", choices=["simvp", "conv_lstm"], default="simvp")
     parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--picture", type=Path, help="file for a strip of frames: seen, true, foreseen, moved along")
     args = parser.parse_args()
     z = data.load(args.data, "radar/radar_128.npz")
     learned = [windows(film) for film in (z["mch"][0], z["mch"][1], z["fmi"][0])]
@@ -85,7 +87,14 @@ def main() -> None:
         )  # fmt: skip
         found: dict[str, Any] = {"training_seconds": time.perf_counter() - begun}
         for name, (seen, later) in tests.items():
-            error = last_error(np.clip(net.predict(seen, batch_size=4), 0, 1), later)
+            foreseen = np.clip(net.predict(seen, batch_size=4), 0, 1)
+            error = last_error(foreseen, later)
+            if args.picture is not None and name == "mch":
+                from chainrule.report import frames_picture
+
+                one = int(later[:, -1].mean(axis=(1, 2, 3)).argmax())  # where it rains most
+                rows = {"seen": seen[one], "true": later[one], "foreseen": foreseen[one], "moving": moved(seen[one:][:1])[0]}
+                frames_picture(rows, args.picture, first={n: SEEN + 1 for n in rows if n != "seen"}, limits=(0, 0.6))
             copying, moving = baselines[name]
             found |= {
                 name: error,

@@ -68,6 +68,29 @@ def test_bad_videos(tmp_path: Path) -> None:
         write_frames(tmp_path / "a.docx", moving())
     with pytest.raises(ImageError, match="no frame to write"):
         write_frames(tmp_path / "a.gif", [])
+    for name in ("a.mp4", "a.gif"):
+        with pytest.raises(ParameterError, match="no folder"):
+            write_frames(tmp_path / "nowhere" / name, moving())
+
+
+def test_a_strip_of_frames(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    from chainrule.errors import ShapeError
+    from chainrule.report import frames_picture
+
+    film = np.random.default_rng(0).random((4, 8, 12))
+    rows = {"seen": film, "true": film[:2, ..., None], "foreseen": np.zeros((2, 8, 12, 3), np.uint8)}
+    place = frames_picture(rows, tmp_path / "strip.png", first={"true": 5, "foreseen": 5}, title="A film")
+    with Image.open(place) as picture:
+        assert picture.width > 2 * picture.height
+    with pytest.raises(ShapeError, match="one size"):
+        frames_picture({"a": film, "b": film[:, :4]}, place)
+    with pytest.raises(ShapeError, match="must be frames"):
+        frames_picture({"a": film[0, 0]}, place)
+    with pytest.raises(ParameterError, match="no row"):
+        frames_picture({}, place)
+    with pytest.raises(ParameterError, match="first must"):
+        frames_picture({"a": film}, place, first={"b": 2})
 
 
 def test_examples_of_the_docstrings_run() -> None:
