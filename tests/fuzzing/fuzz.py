@@ -518,6 +518,55 @@ def _load(name: str, how: str, *more: str, **options: Any) -> Callable[[Path], A
     return lambda folder: getattr(chainrule, how)(folder / name, *(folder / other for other in more), **options)
 
 
+_VOC = """<annotation><filename>0.png</filename><size><width>12</width><height>10</height><depth>3</depth></size>
+<object><name>cell</name><difficult>0</difficult><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>7</xmax><ymax>9</ymax></bndbox></object>
+<object><name>dust</name><bndbox><xmin>0</xmin><ymin>0</ymin><xmax>2.5</xmax><ymax>2</ymax></bndbox></object></annotation>"""
+_COCO = {
+    "images": [{"id": 4, "file_name": "0.png", "width": 12, "height": 10}],
+    "annotations": [
+        {"id": 1, "image_id": 4, "category_id": 2, "bbox": [1, 2, 6, 7], "area": 42.0, "iscrowd": 0},
+        {"id": 2, "image_id": 4, "category_id": 3, "bbox": [0, 0, 2.5, 2], "iscrowd": 1},
+    ],
+    "categories": [{"id": 2, "name": "cell"}, {"id": 3, "name": "dust"}],
+}
+_YOLO = {
+    "data.yaml": "train: .\nnames:\n  0: cell\n  1: dust\n",
+    "0.txt": "0 0.4 0.5 0.5 0.6\n1 0.1 0.1 0.2 0.2\n1 0.1 0.1 0.5 0.1 0.5 0.6 0.2 0.7\n",
+}
+_MOT = "".join(f"{t},{i},{10 * i + t},{5 * i},8,12.5,{0.9 - 0.1 * i:g},-1,-1,-1\n" for t in (1, 2, 4) for i in (1, 2))
+
+
+def _boxes(label: str, files: dict[str, str], *needs: str) -> Kind:
+    """A picture with a file of its boxes."""
+    from chainrule.boxes import read_annotations
+
+    def make(folder: Path) -> None:
+        from PIL import Image
+
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        Image.new("RGB", (12, 10), (90, 20, 60)).save(folder / "0.png")
+
+    def read(folder: Path) -> None:
+        for broken in ("skip", "stop"):
+            read_annotations(folder, broken=broken)
+
+    return Kind(f"boxes-{label}", make, read, ("PIL", *needs))
+
+
+def _read_mot(folder: Path) -> None:
+    from chainrule.tracking import read_detections, read_tracks
+
+    first = None
+    for read in (read_detections, read_tracks):
+        try:
+            read(folder / "t.txt")
+        except ChainruleError as error:
+            first = first or error
+    if first is not None:
+        raise first
+
+
 KINDS = {
     kind.name: kind
     for kind in [
@@ -537,6 +586,10 @@ KINDS = {
         _picture("tif", "L", compression="tiff_lzw"),
         *(_sound(suffix) for suffix in ("wav", "flac", "ogg", "aiff", "au")),
         _sound("wav", subtype="PCM_24"),
+        _boxes("voc", {"0.xml": _VOC}),
+        _boxes("coco", {"a.json": json.dumps(_COCO)}),
+        _boxes("yolo", _YOLO, "yaml"),
+        Kind("mot", _write("t.txt", _MOT), _read_mot),
         Kind("text", _write("t.txt", "A naïve text.\nВторая строка\n第三行\n" * 9), _read_text),
         _texts_of_pictures("labels.csv", 'file,text\n0.png,"TOTAL, 12.30"\n1.png,Café\n2.png,\n'),
         _texts_of_pictures("labels.txt", "0.png TOTAL 12.30\n1 Café\n2.png,3 x 4\n"),

@@ -19,7 +19,7 @@ from chainrule.cli.main import main
 from chainrule.errors import DataError, ImageError, ModelFileError, NotFittedError, ParameterError
 from chainrule.pretrained import load_body
 from chainrule.tasks import Detector
-from chainrule.tasks.detection import calibration
+from chainrule.tasks.detection import DetectionSettings, calibration, training
 
 Drawn = tuple[NDArray[np.uint8], list[list[int]], list[str]]
 SIDE = (64, 96)
@@ -172,6 +172,15 @@ def test_annotations_that_cannot_be_read(tmp_path: Path, pictures: list[Drawn]) 
         ({"annotations": [{"id": 1, "image_id": 100, "category_id": 7, "bbox": [0, 1]}]}, r"needs bbox \[left, top"),
         ({"images": [{"id": 100, "file_name": "gone.png"}], "annotations": []}, "the picture 'gone.png'"),
         ({"categories": [{"id": 1}]}, "a category needs an id and a name"),
+        ({"categories": [{"id": [1], "name": "a"}]}, "a number or a text under 'id'"),
+        ({"annotations": [{"id": 1, "image_id": [100], "category_id": 7, "bbox": [0, 0, 1, 1]}]}, "text under 'image_id'"),
+        ({"annotations": [{"id": 1, "image_id": 100, "category_id": {}, "bbox": [0, 0, 1, 1]}]}, "text under 'category_id'"),
+        (
+            {"annotations": [{"id": 1, "image_id": 100, "category_id": 7, "bbox": [0, 0, 9, 9], "area": "big"}]},
+            "area: expected a number, got 'big'",
+        ),
+        ({"images": good["images"][:1] * 2}, "two pictures have the id 100"),
+        ({"images": [{"file_name": "00.png"}], "annotations": []}, "a number or a text under 'id', got None"),
     ):
         (coco / "boxes.json").write_text(json.dumps(good | change))
         with pytest.raises((DataError, ImageError), match=message):
@@ -184,6 +193,7 @@ def test_annotations_that_cannot_be_read(tmp_path: Path, pictures: list[Drawn]) 
     label = yolo / "train" / "labels" / "00.txt"
     for text, message in (
         ("5 0.5 0.5 0.1 0.1", "the class 5 is not known. The classes are 0 to 1: disc, square"),
+        ("nan 0.5 0.5 0.1 0.1", "the class nan is not known"),
         ("0 0.5 0.5", "line 1: expected class, x, y, width, height"),
         ("0 a 0.5 0.1 0.1", "expected a number, got 'a'"),
     ):
@@ -204,6 +214,38 @@ def test_annotations_that_cannot_be_read(tmp_path: Path, pictures: list[Drawn]) 
         file.write_text("")
     (yolo / "data.yaml").write_text("names: [a, b]\ntrain: train/images")
     with pytest.raises(DataError, match="none of the 3 pictures has a box"):
+        read_annotations(yolo)
+
+
+def test_pictures_that_cannot_be_read_stop_or_are_left_out(tmp_path: Path, pictures: list[Drawn]) -> None:
+    coco = as_coco(tmp_path / "coco", pictures[:16])
+    held = json.loads((coco / "boxes.json").read_text())
+    held["images"].append({"id": 999, "file_name": "gone.png"})
+    (coco / "boxes.json").write_text(json.dumps(held))
+    with pytest.raises(ImageError, match=r"'gone\.png'"):
+        read_annotations(coco)
+    cut = next(coco.rglob("03.*"))
+    cut.write_bytes(cut.read_bytes()[:-900])
+    found = read_annotations(coco, broken="skip")
+    assert len(found) == 15 and len(found.unreadable) == 2 and "gone.png" in found.unreadable[1]
+    with pytest.raises(ParameterError, match="broken"):
+        read_annotations(coco, broken="maybe")
+
+    held["images"].pop()
+    (coco / "boxes.json").write_text(json.dumps(held))
+    given: dict[str, Any] = {"data": coco, "test_fraction": 0.25}
+    with pytest.raises(ImageError, match="damaged or cut short"):  # before the training begins
+        training.read(DetectionSettings(**given))
+    parts = training.read(DetectionSettings(**given, broken="skip"))
+    assert any(note.startswith("Left out: ") and "damaged" in note for note in parts.notes)
+    assert sum(part.n_samples for part in parts[:3] if part is not None) == 15
+
+
+def test_boxes_in_pixels_where_shares_belong(tmp_path: Path, pictures: list[Drawn]) -> None:
+    yolo = as_yolo(tmp_path / "yolo", pictures[:4])
+    for label in yolo.rglob("labels/*.txt"):
+        label.write_text("0 200 200 10 10\n")
+    with pytest.raises(DataError, match=r"All boxes were left out.*lies outside.*shares of the picture's width and height"):
         read_annotations(yolo)
 
 

@@ -11,10 +11,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from ..constraints import OneOf
 from ..errors import DataError, ImageError, MissingDependencyError
 from ..files import write_whole
 from ..images.folder import PARTS
-from ..images.picture import SUFFIXES, read_header
+from ..images.picture import SUFFIXES, read_header, read_picture
 from .average_precision import Detections, Objects
 from .checking import WrongBox, checked_boxes
 
@@ -34,6 +35,7 @@ class Annotations:
         wrong : boxes that were clipped or left out ; part : "train", "validation" or "test" of each picture where the data
             say so, else ""
         numbers : the identity of each picture in a COCO file, else counted from 1
+        unreadable : why pictures were left out that are missing or damaged
     """
 
     pictures: list[Path]
@@ -42,6 +44,7 @@ class Annotations:
     wrong: list[WrongBox] = field(default_factory=list)
     part: list[str] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -125,7 +128,11 @@ def _shallow(place: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def read_annotations(
-    place: str | os.PathLike[str], *, wrong: str = "clip", classes: Sequence[str] | None = None
+    place: str | os.PathLike[str],
+    *,
+    wrong: str = "clip",
+    classes: Sequence[str] | None = None,
+    broken: str = "stop",
 ) -> Annotations:
     """The pictures and boxes of a folder or file.
 
@@ -140,6 +147,7 @@ def read_annotations(
 
     Parameters  wrong : what boxes that are empty, outside or exchanged do: "stop", "clip" (put right, as far as that can be,
                 else left out) or "skip" ; classes : names that numbers stand for, None for those that the data name
+                broken : what pictures that are missing or damaged do: "stop" or "skip"
     Raises      DataError for an annotation that cannot be read or names what is not there ; ImageError for a picture that is
                 missing or damaged
     """
@@ -147,22 +155,24 @@ def read_annotations(
     if not folder.exists():
         raise DataError(f"{folder}: there is no such file or folder.")
     kind = annotation_kind(folder)
-    readers: dict[str, Callable[[Path, str], Annotations]] = {"coco": _coco, "voc": _voc, "yolo": _yolo}
+    headers = _Headers(broken)
+    readers: dict[str, Callable[[Path, str, _Headers], Annotations]] = {"coco": _coco, "voc": _voc, "yolo": _yolo}
     if kind is None:
         raise DataError(
             f"{folder}: there are no boxes in it. Expected a COCO file (.json), Pascal VOC files (.xml beside the pictures) "
             "or a YOLO folder (data.yaml, images/ and labels/)."
         )
-    found = readers[kind](folder, wrong)
+    found = replace(readers[kind](folder, wrong, headers), unreadable=headers.unreadable)
     if not len(found):
-        raise DataError(f"{folder}: the annotations name no picture.")
+        why = f" that can be read. {headers.unreadable[0]}" if headers.unreadable else "."
+        raise DataError(f"{folder}: the annotations name no picture{why}")
     return found if classes is None else found.classed(classes, folder)
 
 
 # ---------------------------------------------------------------- Pascal VOC
 
 
-def _voc(folder: Path, wrong: str) -> Annotations:
+def _voc(folder: Path, wrong: str, headers: _Headers) -> Annotations:
     import xml.etree.ElementTree as ElementTree
 
     files = sorted(Path(e.path) for e in _shallow(folder) if e.name.lower().endswith(".xml"))
@@ -183,11 +193,9 @@ def _voc(folder: Path, wrong: str) -> Annotations:
             raise DataError(f"{file}: expected a Pascal VOC <annotation>, got <{root.tag}>.")
         named = (root.findtext("filename") or "").strip()
         picture = pictures.find(named, near=file) or pictures.beside(file)
-        if picture is None:
-            raise ImageError(
-                f"{file}: the picture {named or file.stem!r} that it names is neither beside it nor in {folder}."
-            )
-        header = read_header(picture)
+        size = headers.size(picture, f"{file}: the picture {named or file.stem!r}", folder)
+        if picture is None or size is None:
+            continue
         given, names, crowd = [], [], []
         for item in root.iter("object"):
             label, box = (item.findtext("name") or "").strip(), item.find("bndbox")
@@ -197,7 +205,7 @@ def _voc(folder: Path, wrong: str) -> Annotations:
             given.append([_number(value, file, label) for value in values])
             names.append(label)
             crowd.append((item.findtext("difficult") or "0").strip() == "1")
-        boxes, rows, bad = checked_boxes(given, header[:2], str(file), wrong=wrong)
+        boxes, rows, bad = checked_boxes(given, size, str(file), wrong=wrong)
         found.append(picture)
         boxes_of.append(boxes)
         names_of.append([names[row] for row in rows.tolist()])
@@ -228,7 +236,7 @@ def _lists_of_voc(folder: Path) -> dict[str, str]:
 # ---------------------------------------------------------------- COCO
 
 
-def _coco(place: Path, wrong: str) -> Annotations:
+def _coco(place: Path, wrong: str, headers: _Headers) -> Annotations:
     files = [place] if place.is_file() else sorted(Path(e.path) for e in _shallow(place) if e.name.lower().endswith(".json"))
     folder = place.parent if place.is_file() else place
     pictures, read = _Pictures(folder), []
@@ -242,18 +250,23 @@ def _coco(place: Path, wrong: str) -> Annotations:
     if len(read) == 1:  # the order of the file
         names = [_name(one, read[0][0]) for one in _list(read[0][1], "categories", read[0][0])]
     # Exporters write a category for the whole, which no box has.
-    used = {(i, one.get("category_id")) for i, (file, data) in enumerate(read) for one in _list(data, "annotations", file)}
-    seen = {
-        _name(one, file) for i, (file, data) in enumerate(read) for one in data["categories"] if (i, one.get("id")) in used
-    }
+    used = {
+        (i, _identity(one, "category_id", file))
+        for i, (file, data) in enumerate(read) for one in _list(data, "annotations", file)
+    }  # fmt: skip
+    seen = {_name(one, file) for i, (file, data) in enumerate(read) for one in data["categories"] if (i, one["id"]) in used}
     classes = [name for name in dict.fromkeys(names) if name in seen] or list(dict.fromkeys(names))
     found, objects, part, numbers, faults = [], [], [], [], []
     for file, data in read:
-        label = {one.get("id"): _name(one, file) for one in data["categories"]}
+        label = {one["id"]: _name(one, file) for one in data["categories"]}
         by_picture: dict[Any, list[Any]] = {}
-        known = {one.get("id") for one in _list(data, "images", file)}
+        known: set[Any] = set()
+        for one in _list(data, "images", file):
+            if _identity(one, "id", file) in known:
+                raise DataError(f"{file}: two pictures have the id {one['id']!r}.")
+            known.add(one["id"])
         for one in data["annotations"]:
-            if one.get("image_id") not in known:
+            if _identity(one, "image_id", file) not in known:
                 raise DataError(
                     f"{file}: annotation {one.get('id')!r} is of picture {one.get('image_id')!r}, which is not listed."
                 )
@@ -263,9 +276,9 @@ def _coco(place: Path, wrong: str) -> Annotations:
         for one in data["images"]:
             named = str(one.get("file_name", ""))
             picture = pictures.find(named, near=file)
-            if picture is None:
-                raise ImageError(f"{file}: the picture {named!r} that it names is neither beside it nor in {folder}.")
-            header, mine = read_header(picture), by_picture.get(one.get("id"), [])
+            size, mine = headers.size(picture, f"{file}: the picture {named!r}", folder), by_picture.get(one["id"], [])
+            if picture is None or size is None:
+                continue
             given = []
             for a in mine:
                 box = a.get("bbox")
@@ -275,7 +288,7 @@ def _coco(place: Path, wrong: str) -> Annotations:
                     )
                 x, y, w, h = (_number(v, file, f"annotation {a.get('id')!r}") for v in box)
                 given.append([x, y, x + w, y + h])
-            boxes, rows, bad = checked_boxes(given, header[:2], f"{file}, {named}", wrong=wrong)
+            boxes, rows, bad = checked_boxes(given, size, f"{file}, {named}", wrong=wrong)
             kept = [mine[row] for row in rows.tolist()]
             found.append(picture)
             objects.append(
@@ -283,7 +296,7 @@ def _coco(place: Path, wrong: str) -> Annotations:
                     boxes,
                     np.array([classes.index(label[a["category_id"]]) for a in kept], np.int64),
                     np.array([bool(a.get("iscrowd", 0)) for a in kept], bool),
-                    np.array([float(a.get("area") or 0) or _area(b) for a, b in zip(kept, boxes, strict=True)]),
+                    np.array([_area(a, b, file) for a, b in zip(kept, boxes, strict=True)]),
                 )
             )
             faults += bad
@@ -292,8 +305,19 @@ def _coco(place: Path, wrong: str) -> Annotations:
     return Annotations(found, objects, classes, faults, part, numbers)
 
 
-def _area(box: Any) -> float:
-    return float((box[2] - box[0]) * (box[3] - box[1]))
+def _area(annotation: dict[str, Any], box: Any, file: Path) -> float:
+    """The area that an annotation says, else that of its box."""
+    area = _number(annotation.get("area") or 0, file, f"annotation {annotation.get('id')!r}, area")
+    return area if 0 < area < np.inf else float((box[2] - box[0]) * (box[3] - box[1]))
+
+
+def _identity(one: dict[str, Any], key: str, file: Path) -> Any:
+    """What a picture or a category is known by."""
+    value = one.get(key)
+    if not isinstance(value, (int, str)):
+        shown = f"annotation {one.get('id')!r}" if key != "id" else f"{one!r:.80}"
+        raise DataError(f"{file}, {shown}: expected a number or a text under {key!r}, got {value!r:.60}.")
+    return value
 
 
 def _list(data: dict[str, Any], key: str, file: Path) -> list[Any]:
@@ -306,6 +330,7 @@ def _list(data: dict[str, Any], key: str, file: Path) -> list[Any]:
 def _name(category: dict[str, Any], file: Path) -> str:
     if "name" not in category or "id" not in category:
         raise DataError(f"{file}: a category needs an id and a name. Got {category!r}.")
+    _identity(category, "id", file)
     return str(category["name"])
 
 
@@ -354,7 +379,7 @@ def write_coco(
 # ---------------------------------------------------------------- YOLO
 
 
-def _yolo(place: Path, wrong: str) -> Annotations:
+def _yolo(place: Path, wrong: str, headers: _Headers) -> Annotations:
     folder = place.parent if place.is_file() else place
     file = place if place.is_file() else next(
         (folder / name for name in _YOLO if (folder / name).is_file()), None
@@ -363,10 +388,11 @@ def _yolo(place: Path, wrong: str) -> Annotations:
     found, objects, part, faults, highest = [], [], [], [], -1
     for name, root in roots:
         for picture in sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")):
-            header = read_header(picture)
-            text = _label_file(picture, root)
-            given, classes = _yolo_lines(text, header[:2], names) if text.is_file() else ([], [])
-            boxes, rows, bad = checked_boxes(given, header[:2], str(text), wrong=wrong)
+            size, text = headers.size(picture, str(picture), root), _label_file(picture, root)
+            if size is None:
+                continue
+            given, classes = _yolo_lines(text, size, names) if text.is_file() else ([], [])
+            boxes, rows, bad = checked_boxes(given, size, str(text), wrong=wrong)
             found.append(picture)
             objects.append(Objects(boxes, np.array(classes, np.int64)[rows]))
             highest = max([highest, *classes])
@@ -374,9 +400,12 @@ def _yolo(place: Path, wrong: str) -> Annotations:
             faults += bad
     names = names if names is not None else [str(i) for i in range(highest + 1)]
     if found and not any(len(one.boxes) for one in objects):
-        raise DataError(
-            f"{place}: none of the {len(found):,} pictures has a box. Labels lie in labels/ in place of images/."
-        )
+        where = "Labels lie in labels/ in place of images/."
+        if faults:
+            where = (
+                f"All boxes were left out. {faults[0]} Numbers are shares of the picture's width and height, from 0 to 1."
+            )
+        raise DataError(f"{place}: none of the {len(found):,} pictures has a box. {where}")
     return Annotations(found, objects, names, faults, part, list(range(1, len(found) + 1)))
 
 
@@ -401,8 +430,8 @@ def _yolo_lines(file: Path, size: tuple[int, int], names: list[str] | None) -> t
         values = [_number(word, file, where) for word in words]
         if len(values) != 5 and (len(values) < 7 or len(values) % 2 == 0):
             raise DataError(f"{file}, {where}: expected class, x, y, width, height. Got {len(values)} numbers.")
-        c = int(values[0])
-        if c != values[0] or c < 0 or (names is not None and c >= len(names)):
+        c = int(values[0]) if 0 <= values[0] < 2**31 else -1
+        if c != values[0] or (names is not None and c >= len(names)):
             known = "" if names is None else f" The classes are 0 to {len(names) - 1}: {', '.join(names)}."
             raise DataError(f"{file}, {where}: the class {words[0]} is not known.{known}")
         if len(values) == 5:
@@ -424,7 +453,7 @@ def _yaml(file: Path, folder: Path) -> tuple[list[str], list[tuple[str, Path]]]:
             order = sorted(names, key=int)
             if [int(key) for key in order] != list(range(len(order))):
                 raise ValueError(f"the numbers are {', '.join(map(str, order))}")
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise DataError(f"{file}: the classes under 'names' must be numbered 0, 1, 2, ...; {error}.") from error
         names = [str(names[key]) for key in order]
     if not isinstance(names, list) or not names:
@@ -461,6 +490,33 @@ def _read_yaml(file: Path) -> dict[str, Any]:
 
 
 # ---------------------------------------------------------------- what the formats share
+
+
+class _Headers:
+    """The sizes of pictures, and why some were left out. Parameters  broken : "stop" or "skip" """
+
+    def __init__(self, broken: str) -> None:
+        OneOf("stop", "skip").check("", "broken", broken)
+        self.broken, self.unreadable = broken, list[str]()
+
+    def size(self, picture: Path | None, named: str, folder: Path) -> tuple[int, int] | None:
+        """(height, width) of a picture, None for one that is left out.
+
+        Parameters  named : which one it is, in words, where it was not found ; folder : where it was looked for
+        Raises      ImageError for a picture that is missing or damaged, unless such are left out
+        """
+        try:
+            if picture is None:
+                raise ImageError(f"{named} that it names is neither beside it nor in {folder}.")
+            size = read_header(picture)[:2]
+            if self.broken == "skip":
+                read_picture(picture)  # what is cut short has a header, too
+        except ImageError as error:
+            if self.broken == "stop":
+                raise
+            self.unreadable.append(str(error))
+            return None
+        return size
 
 
 class _Pictures:

@@ -136,6 +136,16 @@ class BoxData:
         array, places = self._source.fetch(rows)
         return np.asarray(array[places])
 
+    def check(self) -> Self:
+        """Reads every picture once, so that one that cannot be read stops now rather than in the middle of training.
+
+        Raises      ImageError naming the first file that cannot be read
+        """
+        step = 64
+        for start in range(0, self.n_samples, step):
+            self._source.fetch(self.rows[start : start + step])
+        return self
+
     def standardised(self, like: BoxData | ImagePreprocessor | None = None) -> Self:
         """The same pictures with channels of mean 0 and variance 1. Parameters  like : take its mean and std"""
         from ..images import ImageData

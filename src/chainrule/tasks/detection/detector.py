@@ -25,7 +25,7 @@ from ...boxes.annotations import Annotations, is_annotated
 from ...boxes.checking import checked_boxes, said
 from ...constraints import Interval, OneOf
 from ...errors import DataError, ImageError, ModelFileError, NotFittedError, ParameterError
-from ...images import ImagePreprocessor, picture_files
+from ...images import ImagePreprocessor, picture_files, read_picture
 from ...losses import BoxGIoU, HeatMapFocal
 from ...model import Network
 from ...training.interrupt import sigterm_at_end
@@ -185,12 +185,15 @@ class Detector(TaskModel):
 
     # ------------------------------------------------------------ reading
 
-    def read(self, data: Any, y: Any = None, *, wrong_boxes: str | None = None, **reading: Any) -> Samples:
+    def read(
+        self, data: Any, y: Any = None, *, wrong_boxes: str | None = None, broken: str = "stop", **reading: Any
+    ) -> Samples:
         if reading:
             raise ParameterError(f"{next(iter(reading))} is not for pictures with boxes. Leave it out.")
         self.network  # noqa: B018  # an error before anything is read
         wrong = wrong_boxes or self.wrong_boxes
-        pictures, objects, names, notes, numbers = self._read(self._pair(data, y), wrong)
+        OneOf("stop", "skip").check("Detector", "broken", broken)
+        pictures, objects, names, notes, numbers = self._read(self._pair(data, y), wrong, broken)
         assert self.preprocessor is not None
         p, known = self.preprocessor, objects is not None
         boxes = objects if objects is not None else [Objects(np.zeros((0, 4)), np.zeros(0, np.int64))] * len(pictures)
@@ -209,7 +212,9 @@ class Detector(TaskModel):
             "" if known else "the pictures have no annotations.", names=names, notes=notes, numbers=numbers,
         )  # fmt: skip
 
-    def _read(self, data: Any, wrong: str) -> tuple[Any, list[Objects] | None, list[str], list[str], list[int] | None]:
+    def _read(
+        self, data: Any, wrong: str, broken: str
+    ) -> tuple[Any, list[Objects] | None, list[str], list[str], list[int] | None]:
         if isinstance(data, BoxData):
             if data.classes != self.class_names:
                 raise DataError(f"The data have the classes {data.classes}, the model has {self.class_names}.")
@@ -217,10 +222,11 @@ class Detector(TaskModel):
             names = [str(i) for i in range(data.n_samples)] if data.paths is None else [str(path) for path in pictures]
             return pictures, data.truth(), names, [], None
         if isinstance(data, (str, os.PathLike)) and is_annotated(Path(data)):
-            data = read_annotations(data, wrong=wrong)
+            data = read_annotations(data, wrong=wrong, broken=broken)
         if isinstance(data, Annotations):
             data = data.classed(self.class_names, "The annotations")
-            return data.pictures, data.objects, [str(p) for p in data.pictures], said(data.wrong), data.numbers or None
+            notes = [*said(data.wrong), *left_out(data.unreadable)]
+            return data.pictures, data.objects, [str(p) for p in data.pictures], notes, data.numbers or None
         if isinstance(data, tuple) and len(data) == 2:
             pictures, given = data
             objects, _, notes = objects_of(given, sizes_of(pictures), wrong, self.class_names)
@@ -231,7 +237,11 @@ class Detector(TaskModel):
             files = [file for one in data for file in (picture_files(one) if Path(one).is_dir() else [Path(one)])]
             if not files:
                 raise ImageError(f"{', '.join(map(str, data))}: there is no picture in it.")
-            return files, None, [str(file) for file in files], [], None
+            notes = []
+            if broken == "skip":
+                files, unreadable = readable(files)
+                notes = left_out(unreadable)
+            return files, None, [str(file) for file in files], notes, None
         pixels = np.asarray(data)
         channels = 1 if self.preprocessor is None else self.preprocessor.channels
         if pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[-1] == channels and channels == 3):
@@ -428,6 +438,26 @@ class Detector(TaskModel):
         if self._network is None:
             return f"Detector({self.named_body!r}, not fitted)"
         return f"Detector({self.named_body!r}: {some(self.class_names, 5)}; {self.network.parameters.count:,} parameters)"
+
+
+def readable(files: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """The pictures that can be read, and why the others cannot. Raises  ImageError when none can"""
+    kept, unreadable = [], []
+    for file in files:
+        try:
+            read_picture(file)
+            kept.append(file)
+        except ImageError as error:
+            unreadable.append(str(error))
+    if not kept:
+        raise ImageError(f"None of the {len(files):,} pictures can be read. {unreadable[0]}")
+    return kept, unreadable
+
+
+def left_out(unreadable: Sequence[str], most: int = 3) -> list[str]:
+    """Sentences about pictures that could not be read."""
+    notes = [f"Left out: {why}" for why in unreadable[:most]]
+    return notes + [f"{len(unreadable):,} pictures in all cannot be read and are left out."] * (len(unreadable) > most)
 
 
 def sizes_of(pictures: Any) -> list[tuple[int, int]]:

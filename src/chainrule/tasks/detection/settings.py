@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..option import READING, option
+from ..option import LEARNING, READING, option
 from ..settings import TrainingSettings, pretrained_body, size_of_text, task_option
 
 if TYPE_CHECKING:
@@ -66,6 +66,16 @@ class DetectionSettings(TrainingSettings):
         known=lambda: ("stop", "clip", "skip"),
     )
 
+    broken: str | None = option(
+        None,
+        str,
+        "What a picture that cannot be read, or is missing, does: stop, or skip it.",
+        metavar="WHAT",
+        shown="stop",
+        uses=READING | LEARNING,
+        known=lambda: ("stop", "skip"),
+    )
+
     @classmethod
     def constraints(cls) -> dict[str, Constraint]:
         from ...architectures.center_net import BODIES
@@ -80,6 +90,7 @@ class DetectionSettings(TrainingSettings):
             "balanced": Boolean(),
             "width": Interval(int, 8, 512),
             "wrong_boxes": OneOf(*WRONG),
+            "broken": OneOf("stop", "skip"),
         }
 
     def check_together(self) -> None:

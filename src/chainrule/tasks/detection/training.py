@@ -23,7 +23,7 @@ from ...training.settings import FitSettings
 from ..task import PreparedNetwork
 from ..words import some
 from . import TASK
-from .detector import Detector, objects_of, raw_detections, sizes_of
+from .detector import Detector, left_out, objects_of, raw_detections, sizes_of
 from .settings import DetectionSettings
 
 if TYPE_CHECKING:
@@ -81,13 +81,13 @@ class ShowAveragePrecision(Callback):
 
 def read(settings: DetectionSettings) -> BoxParts:
     """The pictures in parts. Raises  DataError, ImageError that name the file"""
-    wrong = settings.wrong_boxes or "clip"
-    whole = read_annotations(settings.data, wrong=wrong)
+    how: dict[str, Any] = {"wrong": settings.wrong_boxes or "clip", "broken": settings.broken or "stop"}
+    whole = read_annotations(settings.data, **how)
     parts: dict[str, Annotations] = {}
     for part in ("validation", "test"):
         named: Path | None = getattr(settings, part)
         if named is not None:
-            parts[part] = read_annotations(named, wrong=wrong, classes=whole.classes)
+            parts[part] = read_annotations(named, classes=whole.classes, **how)
     return divided(whole, parts, settings)
 
 
@@ -118,12 +118,13 @@ def divided(whole: Annotations, parts: Mapping[str, Annotations], settings: Dete
     if not boxes:
         raise DataError(
             f"{settings.data}: none of the {len(train):,} pictures to train on has a box. There is nothing to learn."
+            f"{''.join(f' {fault}' for fault in whole.wrong[:1])}"
         )
     size, channels = _layout(train, settings)
-    notes = said(whole.wrong)
+    notes = [*said(whole.wrong), *left_out(whole.unreadable)]
 
     def made(part: Annotations) -> BoxData:
-        return BoxData(part.pictures, part.objects, whole.classes, size=size, channels=channels, stride=4)
+        return BoxData(part.pictures, part.objects, whole.classes, size=size, channels=channels, stride=4).check()
 
     others = {name: made(part) for name, part in found.items()}
     return _scaled(BoxParts(made(train), others.get("validation"), others.get("test"), notes), settings)
@@ -239,7 +240,7 @@ def _careful(network: Network, body: Network) -> dict[str, float]:
 
 def resume(model: Detector, settings: DetectionSettings) -> PreparedNetwork:
     """More training of the network of a model, with its own settings where none is set."""
-    samples = model.read(settings.data, wrong_boxes=settings.wrong_boxes)
+    samples = model.read(settings.data, wrong_boxes=settings.wrong_boxes, broken=settings.broken or "stop")
     if samples.truth is None:
         raise DataError(f"{settings.data}: the pictures have no annotations.")
     data: BoxData = samples.data
