@@ -224,7 +224,7 @@ class Masked(Representation):
 
     def equations(self) -> Hashable:
         # Where zeros are skipped, the places of the others are part of the equations.
-        return hashlib.sha256(np.packbits(self.mask != 0)).digest() if self.is_sparse else None
+        return hashlib.sha256(np.packbits(self.mask != 0).tobytes()).digest() if self.is_sparse else None
 
     def value(self, k: Builder, held: Held) -> Value:
         if held.skips_zeros and self.is_sparse:

@@ -92,7 +92,7 @@ class Builder(
         self._gradient = gradient
         self._constraints: dict[int, Callable[[Value], Value]] = {}
         self._places: dict[int, Value] = {}
-        self._rows: dict[int, tuple[Value, Value, Value]] = {}
+        self._rows: dict[int, tuple[Value, Callable[[Value], Value], Value]] = {}
         self._masks: dict[int, Value] = {}
         self._masked: list[Value] = []  # keeps their ids from being given to other values
 
