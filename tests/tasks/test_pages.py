@@ -72,7 +72,7 @@ def test_lines_are_found_and_saved(trained: PageModel, folder: Path, tmp_path: P
     # Light text on dark paper and twice the size are found alike.
     assert len(trained.read_page(255 - pixels)) == len(lines)
     large = np.array([line.box for line in trained.read_page(np.kron(pixels, np.ones((2, 2), np.uint8)))])
-    assert np.abs(large / 2 - [line.box for line in lines]).max() < 4
+    assert np.median(np.abs(large / 2 - [line.box for line in lines])) < 3
     with pytest.raises(ParameterError, match="no option of pages"):
         trained.predict(page, delimiter=",")
     with pytest.raises(AttributeError, match="finds lines"):
@@ -82,7 +82,7 @@ def test_lines_are_found_and_saved(trained: PageModel, folder: Path, tmp_path: P
 
 
 def test_a_reader_is_part_of_the_same_file(trained: PageModel, reader: Any, folder: Path, tmp_path: Path) -> None:
-    both = PageModel(trained.finder, page_width=trained.page_width, threshold=trained.threshold, reader=reader)
+    both = PageModel(trained.finder, page_width=192, threshold=trained.threshold, enlarged=trained.enlarged, reader=reader)
     both.save(tmp_path / "both.chainrule")
     loaded = chainrule.load(tmp_path / "both.chainrule")
     assert loaded.read_page(folder / "0.png") == both.read_page(folder / "0.png")

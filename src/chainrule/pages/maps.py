@@ -68,7 +68,12 @@ def encoded_lines(lines: Floats, size: tuple[int, int], *, unread: NDArray[np.bo
 
 
 def decoded_lines(
-    text: NDArray[Any], *, threshold: float = 0.5, least_score: float = 0.55, least_height: float = 4.0
+    text: NDArray[Any],
+    *,
+    threshold: float = 0.5,
+    enlarged: float = 1.0,
+    least_score: float = 0.55,
+    least_height: float = 4.0,
 ) -> tuple[Floats, Floats]:
     """Lines (n, 4, 2) in pixels of the page and their scores (n,), from the map (H, W) of probabilities of text.
 
@@ -76,7 +81,8 @@ def decoded_lines(
     the smallest rectangle around them, level where that is nearly as good, made larger by the offset by which lines were
     shrunk; its score is their mean probability.
 
-    Parameters  threshold ; least_score : of a line = 0.55 ; least_height : in pixels = 4
+    Parameters  threshold ; enlarged : by which share of the offset lines are made larger, less where a network marks more
+                than the inside = 1 ; least_score : of a line = 0.55 ; least_height : in pixels = 4
     Raises      MissingDependencyError without SciPy
     """
     try:
@@ -96,7 +102,7 @@ def decoded_lines(
             continue
         rows, columns = np.nonzero(labels[place] == number)
         corners = _rectangle(rows + place[0].start, columns + place[1].start)
-        line = _larger(corners)
+        line = _larger(corners, enlarged)
         if min(np.hypot(*(line[1] - line[0])), np.hypot(*(line[3] - line[0]))) >= least_height:
             found.append(line)
             kept.append(score)
@@ -151,12 +157,12 @@ def _from_top_left(corners: Floats) -> Floats:
     return np.roll(corners, -int(rightness.argmax()), axis=0)
 
 
-def _larger(corners: Floats) -> Floats:
+def _larger(corners: Floats, share: float) -> Floats:
     """The rectangle whose shrunken one this is: D of the larger rectangle solves a quadratic equation."""
     across, down = corners[1] - corners[0], corners[3] - corners[0]
     w, h = max(float(np.hypot(*across)), 1e-9), max(float(np.hypot(*down)), 1e-9)
     q, s = 1 - SHRINK**2, w + h
     # q (w + 2 D)(h + 2 D) = 2 D (w + h + 4 D)
     offset = (-2 * s * (1 - q) + np.sqrt(4 * s * s * (1 - q) ** 2 + 4 * (8 - 4 * q) * q * w * h)) / (2 * (8 - 4 * q))
-    u, v = across / w * offset, down / h * offset
+    u, v = across / w * offset * share, down / h * offset * share
     return np.asarray(corners + np.array([-u - v, u - v, u + v, v - u]))

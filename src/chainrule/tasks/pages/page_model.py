@@ -56,9 +56,10 @@ class PageModel(TaskModel):
     ``chainrule.load`` gives one for a model file that ``chainrule train --task detect-text`` wrote.
 
     Parameters
-        finder : network from a page's ink to maps of text and of thresholds, of any size ; page_width : in pixels, that
-        pages are brought to ; threshold : probability from which a place is text ; reader : a model that writes down the
-        text in pictures of lines, None for none ; facts : plain data about the training
+        finder : network from a page's ink to maps of text and of thresholds, of any size
+        page_width : in pixels, that pages are brought to ; threshold, enlarged : see ``chainrule.pages.decoded_lines``
+        reader : a model that writes down the text in pictures of lines, None for none
+        facts : plain data about the training
     Data        what ``predict`` and the others take: the path of a picture of a page, or of a folder of them; a list of
                 paths and of arrays (H, W) or (H, W, C). The truth is known from text files beside the pictures, see
                 ``chainrule.pages.read_text_pages``. A prediction is a list of ``FoundLine`` in reading order for each page
@@ -73,6 +74,7 @@ class PageModel(TaskModel):
         *,
         page_width: int,
         threshold: float = 0.5,
+        enlarged: float = 1.0,
         reader: TaskModel | None = None,
         facts: Mapping[str, Any] | None = None,
     ) -> None:
@@ -80,7 +82,8 @@ class PageModel(TaskModel):
             raise ParameterError(
                 f"The reader of a PageModel must write down the text in pictures of lines. Got a {type(reader).__name__}."
             )
-        self.finder, self.page_width, self.threshold, self.reader = finder, int(page_width), float(threshold), reader
+        self.finder, self.page_width, self.reader = finder, int(page_width), reader
+        self.threshold, self.enlarged = float(threshold), float(enlarged)
         self.facts = dict(facts or {})
         self._whole: Network | None = None
 
@@ -154,7 +157,7 @@ class PageModel(TaskModel):
         where = str(page) if isinstance(page, (str, os.PathLike)) else "page"
         pixels = grey(page, where)
         ink, factor = as_ink(pixels, self.page_width, where=where)
-        lines, scores = decoded_lines(text_map(self.finder, ink), threshold=self.threshold)
+        lines, scores = decoded_lines(text_map(self.finder, ink), threshold=self.threshold, enlarged=self.enlarged)
         lines = np.clip(lines / factor, 0, [pixels.shape[1], pixels.shape[0]])
         order = reading_order(bounds(lines))
         return lines[order], scores[order]
@@ -212,9 +215,13 @@ class PageModel(TaskModel):
 
     def state(self) -> dict[str, Any]:
         held = {
-            "format": _FORMAT, "page width": self.page_width, "threshold": self.threshold, "facts": self.facts,
+            "format": _FORMAT,
+            "page width": self.page_width,
+            "threshold": self.threshold,
+            "enlarged": self.enlarged,
+            "facts": self.facts,
             "reader": None if self.reader is None else self.reader.state(),
-        }  # fmt: skip
+        }
         return {self.file_key: held}
 
     @classmethod
@@ -237,7 +244,14 @@ class PageModel(TaskModel):
         shapes = finder.input_shapes or [()]
         if len(shapes) != 1 or len(shapes[0]) != 3 or shapes[0][-1] != 1 or finder.output_shapes[0][-1] != 2:
             raise ModelFileError("its network does not find lines on pages.")
-        return cls(finder, page_width=held["page width"], threshold=held["threshold"], reader=reader, facts=held["facts"])
+        return cls(
+            finder,
+            page_width=held["page width"],
+            threshold=held["threshold"],
+            enlarged=held.get("enlarged", 1.0),
+            reader=reader,
+            facts=held["facts"],
+        )
 
     # ------------------------------------------------------------ words
 

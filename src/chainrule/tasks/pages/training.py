@@ -40,8 +40,10 @@ _HEIGHT, _NARROWEST, _WIDEST = 20.0, 320, 2048
 _RATE, _WARM, _DECAY = 0.003, 0.1, 0.01
 #: The average of the weights, over the last part of the epochs.
 _AVERAGE_FROM, _AVERAGE = 0.7, 0.9
-#: Thresholds that are tried on the pages to validate on; without any the middle one is taken.
-_THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
+#: Thresholds, and shares of the offset by which lines are made larger, that are tried on the pages to validate on. A network
+#: that has learned for a short time marks more than the inside of lines. Without such pages the defaults are taken.
+_THRESHOLDS, _ENLARGED = (0.3, 0.4, 0.5, 0.6, 0.7), (0.4, 0.6, 0.8, 1.0)
+_DEFAULT = (0.5, 1.0)
 #: Texts of drawn pages where the pages have none.
 _TEXTS = ("Total 12.30", "No. 4, Main Street", "Thank you", "25/03/2018", "1 x 9.90", "Cash", "Item 00173", "5 %")
 
@@ -71,22 +73,24 @@ class ShowFoundLines(Callback):
     def measure(self, state: FitState, epoch: int) -> Mapping[str, float]:
         if (epoch - 1) % self.every == 0 or epoch == state.epochs:
             assert isinstance(state.network, Network)
-            self._last = _best_threshold(state.network, self.data, _THRESHOLDS[2:3])[1]
+            self._last = _tried(state.network, self.data, [_DEFAULT])[0][2]
         return {"val_f1": self._last}
 
 
-def _best_threshold(network: Network, data: PageData, thresholds: Sequence[float] = _THRESHOLDS) -> tuple[float, float]:
-    """The threshold with the largest F1 on pages, and that F1."""
-    maps = [(*data.page(row), row) for row in data.rows.tolist()]
-    seen = [(text_map(network, ink), factor, row) for ink, factor, row in maps]
-    true, unread = [bounds(data.lines[row]) for *_, row in seen], [data.unread[row] for *_, row in seen]
-    best = (thresholds[len(thresholds) // 2], -1.0)
-    for threshold in thresholds:
-        found = [bounds(decoded_lines(text, threshold=threshold)[0] / factor) for text, factor, _ in seen]
-        f1 = line_scores(true, found, unread)["F1"]
-        if f1 > best[1]:
-            best = (threshold, f1)
-    return best
+def _tried(
+    network: Network, data: PageData, choices: Sequence[tuple[float, float]] | None = None
+) -> list[tuple[float, float, float]]:
+    """(threshold, share of the offset, F1 of the lines found on pages) of each choice, None for all, the best one first."""
+    maps = []
+    for row in data.rows.tolist():
+        ink, factor = data.page(row)
+        maps.append((text_map(network, ink), factor, row))
+    true, unread = [bounds(data.lines[row]) for *_, row in maps], [data.unread[row] for *_, row in maps]
+    tried = []
+    for threshold, enlarged in choices or [(a, b) for a in _THRESHOLDS for b in _ENLARGED]:
+        found = [bounds(decoded_lines(text, threshold=threshold, enlarged=enlarged)[0] / factor) for text, factor, _ in maps]
+        tried.append((threshold, enlarged, line_scores(true, found, unread)["F1"]))
+    return sorted(tried, key=lambda one: -one[2])
 
 
 # ---------------------------------------------------------------- reading
@@ -172,8 +176,10 @@ def prepare(data: PageParts, settings: PageSettings) -> PreparedNetwork:
     fit = _fit_settings(settings, train, validation)
 
     def make(trained: Network, facts: Mapping[str, Any]) -> PageModel:
-        threshold = _THRESHOLDS[2] if validation is None else _best_threshold(trained, validation)[0]
-        return PageModel(trained, page_width=data.page_width, threshold=threshold, reader=data.reader, facts=facts)
+        threshold, enlarged = _DEFAULT if validation is None else _tried(trained, validation)[0][:2]
+        return PageModel(
+            trained, page_width=data.page_width, threshold=threshold, enlarged=enlarged, reader=data.reader, facts=facts
+        )
 
     return PreparedNetwork(
         TASK,
@@ -202,7 +208,8 @@ def resume(model: PageModel, settings: PageSettings) -> PreparedNetwork:
         (data,),
         settings.resumed(model.finder),
         lambda network, facts: PageModel(
-            network, page_width=model.page_width, threshold=model.threshold, reader=model.reader,
+            network, page_width=model.page_width, threshold=model.threshold, enlarged=model.enlarged,
+            reader=model.reader,
             facts={**model.facts, **facts},
         ),
         settings.data.resolve().name,
