@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -17,7 +18,8 @@ from ..labels_file import find_labels_file, read_labels_file
 __all__ = ["LineSet", "has_lines", "read_line_set"]
 
 
-class LineSet(NamedTuple):
+@dataclass(frozen=True)
+class LineSet:
     """Pictures of lines with their texts.
 
     Parameters  pictures : files, or grey pixels (H, W) ; names : of the lines, for errors and tables ; texts ;
@@ -29,13 +31,13 @@ class LineSet(NamedTuple):
     texts: list[str]
     sources: list[int] | None = None
 
-    def __len__(self) -> int:  # type: ignore[override]
+    def __len__(self) -> int:
         return len(self.pictures)
 
     def take(self, rows: Sequence[int]) -> Self:
         """These lines alone."""
-        parts = [None if part is None else [part[i] for i in rows] for part in self]  # type: ignore[union-attr,index]
-        return type(self)(*parts)  # type: ignore[arg-type]
+        pictures, names, texts = ([part[i] for i in rows] for part in (self.pictures, self.names, self.texts))
+        return type(self)(pictures, names, texts, None if self.sources is None else [self.sources[i] for i in rows])
 
 
 def has_lines(folder: Path) -> bool:

@@ -50,5 +50,5 @@ def write(place: Path, samples: Samples, prediction: Prediction) -> str:
             count += 1
         used.add(unique)
         Image.fromarray(drawn_lines(page, lines)).save(place / f"{unique}.png")
-    write_predictions(place / "lines.csv", table(samples.names, prediction.values))
+    write_predictions(place / "lines.csv", table(samples.names, list(prediction.values)))
     return f"{place}: {samples.count:,} pages with their lines, and lines.csv"
