@@ -50,7 +50,7 @@ def main() -> None:
     def run(seed: int) -> dict[str, Any]:
         detector = Detector(
             epochs=args.epochs, batch_size=4, random_state=seed, width=args.width, pretrained=args.pretrained,
-            threads=args.threads,
+            mirrored=True, threads=args.threads,
             augment="flip=both,zoom=0.3,shift=0.15,brightness=0.15,contrast=0.2,colour=0.1",
         )  # fmt: skip
         detector.fit(of("train", args.few), validation_data=of("val"), verbose=int(args.verbose))

@@ -313,6 +313,21 @@ def test_a_pretrained_body_keeps_its_first_layers_and_its_scaling(pictures: list
         Detector(pretrained=True).fit(X[..., :1], truth)
 
 
+def test_a_mirrored_picture_has_mirrored_boxes(trained: Detector, pictures: list[Drawn]) -> None:
+    X = np.stack([picture for picture, _, _ in pictures[64:68]])
+    trained.mirrored = True
+    try:
+        seen, mirror = trained.predict(X), trained.predict(np.ascontiguousarray(X[:, :, ::-1]))
+    finally:
+        trained.mirrored = False
+    assert sum(map(len, seen)) > 2
+    for one, other in zip(seen, mirror, strict=True):
+        back = other.boxes[:, [2, 1, 0, 3]] * [-1, 1, -1, 1] + [SIDE[1], 0, SIDE[1], 0]
+        assert len(one) == len(other)
+        # The sums are the same numbers in another order.
+        assert np.allclose(np.sort(one.boxes, axis=0), np.sort(back, axis=0), atol=1e-3)
+
+
 def test_bad_arguments_of_a_detector(trained: Detector, pictures: list[Drawn]) -> None:
     X = np.stack([picture for picture, _, _ in pictures[:2]])
     with pytest.raises(NotFittedError, match="not fitted"):
@@ -392,7 +407,10 @@ def test_commands_train_predict_and_draw(
     assert main(["show", "shapes.chainrule", "--no-equations"]) == 0
     # Every one of these is one error, and says what to do.
     for arguments, message in (
-        (["predict", "shapes.chainrule", "shapes/00.png", "-o", "found.txt2"], "give a .csv or .parquet file, a folder"),
+        (
+            ["predict", "shapes.chainrule", "shapes/00.png", "-o", "found.txt2"],
+            "folder, such as out/, for pictures with their boxes",
+        ),
         (["predict", "shapes.chainrule", "shapes/00.xml"], "no picture that can be read"),
         (["train", "shapes", "--task", "detect", "--size", "50"], "multiples of 32"),
         (["train", "shapes", "--task", "detect", "--hidden", "5"], "--hidden is for"),

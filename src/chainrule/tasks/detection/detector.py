@@ -23,7 +23,7 @@ from ...boxes import (
 )
 from ...boxes.annotations import Annotations, is_annotated
 from ...boxes.checking import checked_boxes, said
-from ...constraints import Interval, OneOf
+from ...constraints import Boolean, Interval, OneOf
 from ...errors import DataError, ImageError, ModelFileError, NotFittedError, ParameterError
 from ...images import ImagePreprocessor, picture_files, read_picture
 from ...losses import BoxGIoU, HeatMapFocal
@@ -46,17 +46,31 @@ _THRESHOLD = 0.5
 _BATCH = 8
 
 
-def raw_detections(network: Network, data: BoxData) -> list[Detections]:
-    """The boxes that a network finds in pictures, in the pixels of the pictures as they came, with its own scores."""
+def raw_detections(network: Network, data: BoxData, *, mirrored: bool = False) -> list[Detections]:
+    """The boxes that a network finds in pictures, in the pixels of the pictures as they came, with its own scores.
+
+    Parameters  mirrored : whether the outputs are the mean of those for the picture and, mirrored back, its mirror image
+    """
     found: list[Detections] = []
     sizes = [data.sizes[row] for row in data.rows.tolist()]
     for batch in data.batches(_BATCH):
-        heat, sides = network.predict(batch.inputs[0])
-        found += decoded(HeatMapFocal().prediction(heat), BoxGIoU().prediction(sides), data.stride)
+        heat, sides = _outputs(network, batch.inputs[0])
+        if mirrored:
+            other, other_sides = _outputs(network, np.ascontiguousarray(batch.inputs[0][:, :, ::-1]))
+            # In a mirror left and right are exchanged.
+            heat = (heat + other[:, :, ::-1]) / 2
+            sides = (sides + other_sides[:, :, ::-1][..., [2, 1, 0, 3]]) / 2
+        found += decoded(heat, sides, data.stride)
     return [
         Detections(Letterbox(size, data.shape[:2]).back(one.boxes), one.scores, one.classes)
         for one, size in zip(found, sizes, strict=True)
     ]
+
+
+def _outputs(network: Network, x: Array) -> tuple[Array, Array]:
+    """Probabilities of objects at each place, and the distances to the sides of their boxes."""
+    heat, sides = network.predict(x)
+    return HeatMapFocal().prediction(heat), BoxGIoU().prediction(sides)
 
 
 class Detector(TaskModel):
@@ -73,6 +87,8 @@ class Detector(TaskModel):
             are, the others learn at a tenth of the rate
         augment : random changes, as on the command line = "light" ; balanced : whether rare classes are shown more often
         epochs, batch_size, learning_rate : None chooses ; threshold : score from which a box counts as found = 0.5
+        mirrored : whether each picture's mirror image is looked at, too, and the mean of both is taken = False; boxes become
+            better, and take twice as long
         wrong_boxes : what boxes that cannot be right do = "clip" (see ``read_annotations``)
         random_state, threads
     Data        what ``fit``, ``evaluate`` and ``predict`` take: a folder or file of annotations (COCO, VOC, YOLO) ;
@@ -107,6 +123,7 @@ class Detector(TaskModel):
         batch_size: int | None = None,
         learning_rate: float | None = None,
         threshold: float = _THRESHOLD,
+        mirrored: bool = False,
         wrong_boxes: str = "clip",
         random_state: int = 0,
         threads: int | None = None,
@@ -116,6 +133,7 @@ class Detector(TaskModel):
         self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
         self.threshold = Interval(float, 0, 1).check("Detector", "threshold", threshold)
         self.wrong_boxes = OneOf("stop", "clip", "skip").check("Detector", "wrong_boxes", wrong_boxes)
+        self.mirrored = Boolean().check("Detector", "mirrored", mirrored)
         self.random_state, self.threads = random_state, threads
         self._network: Network | None = None
         self.class_names: list[str] = []
@@ -251,7 +269,7 @@ class Detector(TaskModel):
     # ------------------------------------------------------------ predicting and scoring
 
     def prediction(self, samples: Samples) -> Prediction:
-        found = [calibrated(one, self.calibration) for one in raw_detections(self.network, samples.data)]
+        found = [calibrated(one, self.calibration) for one in self._raw(samples.data)]
         return Prediction(found)  # type: ignore[arg-type]
 
     def to_plain(self, prediction: Prediction) -> dict[str, Any]:
@@ -271,6 +289,9 @@ class Detector(TaskModel):
         """
         found = self.prediction(self.read(data, **reading)).values
         return [one.above(self.threshold) for one in found]
+
+    def _raw(self, data: BoxData) -> list[Detections]:
+        return raw_detections(self.network, data, mirrored=self.mirrored)
 
     @property
     def channels(self) -> int:
@@ -372,7 +393,7 @@ class Detector(TaskModel):
     def _settings(self) -> dict[str, Any]:
         names = (
             "body", "size", "width", "pretrained", "augment", "balanced", "epochs", "batch_size", "learning_rate",
-            "threshold", "wrong_boxes", "random_state",
+            "threshold", "mirrored", "wrong_boxes", "random_state",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
@@ -382,7 +403,7 @@ class Detector(TaskModel):
         self.stride, self.facts = data.stride, dict(facts)
         self.calibration = np.tile([1.0, 0.0], (len(self.class_names), 1))
         if calibrate_on is not None:
-            found = raw_detections(network, calibrate_on)
+            found = self._raw(calibrate_on)
             self.calibration = fitted_calibration(calibrate_on.truth(), found, len(self.class_names))
         return self
 

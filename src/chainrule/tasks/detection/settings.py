@@ -56,6 +56,7 @@ class DetectionSettings(TrainingSettings):
     pretrained: str | None = pretrained_body("pictures", own=False)
     width: int = option(32, int, "Channels of the detector at a quarter of the picture's size.", metavar="N")
     balanced: bool = option(False, bool, "Show pictures with rare classes more often.")
+    mirrored: bool = option(False, bool, "Find boxes in each picture and in its mirror image: better, and twice as long.")
     wrong_boxes: str | None = option(
         None,
         str,
@@ -88,6 +89,7 @@ class DetectionSettings(TrainingSettings):
             "network": Maybe(OneOf(*BODIES)),
             "pretrained": OneOf("efficientnet-lite0", "efficientnet_lite0"),
             "balanced": Boolean(),
+            "mirrored": Boolean(),
             "width": Interval(int, 8, 512),
             "wrong_boxes": OneOf(*WRONG),
             "broken": OneOf("stop", "skip"),

@@ -198,7 +198,7 @@ def prepare(data: BoxParts, settings: DetectionSettings) -> PreparedNetwork:
         detector = Detector(
             settings.body, size=train.shape[:2], width=settings.width, pretrained=settings.pretrained is not None,
             augment=settings.augment, balanced=settings.balanced, epochs=fit.epochs, batch_size=fit.batch_size,
-            wrong_boxes=settings.wrong_boxes or "clip", random_state=settings.random_state,
+            mirrored=settings.mirrored, wrong_boxes=settings.wrong_boxes or "clip", random_state=settings.random_state,
         )  # fmt: skip
         return detector._trained(trained, train, data.validation, facts)
 
