@@ -61,7 +61,7 @@ def trained(folder: Path, **settings: Any) -> Any:
     return prepare(read(chosen), chosen).train()
 
 
-def test_classes_of_sounds(folder: Path, tmp_path: Path) -> None:
+def test_classes_of_sounds(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = trained(folder, epochs=8, augment="gain=3,noise=0.05").model
     assert made.evaluate(folder)["accuracy"] > 0.9
     made.save(tmp_path / "m.chainrule")
@@ -77,6 +77,12 @@ def test_classes_of_sounds(folder: Path, tmp_path: Path) -> None:
     assert windows.columns()["seconds"] == [0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5]
     found = loaded.prediction(windows).values.tolist()
     assert found[:3] == ["low"] * 3 and found[-3:] == ["high"] * 3
+    monkeypatch.setattr("chainrule.tasks.sounds.sound_model._SAMPLES", 2000)
+    files = [folder / "low" / "0.wav", folder / "high" / "0.wav"]
+    whole, parts = loaded.read(files, window=0.1), list(loaded.parts(files, window=0.1))  # heard piece by piece
+    assert len(parts) > 1 and [at for part in parts for at in part.columns()["seconds"]] == whole.columns()["seconds"]
+    p = np.concatenate([loaded.prediction(part).probabilities for part in parts])
+    np.testing.assert_allclose(p, loaded.prediction(whole).probabilities, atol=1e-5)
     with pytest.raises(DataError, match="not finite"):
         loaded.predict([np.array([0.0, np.nan])])
     with pytest.raises(ParameterError, match="no option of sounds"):

@@ -124,7 +124,7 @@ class SoundModel(TaskModel):
             yield self._windowed(held)
 
     def _windowed(self, held: list[tuple[Any, str, float]]) -> Samples:
-        waves, names, begins = ([row[i] for row in held] for i in range(3))
+        waves, names, begins = [wave for wave, _, _ in held], [name for _, name, _ in held], [at for _, _, at in held]
         missing = self._truth(None, 0)[1]
         return Samples(
             Sequences(waves), len(waves), lambda: {"sound": names, "seconds": begins}, missing=missing, names=names
@@ -167,7 +167,7 @@ class SoundModel(TaskModel):
     def _window_size(self, seconds: Any) -> int:
         """The samples of a window. Raises  ParameterError"""
         Interval(float, 0, closed="neither").check("", "window", seconds)
-        return max(1, round(seconds * self.rate))
+        return max(1, round(float(seconds) * self.rate))
 
     def _windows(self, waves: list[Any], names: list[str], seconds: float) -> tuple[list[Any], list[str], list[float]]:
         size = self._window_size(seconds)
