@@ -134,7 +134,7 @@ def test_an_unfinished_file_that_another_writer_swept_up_is_made_again(
 ) -> None:
     import chainrule.files
 
-    lock, swept = chainrule.files._lock, list[str]()
+    lock, swept = chainrule.files.locked, list[str]()
 
     def late(handle: int, *, wait: bool = False) -> bool | None:
         if not swept:
@@ -143,7 +143,7 @@ def test_an_unfinished_file_that_another_writer_swept_up_is_made_again(
             found.unlink()
         return lock(handle, wait=wait)
 
-    monkeypatch.setattr("chainrule.files._lock", late)
+    monkeypatch.setattr("chainrule.files.locked", late)
     write_whole(tmp_path / "a", "whole")
     assert swept and names(tmp_path) == ["a"] and (tmp_path / "a").read_text() == "whole"
 

@@ -52,13 +52,13 @@ def prunable(network: NetworkGraph, layers: Iterable[str] | None = None) -> list
     return found
 
 
-def check_network(what: str, network: Any, *, built: bool = True) -> None:
+def check_network(what: str, given: Any, *, built: bool = True) -> None:
     """ParameterError unless it is a Network ; NotFittedError unless its shapes are known, where it is to be ``built``"""
-    if not isinstance(network, NetworkGraph):
-        own = " An estimator holds its network as network_." if hasattr(network, "network_") else ""
-        raise ParameterError(f"{what}: expected a Network. Got {network!r:.60} of type {type(network).__name__}.{own}")
+    if not isinstance(given, NetworkGraph):
+        own = " An estimator holds its network as network_." if hasattr(given, "network_") else ""
+        raise ParameterError(f"{what}: expected a Network. Got {given!r:.60} of type {type(given).__name__}.{own}")
     if built:
-        network.require_built(what)
+        given.require_built(what)
 
 
 def named(network: NetworkGraph, layers: Iterable[str] | None) -> set[str] | None:
