@@ -166,9 +166,11 @@ class StyleNetwork:
         kept: tuple[Network, Network] | None = getattr(self, "_other_size", None)
         if kept is None or kept[0] is not self.network_ or kept[1].input_shapes != [shape]:
             x = Input(shape)
-            made = Network(inputs=x, outputs=self.network_(x)).build(shape)
-            self._other_size = kept = self.network_, made  # type: ignore[assignment]
-        return kept[1]  # type: ignore[index]
+            made = Network(inputs=x, outputs=self.network_(x))
+            made.build(shape)
+            kept = self.network_, made
+            self._other_size = kept
+        return kept[1]
 
     @property
     def network(self) -> Network:
