@@ -322,7 +322,7 @@ class _Reader:
     def _functional(self, configs: list[Config], xs: list[Tensor] | None) -> tuple[list[Tensor], list[Tensor]]:
         inner = self.config["config"]
         known: dict[tuple[str, int], list[Tensor]] = {}
-        starts, ends = (_ends(inner[key]) for key in ("input_layers", "output_layers"))
+        starts, ends = _ends(inner["input_layers"]), _outputs(configs, inner["output_layers"])
         if xs is not None:
             if len(xs) != len(starts):
                 raise ModelFileError(f"{self.place}: a model inside takes {len(starts)} inputs and is given {len(xs)}.")
@@ -412,6 +412,13 @@ def _needed(configs: list[Config], ends: list[Ref]) -> set[str]:
             found.add(name)
             waiting += [ref[0] for call in _calls(by_name[name]) for ref in call.needs]
     return found
+
+
+def _outputs(configs: list[Config], value: Any) -> list[Ref]:
+    """The tensors of the outputs. Keras 3 counts there, and only there, the call that made a model inside."""
+    new = any(isinstance(node, dict) for c in configs for node in c.get("inbound_nodes", []))
+    inside = {c["config"]["name"] for c in configs if c["class_name"] in ("Functional", "Model")}
+    return [(name, number - (new and number > 0 and name in inside), place) for name, number, place in _ends(value)]
 
 
 def _call_numbers(configs: list[Config], ends: list[Ref]) -> dict[str, list[int]]:
