@@ -226,7 +226,7 @@ class Reader:
             return np.vectorize(getattr(math, name))(x)
         functions: dict[str, Any] = {
             "max": np.maximum, "min": np.minimum, "exp": np.exp, "log": np.log, "tanh": np.tanh, "sign": np.sign,
-            "argmax": lambda a: np.argmax(a, axis=-1), "σ": lambda a: 1 / (1 + np.exp(-a)),
+            "argmax": lambda a: np.argmax(a, axis=-1), "σ": lambda a: 1 / (1 + np.exp(-a)), "sin": np.sin, "cos": np.cos,
         }  # fmt: skip
         return functions[name](*values)
 

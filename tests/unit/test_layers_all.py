@@ -413,6 +413,7 @@ def test_every_activation_is_found_by_its_name() -> None:
     names = [
         "sigmoid", "tanh", "relu", "leaky_relu", "prelu", "rrelu", "softplus", "elu", "selu", "gelu", "silu", "softsign",
         "hard_sigmoid", "softmax", "log_softmax", "exponential", "relu6", "hard_swish", "mish", "sign",
+        "sine", "cosine",
     ]
     # fmt: on
     assert sorted(Activation.by_name) == sorted([*names, "identity"])

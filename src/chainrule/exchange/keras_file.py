@@ -440,7 +440,8 @@ def _call_numbers(configs: list[Config], ends: list[Ref]) -> dict[str, list[int]
 
 def _kinds(config: Config) -> set[str]:
     """The classes of all layers that the outputs need, also of models inside."""
-    found, configs = set(), _layer_configs(config)
+    found: set[str] = set()
+    configs = _layer_configs(config)
     if config["class_name"] != "Sequential":
         needed = _needed(configs, _ends(config["config"]["output_layers"]))
         configs = [c for c in configs if c["config"]["name"] in needed]
@@ -478,9 +479,9 @@ def _calls(config: Config) -> list[_Call]:
             first = named.pop("inputs", named.pop("sequences", named.pop("query", [])))
             found.append(_Call([_ref(t) for t in _history(given)] + first, named, plain, list(given), masks))
         else:
-            refs: list[Ref] = [(str(e[0]), int(e[1]), int(e[2])) for e in node]
+            before: list[Ref] = [(str(e[0]), int(e[1]), int(e[2])) for e in node]
             plain = next((e[3] for e in node if len(e) > 3 and isinstance(e[3], dict)), {})
-            found.append(_Call(refs, {}, plain, []))
+            found.append(_Call(before, {}, plain, []))
     return found or [_Call([], {}, {}, [])]
 
 

@@ -63,7 +63,8 @@ class _Attention(Layer):
     def _attend_back(self, k: Builder, saved: Saved, dy: Value) -> tuple[Value, Value, Value]:
         """(dQ, dK, dV)"""
         if saved.turned is None:
-            return k.attention_backward(dy, *saved.parts, saved.p, scale=saved.scale, keep=saved.keep)
+            q, keys, v = saved.parts
+            return k.attention_backward(dy, q, keys, v, saved.p, scale=saved.scale, keep=saved.keep)
         q, keys, v = saved.turned
         dy = k.transpose(dy, (0, 2, 1, 3))
         dv = k.batch_matmul(saved.kept, dy, transpose_a=True)

@@ -81,10 +81,11 @@ def walk_back(
 
 def _filled(k: Builder, grads: list[Value | None]) -> Value:
     """dh of a step; 0 where only another state has a gradient."""
-    if grads[0] is None:
+    first = grads[0]
+    if first is None:
         there = next(g for g in grads if g is not None)
-        grads[0] = k.multiply(there, 0.0)
-    return grads[0]
+        first = grads[0] = k.multiply(there, 0.0)
+    return first
 
 
 def _mixed(k: Builder, counts: Value, new: Value, old: Value | None) -> Value:

@@ -82,7 +82,7 @@ def style_body(
 
 def _activations(network: Network) -> list[str]:
     """The names of the activations whose features are not much smaller than the picture; all if they are few."""
-    shapes, seen = network.sample_shapes(), network.input_shapes[0]
+    shapes, (seen, *_) = network.sample_shapes(), network.input_shapes or [()]
     found = [(call.name, shapes[call.output]) for call in network.calls if call.layer.role == "activation"]
     fine = [name for name, shape in found if len(shape) == 3 and _COARSEST * shape[0] >= seen[0]]
     return fine if len(fine) >= 2 else [name for name, _ in found]
