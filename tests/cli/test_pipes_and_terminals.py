@@ -85,13 +85,20 @@ def test_a_reader_that_goes_away_changes_nothing(folder: Path, model: str, envir
     assert (folder / "gone.chainrule").is_file()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 143), (signal.SIGINT, 130)])
-def test_signals_keep_what_was_learned(folder: Path, environment: Environment, number: int, code: int) -> None:
-    name = f"signal{int(number)}.chainrule"
+@pytest.mark.parametrize(
+    ("number", "code", "background"),
+    [(signal.SIGTERM, 143, False), (signal.SIGHUP, 143, False), (signal.SIGINT, 130, False), (signal.SIGTERM, 143, True)],
+)
+def test_signals_keep_what_was_learned(
+    folder: Path, environment: Environment, number: int, code: int, background: bool
+) -> None:
+    """A script starts programs in the background with Ctrl-C ignored; SIGTERM must end them all the same."""
+    name = f"signal{int(number)}{background}.chainrule"
     arguments = ["train", "flowers.csv", "-t", "kind", "--epochs", "1000000", "--patience", "1000000", "-m", name]
     process = subprocess.Popen(
         [sys.executable, "-m", "chainrule", *arguments],
         cwd=folder, env=environment(PYTHONUNBUFFERED="1"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=(lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)) if background else None,
     )  # fmt: skip
     try:
         assert process.stdout is not None
@@ -99,6 +106,10 @@ def test_signals_keep_what_was_learned(folder: Path, environment: Environment, n
             if "1/1000000" in line:
                 break
         time.sleep(0.2)
+        if background:
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+            assert process.poll() is None, "Ctrl-C is ignored"
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
     finally:

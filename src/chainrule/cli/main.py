@@ -193,15 +193,27 @@ def _refuse_empty(given: Sequence[str]) -> None:
 @contextmanager
 def _signals() -> Iterator[list[int]]:
     """Lets SIGTERM, and the end of the terminal, stop the work as Ctrl-C does, so that what was learned is kept; and lets
-    warnings of libraries pass through the one place that prints. Gives the list of such signals that came."""
+    warnings of libraries pass through the one place that prints. Gives the list of such signals that came.
+
+    A script starts programs in the background with Ctrl-C ignored. It stays so, but what handles Ctrl-C is needed for the
+    other signals: so it is there, and the signal itself is blocked.
+    """
     came: list[int] = []
 
     def interrupt(number: int, frame: Any) -> None:
         came.append(number)
-        signal.raise_signal(signal.SIGINT)
+        handler = signal.getsignal(signal.SIGINT)
+        if not callable(handler):
+            raise KeyboardInterrupt
+        handler(signal.SIGINT, frame)
 
     before = {}
+    deaf = False
     if threading.current_thread() is threading.main_thread():
+        deaf = signal.getsignal(signal.SIGINT) is signal.SIG_IGN and hasattr(signal, "pthread_sigmask")
+        if deaf:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         for name in ("SIGTERM", "SIGHUP"):
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) is signal.SIG_DFL:
@@ -213,6 +225,9 @@ def _signals() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        if deaf:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
