@@ -34,6 +34,7 @@ VALUES = {
     "width": "16", "balanced": None, "wrong_boxes": "skip", "frames": "8", "every": "2", "rate": "8000", "units": "words",
     "mels": "16", "window": "0.5", "height": "16", "synthetic": "5", "sigma": "15:50", "factor": "3", "colours": "mean",
     "depth": "3", "patch": "20", "patches": "40", "spoil": None, "page_width": "64", "reader": "{body}",
+    "mirrored": None,
 }  # fmt: skip
 
 

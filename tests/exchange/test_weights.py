@@ -74,6 +74,10 @@ def test_every_layer_comes_back(layer: Layer, shapes: tuple, layout: str, tmp_pa
         with pytest.raises(ModelFileError, match="resets after"):
             network.save_weights(tmp_path / "w.safetensors", layout=layout)
         return
+    if isinstance(layer, LSTM) and (layer.peepholes or (layout == "keras" and layer.projection)):
+        with pytest.raises(ModelFileError, match="peepholes"):
+            network.save_weights(tmp_path / "w.safetensors", layout=layout)
+        return
     network.save_weights(tmp_path / "w.safetensors", layout=layout)
     again = made()
     again.load_weights(tmp_path / "w.safetensors")

@@ -78,6 +78,10 @@ UNARY: dict[str, tuple[Any, np.ndarray]] = {
     "log": (lambda x: D(x).ln(), POSITIVE),
     "log1p": (math.log1p, np.concatenate([POSITIVE, [-0.9, -1e-6]])),
     "tanh": (math.tanh, LINE),
+    "sin": (math.sin, LINE),
+    "cos": (math.cos, LINE),
+    "round": (lambda x: float(round(float(x))), LINE),
+    "floor": (lambda x: float(math.floor(x)), LINE),
     "sigmoid": (lambda x: 1 / (1 + (-D(x)).exp()), LINE),
     "softplus": (lambda x: (1 + D(x).exp()).ln(), LINE),
     "erf": (math.erf, LINE),
@@ -470,7 +474,7 @@ def test_all_reduce() -> None:
 
 TESTED = {
     *UNARY, *BINARY, "where", "random_uniform", "matmul", "batch_matmul", "sum", "max", "softmax",
-    "log_softmax", "log_sum_exp", "argmax",
+    "log_softmax", "log_sum_exp", "argmax", "cumulative_sum",
     "softmax_cross_entropy", "reshape", "transpose", "concat", "slice", "gather", "scatter_add", "one_hot", "cast",
     "moments", "all_reduce",
     # in test_convolution_ops.py
@@ -503,6 +507,19 @@ def test_moments(shape: tuple[int, ...], dtype: str) -> None:
         values = [D(v) for v in x[..., column].ravel()]
         exact = [sum(values), sum(v * v for v in values), min(values), max(values), sum(v == 0 for v in values)]
         close(found[:, column], [float(e) for e in exact], rtol=1e-15, atol=1e-15)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("exclusive", [False, True])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_cumulative_sum(axis: int, exclusive: bool, reverse: bool) -> None:
+    x = rng.normal(size=(3, 4, 5))
+    (found,) = compute("cumulative_sum", x, axis=axis, exclusive=exclusive, reverse=reverse)
+    for at in np.ndindex(x.shape):
+        first, last = (at[axis], x.shape[axis] - 1) if reverse else (0, at[axis])
+        which = [i for i in range(first, last + 1) if not (exclusive and i == at[axis])]
+        rows = [at[:axis] + (i,) + at[axis + 1 :] for i in which]
+        assert found[at] == pytest.approx(sum(x[row] for row in rows), abs=1e-12)
 
 
 def test_cast_rounds_to_bfloat16() -> None:

@@ -99,6 +99,8 @@ LIMITS = {
     "relu6": ((0, 0), (6, 0)),
     "exponential": ((0, 0), (np.inf, np.inf)),
     "sign": ((-1, 0), (1, 0)),
+    "sine": ((-np.sin(1e4), np.cos(1e4)), (np.sin(1e4), np.cos(1e4))),
+    "cosine": ((np.cos(1e4), np.sin(1e4)), (np.cos(1e4), -np.sin(1e4))),
 }
 
 
@@ -119,7 +121,7 @@ def test_limits_at_ten_thousand(name: str, dtype: str, engine: str) -> None:
         pytest.skip("float64 is of the reference engine")
     found = run(get_activation(name), [[-1e4, 1e4]], dtype=dtype, engine=engine)
     (low, low_slope), (high, high_slope) = LIMITS[name]
-    wanted = [low, high] if name == "softsign" else [low - 1e4 * low_slope, high + 1e4 * high_slope]
+    wanted = [low, high] if name in ("softsign", "sine", "cosine") else [low - 1e4 * low_slope, high + 1e4 * high_slope]
     tolerance = 3e-7 if dtype == "float32" else 1e-14
     np.testing.assert_allclose(found["output0"][0], wanted, rtol=tolerance, atol=0)
     np.testing.assert_allclose(found["dx0"][0], [low_slope, high_slope], rtol=tolerance, atol=0)
@@ -148,11 +150,18 @@ def test_nan_goes_through(name: str, training: bool, engine: str) -> None:
 @pytest.mark.parametrize("name", CURVES)
 def test_zero_of_either_sign(name: str) -> None:
     found = run(get_activation(name), [[0.0, -0.0]], dtype="float64")
-    at_zero = {"sigmoid": 0.5, "softplus": np.log(2), "hard_sigmoid": 0.5, "exponential": 1.0, "sign": 1.0}.get(name, 0.0)
+    at_zero = {
+        "sigmoid": 0.5,
+        "softplus": np.log(2),
+        "hard_sigmoid": 0.5,
+        "exponential": 1.0,
+        "sign": 1.0,
+        "cosine": 1.0,
+    }.get(name, 0.0)
     np.testing.assert_allclose(found["output0"][0], [at_zero] * 2, rtol=1e-15)
     slopes = {"sigmoid": 0.25, "softplus": 0.5, "hard_sigmoid": 1 / 6, "gelu": 0.5, "silu": 0.5, "tanh": 1, "softsign": 1}
     slopes |= {"elu": 1, "selu": SELU_SCALE * SELU_ALPHA, "relu": 0, "leaky_relu": 0.01, "prelu": 0.25, "rrelu": 11 / 48}
-    slopes |= {"exponential": 1, "hard_swish": 0.5, "mish": 0.6, "relu6": 0, "sign": 1}
+    slopes |= {"exponential": 1, "hard_swish": 0.5, "mish": 0.6, "relu6": 0, "sign": 1, "sine": 1, "cosine": 0}
     np.testing.assert_allclose(found["dx0"][0], [slopes[name]] * 2, rtol=1e-15)
 
 
@@ -175,6 +184,8 @@ KNOWN = {  # at -2, -0.5, 1, 2.5; from the formulas with 40 digits
     "relu6": [0, 0, 1, 2.5],
     "exponential": [0.1353352832366127, 0.6065306597126334, 2.718281828459045, 12.182493960703473],
     "sign": [-1, -1, 1, 1],
+    "sine": [-0.9092974268256817, -0.4794255386042030, 0.8414709848078965, 0.5984721441039565],
+    "cosine": [-0.4161468365471424, 0.8775825618903728, 0.5403023058681398, -0.8011436155469337],
 }
 
 
