@@ -513,12 +513,12 @@ def test_moments(shape: tuple[int, ...], dtype: str) -> None:
 @pytest.mark.parametrize("exclusive", [False, True])
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_cumulative_sum(axis: int, exclusive: bool, reverse: bool) -> None:
-    x = rng.normal(size=(3, 4, 5))
+    x = np.random.default_rng(0).normal(size=(3, 4, 5))
     (found,) = compute("cumulative_sum", x, axis=axis, exclusive=exclusive, reverse=reverse)
     for at in np.ndindex(x.shape):
         first, last = (at[axis], x.shape[axis] - 1) if reverse else (0, at[axis])
         which = [i for i in range(first, last + 1) if not (exclusive and i == at[axis])]
-        rows = [at[:axis] + (i,) + at[axis + 1 :] for i in which]
+        rows = [(*at[:axis], i, *at[axis + 1 :]) for i in which]
         assert found[at] == pytest.approx(sum(x[row] for row in rows), abs=1e-12)
 
 
