@@ -54,7 +54,8 @@ def test_a_real_network_computes_what_the_runtime_does(name: str) -> None:
     found = network.predict(np.ascontiguousarray(np.moveaxis(x, 1, -1)) if image else x)
     for mine, theirs in zip(found if isinstance(found, tuple) else (found,), wanted, strict=True):
         same = [a for a in (theirs, np.moveaxis(theirs, 1, -1)) if a.shape == mine.shape]
-        assert min(float(np.abs(mine - a).max()) for a in same) <= 1e-4 * float(np.abs(theirs).max())
+        # The runtime's sigmoid is a quotient of polynomials, right to 2e-7 of 1: that is all of a probability near 0.
+        assert min(float(np.abs(mine - a).max()) for a in same) <= 1e-4 * float(np.abs(theirs).max()) + 2e-7
 
 
 @pytest.mark.parametrize(("name", "side"), [("mtcnn_det1", 12), ("mtcnn_det2", 24)])
