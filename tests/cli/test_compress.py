@@ -101,6 +101,7 @@ def test_what_is_refused(place: Path, given: list[str], said: str, capsys: Any) 
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "data"), [("t", "t.csv"), ("r", "r.csv"), ("p", "p.npz")])
 def test_8_bits_for_every_task(place: Path, tmp_path: Path, name: str, data: str, capsys: Any) -> None:
     small, found = tmp_path / "s.chainrule", tmp_path / "f.json"

@@ -102,6 +102,7 @@ def test_one_class_one_row_and_no_rows(tmp_path: Path, capsys: Any) -> None:
         assert message in capsys.readouterr().err.replace("\n", " ")
 
 
+@pytest.mark.slow
 def test_a_cured_table(table: Path, tmp_path: Path, capsys: Any) -> None:
     cured, page = tmp_path / "cured.chainrule", tmp_path / "page.html"
     options = ["-t", "kind", "--hidden", "16", "--learning-rate", "1e-8", "--epochs", "20"]
@@ -150,6 +151,7 @@ def texts(tmp_path: Path) -> Path:
     return tmp_path / "texts.csv"
 
 
+@pytest.mark.slow
 def test_texts(texts: Path, capsys: Any) -> None:
     cured = texts.with_name("cured.chainrule")
     options = ["--text", "text", "-t", "mood", "--learning-rate", "1e-7", "--epochs", "10"]

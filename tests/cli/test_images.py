@@ -226,6 +226,7 @@ OPTIONS = [
 ]
 
 
+@pytest.mark.slow
 def test_options(shapes: Path, folder: Path, capfd: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     for arguments, expected in OPTIONS:
@@ -283,6 +284,7 @@ def test_folders_and_files(run: Any, trained: str, shapes: Path, folder: Path, c
         refused(in_this_process(capfd, *arguments), expected)
 
 
+@pytest.mark.slow
 def test_no_picture_is_left_alone_in_the_last_batch(run: Any, folder: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (17, 1, 1), np.uint8)  # batch normalisation sees one value a picture
     np.savez(folder / "dots.npz", images=images, labels=np.arange(17) % 2)

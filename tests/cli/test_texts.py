@@ -42,6 +42,7 @@ def place(folder: Path, run: Run) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_sentence_gets_classes_with_probabilities(place: Path, run: Run) -> None:
     done = run("predict", "reviews.chainrule", "a great film and a lovely cast")
     assert done.code == 0
@@ -62,6 +63,7 @@ def test_a_table_gets_new_columns(place: Path, run: Run) -> None:
     assert all(row["predicted_label"] == row["label"] for row in rows)
 
 
+@pytest.mark.slow
 def test_python_loads_the_same_model(place: Path, run: Run) -> None:
     model = NeuralClassifier.load(place / "reviews.chainrule")
     assert model.predict(["a dull plot", "a fine plot"]).tolist() == ["negative", "positive"]

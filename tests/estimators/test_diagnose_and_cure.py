@@ -94,6 +94,7 @@ def test_early_stopping_and_weights():
     assert better.cure_.improved and better.early_stopping and "val_loss" in better.history_
 
 
+@pytest.mark.slow
 def test_texts():
     good, bad = (np.array([f"{kind}{i}" for i in range(30)]) for kind in ("good", "bad"))
     labels = np.arange(120) % 2

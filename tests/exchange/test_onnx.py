@@ -480,6 +480,7 @@ def test_recurrent_layers_of_other_libraries(kind: str, direction: str, output: 
     assert close(ours, theirs)
 
 
+@pytest.mark.slow
 def test_recurrent_nodes_with_lengths_first_states_and_peepholes(tmp_path: Path) -> None:
     """All outputs of both directions, of sequences that stand on the second axis."""
     from onnx import helper, numpy_helper

@@ -24,11 +24,13 @@ def python(*arguments: str, timeout: float = 300) -> subprocess.CompletedProcess
     )
 
 
+@pytest.mark.slow
 def test_hostile_arguments_are_refused_by_one_message() -> None:
     done = python(str(FOLDER / "fuzz.py"), "hostile-arguments", "--rounds", "600")
     assert done.returncode == 0 and "60 trials, 0 faults" in done.stdout, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_kills_and_signals_at_any_moment_leave_everything_whole() -> None:
     done = python(str(FOLDER / "fuzz.py"), *CAMPAIGNS, "--rounds", "50")
     assert done.returncode == 0 and done.stdout.count("5 trials, 0 faults") == len(CAMPAIGNS), done.stdout + done.stderr

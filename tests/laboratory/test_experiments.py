@@ -90,6 +90,7 @@ def test_exploding(outcomes):
     assert not outcome.experiment.claims(data)[-1].holds
 
 
+@pytest.mark.slow
 def test_relu_costs_and_zeros(outcomes):
     outcome = outcomes["relu"]
     rows = {a["activation"]: a for a in outcome.data["activations"]}
