@@ -348,8 +348,10 @@ def test_sequences_and_data_sets_are_predicted() -> None:
                 np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
     x = RNG.normal(size=(40, 6)).astype(np.float32)
     two = Network([Dense(3)], random_state=0).build((6,))
-    found = two.pack().predict(ArrayData((x,), (np.zeros(40, int),)))
-    np.testing.assert_allclose(found, two.predict(x), rtol=1e-5, atol=1e-6)
+    for batch_size in (None, 7):
+        found = two.pack().predict(ArrayData((x,), (np.zeros(40, int),)), batch_size=batch_size)
+        assert isinstance(found, np.ndarray) and found.shape == (40, 3)
+        np.testing.assert_allclose(found, two.predict(x), rtol=1e-5, atol=1e-6)
 
 
 def test_what_cannot_be_packed_or_predicted() -> None:

@@ -180,7 +180,7 @@ class PackedNetwork:
         parts = []
         for batch in DataSetIntake(data, self._graph).batches(batch_size or self._graph.samples_at_once()):
             found = self.predict(batch.inputs[0] if len(batch.inputs) == 1 else list(batch.inputs), batch_size=batch_size)
-            parts.append(found)
+            parts.append(found if isinstance(found, tuple) else (found,))
         whole = tuple(np.concatenate(part) for part in zip(*parts, strict=True))
         return whole[0] if len(whole) == 1 else whole
 
